@@ -1,0 +1,82 @@
+package import HTTPSupport
+import Identity
+import Logging
+import NIOHTTP1
+package import Policy
+import Wire
+
+/// The administrative face: accounts, groups, access keys and policies, as JSON. The command line speaks it.
+///
+/// Every act has an action of its own in the policy language: `iam:CreateUser`, `iam:PutPolicy` and so on.
+package struct AdminService: Sendable {
+    let identity: Identity
+    let policies: Policies
+    let gate: Gate
+    private let authenticator: Authenticator
+    private let logger = Logger(label: "martlet.admin")
+
+    /// Largest body taken.
+    static let bodyBytesMax = 64 << 10
+
+    package init(policies: Policies, gate: Gate, authenticator: Authenticator) {
+        identity = authenticator.identity
+        self.policies = policies
+        self.gate = gate
+        self.authenticator = authenticator
+    }
+
+    /// Answers `/admin/v1/…`.
+    package func respond(to request: Request, path: [String]) async -> Response {
+        await Problem.catching(request, log: { logger.error("\($0)") }) {
+            let caller = try await authenticator.caller(of: request, cookies: true)
+            let call = Call(request: request, caller: caller, path: Array(path.dropFirst()))
+            switch path.first {
+            case "accounts": return try await accounts(call)
+            case "groups": return try await groups(call)
+            case "keys": return try await keys(call)
+            case "policies": return try await policies(call)
+            default: throw Problem.notFound("there is nothing at \(request.rawPath)")
+            }
+        }
+    }
+
+    /// A request with what was found out about it.
+    struct Call {
+        var request: Request
+        var caller: Caller
+        /// What follows the kind of thing: a name, and what is asked of it.
+        var path: [String]
+
+        var method: HTTPMethod { request.method }
+        var actor: String { caller.principal.name }
+
+        func body() async throws -> JSONValue {
+            let value = try await request.json(upTo: AdminService.bodyBytesMax)
+            guard value.object != nil else { throw Problem.badRequest("the body is a JSON object") }
+            return value
+        }
+
+        /// Where a page begins: the last name of the page before.
+        var after: String { request.query?["after"] ?? "" }
+    }
+
+    func require(_ call: Call, _ action: String, on resource: String) async throws {
+        try await gate.require(call.caller.principal, action, on: resource, call.caller.context)
+    }
+
+    static func answer(_ status: HTTPResponseStatus = .ok, _ body: (inout JSONWriter) -> Void) -> Response {
+        var json = JSONWriter()
+        json.object { body(&$0) }
+        return Response(status, type: "application/json", bytes: json.bytes, headers: ["Cache-Control": "no-store"])
+    }
+}
+
+extension JSONValue {
+    /// A member that has to be there and a string.
+    func required(_ name: String) throws -> String {
+        guard let value = self[name]?.string, !value.isEmpty else {
+            throw Problem.badRequest("the member '\(name)' is missing or not a string")
+        }
+        return value
+    }
+}

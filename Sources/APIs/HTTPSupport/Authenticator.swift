@@ -1,0 +1,112 @@
+package import Identity
+import NIOHTTP1
+package import Policy
+package import SigV4
+import Synchronization
+import Wire
+
+/// Who makes a request, and by what signature, so that a streamed body can be checked against it.
+package struct Caller: Sendable {
+    package var principal: Principal
+    /// The circumstances that policies can ask about.
+    package var context: RequestContext
+    /// The AWS signature of the request and the key that made it, where it was signed so.
+    package var signature: (authorization: Authorization, key: SigningKey)?
+}
+
+/// Finds out who makes a request: SigV4 in header or query, bearer token, or browser session. Every face uses it, and every
+/// way ends at the same principal.
+package final class Authenticator: Sendable {
+    package static let sessionCookie = "martlet_session"
+
+    package let identity: Identity
+    package let tokens: TokenAuthority
+    private let signingKeys = Mutex<[SigningKeyName: SigningKey]>([:])
+
+    /// Signing keys remembered at once: deriving one takes four HMACs, and it serves all day.
+    private static let signingKeysMax = 10_000
+
+    private struct SigningKeyName: Hashable {
+        var accessKey: String
+        var secret: [UInt8]
+        var scope: CredentialScope
+    }
+
+    package init(identity: Identity, tokens: TokenAuthority) {
+        self.identity = identity
+        self.tokens = tokens
+    }
+
+    /// - Parameter cookies: whether a browser's session counts. It does not on the S3 port, and for a change only if the
+    ///   browser says that one of our own pages asks for it.
+    /// - Throws: `SignatureError`, `IdentityError`. Without any credentials the caller is `Principal.anonymous`.
+    package func caller(of request: Request, service: String = "s3", cookies: Bool = false) async throws -> Caller {
+        var context = RequestContext(address: request.connection.remoteAddress, isSecure: request.connection.isSecure)
+        if let agent = request.header("user-agent") { context.values["aws:UserAgent"] = [agent] }
+        if let header = request.header("authorization"), header.prefix(7).lowercased() == "bearer " {
+            let token = header.dropFirst(7).trimmingSpaces
+            return Caller(principal: try await tokens.principal(token: String(token)), context: context)
+        }
+        if let signed = try await signedCaller(request, service: service, context: context) { return signed }
+        if cookies, let secret = Self.cookie(Self.sessionCookie, in: request), Self.isSameSite(request),
+            let principal = try await identity.principal(session: secret)
+        {
+            return Caller(principal: principal, context: context)
+        }
+        return Caller(principal: .anonymous, context: context)
+    }
+
+    private func signedCaller(_ request: Request, service: String, context: RequestContext) async throws -> Caller? {
+        guard request.headers.contains(name: "authorization") || request.rawQuery.contains("X-Amz-")
+            || request.rawQuery.contains("AWSAccessKeyId")
+        else { return nil }
+        guard let query = request.query else { throw SignatureError(.malformed, "the query is not valid percent-encoding") }
+        let head = RequestHead(
+            method: request.method.rawValue, path: request.rawPath, query: query,
+            headers: request.headers.map { ($0.name, $0.value) })
+        guard let authorization = try Authorization.find(in: head, service: service) else { return nil }
+        // The clock is looked at before the key: an old request costs nothing and learns nothing.
+        try authorization.checkTime(now: .now)
+        guard let known = try await identity.signingSecret(accessKey: authorization.accessKeyID) else {
+            throw IdentityError(.notFound, "there is no access key '\(authorization.accessKeyID.prefix(64))'")
+        }
+        let key = signingKey(authorization, secret: known.secret)
+        try authorization.verify(head, key: key, now: .now)
+        var context = context
+        context.values["s3:signatureversion"] = ["AWS4-HMAC-SHA256"]
+        context.values["s3:authType"] = [authorization.form == .header ? "REST-HEADER" : "REST-QUERY-STRING"]
+        return Caller(principal: known.principal, context: context, signature: (authorization, key))
+    }
+
+    private func signingKey(_ authorization: Authorization, secret: [UInt8]) -> SigningKey {
+        let name = SigningKeyName(accessKey: authorization.accessKeyID, secret: secret, scope: authorization.scope)
+        if let key = signingKeys.withLock({ $0[name] }) { return key }
+        let key = SigningKey(secret: String(decoding: secret, as: UTF8.self), scope: authorization.scope)
+        signingKeys.withLock { keys in
+            if keys.count >= Self.signingKeysMax { keys = [:] }
+            keys[name] = key
+        }
+        return key
+    }
+
+    /// The value of a cookie.
+    package static func cookie(_ name: String, in request: Request) -> String? {
+        for header in request.headers["cookie"] {
+            for pair in header.split(separator: ";") {
+                let pair = pair.trimmingSpaces
+                if pair.hasPrefix(name + "=") { return String(pair.dropFirst(name.count + 1)) }
+            }
+        }
+        return nil
+    }
+
+    /// Whether a request with a cookie may change something: only where the browser says that a page of ours sent it.
+    package static func isSameSite(_ request: Request) -> Bool {
+        switch request.method {
+        case .GET, .HEAD, .OPTIONS: return true
+        default: break
+        }
+        if let site = request.header("sec-fetch-site") { return site == "same-origin" }
+        return request.header("origin") == request.origin
+    }
+}

@@ -1,0 +1,66 @@
+import Database
+import Identity
+import NIOHTTP1
+import Objects
+import Policy
+import SigV4
+import Wire
+
+extension Problem {
+    /// Whatever was thrown, as a problem. Nil for an error that clients are told nothing about but that it happened.
+    package init?(_ error: any Error) {
+        switch error {
+        case let error as Problem: self = error
+        case let error as AccessDenied: self = error.isAnonymous ? .unauthorized(error.description) : .forbidden(error.description)
+        case let error as IdentityError: self.init(identity: error)
+        case let error as SignatureError: self = .forbidden(error.message)
+        case let error as PolicyStoreError:
+            switch error.code {
+            case .notFound: self = .notFound(error.message)
+            case .invalid, .reserved: self = .badRequest(error.message)
+            }
+        case let error as ObjectsError:
+            switch error.code {
+            case .noSuchCollection, .noSuchKey, .noSuchUpload: self = .notFound(error.message)
+            case .storageFull: self.init(.insufficientStorage, "full", error.message)
+            case .damaged, .unavailable: return nil
+            default: self = .badRequest(error.message)
+            }
+        case let error as BodyTooLarge: self.init(.payloadTooLarge, "too-large", error.description)
+        case let error as BodyTruncated: self = .badRequest(error.description)
+        case let error as JSONError: self = .badRequest(error.description)
+        case let error as DatabaseError where error.code == .full:
+            self.init(.insufficientStorage, "full", "the metadata store is full: nothing was changed")
+        case let error as DatabaseError where error.code == .unavailable:
+            self.init(.serviceUnavailable, "unavailable", "the metadata store is not available: try again")
+        default: return nil
+        }
+    }
+
+    private init(identity error: IdentityError) {
+        switch error.code {
+        case .notFound: self = .notFound(error.message)
+        case .exists: self = .conflict(error.message)
+        case .invalidName, .weakPassword, .limit: self = .badRequest(error.message)
+        case .rateLimited:
+            self.init(
+                .tooManyRequests, "rate-limited", error.message, headers: ["Retry-After": String(error.retryAfter ?? 1)])
+        case .invalidCredentials, .invalidToken, .expired, .disabled: self = .unauthorized(error.message)
+        }
+    }
+
+    /// Runs what makes an answer; whatever it throws becomes a problem, and what nobody foresaw is logged.
+    package static func catching(
+        _ request: Request, log: (String) -> Void, _ body: () async throws -> Response
+    ) async -> Response {
+        do {
+            return try await body()
+        } catch {
+            if let problem = Problem(error) { return problem.response }
+            log("\(request.method) \(request.rawPath) [\(request.id)]: \(error)")
+            return Problem(
+                .internalServerError, "internal", "the request failed inside the server; it is logged as \(request.id)"
+            ).response
+        }
+    }
+}

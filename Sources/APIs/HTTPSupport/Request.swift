@@ -1,0 +1,90 @@
+import NIOCore
+package import NIOHTTP1
+package import Wire
+
+/// One HTTP request as a face sees it: parsed no further than every face needs.
+package struct Request: Sendable {
+    package var method: HTTPMethod
+    /// The path exactly as received, still percent-encoded: signatures are computed over it.
+    package var rawPath: String
+    /// The query exactly as received, without the question mark.
+    package var rawQuery: String
+    package var headers: HTTPHeaders
+    package var body: RequestBody
+    package var connection: ConnectionInfo
+    /// Names this request in logs and answers.
+    package var id: String
+
+    package init(
+        method: HTTPMethod, target: String, headers: HTTPHeaders, body: RequestBody, connection: ConnectionInfo, id: String
+    ) {
+        self.method = method
+        // An absolute-form target (RFC 9112 §3.2.2) is reduced to its path.
+        var rest = Substring(target)
+        if !rest.hasPrefix("/"), let scheme = rest.range(of: "://") {
+            rest = rest[scheme.upperBound...]
+            rest = rest.firstIndex(where: { $0 == "/" || $0 == "?" }).map { rest[$0...] } ?? "/"
+        }
+        if let mark = rest.utf8.firstIndex(of: UInt8(ascii: "?")) {
+            rawPath = String(rest[..<mark])
+            rawQuery = String(rest[rest.utf8.index(after: mark)...])
+        } else {
+            rawPath = String(rest)
+            rawQuery = ""
+        }
+        self.headers = headers
+        self.body = body
+        self.connection = connection
+        self.id = id
+    }
+
+    /// The decoded query, or nil where its percent-encoding is broken.
+    package var query: QueryItems? { QueryItems(parsing: rawQuery) }
+
+    /// The decoded segments of the path, without empty ones; nil where the percent-encoding is broken.
+    package var segments: [String]? {
+        var out: [String] = []
+        for part in rawPath.split(separator: "/") {
+            guard let text = PercentEncoding.decode(part) else { return nil }
+            out.append(text)
+        }
+        return out
+    }
+
+    /// The first value of a header.
+    package func header(_ name: String) -> String? { headers.first(name: name) }
+
+    /// `https://host:port` as the client addressed this node.
+    package var origin: String {
+        (connection.isSecure ? "https://" : "http://") + (header("host") ?? connection.localAddress)
+    }
+}
+
+extension Substring {
+    fileprivate func range(of text: String) -> Range<Index>? {
+        var start = startIndex
+        while start < endIndex {
+            if self[start...].hasPrefix(text) { return start..<index(start, offsetBy: text.count) }
+            start = index(after: start)
+        }
+        return nil
+    }
+}
+
+/// What is known of the connection that a request came by.
+package struct ConnectionInfo: Sendable {
+    /// The peer's address without its port, as text; empty for a unix socket.
+    package var remoteAddress: String
+    /// `host:port` on our side.
+    package var localAddress: String
+    package var isSecure: Bool
+
+    package init(remoteAddress: String, localAddress: String, isSecure: Bool) {
+        self.remoteAddress = remoteAddress
+        self.localAddress = localAddress
+        self.isSecure = isSecure
+    }
+}
+
+/// What a face does with a request. It never throws: a face renders its own errors in its protocol's form.
+package typealias Responder = @Sendable (Request) async -> Response

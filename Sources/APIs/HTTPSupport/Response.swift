@@ -1,0 +1,53 @@
+package import NIOCore
+package import NIOHTTP1
+
+/// An HTTP answer.
+package struct Response: Sendable {
+    package var status: HTTPResponseStatus
+    package var headers: HTTPHeaders
+    package var body: Body
+
+    package enum Body: Sendable {
+        case empty
+        case buffer(ByteBuffer)
+        /// Streams as it is produced. With a length the answer carries Content-Length, without one it is chunked. A
+        /// producer that throws, or writes fewer bytes than announced, breaks the connection, so that the client knows.
+        case stream(length: Int64?, produce: @Sendable (ResponseWriter) async throws -> Void)
+    }
+
+    package init(_ status: HTTPResponseStatus, headers: HTTPHeaders = [:], body: Body = .empty) {
+        self.status = status
+        self.headers = headers
+        self.body = body
+    }
+
+    /// An answer with a body that is in memory already.
+    package init(_ status: HTTPResponseStatus, type: String, bytes: [UInt8], headers: HTTPHeaders = [:]) {
+        self.init(status, headers: headers, body: .buffer(ByteBuffer(bytes: bytes)))
+        self.headers.replaceOrAdd(name: "Content-Type", value: type)
+    }
+
+    /// An answer with a text body.
+    package init(_ status: HTTPResponseStatus, type: String, text: String, headers: HTTPHeaders = [:]) {
+        self.init(status, headers: headers, body: .buffer(ByteBuffer(string: text)))
+        self.headers.replaceOrAdd(name: "Content-Type", value: type)
+    }
+
+    /// Sends the client elsewhere.
+    package static func redirect(_ location: String, _ status: HTTPResponseStatus = .seeOther) -> Response {
+        Response(status, headers: ["Location": location])
+    }
+}
+
+/// Where a streaming answer writes to. Each write returns when the connection has taken the bytes, so that a slow client
+/// slows its producer and nothing piles up.
+package struct ResponseWriter: Sendable {
+    private let channel: any Channel
+
+    init(channel: any Channel) { self.channel = channel }
+
+    package func write(_ buffer: ByteBuffer) async throws {
+        guard buffer.readableBytes > 0 else { return }
+        try await channel.writeAndFlush(HTTPServerResponsePart.body(.byteBuffer(buffer))).get()
+    }
+}

@@ -1,0 +1,210 @@
+import NIOCore
+import NIOExtras
+import NIOHTTP1
+import Wire
+
+/// The last handler of a connection: turns request parts into a ``Request``, runs the responder in a task on this event
+/// loop, and writes its ``Response``. One request at a time: NIO's pipelining handler before it holds back the next.
+final class HTTPConnection: ChannelDuplexHandler {
+    typealias InboundIn = HTTPServerRequestPart
+    typealias OutboundIn = HTTPServerResponsePart
+    typealias OutboundOut = HTTPServerResponsePart
+
+    /// Bytes of an unread body that are still taken in after an early answer; a client that has more to send is cut off.
+    private static let drainLimit = 1 << 20
+
+    private let responder: Responder
+    private let isSecure: Bool
+    private let executor: EventLoopExecutor
+    private var context: ChannelHandlerContext?
+    private var info: ConnectionInfo?
+    private var body: RequestBody?
+    private var task: Task<Void, Never>?
+    private var isReadingPaused = false
+    private var wantsRead = false
+    private var isDraining = false
+    private var drained = 0
+    private var closesAfterAnswer = false
+    private var isQuiescing = false
+
+    init(responder: @escaping Responder, isSecure: Bool, loop: any EventLoop) {
+        self.responder = responder
+        self.isSecure = isSecure
+        executor = EventLoopExecutor(loop)
+    }
+
+    func handlerAdded(context: ChannelHandlerContext) { self.context = context }
+    func handlerRemoved(context: ChannelHandlerContext) { self.context = nil }
+
+    // MARK: Reading
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        switch unwrapInboundIn(data) {
+        case .head(let head): begin(head, context)
+        case .body(let buffer):
+            if isDraining {
+                drained += buffer.readableBytes
+                if drained > Self.drainLimit { context.close(promise: nil) }
+            } else if let body, !body.push(buffer) {
+                isReadingPaused = true
+            }
+        case .end:
+            body?.finish(.success(()))
+            if isDraining { endDraining(context) }
+        }
+    }
+
+    func read(context: ChannelHandlerContext) {
+        if isReadingPaused { wantsRead = true } else { context.read() }
+    }
+
+    private func resumeReading() {
+        isReadingPaused = false
+        if wantsRead {
+            wantsRead = false
+            context?.read()
+        }
+    }
+
+    private func begin(_ head: HTTPRequestHead, _ context: ChannelHandlerContext) {
+        let expectsContinue = head.headers[canonicalForm: "expect"].contains { $0.lowercased() == "100-continue" }
+        closesAfterAnswer = !head.isKeepAlive || isQuiescing
+        let length = head.headers.first(name: "content-length").flatMap { Int64($0) }
+        let this = NIOLoopBound(self, eventLoop: context.eventLoop)
+        let loop = context.eventLoop
+        let version = head.version
+        let body = RequestBody(
+            length: head.headers.contains(name: "transfer-encoding") ? nil : length ?? 0,
+            onFirstRead: {
+                guard expectsContinue else { return }
+                loop.execute { this.value.sendContinue(version) }
+            },
+            onResume: { loop.execute { this.value.resumeReading() } })
+        self.body = body
+        let request = Request(
+            method: head.method, target: head.uri, headers: head.headers, body: body, connection: connectionInfo(context),
+            id: RequestID.next())
+        let channel = context.channel
+        let responder = self.responder
+        let answer: @Sendable () async -> Void = {
+            await Self.answer(request, responder, on: this, channel, version)
+        }
+        task = Task(executorPreference: executor, operation: answer)
+    }
+
+    private static func answer(
+        _ request: Request, _ responder: Responder, on this: NIOLoopBound<HTTPConnection>, _ channel: any Channel,
+        _ version: HTTPVersion
+    ) async {
+        let response = await responder(request)
+        // On this connection's loop, as everything in this task that does not wait for something else.
+        let body = request.body
+        var closes = this.value.closesAfterAnswer
+        if !body.isExhausted, !canDrain(body) { closes = true }
+        do {
+            try await write(response, to: channel, request: request, version: version, closes: closes)
+            channel.eventLoop.execute { this.value.answered() }
+        } catch {
+            // The status line is gone already: an unfinished answer can only be told by a broken connection.
+            channel.close(promise: nil)
+        }
+    }
+
+    private static func canDrain(_ body: RequestBody) -> Bool {
+        guard let length = body.length else { return false }
+        return length <= Int64(Self.drainLimit)
+    }
+
+    private func sendContinue(_ version: HTTPVersion) {
+        guard body != nil, let context else { return }
+        context.writeAndFlush(wrapOutboundOut(.head(HTTPResponseHead(version: version, status: .continue))), promise: nil)
+    }
+
+    private func connectionInfo(_ context: ChannelHandlerContext) -> ConnectionInfo {
+        if let info { return info }
+        let local = context.localAddress
+        let made = ConnectionInfo(
+            remoteAddress: context.remoteAddress?.ipAddress ?? "",
+            localAddress: (local?.ipAddress ?? "localhost") + (local?.port.map { ":\($0)" } ?? ""),
+            isSecure: isSecure)
+        info = made
+        return made
+    }
+
+    // MARK: Writing
+
+    private static func write(
+        _ response: Response, to channel: any Channel, request: Request, version: HTTPVersion, closes: Bool
+    ) async throws {
+        let isHead = request.method == .HEAD
+        var head = HTTPResponseHead(version: version, status: response.status, headers: response.headers)
+        head.headers.replaceOrAdd(name: "Date", value: HTTPDateCache.now)
+        if !head.headers.contains(name: "Server") { head.headers.add(name: "Server", value: "Martlet") }
+        if closes { head.headers.replaceOrAdd(name: "Connection", value: "close") }
+        let mayHaveBody = response.status.mayHaveResponseBody
+        switch response.body {
+        case .empty:
+            if mayHaveBody, !head.headers.contains(name: "Content-Length") { head.headers.add(name: "Content-Length", value: "0") }
+            channel.write(HTTPServerResponsePart.head(head), promise: nil)
+        case .buffer(let buffer):
+            head.headers.replaceOrAdd(name: "Content-Length", value: String(buffer.readableBytes))
+            channel.write(HTTPServerResponsePart.head(head), promise: nil)
+            if !isHead, mayHaveBody { channel.write(HTTPServerResponsePart.body(.byteBuffer(buffer)), promise: nil) }
+        case .stream(let length, let produce):
+            if let length { head.headers.replaceOrAdd(name: "Content-Length", value: String(length)) }
+            channel.write(HTTPServerResponsePart.head(head), promise: nil)
+            if !isHead, mayHaveBody { try await produce(ResponseWriter(channel: channel)) }
+        }
+        try await channel.writeAndFlush(HTTPServerResponsePart.end(nil)).get()
+    }
+
+    private func answered() {
+        task = nil
+        guard let body, let context else { return }
+        self.body = nil
+        if body.isExhausted {
+            if closesAfterAnswer { context.close(promise: nil) }
+            return
+        }
+        if !Self.canDrain(body) { closesAfterAnswer = true }
+        // What the client still sends is read and dropped: closing at once would reset the connection before it has read
+        // the answer.
+        isDraining = true
+        drained = 0
+        resumeReading()
+        if body.hasEnded { endDraining(context) }
+    }
+
+    private func endDraining(_ context: ChannelHandlerContext) {
+        isDraining = false
+        if closesAfterAnswer { context.close(promise: nil) }
+    }
+
+    // MARK: Ending
+
+    func channelInactive(context: ChannelHandlerContext) {
+        body?.finish(.failure(BodyTruncated()))
+        body = nil
+        task?.cancel()
+        context.fireChannelInactive()
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        body?.finish(.failure(BodyTruncated()))
+        context.close(promise: nil)
+    }
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        switch event {
+        case is ChannelShouldQuiesceEvent:
+            isQuiescing = true
+            closesAfterAnswer = true
+            if body == nil, !isDraining { context.close(promise: nil) }
+        case is IdleStateHandler.IdleStateEvent:
+            // A request that is being worked on may be silent for long; one that waits for its client may not.
+            if body == nil || !(body?.hasEnded ?? true) { context.close(promise: nil) }
+        default:
+            context.fireUserInboundEventTriggered(event)
+        }
+    }
+}

@@ -1,0 +1,148 @@
+import HTTPSupport
+import IAMPolicy
+import Identity
+import NIOHTTP1
+import Objects
+import Policy
+import Wire
+
+extension S3Service {
+    /// Largest CreateBucketConfiguration taken.
+    private static let configurationBytesMax = 64 << 10
+
+    /// Whoever may list all buckets sees all; everybody else those whose keys they may list.
+    func listBuckets(_ caller: Caller) async throws -> Response {
+        let all = try await gate.decide(
+            caller.principal, "s3:ListAllMyBuckets", on: ResourceName.collection("*"), caller.context)
+        var visible: [Collection] = []
+        var after = ""
+        while true {
+            let page = try await objects.collections(after: after)
+            for bucket in page {
+                if all.isAllowed {
+                    visible.append(bucket)
+                } else if try await gate.decide(
+                    caller.principal, "s3:ListBucket", on: ResourceName.collection(bucket.name), caller.context
+                ).isAllowed {
+                    visible.append(bucket)
+                }
+            }
+            guard page.count == 1000, let last = page.last else { break }
+            after = last.name
+        }
+        if visible.isEmpty, !all.isAllowed {
+            try await gate.require(caller.principal, "s3:ListAllMyBuckets", on: ResourceName.collection("*"), caller.context)
+        }
+        return Self.xml("ListAllMyBucketsResult") { xml in
+            owner(caller.principal.name, &xml)
+            xml.element("Buckets") { xml in
+                for bucket in visible {
+                    xml.element("Bucket") {
+                        $0.element("Name", bucket.name)
+                        $0.element("CreationDate", bucket.created.rfc3339Milliseconds)
+                    }
+                }
+            }
+        }
+    }
+
+    func owner(_ name: String, _ xml: inout XMLWriter, as tag: StaticString = "Owner") {
+        xml.element(tag) {
+            $0.element("ID", name)
+            $0.element("DisplayName", name)
+        }
+    }
+
+    func createBucket(_ bucket: String, _ request: Request, _ caller: Caller) async throws -> Response {
+        try await require(caller, "s3:CreateBucket", on: bucket)
+        if request.header("x-amz-bucket-object-lock-enabled")?.lowercased() == "true" {
+            throw S3Error(.notImplemented, "object lock is not implemented")
+        }
+        try Self.checkACL(request)
+        var payload = try Payload(request, caller)
+        payload.expectations.lengthMax = Int64(Self.configurationBytesMax)
+        let body = try await payload.collect(upTo: Self.configurationBytesMax)
+        // Any region will do: this node is all of them.
+        if !body.isEmpty { _ = try XMLElement(parsing: body) }
+        do {
+            try await objects.createCollection(bucket, owner: caller.principal.name)
+        } catch let error as ObjectsError where error.code == .collectionExists {
+            let owner = try await objects.collection(bucket).owner
+            throw owner == caller.principal.name
+                ? S3Error(.bucketAlreadyOwnedByYou, "the bucket '\(bucket)' is yours already")
+                : S3Error(.bucketAlreadyExists, "the bucket '\(bucket)' is somebody else's")
+        }
+        return Response(.ok, headers: ["Location": "/" + bucket])
+    }
+
+    func headBucket(_ bucket: String, _ caller: Caller) async throws -> Response {
+        try await require(caller, "s3:ListBucket", on: bucket)
+        _ = try await objects.collection(bucket)
+        return Response(.ok, headers: ["x-amz-bucket-region": "us-east-1"])
+    }
+
+    func deleteBucket(_ bucket: String, _ caller: Caller) async throws -> Response {
+        try await require(caller, "s3:DeleteBucket", on: bucket)
+        try await objects.deleteCollection(bucket, by: caller.principal.name)
+        return Response(.noContent)
+    }
+
+    /// An empty location is us-east-1, the region that every client can sign for.
+    func getBucketLocation(_ bucket: String, _ caller: Caller) async throws -> Response {
+        try await require(caller, "s3:GetBucketLocation", on: bucket)
+        _ = try await objects.collection(bucket)
+        return Self.xml("LocationConstraint") { _ in }
+    }
+
+    /// Never enabled: an empty configuration.
+    func getBucketVersioning(_ bucket: String, _ caller: Caller) async throws -> Response {
+        try await require(caller, "s3:GetBucketVersioning", on: bucket)
+        _ = try await objects.collection(bucket)
+        return Self.xml("VersioningConfiguration") { _ in }
+    }
+
+    /// Access is a matter of policies; the ACL says what S3 says where ACLs are off: the owner has full control.
+    func getBucketACL(_ bucket: String, _ caller: Caller) async throws -> Response {
+        try await require(caller, "s3:GetBucketAcl", on: bucket)
+        return acl(owner: try await objects.collection(bucket).owner)
+    }
+
+    func getObjectACL(_ address: ObjectAddress, _ caller: Caller) async throws -> Response {
+        try await require(caller, "s3:GetObjectAcl", on: address)
+        _ = try await objects.head(collection: address.bucket, key: address.key)
+        return acl(owner: try await objects.collection(address.bucket).owner)
+    }
+
+    private func acl(owner name: String) -> Response {
+        Self.xml("AccessControlPolicy") { xml in
+            owner(name, &xml)
+            xml.element("AccessControlList") { xml in
+                xml.element("Grant") { xml in
+                    xml.open(
+                        "Grantee",
+                        [("xmlns:xsi", "http://www.w3.org/2001/XMLSchema-instance"), ("xsi:type", "CanonicalUser")])
+                    xml.element("ID", name)
+                    xml.element("DisplayName", name)
+                    xml.close("Grantee")
+                    xml.element("Permission", "FULL_CONTROL")
+                }
+            }
+        }
+    }
+
+    func getMissing(_ missing: MissingConfiguration, _ bucket: String, _ caller: Caller) async throws -> Response {
+        try await require(caller, "s3:ListBucket", on: bucket)
+        _ = try await objects.collection(bucket)
+        throw S3Error(.init(missing.code, .notFound), "the bucket '\(bucket)' has no \(missing.rawValue) configuration")
+    }
+
+    /// Canned ACLs that change nothing are taken; one that would open something is refused rather than ignored.
+    static func checkACL(_ request: Request) throws {
+        if let acl = request.header("x-amz-acl"), acl != "private", acl != "bucket-owner-full-control" {
+            throw S3Error(.accessControlListNotSupported, "access is given by policies, not by the ACL '\(acl.prefix(40))'")
+        }
+        if let grant = request.headers.first(where: { $0.name.lowercased().hasPrefix("x-amz-grant-") }) {
+            throw S3Error(.accessControlListNotSupported, "access is given by policies, not by \(grant.name.lowercased())")
+        }
+    }
+}

@@ -1,0 +1,60 @@
+import HTTPSupport
+import Identity
+import NIOHTTP1
+import Objects
+import Wire
+
+extension S3Service {
+    func copyObject(_ address: ObjectAddress, _ request: Request, _ caller: Caller) async throws -> Response {
+        let source = try Self.copySource(request)
+        try await require(caller, "s3:GetObject", on: source)
+        try await require(caller, "s3:PutObject", on: address)
+        let directive = request.header("x-amz-metadata-directive")?.uppercased() ?? "COPY"
+        guard directive == "COPY" || directive == "REPLACE" else {
+            throw S3Error(.invalidArgument, "x-amz-metadata-directive is COPY or REPLACE, not '\(directive.prefix(40))'")
+        }
+        if source == address, directive == "COPY" {
+            throw S3Error(.invalidRequest, "an object copied onto itself needs new metadata: x-amz-metadata-directive: REPLACE")
+        }
+        let described = try ObjectHeaders.description(of: request)
+        let version = try await objects.copy(
+            from: source.bucket, key: source.key, to: address.bucket, key: address.key,
+            replacing: directive == "REPLACE" ? described : nil, by: caller.principal.name,
+            sourceCondition: Self.sourceCondition(request), condition: Self.writeCondition(request))
+        return Self.xml("CopyObjectResult") { xml in
+            xml.element("LastModified", version.created.rfc3339Milliseconds)
+            xml.element("ETag", "\"\(version.etag)\"")
+        }
+    }
+
+    /// `x-amz-copy-source`: `/bucket/key`, percent-encoded.
+    static func copySource(_ request: Request) throws -> ObjectAddress {
+        guard let header = request.header("x-amz-copy-source") else {
+            throw S3Error(.invalidArgument, "a copy has an x-amz-copy-source")
+        }
+        var text = header[...]
+        if let mark = text.lastIndex(of: "?"), text[mark...].hasPrefix("?versionId=") {
+            guard text[mark...] == "?versionId=null" else {
+                throw S3Error(.noSuchVersion, "the source has no versions; the only version of an object is 'null'")
+            }
+            text = text[..<mark]
+        }
+        guard let decoded = PercentEncoding.decode(text) else {
+            throw S3Error(.invalidArgument, "x-amz-copy-source is not valid percent-encoded UTF-8")
+        }
+        let path = decoded.hasPrefix("/") ? decoded.dropFirst() : decoded[...]
+        guard let slash = path.firstIndex(of: "/"), slash != path.startIndex, path.index(after: slash) != path.endIndex else {
+            throw S3Error(.invalidArgument, "x-amz-copy-source is bucket/key, not '\(decoded.prefix(80))'")
+        }
+        return ObjectAddress(bucket: String(path[..<slash]), key: String(path[path.index(after: slash)...]))
+    }
+
+    static func sourceCondition(_ request: Request) -> WriteCondition {
+        let preconditions = Preconditions(request.headers, prefix: "x-amz-copy-source-")
+        return { source in
+            // For a copy's source every failed condition is 412 (CopyObject, AWS S3 API).
+            let outcome = preconditions.evaluate(etag: source?.etag, modified: source?.created, isRead: true)
+            if outcome != .proceed { throw ObjectsError(.preconditionFailed, "the source does not meet the request's conditions") }
+        }
+    }
+}

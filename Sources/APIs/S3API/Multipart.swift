@@ -1,0 +1,176 @@
+import HTTPSupport
+import Identity
+import NIOHTTP1
+import Objects
+import Wire
+
+extension S3Service {
+    /// Largest list of parts taken: 10,000 of them with checksums.
+    private static let completeBytesMax = 4 << 20
+
+    func createUpload(_ address: ObjectAddress, _ request: Request, _ caller: Caller) async throws -> Response {
+        try await require(caller, "s3:PutObject", on: address)
+        var checksum: (algorithm: ChecksumAlgorithm, kind: ObjectChecksum.Kind)?
+        if let name = request.header("x-amz-checksum-algorithm") {
+            guard let algorithm = ChecksumAlgorithm(rawValue: name.uppercased()) else {
+                throw S3Error(.invalidRequest, "'\(name.prefix(40))' is no checksum algorithm: CRC32, CRC32C, CRC64NVME, SHA1 or SHA256")
+            }
+            // CRC64NVME exists for whole objects only; the others default to a checksum of checksums.
+            var kind = algorithm == .crc64nvme ? ObjectChecksum.Kind.fullObject : .composite
+            if let type = request.header("x-amz-checksum-type") {
+                guard let asked = ObjectChecksum.Kind(rawValue: type.uppercased()), asked == .composite || algorithm.isLinear,
+                    !(asked == .composite && algorithm == .crc64nvme)
+                else {
+                    throw S3Error(.invalidRequest, "\(algorithm.rawValue) cannot be of the type '\(type.prefix(40))'")
+                }
+                kind = asked
+            }
+            checksum = (algorithm, kind)
+        }
+        let upload = try await objects.createUpload(
+            collection: address.bucket, key: address.key, description: try ObjectHeaders.description(of: request),
+            checksum: checksum, by: caller.principal.name)
+        var response = Self.xml("InitiateMultipartUploadResult") { xml in
+            xml.element("Bucket", address.bucket)
+            xml.element("Key", address.key)
+            xml.element("UploadId", upload.id.text)
+        }
+        if let checksum {
+            response.headers.add(name: "x-amz-checksum-algorithm", value: checksum.algorithm.rawValue)
+            response.headers.add(name: "x-amz-checksum-type", value: checksum.kind.rawValue)
+        }
+        return response
+    }
+
+    func uploadPart(
+        _ address: ObjectAddress, _ id: String, _ number: Int, _ request: Request, _ caller: Caller
+    ) async throws -> Response {
+        try await require(caller, "s3:PutObject", on: address)
+        let upload = try await objects.upload(collection: address.bucket, key: address.key, id: id)
+        let payload = try Payload(request, caller)
+        let part = try await objects.putPart(
+            upload, collection: address.bucket, number: number, expecting: payload.expectations, body: payload.body)
+        var headers: HTTPHeaders = ["ETag": "\"\(part.etag)\"", "x-amz-server-side-encryption": "AES256"]
+        if let checksum = part.checksum, let algorithm = payload.expectations.checksum?.algorithm ?? upload.checksum?.algorithm {
+            headers.add(name: "x-amz-checksum-" + algorithm.rawValue.lowercased(), value: checksum)
+        }
+        return Response(.ok, headers: headers)
+    }
+
+    func uploadPartCopy(
+        _ address: ObjectAddress, _ id: String, _ number: Int, _ request: Request, _ caller: Caller
+    ) async throws -> Response {
+        let sourceAddress = try Self.copySource(request)
+        try await require(caller, "s3:GetObject", on: sourceAddress)
+        try await require(caller, "s3:PutObject", on: address)
+        let upload = try await objects.upload(collection: address.bucket, key: address.key, id: id)
+        let source = try await objects.open(collection: sourceAddress.bucket, key: sourceAddress.key)
+        try Self.sourceCondition(request)(source.version)
+        var range = 0..<source.version.size
+        if let header = request.header("x-amz-copy-source-range") {
+            guard case .part(let part) = ByteRange(header: header, size: source.version.size) else {
+                throw S3Error(.invalidArgument, "x-amz-copy-source-range is bytes=first-last within the source's \(source.version.size) bytes")
+            }
+            range = part
+        }
+        var expectations = BodyExpectations()
+        expectations.length = range.upperBound - range.lowerBound
+        let part = try await objects.putPart(
+            upload, collection: address.bucket, number: number, expecting: expectations,
+            body: objects.stream(source, range: range))
+        return Self.xml("CopyPartResult") { xml in
+            xml.element("LastModified", part.created.rfc3339Milliseconds)
+            xml.element("ETag", "\"\(part.etag)\"")
+        }
+    }
+
+    func completeUpload(
+        _ address: ObjectAddress, _ id: String, _ request: Request, _ caller: Caller
+    ) async throws -> Response {
+        try await require(caller, "s3:PutObject", on: address)
+        // The checksum headers of this request are the object's, not those of the list of parts.
+        var payload = try Payload(request, caller)
+        let whole = payload.expectations.checksum?.value
+        payload.expectations.checksum = nil
+        let root = try XMLElement(parsing: try await payload.collect(upTo: Self.completeBytesMax))
+        guard root.name == "CompleteMultipartUpload" else {
+            throw S3Error(.malformedXML, "the body is <CompleteMultipartUpload> with its <Part>s")
+        }
+        let parts = try root.all("Part").map { part in
+            guard let number = part["PartNumber"].flatMap({ Int($0.text) }), let etag = part["ETag"]?.text else {
+                throw S3Error(.malformedXML, "a <Part> has a <PartNumber> and an <ETag>")
+            }
+            let checksum = ChecksumAlgorithm.allCases.lazy.compactMap { part["Checksum" + $0.rawValue]?.text }.first
+            return PartReference(number: number, etag: etag.replacing("\"", with: ""), checksum: checksum)
+        }
+        let version = try await objects.completeUpload(
+            collection: address.bucket, key: address.key, id: id, parts: parts, checksum: whole,
+            size: request.header("x-amz-mp-object-size").flatMap { Int64($0) }, by: caller.principal.name,
+            condition: Self.writeCondition(request))
+        return Self.xml("CompleteMultipartUploadResult") { xml in
+            xml.element("Location", "\(request.origin)/\(address.bucket)/\(PercentEncoding.encode(address.key, keepingSlash: true))")
+            xml.element("Bucket", address.bucket)
+            xml.element("Key", address.key)
+            xml.element("ETag", "\"\(version.etag)\"")
+            if let checksum = version.checksum {
+                checksum.write(to: &xml)
+                xml.element("ChecksumType", checksum.kind.rawValue)
+            }
+        }
+    }
+
+    func abortUpload(_ address: ObjectAddress, _ id: String, _ caller: Caller) async throws -> Response {
+        try await require(caller, "s3:AbortMultipartUpload", on: address)
+        try await objects.abortUpload(collection: address.bucket, key: address.key, id: id, by: caller.principal.name)
+        return Response(.noContent)
+    }
+
+    func listParts(
+        _ address: ObjectAddress, _ id: String, after: Int, limit: Int, _ caller: Caller
+    ) async throws -> Response {
+        try await require(caller, "s3:ListMultipartUploadParts", on: address)
+        let upload = try await objects.upload(collection: address.bucket, key: address.key, id: id)
+        let page = try await objects.parts(upload, after: after, limit: limit + 1)
+        let shown = page.prefix(limit)
+        return Self.xml("ListPartsResult") { xml in
+            xml.element("Bucket", address.bucket)
+            xml.element("Key", address.key)
+            xml.element("UploadId", id)
+            owner(upload.initiator, &xml, as: "Initiator")
+            owner(upload.initiator, &xml)
+            xml.element("StorageClass", "STANDARD")
+            xml.element("PartNumberMarker", after)
+            if page.count > limit, let last = shown.last { xml.element("NextPartNumberMarker", last.number) }
+            xml.element("MaxParts", limit)
+            xml.element("IsTruncated", page.count > limit)
+            if let checksum = upload.checksum {
+                xml.element("ChecksumAlgorithm", checksum.algorithm.rawValue)
+                xml.element("ChecksumType", checksum.kind.rawValue)
+            }
+            for part in shown {
+                xml.element("Part") { xml in
+                    xml.element("PartNumber", part.number)
+                    xml.element("LastModified", part.created.rfc3339Milliseconds)
+                    xml.element("ETag", "\"\(part.etag)\"")
+                    xml.element("Size", part.size)
+                    if let value = part.checksum, let algorithm = upload.checksum?.algorithm {
+                        ObjectChecksum(algorithm: algorithm, value: value, kind: .fullObject).write(to: &xml)
+                    }
+                }
+            }
+        }
+    }
+}
+
+extension ObjectChecksum {
+    /// `<ChecksumCRC32>…</ChecksumCRC32>`.
+    func write(to xml: inout XMLWriter) {
+        switch algorithm {
+        case .crc32: xml.element("ChecksumCRC32", value)
+        case .crc32c: xml.element("ChecksumCRC32C", value)
+        case .crc64nvme: xml.element("ChecksumCRC64NVME", value)
+        case .sha1: xml.element("ChecksumSHA1", value)
+        case .sha256: xml.element("ChecksumSHA256", value)
+        }
+    }
+}

@@ -1,0 +1,70 @@
+import HTTPSupport
+import NIOHTTP1
+import Objects
+import Wire
+
+/// Headers between S3 and what is kept with an object.
+enum ObjectHeaders {
+    private static let kept: Set<String> = [
+        "cache-control", "content-disposition", "content-encoding", "content-language", "expires",
+    ]
+
+    /// What a PUT, copy or new upload says of its object.
+    ///
+    /// - Throws: ``S3Error`` `NotImplemented` for a promise that would not be kept (encryption by the client's key, locks,
+    ///   tags): to ignore it would be to lie.
+    static func description(of request: Request) throws -> ObjectDescription {
+        try S3Service.checkACL(request)
+        var description = ObjectDescription()
+        for (name, value) in request.headers {
+            let name = name.lowercased()
+            switch name {
+            case "content-type": description.contentType = value
+            case "content-encoding":
+                // `aws-chunked` is how the body travelled, not what it is.
+                let rest = value.split(separator: ",").map { String($0.trimmingSpaces) }.filter { $0.lowercased() != "aws-chunked" }
+                if !rest.isEmpty { description.headers.append(HeaderField(name: name, value: rest.joined(separator: ","))) }
+            case _ where kept.contains(name): description.headers.append(HeaderField(name: name, value: value))
+            case _ where name.hasPrefix("x-amz-meta-"): description.headers.append(HeaderField(name: name, value: value))
+            case "x-amz-storage-class":
+                guard value == "STANDARD" else {
+                    throw S3Error(.invalidStorageClass, "the only storage class is STANDARD, not '\(value.prefix(40))'")
+                }
+            case "x-amz-server-side-encryption":
+                guard value == "AES256" else { throw S3Error(.notImplemented, "server-side encryption is AES256 here") }
+            case _ where name.hasPrefix("x-amz-server-side-encryption-") || name.hasPrefix("x-amz-object-lock-"),
+                "x-amz-tagging", "x-amz-website-redirect-location":
+                throw S3Error(.notImplemented, "the header \(name) is not implemented")
+            default: break
+            }
+        }
+        return description
+    }
+
+    /// What GET and HEAD say of an object.
+    ///
+    /// - Parameter isWhole: a checksum of the whole is sent only with the whole: SDKs compare it with what they read.
+    static func answer(
+        _ version: ObjectVersion, overrides: ResponseOverrides, request: Request, isWhole: Bool
+    ) throws -> HTTPHeaders {
+        var headers = HTTPHeaders()
+        headers.reserveCapacity(16)
+        headers.add(name: "ETag", value: "\"\(version.etag)\"")
+        headers.add(name: "Last-Modified", value: version.created.httpDate)
+        headers.add(name: "Accept-Ranges", value: "bytes")
+        headers.add(name: "Content-Type", value: version.contentType)
+        headers.add(name: "x-amz-server-side-encryption", value: "AES256")
+        for header in version.headers { headers.add(name: header.name, value: header.value) }
+        if isWhole, let checksum = version.checksum, request.header("x-amz-checksum-mode")?.uppercased() == "ENABLED" {
+            headers.add(name: "x-amz-checksum-" + checksum.algorithm.rawValue.lowercased(), value: checksum.value)
+            headers.add(name: "x-amz-checksum-type", value: checksum.kind.rawValue)
+        }
+        for override in overrides {
+            guard override.value.utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x7F }) else {
+                throw S3Error(.invalidArgument, "response-\(override.name) has a control character")
+            }
+            headers.replaceOrAdd(name: override.name, value: override.value)
+        }
+        return headers
+    }
+}

@@ -1,0 +1,258 @@
+import HTTPSupport
+import NIOHTTP1
+import Wire
+
+/// The operations of S3 that Martlet speaks, each with exactly the parameters that it takes.
+///
+/// A request is one of these or it is refused: a sub-resource that is not known (`?website`, `?torrent`) can never be taken
+/// for the operation of the bare address, which is how other servers came to create buckets when asked for a policy.
+enum Operation: Equatable, Sendable {
+    case listBuckets
+    case createBucket(String)
+    case headBucket(String)
+    case deleteBucket(String)
+    case getBucketLocation(String)
+    case getBucketVersioning(String)
+    case getBucketACL(String)
+    /// A configuration that a bucket does not have; the answer is S3's error for that.
+    case getMissingConfiguration(String, MissingConfiguration)
+    case listObjects(String, ListParameters)
+    case listObjectsV2(String, ListParameters)
+    case listMultipartUploads(String, ListUploadsParameters)
+    case deleteObjects(String)
+    case getObject(ObjectAddress, ResponseOverrides)
+    case headObject(ObjectAddress, ResponseOverrides)
+    case getObjectACL(ObjectAddress)
+    case putObject(ObjectAddress)
+    case copyObject(ObjectAddress)
+    case deleteObject(ObjectAddress)
+    case createMultipartUpload(ObjectAddress)
+    case uploadPart(ObjectAddress, uploadID: String, number: Int)
+    case uploadPartCopy(ObjectAddress, uploadID: String, number: Int)
+    case completeMultipartUpload(ObjectAddress, uploadID: String)
+    case abortMultipartUpload(ObjectAddress, uploadID: String)
+    case listParts(ObjectAddress, uploadID: String, after: Int, limit: Int)
+}
+
+struct ObjectAddress: Hashable, Sendable {
+    var bucket: String
+    var key: String
+}
+
+/// `response-content-type` and its like: headers that a GET may ask to be answered with.
+typealias ResponseOverrides = [HeaderPair]
+
+struct HeaderPair: Hashable, Sendable {
+    var name: String
+    var value: String
+}
+
+struct ListParameters: Hashable, Sendable {
+    var prefix = ""
+    var delimiter = ""
+    /// V1's marker, or V2's continuation token or start-after.
+    var after = ""
+    /// As the client gave them, to be repeated in the answer.
+    var marker = ""
+    var continuationToken: String?
+    var startAfter: String?
+    var limit = 1000
+    var encodesKeys = false
+    var fetchesOwner = false
+}
+
+struct ListUploadsParameters: Hashable, Sendable {
+    var prefix = ""
+    var keyMarker = ""
+    var idMarker = ""
+    var limit = 1000
+    var encodesKeys = false
+}
+
+/// Configurations that exist in S3 and that no bucket has here.
+enum MissingConfiguration: String, Sendable, CaseIterable {
+    case policy, cors, tagging, lifecycle, website, encryption, publicAccessBlock, ownershipControls, replication
+    case objectLock = "object-lock"
+
+    var code: String {
+        switch self {
+        case .policy: "NoSuchBucketPolicy"
+        case .cors: "NoSuchCORSConfiguration"
+        case .tagging: "NoSuchTagSet"
+        case .lifecycle: "NoSuchLifecycleConfiguration"
+        case .website: "NoSuchWebsiteConfiguration"
+        case .encryption: "ServerSideEncryptionConfigurationNotFoundError"
+        case .publicAccessBlock: "NoSuchPublicAccessBlockConfiguration"
+        case .ownershipControls: "OwnershipControlsNotFoundError"
+        case .replication: "ReplicationConfigurationNotFoundError"
+        case .objectLock: "ObjectLockConfigurationNotFoundError"
+        }
+    }
+}
+
+extension Operation {
+    /// Finds the operation of a request.
+    ///
+    /// - Throws: ``S3Error`` `NotImplemented` for a sub-resource or parameter that the operation does not have,
+    ///   `MethodNotAllowed`, `InvalidURI`, `InvalidArgument`.
+    init(_ request: Request) throws(S3Error) {
+        guard let query = QueryItems(parsing: request.rawQuery) else {
+            throw S3Error(.invalidURI, "the query is not valid percent-encoding")
+        }
+        let path = request.rawPath.utf8.drop { $0 == UInt8(ascii: "/") }
+        let bucketEnd = path.firstIndex(of: UInt8(ascii: "/")) ?? path.endIndex
+        guard let bucket = PercentEncoding.decode(Substring(path[..<bucketEnd])),
+            let key = PercentEncoding.decode(Substring(path[bucketEnd...].dropFirst()))
+        else { throw S3Error(.invalidURI, "the path is not valid percent-encoded UTF-8") }
+        var parameters = Parameters(query)
+        let method = request.method
+        let isCopy = request.headers.contains(name: "x-amz-copy-source")
+        if bucket.isEmpty {
+            guard method == .GET || method == .HEAD else { throw S3Error(.methodNotAllowed, "the service itself takes GET only") }
+            parameters.ignore("max-buckets", "continuation-token", "prefix", "bucket-region")
+            self = .listBuckets
+        } else if key.isEmpty {
+            self = try Self.bucketOperation(bucket, method, &parameters)
+        } else {
+            self = try Self.objectOperation(ObjectAddress(bucket: bucket, key: key), method, &parameters, isCopy: isCopy)
+        }
+        if let unknown = parameters.unused.first {
+            throw S3Error(.notImplemented, "'\(unknown.prefix(64))' is not implemented for \(method.rawValue) here")
+        }
+    }
+
+    private static func bucketOperation(
+        _ bucket: String, _ method: HTTPMethod, _ parameters: inout Parameters
+    ) throws(S3Error) -> Operation {
+        switch method {
+        case .PUT: return .createBucket(bucket)
+        case .HEAD: return .headBucket(bucket)
+        case .DELETE: return .deleteBucket(bucket)
+        case .POST:
+            if parameters.take("delete") != nil { return .deleteObjects(bucket) }
+            throw S3Error(.notImplemented, "a POST to a bucket is known with ?delete only")
+        case .GET: break
+        default: throw S3Error(.methodNotAllowed, "a bucket takes GET, HEAD, PUT, POST and DELETE")
+        }
+        if parameters.take("location") != nil { return .getBucketLocation(bucket) }
+        if parameters.take("versioning") != nil { return .getBucketVersioning(bucket) }
+        if parameters.take("acl") != nil { return .getBucketACL(bucket) }
+        if parameters.take("uploads") != nil {
+            var list = ListUploadsParameters()
+            list.prefix = parameters.take("prefix") ?? ""
+            list.keyMarker = parameters.take("key-marker") ?? ""
+            list.idMarker = parameters.take("upload-id-marker") ?? ""
+            list.limit = try parameters.limit("max-uploads")
+            list.encodesKeys = try parameters.encoding()
+            return .listMultipartUploads(bucket, list)
+        }
+        for missing in MissingConfiguration.allCases where parameters.take(missing.rawValue) != nil {
+            return .getMissingConfiguration(bucket, missing)
+        }
+        var list = ListParameters()
+        let type = parameters.take("list-type")
+        list.prefix = parameters.take("prefix") ?? ""
+        list.delimiter = parameters.take("delimiter") ?? ""
+        list.limit = try parameters.limit("max-keys")
+        list.encodesKeys = try parameters.encoding()
+        switch type {
+        case nil:
+            list.marker = parameters.take("marker") ?? ""
+            list.after = list.marker
+            return .listObjects(bucket, list)
+        case "2":
+            list.startAfter = parameters.take("start-after")
+            list.fetchesOwner = parameters.take("fetch-owner") == "true"
+            list.continuationToken = parameters.take("continuation-token")
+            list.after = list.startAfter ?? ""
+            if let token = list.continuationToken {
+                guard let bytes = Base64.decode(token), let after = String(validating: bytes, as: UTF8.self) else {
+                    throw S3Error(.invalidArgument, "the continuation token is not one of this server's")
+                }
+                list.after = after
+            }
+            return .listObjectsV2(bucket, list)
+        default: throw S3Error(.invalidArgument, "list-type is 2 or absent")
+        }
+    }
+
+    private static func objectOperation(
+        _ address: ObjectAddress, _ method: HTTPMethod, _ parameters: inout Parameters, isCopy: Bool
+    ) throws(S3Error) -> Operation {
+        // Without versioning the current version is the one called `null`.
+        if let version = parameters.take("versionId"), version != "null" {
+            throw S3Error(.noSuchVersion, "the bucket has no versions; the only version of an object is 'null'")
+        }
+        switch method {
+        case .GET, .HEAD:
+            if let upload = parameters.take("uploadId"), method == .GET {
+                let after = try parameters.integer("part-number-marker") ?? 0
+                return .listParts(address, uploadID: upload, after: after, limit: try parameters.limit("max-parts"))
+            }
+            if parameters.take("acl") != nil, method == .GET { return .getObjectACL(address) }
+            var overrides: ResponseOverrides = []
+            for name in ["content-type", "content-language", "expires", "cache-control", "content-disposition", "content-encoding"] {
+                if let value = parameters.take("response-" + name) { overrides.append(HeaderPair(name: name, value: value)) }
+            }
+            return method == .GET ? .getObject(address, overrides) : .headObject(address, overrides)
+        case .PUT:
+            if let upload = parameters.take("uploadId") {
+                guard let number = try parameters.integer("partNumber") else {
+                    throw S3Error(.invalidArgument, "an uploaded part has a partNumber")
+                }
+                return isCopy
+                    ? .uploadPartCopy(address, uploadID: upload, number: number)
+                    : .uploadPart(address, uploadID: upload, number: number)
+            }
+            return isCopy ? .copyObject(address) : .putObject(address)
+        case .DELETE:
+            if let upload = parameters.take("uploadId") { return .abortMultipartUpload(address, uploadID: upload) }
+            return .deleteObject(address)
+        case .POST:
+            if parameters.take("uploads") != nil { return .createMultipartUpload(address) }
+            if let upload = parameters.take("uploadId") { return .completeMultipartUpload(address, uploadID: upload) }
+            throw S3Error(.notImplemented, "a POST to an object is known with ?uploads or ?uploadId only")
+        default: throw S3Error(.methodNotAllowed, "an object takes GET, HEAD, PUT, POST and DELETE")
+        }
+    }
+}
+
+/// The parameters of a query, each to be taken once; what is left over nobody knew.
+private struct Parameters {
+    private let query: QueryItems
+    private var taken: Set<String> = []
+
+    /// Parameters of the signature, and the name that newer SDKs add for their own logs.
+    private static let always: Set<String> = [
+        "X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Date", "X-Amz-Expires", "X-Amz-SignedHeaders", "X-Amz-Signature",
+        "X-Amz-Security-Token", "X-Amz-Content-Sha256", "X-Amz-User-Agent", "x-id",
+    ]
+
+    init(_ query: QueryItems) { self.query = query }
+
+    mutating func take(_ name: String) -> String? {
+        taken.insert(name)
+        return query[name]
+    }
+
+    mutating func ignore(_ names: String...) { taken.formUnion(names) }
+
+    mutating func integer(_ name: String) throws(S3Error) -> Int? {
+        guard let text = take(name) else { return nil }
+        guard let value = Int(text), value >= 0 else {
+            throw S3Error(.invalidArgument, "'\(name)' is a whole number of at least 0, not '\(text.prefix(40))'")
+        }
+        return value
+    }
+
+    /// A page's size: what was asked for, at most 1,000.
+    mutating func limit(_ name: String) throws(S3Error) -> Int { min(try integer(name) ?? 1000, 1000) }
+
+    mutating func encoding() throws(S3Error) -> Bool {
+        guard let encoding = take("encoding-type") else { return false }
+        guard encoding == "url" else { throw S3Error(.invalidArgument, "encoding-type is 'url', not '\(encoding.prefix(40))'") }
+        return true
+    }
+
+    var unused: [String] { query.items.map(\.name).filter { !taken.contains($0) && !Self.always.contains($0) } }
+}

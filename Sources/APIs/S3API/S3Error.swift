@@ -1,0 +1,149 @@
+import Database
+import HTTPSupport
+import Identity
+import NIOHTTP1
+import Objects
+import Policy
+import SigV4
+import Wire
+
+/// An error in S3's own form.
+struct S3Error: Error, Sendable {
+    /// S3's codes, each with its HTTP status.
+    struct Code: Hashable, Sendable {
+        let name: String
+        let status: HTTPResponseStatus
+
+        init(_ name: String, _ status: HTTPResponseStatus) {
+            self.name = name
+            self.status = status
+        }
+
+        static let accessDenied = Code("AccessDenied", .forbidden)
+        static let accessControlListNotSupported = Code("AccessControlListNotSupported", .badRequest)
+        static let authorizationHeaderMalformed = Code("AuthorizationHeaderMalformed", .badRequest)
+        static let badDigest = Code("BadDigest", .badRequest)
+        static let bucketAlreadyExists = Code("BucketAlreadyExists", .conflict)
+        static let bucketAlreadyOwnedByYou = Code("BucketAlreadyOwnedByYou", .conflict)
+        static let bucketNotEmpty = Code("BucketNotEmpty", .conflict)
+        static let entityTooLarge = Code("EntityTooLarge", .badRequest)
+        static let entityTooSmall = Code("EntityTooSmall", .badRequest)
+        static let expiredToken = Code("ExpiredToken", .badRequest)
+        static let incompleteBody = Code("IncompleteBody", .badRequest)
+        static let internalError = Code("InternalError", .internalServerError)
+        static let insufficientStorage = Code("InsufficientStorage", .insufficientStorage)
+        static let invalidAccessKeyID = Code("InvalidAccessKeyId", .forbidden)
+        static let invalidArgument = Code("InvalidArgument", .badRequest)
+        static let invalidBucketName = Code("InvalidBucketName", .badRequest)
+        static let invalidDigest = Code("InvalidDigest", .badRequest)
+        static let invalidPart = Code("InvalidPart", .badRequest)
+        static let invalidPartOrder = Code("InvalidPartOrder", .badRequest)
+        static let invalidRange = Code("InvalidRange", .rangeNotSatisfiable)
+        static let invalidRequest = Code("InvalidRequest", .badRequest)
+        static let invalidStorageClass = Code("InvalidStorageClass", .badRequest)
+        static let invalidToken = Code("InvalidToken", .badRequest)
+        static let invalidURI = Code("InvalidURI", .badRequest)
+        static let keyTooLong = Code("KeyTooLongError", .badRequest)
+        static let malformedXML = Code("MalformedXML", .badRequest)
+        static let metadataTooLarge = Code("MetadataTooLarge", .badRequest)
+        static let methodNotAllowed = Code("MethodNotAllowed", .methodNotAllowed)
+        static let missingContentLength = Code("MissingContentLength", .lengthRequired)
+        static let noSuchBucket = Code("NoSuchBucket", .notFound)
+        static let noSuchKey = Code("NoSuchKey", .notFound)
+        static let noSuchUpload = Code("NoSuchUpload", .notFound)
+        static let noSuchVersion = Code("NoSuchVersion", .notFound)
+        static let notImplemented = Code("NotImplemented", .notImplemented)
+        static let preconditionFailed = Code("PreconditionFailed", .preconditionFailed)
+        static let requestTimeTooSkewed = Code("RequestTimeTooSkewed", .forbidden)
+        static let serviceUnavailable = Code("ServiceUnavailable", .serviceUnavailable)
+        static let signatureDoesNotMatch = Code("SignatureDoesNotMatch", .forbidden)
+        static let xAmzContentSHA256Mismatch = Code("XAmzContentSHA256Mismatch", .badRequest)
+    }
+
+    var code: Code
+    var message: String
+
+    init(_ code: Code, _ message: String) {
+        self.code = code
+        self.message = message
+    }
+
+    func response(to request: Request) -> Response {
+        var xml = XMLWriter()
+        xml.element("Error") {
+            $0.element("Code", code.name)
+            $0.element("Message", message)
+            $0.element("Resource", request.rawPath)
+            $0.element("RequestId", request.id)
+        }
+        return Response(code.status, type: "application/xml", bytes: xml.bytes)
+    }
+
+    /// Whatever was thrown, in S3's words. Nil for an error that clients are told nothing about but that it happened.
+    init?(_ error: any Error) {
+        switch error {
+        case let error as S3Error: self = error
+        case let error as ObjectsError: self.init(Self.code(of: error.code), error.message)
+        case let error as SignatureError: self.init(Self.code(of: error.code), error.message)
+        case let error as IdentityError: self.init(Self.code(of: error.code), error.message)
+        case let error as AccessDenied: self.init(.accessDenied, error.description)
+        case let error as XMLError: self.init(.malformedXML, error.description)
+        case let error as BodyTooLarge: self.init(.entityTooLarge, error.description)
+        case let error as BodyTruncated: self.init(.incompleteBody, error.description)
+        case let error as DatabaseError where error.code == .full:
+            self.init(.insufficientStorage, "the metadata store is full: nothing was changed")
+        case let error as DatabaseError where error.code == .unavailable:
+            self.init(.serviceUnavailable, "the metadata store is not available: try again")
+        default: return nil
+        }
+    }
+
+    private static func code(of code: ObjectsError.Code) -> Code {
+        switch code {
+        case .noSuchCollection: .noSuchBucket
+        case .collectionExists: .bucketAlreadyExists
+        case .collectionNotEmpty: .bucketNotEmpty
+        case .invalidName: .invalidBucketName
+        case .noSuchKey: .noSuchKey
+        case .invalidKey, .invalidPartNumber: .invalidArgument
+        case .keyTooLong: .keyTooLong
+        case .headersTooLarge: .metadataTooLarge
+        case .preconditionFailed: .preconditionFailed
+        case .tooLarge: .entityTooLarge
+        case .incompleteBody: .incompleteBody
+        case .badDigest, .badChecksum: .badDigest
+        case .badPayloadHash: .xAmzContentSHA256Mismatch
+        case .noSuchUpload: .noSuchUpload
+        case .invalidPart: .invalidPart
+        case .invalidPartOrder: .invalidPartOrder
+        case .partTooSmall: .entityTooSmall
+        case .storageFull: .insufficientStorage
+        case .damaged: .internalError
+        case .unavailable: .serviceUnavailable
+        }
+    }
+
+    private static func code(of code: SignatureError.Code) -> Code {
+        switch code {
+        case .malformed, .unsupportedAlgorithm, .scopeMismatch: .authorizationHeaderMalformed
+        case .hostNotSigned, .headerNotSigned, .expired, .notYetValid: .accessDenied
+        case .headerMissing, .payloadHashInvalid: .invalidRequest
+        case .timeTooSkewed: .requestTimeTooSkewed
+        case .chunkSignatureMismatch: .signatureDoesNotMatch
+        case .malformedChunk, .malformedTrailer: .invalidRequest
+        case .incompleteBody: .incompleteBody
+        case .tooLarge: .entityTooLarge
+        default: .signatureDoesNotMatch
+        }
+    }
+
+    private static func code(of code: IdentityError.Code) -> Code {
+        switch code {
+        case .notFound: .invalidAccessKeyID
+        case .expired: .expiredToken
+        case .invalidToken: .invalidToken
+        case .rateLimited: .serviceUnavailable
+        default: .accessDenied
+        }
+    }
+}

@@ -1,0 +1,88 @@
+package import HTTPSupport
+import Identity
+import Logging
+import NIOHTTP1
+package import Objects
+package import Policy
+import Wire
+
+/// The S3 face: buckets are collections, objects are objects (AWS S3 API 2006-03-01).
+package struct S3Service: Sendable {
+    let objects: Objects
+    let gate: Gate
+    let authenticator: Authenticator
+    let logger: Logger
+
+    package init(objects: Objects, gate: Gate, authenticator: Authenticator) {
+        self.objects = objects
+        self.gate = gate
+        self.authenticator = authenticator
+        logger = Logger(label: "martlet.s3")
+    }
+
+    package func respond(to request: Request) async -> Response {
+        var response: Response
+        do {
+            let operation = try Operation(request)
+            let caller = try await authenticator.caller(of: request)
+            response = try await perform(operation, request, caller)
+        } catch {
+            let known = S3Error(error)
+            if known == nil { logger.error("\(request.method) \(request.rawPath) [\(request.id)]: \(error)") }
+            response = (known ?? S3Error(.internalError, "the request failed inside the server; it is logged as \(request.id)"))
+                .response(to: request)
+        }
+        response.headers.add(name: "x-amz-request-id", value: request.id)
+        return response
+    }
+
+    private func perform(_ operation: Operation, _ request: Request, _ caller: Caller) async throws -> Response {
+        switch operation {
+        case .listBuckets: try await listBuckets(caller)
+        case .createBucket(let bucket): try await createBucket(bucket, request, caller)
+        case .headBucket(let bucket): try await headBucket(bucket, caller)
+        case .deleteBucket(let bucket): try await deleteBucket(bucket, caller)
+        case .getBucketLocation(let bucket): try await getBucketLocation(bucket, caller)
+        case .getBucketVersioning(let bucket): try await getBucketVersioning(bucket, caller)
+        case .getBucketACL(let bucket): try await getBucketACL(bucket, caller)
+        case .getMissingConfiguration(let bucket, let missing): try await getMissing(missing, bucket, caller)
+        case .listObjects(let bucket, let list): try await listObjects(bucket, list, caller)
+        case .listObjectsV2(let bucket, let list): try await listObjectsV2(bucket, list, caller)
+        case .listMultipartUploads(let bucket, let list): try await listUploads(bucket, list, caller)
+        case .deleteObjects(let bucket): try await deleteObjects(bucket, request, caller)
+        case .getObject(let address, let overrides): try await getObject(address, overrides, request, caller)
+        case .headObject(let address, let overrides): try await headObject(address, overrides, request, caller)
+        case .getObjectACL(let address): try await getObjectACL(address, caller)
+        case .putObject(let address): try await putObject(address, request, caller)
+        case .copyObject(let address): try await copyObject(address, request, caller)
+        case .deleteObject(let address): try await deleteObject(address, request, caller)
+        case .createMultipartUpload(let address): try await createUpload(address, request, caller)
+        case .uploadPart(let address, let id, let number): try await uploadPart(address, id, number, request, caller)
+        case .uploadPartCopy(let address, let id, let number): try await uploadPartCopy(address, id, number, request, caller)
+        case .completeMultipartUpload(let address, let id): try await completeUpload(address, id, request, caller)
+        case .abortMultipartUpload(let address, let id): try await abortUpload(address, id, caller)
+        case .listParts(let address, let id, let after, let limit):
+            try await listParts(address, id, after: after, limit: limit, caller)
+        }
+    }
+
+    func require(_ caller: Caller, _ action: String, on bucket: String) async throws {
+        try await gate.require(caller.principal, action, on: ResourceName.collection(bucket), caller.context)
+    }
+
+    func require(_ caller: Caller, _ action: String, on address: ObjectAddress) async throws {
+        try await gate.require(
+            caller.principal, action, on: ResourceName.object(address.bucket, address.key), caller.context)
+    }
+
+    static let namespace = "http://s3.amazonaws.com/doc/2006-03-01/"
+
+    /// An answer of XML.
+    static func xml(_ root: StaticString, _ body: (inout XMLWriter) throws -> Void) rethrows -> Response {
+        var xml = XMLWriter()
+        xml.open(root, [("xmlns", namespace)])
+        try body(&xml)
+        xml.close(root)
+        return Response(.ok, type: "application/xml", bytes: xml.bytes)
+    }
+}

@@ -1,0 +1,76 @@
+/// Where the members of an object and the elements of an array stand in a JSON text that is known to be valid.
+enum JSONSpans {
+    struct Member {
+        /// As written, between the quotes.
+        var name: Range<Int>
+        var value: Range<Int>
+    }
+
+    static func isSpace(_ c: UInt8) -> Bool { c == 0x20 || c == 0x0A || c == 0x0D || c == 0x09 }
+
+    /// The members of the object that begins at `start`.
+    static func members(_ json: [UInt8], at start: Int) -> [Member] {
+        json.withUnsafeBufferPointer { json in
+            var out: [Member] = []
+            var at = start + 1
+            while let quote = next(json, at), json[quote] == UInt8(ascii: "\"") {
+                let nameEnd = end(json, quote)
+                guard let colon = next(json, nameEnd), let value = next(json, colon + 1) else { break }
+                let valueEnd = end(json, value)
+                out.append(Member(name: (quote + 1)..<(nameEnd - 1), value: value..<valueEnd))
+                guard let comma = next(json, valueEnd), json[comma] == UInt8(ascii: ",") else { break }
+                at = comma + 1
+            }
+            return out
+        }
+    }
+
+    /// The elements of the array that begins at `start`.
+    static func elements(_ json: [UInt8], at start: Int) -> [Range<Int>] {
+        json.withUnsafeBufferPointer { json in
+            var out: [Range<Int>] = []
+            var at = start + 1
+            while let value = next(json, at), json[value] != UInt8(ascii: "]") {
+                let valueEnd = end(json, value)
+                out.append(value..<valueEnd)
+                guard let comma = next(json, valueEnd), json[comma] == UInt8(ascii: ",") else { break }
+                at = comma + 1
+            }
+            return out
+        }
+    }
+
+    /// The first byte at or behind `start` that is not white space.
+    private static func next(_ json: UnsafeBufferPointer<UInt8>, _ start: Int) -> Int? {
+        var at = start
+        while at < json.count, isSpace(json[at]) { at += 1 }
+        return at < json.count ? at : nil
+    }
+
+    /// Where the value that begins at `start` ends.
+    private static func end(_ json: UnsafeBufferPointer<UInt8>, _ start: Int) -> Int {
+        var at = start
+        var depth = 0
+        while at < json.count {
+            switch json[at] {
+            case UInt8(ascii: "\""):
+                at += 1
+                while at < json.count, json[at] != UInt8(ascii: "\"") { at += json[at] == UInt8(ascii: "\\") ? 2 : 1 }
+                at += 1
+                if depth == 0 { return min(at, json.count) }
+                continue
+            case UInt8(ascii: "{"), UInt8(ascii: "["): depth += 1
+            case UInt8(ascii: "}"), UInt8(ascii: "]"):
+                // The end of what holds a bare number or word ends that too.
+                if depth == 0 { return at }
+                depth -= 1
+                if depth == 0 { return at + 1 }
+            case UInt8(ascii: ","): if depth == 0 { return at }
+            case let c where depth == 0 && isSpace(c): return at
+            default: break
+            }
+            at += 1
+        }
+        return json.count
+    }
+}

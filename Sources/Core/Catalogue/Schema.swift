@@ -1,0 +1,68 @@
+package import Database
+
+extension Catalogue {
+    /// Needs the tables of the module `objects`: a collection's items go with it.
+    package static let migrations = [
+        Migration(module: "catalogue", number: 1, tables + spatialIndexSQLite, postgres: tablesPostgres + spatialIndexPostgres)
+    ]
+
+    // Documents have a table of their own, so that what a search walks over stays narrow: 200 bytes a row, not 15,000.
+    // `datetime` is what items are sorted by; `start_time` and `end_time` are equal to it for an item of one moment.
+    // The box is null for an item without geometry; one with west > east crosses the antimeridian. `geometry_at` and
+    // `geometry_length` say where in the document the geometry is, `links_at` where the node's own links are put in.
+    private static let tables = [
+        """
+        CREATE TABLE items (
+            number INTEGER PRIMARY KEY, collection INTEGER NOT NULL REFERENCES collections (id) ON DELETE CASCADE,
+            id TEXT NOT NULL, product TEXT, tid INTEGER NOT NULL, updated INTEGER NOT NULL,
+            datetime INTEGER NOT NULL, start_time INTEGER NOT NULL, end_time INTEGER NOT NULL,
+            west REAL, south REAL, east REAL, north REAL,
+            geometry_at INTEGER, geometry_length INTEGER, links_at INTEGER NOT NULL, size INTEGER NOT NULL)
+        """,
+        "CREATE UNIQUE INDEX items_by_id ON items (id, collection)",
+        "CREATE UNIQUE INDEX items_by_product ON items (collection, product) WHERE product IS NOT NULL",
+        "CREATE INDEX items_by_time ON items (datetime, collection, id)",
+        "CREATE INDEX items_by_collection ON items (collection, datetime, id)",
+        """
+        CREATE TABLE item_documents (
+            item INTEGER PRIMARY KEY REFERENCES items (number) ON DELETE CASCADE, document BLOB NOT NULL)
+        """,
+        // `west` and `east` bound the items' boxes from -180 to 180, `east_west` and `east_east` from 0 to 360: the
+        // narrower pair is the extent. `reach_before` and `reach_after` say how far, at most, an item's time range
+        // reaches beyond its `datetime`: a search by time looks that much further.
+        """
+        CREATE TABLE catalogue_collections (
+            collection INTEGER PRIMARY KEY REFERENCES collections (id) ON DELETE CASCADE, document BLOB,
+            items INTEGER NOT NULL, start_time INTEGER, end_time INTEGER, west REAL, east REAL, east_west REAL,
+            east_east REAL, south REAL, north REAL, reach_before INTEGER NOT NULL, reach_after INTEGER NOT NULL)
+        """,
+        "CREATE INDEX catalogue_collections_by_reach_before ON catalogue_collections (reach_before)",
+        "CREATE INDEX catalogue_collections_by_reach_after ON catalogue_collections (reach_after)",
+    ]
+
+    // An R*Tree over place and time. An item that crosses the antimeridian has two entries: number * 2 and number * 2 + 1.
+    private static let spatialIndexSQLite = [
+        "CREATE VIRTUAL TABLE item_areas USING rtree (id, west, east, south, north, earliest, latest)",
+        // Also for items that go with their collection, which no statement of ours names.
+        """
+        CREATE TRIGGER items_leave_areas AFTER DELETE ON items BEGIN
+            DELETE FROM item_areas WHERE id IN (OLD.number * 2, OLD.number * 2 + 1);
+        END
+        """,
+    ]
+
+    private static let tablesPostgres = tables.map { statement in
+        statement.replacing("INTEGER", with: "BIGINT").replacing("REAL", with: "DOUBLE PRECISION")
+            .replacing("BLOB", with: "BYTEA").replacing("TEXT", with: "TEXT COLLATE \"C\"")
+    }
+
+    private static let spatialIndexPostgres = [
+        """
+        CREATE TABLE item_areas (
+            item BIGINT NOT NULL REFERENCES items (number) ON DELETE CASCADE, datetime BIGINT NOT NULL, area box NOT NULL)
+        """,
+        "CREATE INDEX item_areas_by_item ON item_areas (item)",
+        "CREATE INDEX item_areas_by_time ON item_areas (datetime)",
+        "CREATE INDEX item_areas_by_area ON item_areas USING gist (area)",
+    ]
+}

@@ -1,0 +1,124 @@
+import Database
+package import Journal
+import Wire
+
+extension EventKind {
+    package static let accountCreated = EventKind("account.created")
+    package static let accountChanged = EventKind("account.changed")
+    package static let accountDeleted = EventKind("account.deleted")
+    package static let passwordChanged = EventKind("account.password-changed")
+}
+
+extension Identity {
+    /// Checks an account's, group's or policy's name: 1 to 64 characters of `[A-Za-z0-9._@-]`, none of the reserved ones.
+    package static func checkName(_ name: String) throws {
+        let isFine = name.utf8.allSatisfy { c in
+            PercentEncoding.isUnreserved(c) && c != UInt8(ascii: "~") || c == UInt8(ascii: "@")
+        }
+        guard isFine, (1...64).contains(name.utf8.count), name != "anonymous", name != ".", name != ".." else {
+            throw IdentityError(
+                .invalidName, "'\(name.prefix(80))' is no valid name: 1 to 64 letters, digits, '.', '_', '@' or '-'")
+        }
+    }
+
+    /// Creates an account.
+    ///
+    /// - Parameter password: nil for an account that only uses keys, or gets its password later.
+    /// - Throws: ``IdentityError`` `.invalidName`, `.weakPassword`, `.exists`.
+    package func createAccount(
+        name: String, kind: PrincipalKind, displayName: String = "", password: String?, by actor: String
+    ) async throws {
+        try Self.checkName(name)
+        var hashed: PasswordHash?
+        if let password { hashed = try await hasher.hash(password) }
+        let now = Timestamp.now.microseconds
+        try await journal.write { [hashed] transaction, events in
+            try transaction.lock("account \(name)")
+            guard try transaction.scalar("SELECT 1 FROM accounts WHERE name = ?", .init(name)) == nil else {
+                throw IdentityError(.exists, "there is an account '\(name)' already")
+            }
+            let id = try transaction.tid
+            try transaction.run(
+                "INSERT INTO accounts (id, name, kind, display_name, disabled, created) VALUES (?, ?, ?, ?, 0, ?)",
+                .init(id), .init(name), .init(kind.rawValue), .init(displayName), .init(now))
+            if let hashed { try Self.store(hashed, account: id, in: transaction) }
+            events.record(.accountCreated, by: actor, on: name) { $0.member("kind", kind.rawValue) }
+        }
+    }
+
+    static func store(_ hash: PasswordHash, account: Int64, in transaction: Transaction) throws {
+        try transaction.run(
+            """
+            INSERT INTO passwords (account, salt, hash, cost, changed) VALUES (?, ?, ?, ?, ?)
+            ON CONFLICT (account) DO UPDATE
+            SET salt = excluded.salt, hash = excluded.hash, cost = excluded.cost, changed = excluded.changed
+            """,
+            .init(account), .init(hash.salt), .init(hash.bytes), .init(hash.cost), .init(Timestamp.now.microseconds))
+    }
+
+    /// Sets a password, and ends every session that the old one opened.
+    package func setPassword(_ password: String, of name: String, by actor: String) async throws {
+        let hash = try await hasher.hash(password)
+        try await journal.write { transaction, events in
+            let id = try Self.accountID(name, in: transaction)
+            try Self.store(hash, account: id, in: transaction)
+            try transaction.run("DELETE FROM sessions WHERE account = ?", .init(id))
+            events.record(.passwordChanged, by: actor, on: name)
+        }
+        principals.clear()
+    }
+
+    /// Switches an account off or on. Off, none of its credentials opens anything.
+    package func setDisabled(_ isDisabled: Bool, of name: String, by actor: String) async throws {
+        try await journal.write { transaction, events in
+            let id = try Self.accountID(name, in: transaction)
+            try transaction.run("UPDATE accounts SET disabled = ? WHERE id = ?", .init(isDisabled), .init(id))
+            events.record(.accountChanged, by: actor, on: name) { $0.member("disabled", isDisabled) }
+        }
+        principals.clear()
+    }
+
+    /// Removes an account with its credentials and memberships. What it did stays in the journal.
+    package func deleteAccount(_ name: String, by actor: String) async throws {
+        try await journal.write { transaction, events in
+            let id = try Self.accountID(name, in: transaction)
+            try transaction.run("DELETE FROM accounts WHERE id = ?", .init(id))
+            events.record(.accountDeleted, by: actor, on: name)
+        }
+        principals.clear()
+    }
+
+    /// Accounts in the order of their names, after `name`.
+    package func accounts(after name: String = "", limit: Int = 1000) async throws -> [Account] {
+        try await journal.read { reader in
+            try reader.rows(
+                """
+                SELECT id, name, kind, display_name, disabled, created FROM accounts WHERE name > ? ORDER BY name LIMIT ?
+                """,
+                .init(name), .init(limit), map: Self.account)
+        }
+    }
+
+    package func account(_ name: String) async throws -> Account {
+        let found = try await journal.read { reader in
+            try reader.first(
+                "SELECT id, name, kind, display_name, disabled, created FROM accounts WHERE name = ?", .init(name),
+                map: Self.account)
+        }
+        guard let found else { throw Self.noAccount(name) }
+        return found
+    }
+
+    private static func account(_ row: borrowing Row) -> Account {
+        Account(
+            id: row.int(0), name: row.text(1), kind: PrincipalKind(rawValue: row.text(2)) ?? .person,
+            displayName: row.text(3), isDisabled: row.int(4) != 0, created: Timestamp(microseconds: row.int(5)))
+    }
+
+    static func noAccount(_ name: String) -> IdentityError { IdentityError(.notFound, "there is no account '\(name)'") }
+
+    static func accountID(_ name: String, in reader: Reader) throws -> Int64 {
+        guard let id = try reader.scalar("SELECT id FROM accounts WHERE name = ?", .init(name)) else { throw noAccount(name) }
+        return id
+    }
+}

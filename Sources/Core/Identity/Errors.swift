@@ -1,0 +1,22 @@
+/// Why an act of identity management or a login was refused.
+package struct IdentityError: Error, Sendable, CustomStringConvertible {
+    package enum Code: String, Sendable {
+        case invalidName, exists, notFound, invalidCredentials, disabled, rateLimited, weakPassword, expired, invalidToken, limit
+    }
+
+    package var code: Code
+    package var message: String
+    /// Seconds until another attempt is let in, for `.rateLimited`.
+    package var retryAfter: Int64?
+
+    package init(_ code: Code, _ message: String, retryAfter: Int64? = nil) {
+        self.code = code
+        self.message = message
+        self.retryAfter = retryAfter
+    }
+
+    package var description: String { message }
+
+    /// One answer for a wrong password, an unknown account and a disabled one: nobody learns which accounts exist.
+    static let invalidCredentials = IdentityError(.invalidCredentials, "the name or the password is wrong")
+}

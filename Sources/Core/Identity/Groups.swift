@@ -1,0 +1,132 @@
+import Database
+package import Journal
+import Wire
+
+extension EventKind {
+    package static let groupCreated = EventKind("group.created")
+    package static let groupDeleted = EventKind("group.deleted")
+    package static let memberAdded = EventKind("group.member-added")
+    package static let memberRemoved = EventKind("group.member-removed")
+}
+
+extension Identity {
+    package func createGroup(name: String, by actor: String) async throws {
+        try Self.checkName(name)
+        try await journal.write { transaction, events in
+            try transaction.lock("group \(name)")
+            guard try transaction.scalar("SELECT 1 FROM groups WHERE name = ?", .init(name)) == nil else {
+                throw IdentityError(.exists, "there is a group '\(name)' already")
+            }
+            try transaction.run(
+                "INSERT INTO groups (id, name, created) VALUES (?, ?, ?)", .init(transaction.tid), .init(name),
+                .init(Timestamp.now.microseconds))
+            events.record(.groupCreated, by: actor, on: name)
+        }
+    }
+
+    package func deleteGroup(_ name: String, by actor: String) async throws {
+        guard name != administrators else { throw IdentityError(.invalidName, "the group '\(name)' cannot be deleted") }
+        try await journal.write { transaction, events in
+            let id = try Self.groupID(name, in: transaction)
+            try transaction.run("DELETE FROM groups WHERE id = ?", .init(id))
+            events.record(.groupDeleted, by: actor, on: name)
+        }
+        principals.clear()
+    }
+
+    /// Groups in the order of their names, after `name`.
+    package func groups(after name: String = "", limit: Int = 1000) async throws -> [Group] {
+        try await journal.read { reader in
+            try reader.rows(
+                "SELECT id, name, created FROM groups WHERE name > ? ORDER BY name LIMIT ?", .init(name), .init(limit)
+            ) { row in
+                Group(id: row.int(0), name: row.text(1), created: Timestamp(microseconds: row.int(2)))
+            }
+        }
+    }
+
+    /// The names of a group's direct members.
+    package func members(of group: String) async throws -> (accounts: [String], groups: [String]) {
+        try await journal.read { reader in
+            let id = try Self.groupID(group, in: reader)
+            let accounts = try reader.rows(
+                "SELECT a.name FROM memberships m JOIN accounts a ON a.id = m.account WHERE m.group_id = ? ORDER BY a.name",
+                .init(id)
+            ) { $0.text(0) }
+            let groups = try reader.rows(
+                "SELECT g.name FROM memberships m JOIN groups g ON g.id = m.subgroup WHERE m.group_id = ? ORDER BY g.name",
+                .init(id)
+            ) { $0.text(0) }
+            return (accounts, groups)
+        }
+    }
+
+    package func addMember(account: String, to group: String, by actor: String) async throws {
+        try await journal.write { transaction, events in
+            let member = try Self.accountID(account, in: transaction)
+            let id = try Self.groupID(group, in: transaction)
+            try transaction.run(
+                "INSERT INTO memberships (group_id, account) VALUES (?, ?) ON CONFLICT DO NOTHING", .init(id), .init(member))
+            events.record(.memberAdded, by: actor, on: group) { $0.member("account", account) }
+        }
+        principals.clear()
+    }
+
+    /// Makes every member of `subgroup` a member of `group`.
+    ///
+    /// - Throws: ``IdentityError`` `.limit` where that would make a group a member of itself.
+    package func addMember(group subgroup: String, to group: String, by actor: String) async throws {
+        try await journal.write { transaction, events in
+            try transaction.lock("group nesting")
+            let member = try Self.groupID(subgroup, in: transaction)
+            let id = try Self.groupID(group, in: transaction)
+            let closes = try transaction.scalar(
+                """
+                WITH RECURSIVE above (id) AS (
+                    SELECT CAST(? AS BIGINT) UNION
+                    SELECT m.group_id FROM memberships m JOIN above ON m.subgroup = above.id)
+                SELECT 1 FROM above WHERE id = ?
+                """,
+                .init(id), .init(member))
+            guard closes == nil else {
+                throw IdentityError(.limit, "'\(group)' is already inside '\(subgroup)': a group cannot contain itself")
+            }
+            try transaction.run(
+                "INSERT INTO memberships (group_id, subgroup) VALUES (?, ?) ON CONFLICT DO NOTHING", .init(id), .init(member))
+            events.record(.memberAdded, by: actor, on: group) { $0.member("group", subgroup) }
+        }
+        principals.clear()
+    }
+
+    package func removeMember(account: String, from group: String, by actor: String) async throws {
+        try await journal.write { transaction, events in
+            let member = try Self.accountID(account, in: transaction)
+            let id = try Self.groupID(group, in: transaction)
+            let count = try transaction.execute(
+                "DELETE FROM memberships WHERE group_id = ? AND account = ?", .init(id), .init(member))
+            guard count > 0 else { throw IdentityError(.notFound, "'\(account)' is not a member of '\(group)'") }
+            events.record(.memberRemoved, by: actor, on: group) { $0.member("account", account) }
+        }
+        principals.clear()
+    }
+
+    static func groupID(_ name: String, in reader: Reader) throws -> Int64 {
+        guard let id = try reader.scalar("SELECT id FROM groups WHERE name = ?", .init(name)) else {
+            throw IdentityError(.notFound, "there is no group '\(name)'")
+        }
+        return id
+    }
+
+    /// All groups of an account, through nesting too.
+    static func groups(of account: Int64, in reader: Reader) throws -> [String] {
+        try reader.rows(
+            """
+            WITH RECURSIVE member (id) AS (
+                SELECT group_id FROM memberships WHERE account = ? UNION
+                SELECT m.group_id FROM memberships m JOIN member ON m.subgroup = member.id)
+            SELECT g.name FROM groups g JOIN member ON member.id = g.id ORDER BY g.name
+            """,
+            .init(account)
+        ) { $0.text(0) }
+    }
+}

@@ -1,0 +1,47 @@
+package import Database
+
+extension Identity {
+    // A row's id is the TID of the transaction that made it: unique on both engines without a sequence.
+    package static let migrations = [
+        Migration(
+            module: "identity", number: 1,
+            [
+                """
+                CREATE TABLE accounts (
+                    id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, kind TEXT NOT NULL, display_name TEXT NOT NULL,
+                    disabled INTEGER NOT NULL, created INTEGER NOT NULL)
+                """,
+                """
+                CREATE TABLE passwords (
+                    account INTEGER PRIMARY KEY REFERENCES accounts (id) ON DELETE CASCADE, salt BLOB NOT NULL,
+                    hash BLOB NOT NULL, cost INTEGER NOT NULL, changed INTEGER NOT NULL)
+                """,
+                "CREATE TABLE groups (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, created INTEGER NOT NULL)",
+                """
+                CREATE TABLE memberships (
+                    group_id INTEGER NOT NULL REFERENCES groups (id) ON DELETE CASCADE,
+                    account INTEGER REFERENCES accounts (id) ON DELETE CASCADE,
+                    subgroup INTEGER REFERENCES groups (id) ON DELETE CASCADE)
+                """,
+                "CREATE UNIQUE INDEX memberships_of_accounts ON memberships (account, group_id) WHERE account IS NOT NULL",
+                "CREATE UNIQUE INDEX memberships_of_groups ON memberships (subgroup, group_id) WHERE subgroup IS NOT NULL",
+                "CREATE INDEX memberships_by_group ON memberships (group_id)",
+                """
+                CREATE TABLE access_keys (
+                    id TEXT PRIMARY KEY, account INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
+                    sealed BLOB NOT NULL, description TEXT NOT NULL, created INTEGER NOT NULL)
+                """,
+                "CREATE INDEX access_keys_by_account ON access_keys (account)",
+                """
+                CREATE TABLE sessions (
+                    hash BLOB PRIMARY KEY, account INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
+                    created INTEGER NOT NULL, expires INTEGER NOT NULL)
+                """,
+                "CREATE INDEX sessions_by_expiry ON sessions (expires)",
+                """
+                CREATE TABLE node_keys (
+                    name TEXT PRIMARY KEY, sealed BLOB NOT NULL, certificate BLOB, created INTEGER NOT NULL)
+                """,
+            ])
+    ]
+}

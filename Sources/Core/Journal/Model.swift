@@ -1,0 +1,65 @@
+package import Wire
+
+/// One thing that happened, committed together with what it changed.
+package struct Event: Sendable {
+    /// The transaction that it belongs to; events of one transaction are numbered by `sequence` from 0.
+    package var tid: Int64
+    package var sequence: Int64
+    package var time: Timestamp
+    package var kind: EventKind
+    /// Who did it: a principal's name, or `system:` and a worker's name.
+    package var actor: String
+    /// What it was done to, in the terms of its kind: `collection/key` for an object, an account's name, …
+    package var subject: String
+    /// The collection that it concerns, if any: its row id.
+    package var collection: Int64?
+    /// A JSON object with the particulars; never a secret.
+    package var detail: String
+}
+
+/// What happened. New kinds are added where the thing that they tell of lives.
+package struct EventKind: RawRepresentable, Hashable, Sendable {
+    package var rawValue: String
+
+    package init(rawValue: String) { self.rawValue = rawValue }
+    package init(_ name: String) { rawValue = name }
+
+    /// A request was refused by policy.
+    package static let denied = EventKind("policy.denied")
+}
+
+/// A place in the journal: everything up to and including it has been seen.
+package struct JournalPosition: Sendable, Hashable, Comparable {
+    package var tid: Int64
+    package var sequence: Int64
+
+    package init(tid: Int64, sequence: Int64) {
+        self.tid = tid
+        self.sequence = sequence
+    }
+
+    package static let start = JournalPosition(tid: 0, sequence: -1)
+
+    package static func < (a: JournalPosition, b: JournalPosition) -> Bool { (a.tid, a.sequence) < (b.tid, b.sequence) }
+}
+
+/// A read that policy allowed, or a request without valid credentials: gathered and written in batches.
+package struct AccessRecord: Sendable, Hashable {
+    package var principal: String
+    package var action: String
+    package var resource: String
+    package var address: String
+    package var isAllowed: Bool
+    package var reason: String
+
+    package init(
+        principal: String, action: String, resource: String, address: String, isAllowed: Bool, reason: String
+    ) {
+        self.principal = principal
+        self.action = action
+        self.resource = resource
+        self.address = address
+        self.isAllowed = isAllowed
+        self.reason = reason
+    }
+}

@@ -1,0 +1,28 @@
+package import Database
+
+extension Journal {
+    package static let migrations = [
+        Migration(
+            module: "journal", number: 1,
+            [
+                """
+                CREATE TABLE events (
+                    tid INTEGER NOT NULL, sequence INTEGER NOT NULL, time INTEGER NOT NULL, kind TEXT NOT NULL,
+                    actor TEXT NOT NULL, subject TEXT NOT NULL, collection INTEGER, detail TEXT NOT NULL,
+                    PRIMARY KEY (tid, sequence)) WITHOUT ROWID
+                """,
+                "CREATE INDEX events_by_subject ON events (subject, tid)",
+                """
+                CREATE TABLE followers (
+                    name TEXT PRIMARY KEY, tid INTEGER NOT NULL, sequence INTEGER NOT NULL,
+                    holder TEXT NOT NULL, held_until INTEGER NOT NULL)
+                """,
+                """
+                CREATE TABLE access_records (
+                    time INTEGER NOT NULL, principal TEXT NOT NULL, action TEXT NOT NULL, resource TEXT NOT NULL,
+                    address TEXT NOT NULL, allowed INTEGER NOT NULL, reason TEXT NOT NULL, count INTEGER NOT NULL)
+                """,
+                "CREATE INDEX access_records_by_time ON access_records (time)",
+            ])
+    ]
+}

@@ -1,0 +1,112 @@
+import Database
+package import Journal
+import Wire
+
+extension EventKind {
+    package static let collectionCreated = EventKind("collection.created")
+    package static let collectionDeleted = EventKind("collection.deleted")
+}
+
+extension Objects {
+    /// Checks a name: 3 to 63 lower-case letters, digits, dots and hyphens, as S3 asks of buckets.
+    package static func checkCollectionName(_ name: String) throws {
+        let utf8 = Array(name.utf8)
+        func isAlphanumeric(_ c: UInt8) -> Bool {
+            (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(c) || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(c)
+        }
+        let isFine =
+            (3...63).contains(utf8.count)
+            && utf8.allSatisfy { isAlphanumeric($0) || $0 == UInt8(ascii: "-") || $0 == UInt8(ascii: ".") }
+            && utf8.first.map(isAlphanumeric) == true && utf8.last.map(isAlphanumeric) == true && !name.contains("..")
+            && !(name.split(separator: ".").count == 4 && name.split(separator: ".").allSatisfy { UInt8($0) != nil })
+        guard isFine else {
+            throw ObjectsError(
+                .invalidName,
+                "'\(name.prefix(80))' is no collection name: 3 to 63 lower-case letters, digits, '.' or '-', beginning and ending with a letter or digit")
+        }
+    }
+
+    /// Makes a collection.
+    ///
+    /// - Throws: ``ObjectsError`` `.invalidName`, `.collectionExists`.
+    @discardableResult
+    package func createCollection(_ name: String, owner: String) async throws -> Collection {
+        try Self.checkCollectionName(name)
+        let now = Timestamp.now
+        return try await journal.write { [keyring] transaction, events in
+            try transaction.lock("collection \(name)")
+            try transaction.lock("space \(Keyring.mainSpace)")
+            let taken = try transaction.scalar("SELECT 1 FROM collections WHERE name = ?", .init(name))
+            guard taken == nil else { throw ObjectsError(.collectionExists, "there is a collection '\(name)' already") }
+            let space = try keyring.space(Keyring.mainSpace, in: transaction)
+            let id = try transaction.tid
+            try transaction.run(
+                "INSERT INTO collections (id, space, name, owner, created, sealed_key) VALUES (?, ?, ?, ?, ?, ?)", .init(id),
+                .init(space.id), .init(name), .init(owner), .init(now.microseconds),
+                .init(keyring.newCollectionKey(space: space.key, collection: id)))
+            events.record(.collectionCreated, by: owner, on: name, collection: id)
+            return Collection(id: id, name: name, owner: owner, created: now)
+        }
+    }
+
+    /// - Throws: ``ObjectsError`` `.noSuchCollection`.
+    package func collection(_ name: String) async throws -> Collection {
+        if let known = collectionCache[name] { return known }
+        let found = try await journal.read { reader in
+            try reader.first("SELECT id, name, owner, created FROM collections WHERE name = ?", .init(name), map: Self.collection)
+        }
+        guard let found else { throw ObjectsError.noSuchCollection(name) }
+        collectionCache[name] = found
+        return found
+    }
+
+    /// Collections in the order of their names, after `name`.
+    package func collections(after name: String = "", limit: Int = 1000) async throws -> [Collection] {
+        try await journal.read { reader in
+            try reader.rows(
+                "SELECT id, name, owner, created FROM collections WHERE name > ? ORDER BY name LIMIT ?", .init(name),
+                .init(limit), map: Self.collection)
+        }
+    }
+
+    private static func collection(_ row: borrowing Row) -> Collection {
+        Collection(
+            id: row.int(0), name: row.text(1), owner: row.text(2), created: Timestamp(microseconds: row.int(3)))
+    }
+
+    /// Removes a collection that holds no objects.
+    ///
+    /// - Throws: ``ObjectsError`` `.noSuchCollection`, `.collectionNotEmpty`.
+    package func deleteCollection(_ name: String, by actor: String) async throws {
+        do {
+            try await journal.write { transaction, events in
+                try transaction.lock("collection \(name)")
+                guard let id = try transaction.scalar("SELECT id FROM collections WHERE name = ?", .init(name)) else {
+                    throw ObjectsError.noSuchCollection(name)
+                }
+                let current = try transaction.scalar(
+                    "SELECT 1 FROM versions WHERE collection = ? AND ended IS NULL AND (key < ? OR key >= ?) LIMIT 1",
+                    .init(id), .init(Self.systemPrefix), .init(Self.behindSystemPrefix))
+                guard current == nil else { throw Self.notEmpty(name) }
+                try transaction.run(
+                    "UPDATE versions SET ended = ?, ended_at = 0 WHERE collection = ? AND ended IS NULL",
+                    .init(transaction.tid), .init(id))
+                try Self.discardUploads(collection: id, in: transaction)
+                try Self.discardEnded(collection: id, in: transaction)
+                try transaction.execute("DELETE FROM collections WHERE id = ?", .init(id))
+                events.record(.collectionDeleted, by: actor, on: name, collection: id)
+            }
+        } catch let error as DatabaseError where error.code == .constraint(.foreignKey) {
+            // An object came in while this transaction looked.
+            throw Self.notEmpty(name)
+        }
+        collectionCache[name] = nil
+    }
+
+    /// The first key behind all that begin with `systemPrefix`.
+    private static let behindSystemPrefix = ".martlet0"
+
+    private static func notEmpty(_ name: String) -> ObjectsError {
+        ObjectsError(.collectionNotEmpty, "the collection '\(name)' still holds objects: delete them first")
+    }
+}

@@ -1,0 +1,116 @@
+import Ciphers
+import Database
+import Journal
+package import NIOCore
+import Wire
+
+extension Objects {
+    /// Copies an object without touching its bytes: the copy names the same blobs, and has their keys sealed for itself.
+    ///
+    /// - Parameters:
+    ///   - replacing: new headers, or nil to keep the source's.
+    ///   - sourceCondition: looks at the source; throws to refuse.
+    package func copy(
+        from sourceCollection: String, key sourceKey: String, to collectionName: String, key: String,
+        replacing: ObjectDescription?, by actor: String, sourceCondition: @escaping WriteCondition = { _ in },
+        condition: @escaping WriteCondition = { _ in }
+    ) async throws -> ObjectVersion {
+        try Self.check(key: key, replacing ?? ObjectDescription())
+        let target = try await collection(collectionName)
+        let source = try await open(collection: sourceCollection, key: sourceKey)
+        try sourceCondition(source.version)
+        let fromKey = try await keyring.key(ofCollection: source.version.collection)
+        let toKey = try await keyring.key(ofCollection: target.id)
+        let id = VersionID()
+
+        func reseal(_ sealed: [UInt8], part: Int) throws -> [UInt8] {
+            try toKey.sealDataKey(
+                fromKey.openDataKey(sealed, version: source.version.id, part: part), version: id, part: part)
+        }
+        var copy = source.version
+        copy.id = id
+        copy.collection = target.id
+        copy.key = key
+        copy.created = .now
+        if let replacing {
+            copy.contentType = replacing.contentType
+            copy.headers = replacing.headers
+        }
+        var parts: [PartRow] = []
+        switch source.version.storage {
+        case .inline(let sealed): copy.storage = .inline(sealedKey: try reseal(sealed, part: 0))
+        case .blob(let blob, let sealed): copy.storage = .blob(blob, sealedKey: try reseal(sealed, part: 0))
+        case .parts:
+            let sourceID = source.version.id
+            parts = try await journal.read { try PartRow.all(version: sourceID, in: $0) }
+            for index in parts.indices { parts[index].sealedKey = try reseal(parts[index].sealedKey, part: parts[index].number) }
+        }
+        return try await publish(copy, inline: source.inline, in: target, by: actor, condition: condition) {
+            [parts, sourceID = source.version.id] transaction in
+            // The source's blobs live as long as its row does, and after that for a minute: the row must still be there.
+            guard try transaction.scalar("SELECT 1 FROM versions WHERE id = ?", .init(sourceID.bytes)) != nil else {
+                throw ObjectsError.noSuchKey(sourceKey)
+            }
+            for part in parts { try part.insert(version: id, in: transaction) }
+        }
+    }
+
+    /// Streams a range of an object, for a copy that has to store it anew.
+    package func stream(_ object: OpenObject, range: Range<Int64>) -> AsyncThrowingStream<ByteBuffer, any Error> {
+        // One buffer is made when one is asked for, so nothing piles up.
+        let pump = Pump()
+        let task = Task {
+            do {
+                try await read(object, range: range) { try await pump.offer($0) }
+                await pump.finish(nil)
+            } catch {
+                await pump.finish(error)
+            }
+        }
+        return AsyncThrowingStream { try await pump.next(cancelling: task) }
+    }
+}
+
+/// Hands buffers from one task to another, one at a time.
+private actor Pump {
+    private var waiting: ByteBuffer?
+    private var isFinished = false
+    private var error: (any Error)?
+    private var producer: CheckedContinuation<Void, Never>?
+    private var consumer: CheckedContinuation<Void, Never>?
+
+    func offer(_ buffer: ByteBuffer) async throws {
+        waiting = buffer
+        consumer?.resume()
+        consumer = nil
+        await withCheckedContinuation { producer = $0 }
+        try Task.checkCancellation()
+    }
+
+    func finish(_ error: (any Error)?) {
+        isFinished = true
+        self.error = error
+        consumer?.resume()
+        consumer = nil
+    }
+
+    func next(cancelling task: Task<Void, Never>) async throws -> ByteBuffer? {
+        while true {
+            if let buffer = waiting {
+                waiting = nil
+                producer?.resume()
+                producer = nil
+                return buffer
+            }
+            if let error { throw error }
+            if isFinished { return nil }
+            if Task.isCancelled {
+                task.cancel()
+                producer?.resume()
+                producer = nil
+                throw CancellationError()
+            }
+            await withCheckedContinuation { consumer = $0 }
+        }
+    }
+}

@@ -1,0 +1,36 @@
+/// Why an act on collections or objects was refused. Faces give each code their protocol's own name.
+package struct ObjectsError: Error, Sendable, CustomStringConvertible {
+    package enum Code: Sendable, Hashable {
+        case noSuchCollection, collectionExists, collectionNotEmpty, invalidName
+        case noSuchKey, invalidKey, keyTooLong, headersTooLarge
+        /// A condition on the current version does not hold.
+        case preconditionFailed
+        case tooLarge, incompleteBody
+        /// Content-MD5, the signed SHA-256 or a checksum does not match the bytes that came.
+        case badDigest, badPayloadHash, badChecksum
+        case noSuchUpload, invalidPart, invalidPartOrder, partTooSmall, invalidPartNumber
+        case storageFull, damaged, unavailable
+    }
+
+    package var code: Code
+    package var message: String
+
+    package init(_ code: Code, _ message: String) {
+        self.code = code
+        self.message = message
+    }
+
+    package var description: String { message }
+
+    static func noSuchCollection(_ name: String) -> ObjectsError {
+        ObjectsError(.noSuchCollection, "there is no collection '\(name.prefix(80))'")
+    }
+
+    static func noSuchKey(_ key: String) -> ObjectsError {
+        ObjectsError(.noSuchKey, "there is no object '\(key.prefix(200))'")
+    }
+
+    static func noSuchUpload(_ id: String) -> ObjectsError {
+        ObjectsError(.noSuchUpload, "there is no upload '\(id.prefix(64))' of this key: it was completed, aborted or never begun")
+    }
+}

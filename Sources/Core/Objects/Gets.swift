@@ -1,0 +1,139 @@
+import Blobs
+import Ciphers
+import Database
+import Journal
+package import NIOCore
+import NIOPosix
+import Wire
+
+/// A version together with what is needed to read it without asking the database again.
+package struct OpenObject: Sendable {
+    package var version: ObjectVersion
+    /// The sealed frames of a small object.
+    var inline: [UInt8]?
+}
+
+extension Objects {
+    /// The current version of a key.
+    ///
+    /// - Throws: ``ObjectsError`` `.noSuchCollection`, `.noSuchKey`.
+    package func head(collection name: String, key: String) async throws -> ObjectVersion {
+        let collection = try await collection(name)
+        let found = try await journal.read { try Self.current(collection: collection.id, key: key, in: $0) }
+        guard let found else { throw ObjectsError.noSuchKey(key) }
+        return found
+    }
+
+    /// The current version of a key, ready to be read: small ones come with their bytes from the same query.
+    package func open(collection name: String, key: String) async throws -> OpenObject {
+        let collection = try await collection(name)
+        let found = try await journal.read { reader in
+            try reader.first(
+                """
+                SELECT \(Self.columns), bytes FROM versions LEFT JOIN inline_bytes ON inline_bytes.version = versions.id
+                WHERE collection = ? AND key = ? AND ended IS NULL
+                """,
+                .init(collection.id), .init(key)
+            ) { row in OpenObject(version: try Self.version(row), inline: row.blobOrNil(16)) }
+        }
+        guard let found else { throw ObjectsError.noSuchKey(key) }
+        return found
+    }
+
+    /// A version by its id, whether or not it is still the current one.
+    package func open(version id: VersionID) async throws -> OpenObject {
+        let found = try await journal.read { reader in
+            try reader.first(
+                """
+                SELECT \(Self.columns), bytes FROM versions LEFT JOIN inline_bytes ON inline_bytes.version = versions.id
+                WHERE id = ?
+                """,
+                .init(id.bytes)
+            ) { row in OpenObject(version: try Self.version(row), inline: row.blobOrNil(16)) }
+        }
+        guard let found else { throw ObjectsError(.noSuchKey, "the version \(id.text) does not exist any more") }
+        return found
+    }
+
+    /// The bytes of an object, all of them in memory: for small documents.
+    ///
+    /// - Throws: ``ObjectsError`` `.tooLarge` beyond `limit`.
+    package func bytes(of object: OpenObject, limit: Int64) async throws -> [UInt8] {
+        guard object.version.size <= limit else {
+            throw ObjectsError(.tooLarge, "'\(object.version.key)' has \(object.version.size) bytes; at most \(limit) are read here")
+        }
+        var out: [UInt8] = []
+        out.reserveCapacity(Int(object.version.size))
+        for extent in try await extents(of: object, range: 0..<object.version.size) {
+            var reader = try await ExtentReader(extent, blobs: blobs, pool: pool)
+            while let buffer = try await reader.read() { out.append(contentsOf: buffer.readableBytesView) }
+            await reader.close()
+        }
+        return out
+    }
+
+    /// Decrypts a range of an object and hands it on, up to 1 MiB at a time, the next piece being read meanwhile.
+    ///
+    /// - Throws: ``ObjectsError`` `.damaged` where the stored bytes are not what was stored.
+    package func read(
+        _ object: OpenObject, range: Range<Int64>, to write: @Sendable (ByteBuffer) async throws -> Void
+    ) async throws {
+        for extent in try await extents(of: object, range: range) {
+            var reader = try await ExtentReader(extent, blobs: blobs, pool: pool)
+            do {
+                while let buffer = try await reader.read() { try await write(buffer) }
+            } catch {
+                await reader.close()
+                throw error
+            }
+            await reader.close()
+        }
+    }
+
+    /// What a small object holds, where it needs no disk: the answer to most requests.
+    package func inlineBytes(of object: OpenObject, range: Range<Int64>) async throws -> ByteBuffer? {
+        guard object.inline != nil, let extent = try await extents(of: object, range: range).first else { return nil }
+        return try extent.openInline()
+    }
+
+    /// The stretches of stored bytes that make up a range.
+    private func extents(of object: OpenObject, range: Range<Int64>) async throws -> [Extent] {
+        let version = object.version
+        guard !range.isEmpty else { return [] }
+        let key = try await keyring.key(ofCollection: version.collection)
+        switch version.storage {
+        case .inline(let sealedKey):
+            guard let bytes = object.inline else {
+                throw ObjectsError(.damaged, "the bytes of version \(version.id.text) are missing from the metadata store")
+            }
+            return [
+                Extent(
+                    source: .inline(bytes), dataKey: try key.openDataKey(sealedKey, version: version.id, part: 0),
+                    size: version.size, range: range)
+            ]
+        case .blob(let blob, let sealedKey):
+            return [
+                Extent(
+                    source: .blob(blob), dataKey: try key.openDataKey(sealedKey, version: version.id, part: 0),
+                    size: version.size, range: range)
+            ]
+        case .parts:
+            return try await journal.read { reader in
+                try reader.rows(
+                    """
+                    SELECT number, start, size, blob, sealed_key FROM parts
+                    WHERE version = ? AND start < ? AND start + size > ? ORDER BY number
+                    """,
+                    .init(version.id.bytes), .init(range.upperBound), .init(range.lowerBound)
+                ) { row in
+                    let start = row.int(1)
+                    let size = row.int(2)
+                    return Extent(
+                        source: .blob(try BlobID(bytes: row.blob(3))),
+                        dataKey: try key.openDataKey(row.blob(4), version: version.id, part: Int(row.int(0))), size: size,
+                        range: max(0, range.lowerBound - start)..<min(size, range.upperBound - start))
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,257 @@
+import Blobs
+import Ciphers
+import Database
+package import Journal
+package import NIOCore
+package import Wire
+
+extension EventKind {
+    package static let uploadCreated = EventKind("upload.created")
+    package static let uploadAborted = EventKind("upload.aborted")
+}
+
+/// A multipart upload that is under way.
+package struct Upload: Sendable {
+    /// Becomes the id of the version.
+    package var id: VersionID
+    package var key: String
+    package var created: Timestamp
+    package var initiator: String
+    package var checksum: (algorithm: ChecksumAlgorithm, kind: ObjectChecksum.Kind)?
+    var description: ObjectDescription
+}
+
+/// One part of an upload, as clients see it.
+package struct Part: Sendable {
+    package var number: Int
+    package var size: Int64
+    package var etag: String
+    package var created: Timestamp
+    /// Base64, of the upload's algorithm.
+    package var checksum: String?
+}
+
+/// A part as it is named when an upload is completed.
+package struct PartReference: Sendable {
+    package var number: Int
+    package var etag: String
+    package var checksum: String?
+
+    package init(number: Int, etag: String, checksum: String?) {
+        self.number = number
+        self.etag = etag
+        self.checksum = checksum
+    }
+}
+
+extension Objects {
+    /// Begins a multipart upload.
+    package func createUpload(
+        collection name: String, key: String, description: ObjectDescription,
+        checksum: (algorithm: ChecksumAlgorithm, kind: ObjectChecksum.Kind)?, by actor: String
+    ) async throws -> Upload {
+        try Self.check(key: key, description)
+        let collection = try await collection(name)
+        let upload = Upload(
+            id: VersionID(), key: key, created: .now, initiator: actor, checksum: checksum, description: description)
+        do {
+            try await journal.write { transaction, events in
+                try transaction.run(
+                    """
+                    INSERT INTO uploads (id, collection, key, created, initiator, content_type, headers, checksum_algorithm,
+                    checksum_kind) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+                    """,
+                    .init(upload.id.bytes), .init(collection.id), .init(key), .init(upload.created.microseconds),
+                    .init(actor), .init(description.contentType), .init(Self.text(description.headers)),
+                    .init(checksum?.algorithm.rawValue), .init(checksum?.kind.rawValue))
+                events.record(.uploadCreated, by: actor, on: "\(name)/\(key)", collection: collection.id) {
+                    $0.member("upload", upload.id.text)
+                }
+            }
+        } catch let error as DatabaseError {
+            throw readable(error, collection: name)
+        }
+        return upload
+    }
+
+    /// An upload under way.
+    ///
+    /// - Throws: ``ObjectsError`` `.noSuchUpload`.
+    package func upload(collection name: String, key: String, id: String) async throws -> Upload {
+        let collection = try await collection(name)
+        guard let version = VersionID(id) else { throw ObjectsError.noSuchUpload(id) }
+        let found = try await journal.read { try Self.upload(version, collection: collection.id, key: key, in: $0) }
+        guard let found else { throw ObjectsError.noSuchUpload(id) }
+        return found
+    }
+
+    private static let uploadColumns = "id, key, created, initiator, content_type, headers, checksum_algorithm, checksum_kind"
+
+    private static func upload(_ id: VersionID, collection: Int64, key: String, in reader: Reader) throws -> Upload? {
+        try reader.first(
+            "SELECT \(uploadColumns) FROM uploads WHERE id = ? AND collection = ? AND key = ?", .init(id.bytes),
+            .init(collection), .init(key), map: upload)
+    }
+
+    private static func upload(_ row: borrowing Row) -> Upload {
+        var description = ObjectDescription()
+        description.contentType = row.text(4)
+        description.headers = headers(row.textOrNil(5))
+        let algorithm = row.textOrNil(6).flatMap(ChecksumAlgorithm.init(rawValue:))
+        let kind = row.textOrNil(7).flatMap(ObjectChecksum.Kind.init(rawValue:))
+        return Upload(
+            id: VersionID(stored: row.blob(0)), key: row.text(1), created: Timestamp(microseconds: row.int(2)),
+            initiator: row.text(3), checksum: algorithm.flatMap { a in kind.map { (a, $0) } }, description: description)
+    }
+
+    /// Uploads under way, in the order of key and id.
+    package func uploads(
+        collection name: String, prefix: String = "", afterKey: String = "", afterID: VersionID? = nil, limit: Int = 1000
+    ) async throws -> [Upload] {
+        let collection = try await collection(name)
+        return try await journal.read { reader in
+            try reader.rows(
+                """
+                SELECT \(Self.uploadColumns) FROM uploads
+                WHERE collection = ? AND (key > ? OR (key = ? AND id > ?)) AND key >= ? AND substr(key, 1, length(?)) = ?
+                ORDER BY key, id LIMIT ?
+                """,
+                .init(collection.id), .init(afterKey), .init(afterKey), .init(afterID?.bytes ?? [UInt8](repeating: 255, count: 17)),
+                .init(prefix), .init(prefix), .init(prefix), .init(limit), map: Self.upload)
+        }
+    }
+
+    /// Stores one part; a part of the same number is replaced.
+    package func putPart(
+        _ upload: Upload, collection name: String, number: Int, expecting expectations: BodyExpectations,
+        body: some AsyncSequence<ByteBuffer, any Error> & Sendable
+    ) async throws -> Part {
+        guard (1...Limits.partsMax).contains(number) else {
+            throw ObjectsError(.invalidPartNumber, "a part's number is 1 to \(Limits.partsMax), not \(number)")
+        }
+        let collection = try await collection(name)
+        var expectations = expectations
+        if expectations.checksum == nil, let checksum = upload.checksum { expectations.checksum = (checksum.algorithm, nil) }
+        var intake = try Intake(
+            objects: self, collectionKey: await keyring.key(ofCollection: collection.id), version: upload.id, part: number,
+            expectations: expectations)
+        let stored = try await intake.store(body)
+        guard case .blob(let blob) = stored.place else {
+            throw ObjectsError(.unavailable, "a part was not stored as a blob")
+        }
+        let row = PartRow(
+            number: number, start: nil, size: stored.size, etag: Hex.encode(stored.md5), created: .now,
+            checksum: stored.checksum.map { Base64.encode($0.value) }, blob: blob, sealedKey: stored.sealedKey)
+        do {
+            try await journal.database.write { transaction in
+                try transaction.lock("upload \(upload.id.text)")
+                guard try Self.upload(upload.id, collection: collection.id, key: upload.key, in: transaction) != nil else {
+                    throw ObjectsError.noSuchUpload(upload.id.text)
+                }
+                try transaction.run(
+                    "INSERT INTO garbage (blob, since) SELECT blob, CAST(? AS BIGINT) FROM parts WHERE version = ? AND number = ?",
+                    .init(Timestamp.now.microseconds), .init(upload.id.bytes), .init(number))
+                try transaction.run("DELETE FROM parts WHERE version = ? AND number = ?", .init(upload.id.bytes), .init(number))
+                try row.insert(version: upload.id, in: transaction)
+            }
+        } catch {
+            await discard(blob, after: error)
+            throw error
+        }
+        return row.part
+    }
+
+    /// Parts that have come, in the order of their numbers.
+    package func parts(_ upload: Upload, after number: Int = 0, limit: Int = 1000) async throws -> [Part] {
+        try await journal.read { try PartRow.all(version: upload.id, after: number, limit: limit, in: $0).map(\.part) }
+    }
+
+    /// Makes an object of the named parts. No bytes are moved: the upload's id becomes the version's.
+    ///
+    /// - Parameter checksum: of the whole object, where the client gave one: base64.
+    /// - Throws: ``ObjectsError`` `.noSuchUpload`, `.invalidPart`, `.invalidPartOrder`, `.partTooSmall`, `.badChecksum`.
+    package func completeUpload(
+        collection name: String, key: String, id: String, parts references: [PartReference], checksum: String?, size: Int64?,
+        by actor: String, condition: @escaping WriteCondition = { _ in }
+    ) async throws -> ObjectVersion {
+        let collection = try await collection(name)
+        guard let versionID = VersionID(id) else { throw ObjectsError.noSuchUpload(id) }
+        return try await journal.write { transaction, events in
+            try transaction.lock("upload \(id)")
+            try transaction.lock(Self.lockName(collection.id, key))
+            let current = try Self.current(collection: collection.id, key: key, in: transaction)
+            guard let upload = try Self.upload(versionID, collection: collection.id, key: key, in: transaction) else {
+                // A client that lost the answer asks again.
+                if let current, current.id == versionID { return current }
+                throw ObjectsError.noSuchUpload(id)
+            }
+            try condition(current)
+            let rows = try PartRow.all(version: versionID, in: transaction)
+            let assembly = try Assembly(upload: upload, stored: rows, references: references)
+            try assembly.check(checksum: checksum, size: size)
+            let version = ObjectVersion(
+                id: versionID, collection: collection.id, key: key, tid: try transaction.tid, created: .now,
+                size: assembly.size, etag: assembly.etag, digest: nil, contentType: upload.description.contentType,
+                headers: upload.description.headers, checksum: assembly.checksum, partCount: assembly.parts.count,
+                storage: .parts)
+            if let current { try Self.end(current.id, at: version.tid, in: transaction) }
+            try Self.insert(version, inline: nil, in: transaction)
+            let used = Set(assembly.parts.map(\.number))
+            for row in rows where !used.contains(row.number) {
+                try Self.makeGarbage(row.blob, in: transaction)
+                try transaction.run("DELETE FROM parts WHERE version = ? AND number = ?", .init(id: versionID), .init(row.number))
+            }
+            for part in assembly.parts {
+                try transaction.run(
+                    "UPDATE parts SET start = ? WHERE version = ? AND number = ?", .init(part.start), .init(id: versionID),
+                    .init(part.number))
+            }
+            try transaction.run("DELETE FROM uploads WHERE id = ?", .init(id: versionID))
+            events.record(.objectPut, by: actor, on: "\(name)/\(key)", collection: collection.id) {
+                $0.member("version", versionID.text)
+                $0.member("size", version.size)
+                $0.member("etag", version.etag)
+            }
+            return version
+        }
+    }
+
+    /// Ends an upload and gives its parts up.
+    package func abortUpload(collection name: String, key: String, id: String, by actor: String) async throws {
+        let collection = try await collection(name)
+        guard let version = VersionID(id) else { throw ObjectsError.noSuchUpload(id) }
+        try await journal.write { transaction, events in
+            try transaction.lock("upload \(id)")
+            guard try Self.upload(version, collection: collection.id, key: key, in: transaction) != nil else {
+                throw ObjectsError.noSuchUpload(id)
+            }
+            try Self.discard(upload: version, in: transaction)
+            events.record(.uploadAborted, by: actor, on: "\(name)/\(key)", collection: collection.id) {
+                $0.member("upload", id)
+            }
+        }
+    }
+
+    private static func makeGarbage(_ blob: BlobID, in transaction: Transaction) throws {
+        try transaction.run(
+            "INSERT INTO garbage (blob, since) VALUES (?, ?) ON CONFLICT DO NOTHING", .init(blob.bytes),
+            .init(Timestamp.now.microseconds))
+    }
+
+    private static func discard(upload id: VersionID, in transaction: Transaction) throws {
+        for row in try PartRow.all(version: id, in: transaction) { try makeGarbage(row.blob, in: transaction) }
+        try transaction.run("DELETE FROM parts WHERE version = ?", .init(id: id))
+        try transaction.run("DELETE FROM uploads WHERE id = ?", .init(id: id))
+    }
+
+    static func discardUploads(collection: Int64, in transaction: Transaction) throws {
+        let ids = try transaction.rows("SELECT id FROM uploads WHERE collection = ?", .init(collection)) {
+            VersionID(stored: $0.blob(0))
+        }
+        for id in ids { try discard(upload: id, in: transaction) }
+    }
+}
+
+extension SQLValue {
+    init(id: VersionID) { self.init(id.bytes) }
+}

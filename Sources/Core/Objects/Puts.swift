@@ -1,0 +1,130 @@
+package import NIOCore
+import Blobs
+import Database
+package import Journal
+import Wire
+
+extension EventKind {
+    /// An object has a new current version.
+    package static let objectPut = EventKind("object.put")
+    package static let objectDeleted = EventKind("object.deleted")
+}
+
+/// Looks at the current version of a key inside the transaction that would replace it, and throws to prevent that.
+package typealias WriteCondition = @Sendable (ObjectVersion?) throws -> Void
+
+extension Objects {
+    /// Stores one object: when this returns, its bytes and its row are durable.
+    ///
+    /// - Parameters:
+    ///   - isSystem: whether this is one of the node's own objects, below `systemPrefix`.
+    ///   - condition: evaluated under the key's lock, so that of two writers who both demand that the key be new, one wins.
+    /// - Throws: ``ObjectsError``, or what `condition` throws. Nothing is left behind then.
+    package func put(
+        collection name: String, key: String, description: ObjectDescription, expecting expectations: BodyExpectations,
+        by actor: String, isSystem: Bool = false, condition: @escaping WriteCondition = { _ in },
+        body: some AsyncSequence<ByteBuffer, any Error> & Sendable
+    ) async throws -> ObjectVersion {
+        if !isSystem { try Self.check(key: key, description) }
+        let collection = try await collection(name)
+        let id = VersionID()
+        var intake = try Intake(
+            objects: self, collectionKey: await keyring.key(ofCollection: collection.id), version: id, part: 0,
+            expectations: expectations)
+        let stored = try await intake.store(body)
+        var version = ObjectVersion(
+            id: id, collection: collection.id, key: key, tid: 0, created: .now, size: stored.size,
+            etag: Hex.encode(stored.md5), digest: stored.digest, contentType: description.contentType,
+            headers: description.headers,
+            checksum: stored.checksum.map {
+                ObjectChecksum(algorithm: $0.algorithm, value: Base64.encode($0.value), kind: .fullObject)
+            },
+            partCount: 0, storage: .inline(sealedKey: stored.sealedKey))
+        var inline: [UInt8]?
+        switch stored.place {
+        case .inline(let bytes): inline = bytes
+        case .blob(let blob): version.storage = .blob(blob, sealedKey: stored.sealedKey)
+        }
+        do {
+            return try await publish(version, inline: inline, in: collection, by: actor, condition: condition)
+        } catch {
+            if case .blob(let blob) = stored.place { await discard(blob, after: error) }
+            throw error
+        }
+    }
+
+    /// Makes a version the current one of its key.
+    func publish(
+        _ version: ObjectVersion, inline: [UInt8]?, in collection: Collection, by actor: String,
+        condition: @escaping WriteCondition,
+        alongside: @escaping @Sendable (Transaction) throws -> Void = { _ in }
+    ) async throws -> ObjectVersion {
+        do {
+            return try await journal.write { transaction, events in
+                try transaction.lock(Self.lockName(collection.id, version.key))
+                let current = try Self.current(collection: collection.id, key: version.key, in: transaction)
+                try condition(current)
+                try alongside(transaction)
+                var version = version
+                version.tid = try transaction.tid
+                if let current { try Self.end(current.id, at: version.tid, in: transaction) }
+                try Self.insert(version, inline: inline, in: transaction)
+                events.record(
+                    .objectPut, by: actor, on: "\(collection.name)/\(version.key)", collection: collection.id
+                ) { [version] in
+                    $0.member("version", version.id.text)
+                    $0.member("size", version.size)
+                    $0.member("etag", version.etag)
+                    if let digest = version.digest { $0.member("blake3", Hex.encode(digest)) }
+                }
+                return version
+            }
+        } catch let error as DatabaseError {
+            throw readable(error, collection: collection.name)
+        }
+    }
+
+    /// Two writers of one key come one after the other.
+    static func lockName(_ collection: Int64, _ key: String) -> String { "object \(collection)/\(key)" }
+
+    /// The database's errors in this part's words.
+    func readable(_ error: DatabaseError, collection: String) -> any Error {
+        switch error.code {
+        case .constraint(.foreignKey):
+            collectionCache[collection] = nil
+            return ObjectsError.noSuchCollection(collection)
+        case .full: return ObjectsError(.storageFull, "the metadata store is full: nothing was stored")
+        default: return error
+        }
+    }
+
+    /// Removes a blob whose row did not commit. If nobody knows whether it did, the blob stays: the Janitor finds out later.
+    func discard(_ blob: BlobID, after error: any Error) async {
+        if let error = error as? DatabaseError, error.code == .commitUnknown { return }
+        try? await blobs.delete(blob)
+    }
+
+    /// What the node keeps for itself beside a collection's objects, such as previews, lies below this prefix. Clients may
+    /// read there but neither write nor see it in a listing, unless they ask for exactly that prefix.
+    package static let systemPrefix = ".martlet/"
+
+    /// Checks what a client gives as a key and as headers.
+    package static func check(key: String, _ description: ObjectDescription = ObjectDescription()) throws {
+        guard !key.isEmpty else { throw ObjectsError(.invalidKey, "the key is empty") }
+        guard key.utf8.count <= Limits.keyBytesMax else {
+            throw ObjectsError(.keyTooLong, "the key has \(key.utf8.count) bytes; at most \(Limits.keyBytesMax) are allowed")
+        }
+        guard !key.utf8.contains(0) else { throw ObjectsError(.invalidKey, "the key contains a NUL character") }
+        // Every object is a file of the WebDAV face too, where these segments would mean another place.
+        guard !key.hasPrefix(systemPrefix) else {
+            throw ObjectsError(.invalidKey, "keys that begin with '\(systemPrefix)' are the node's own")
+        }
+        guard !key.split(separator: "/").contains(where: { $0 == "." || $0 == ".." }) else {
+            throw ObjectsError(.invalidKey, "the key has a segment '.' or '..', which no file can be called")
+        }
+        let bytes = description.headers.reduce(description.contentType.utf8.count) { $0 + $1.name.utf8.count + $1.value.utf8.count }
+        guard bytes <= Limits.headerBytesMax else {
+            throw ObjectsError(.headersTooLarge, "the object's headers have \(bytes) bytes; at most \(Limits.headerBytesMax) are allowed")
+        }
+    }
+}

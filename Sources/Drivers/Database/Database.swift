@@ -1,0 +1,118 @@
+import Synchronization
+
+/// The metadata store: SQL with snapshots and durable transactions over SQLite or PostgreSQL.
+///
+/// Closures run on the driver's own threads, which they may keep busy but should not: there are `readers` threads for
+/// reads; SQLite has one for all writes, PostgreSQL `writers`. A closure must not call `read` or `write` and wait.
+package final class Database: Sendable {
+    package let engine: Engine
+    private let reads = JobQueue<Reader>()
+    private let writes = JobQueue<Transaction>()
+    private let threads = Threads()
+
+    /// Opens the database and brings its schema up to date.
+    ///
+    /// - Parameters:
+    ///   - readers: connections that read, at least 1.
+    ///   - writers: connections that write on PostgreSQL, at least 1; SQLite has one.
+    ///   - migrations: the schemas of all modules, in the order they are to be applied.
+    /// - Throws: `DatabaseError`: `.unavailable` if the engine cannot be reached, or whatever a migration failed with.
+    package static func open(
+        _ location: DatabaseLocation, readers: Int = 4, writers: Int = 8, migrations: [Migration]
+    ) async throws -> Database {
+        let database = Database(location)
+        do {
+            try database.start(location, readers: max(1, readers), writers: max(1, writers))
+            try await database.migrate(migrations)
+        } catch {
+            await database.close()
+            throw error
+        }
+        return database
+    }
+
+    private init(_ location: DatabaseLocation) {
+        switch location {
+        case .sqlite: engine = .sqlite
+        case .postgres: engine = .postgres
+        }
+    }
+
+    deinit {
+        reads.close()
+        writes.close()
+    }
+
+    // The threads hold the queues, not the database, so that one that was let go of without `close` ends them too.
+    private func start(_ location: DatabaseLocation, readers: Int, writers: Int) throws {
+        let (reads, writes) = (reads, writes)
+        switch location {
+        case .sqlite(let path):
+            try threads.start("db-write") { SQLiteWriter(path: path).work(writes) }
+            for number in 1...readers {
+                try threads.start("db-read-\(number)") { SQLiteReader(path: path).work(reads) }
+            }
+        case .postgres(let url):
+            for number in 1...writers {
+                try threads.start("db-write-\(number)") { PostgresWorker(url: url).work(writes) }
+            }
+            for number in 1...readers {
+                try threads.start("db-read-\(number)") { PostgresWorker(url: url).work(reads) }
+            }
+        }
+    }
+
+    /// Runs `body` on one consistent snapshot. It may be run a second time if the connection was lost.
+    package func read<T: Sendable>(_ body: @escaping @Sendable (Reader) throws -> T) async throws -> T {
+        try await submit(body, to: reads)
+    }
+
+    /// Runs `body` in a transaction and returns once that is committed durably. If `body` throws, nothing of it
+    /// remains. It may be run more than once; see `Transaction`.
+    ///
+    /// Throws what `body` threw, or `DatabaseError`. With `.commitUnknown` the transaction may or may not have
+    /// happened; any other error says it did not.
+    package func write<T: Sendable>(_ body: @escaping @Sendable (Transaction) throws -> T) async throws -> T {
+        try await submit(body, to: writes)
+    }
+
+    /// Finishes what was asked for, refuses what comes later (`.closed`), and returns when all connections are closed.
+    package func close() async {
+        reads.close()
+        writes.close()
+        await threads.join()
+    }
+
+    private func submit<Context, T: Sendable>(
+        _ body: @escaping @Sendable (Context) throws -> T, to queue: JobQueue<Context>
+    ) async throws -> T {
+        let cancellation = Cancellation()
+        return try await withTaskCancellationHandler {
+            try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<T, any Error>) in
+                let job = Job<Context>(
+                    perform: { context in
+                        let value = try body(context)
+                        return { continuation.resume(returning: value) }
+                    },
+                    fail: { continuation.resume(throwing: $0) },
+                    cancellation: cancellation)
+                if let refusal = queue.push(job) { job.fail(DatabaseError.refused(refusal)) }
+            }
+        } onCancel: {
+            cancellation.cancel()
+        }
+    }
+}
+
+extension DatabaseError {
+    static let cancelledWhileWaiting = DatabaseError(.cancelled, "the task was cancelled before its turn came")
+
+    static func refused<Context>(_ refusal: JobQueue<Context>.Refusal) -> DatabaseError {
+        switch refusal {
+        case .closed: DatabaseError(.closed, "the database is closed")
+        case .full:
+            DatabaseError(
+                .unavailable, "\(JobQueue<Context>.limit) transactions are waiting already; try again later")
+        }
+    }
+}

@@ -1,0 +1,108 @@
+/// The one thread that writes. It takes all transactions that wait and commits them as one group, each in a savepoint
+/// of its own, so that many callers share one sync of the log; none is answered before it.
+final class SQLiteWriter {
+    /// Bounds how long the first of a group waits for the last.
+    static let groupLimit = 256
+
+    private struct Done {
+        let job: Job<Transaction>
+        let answer: @Sendable () -> Void
+    }
+
+    private let path: String
+    private var session: SQLiteSession?
+
+    init(path: String) {
+        self.path = path
+    }
+
+    func work(_ queue: JobQueue<Transaction>) {
+        while true {
+            let group = queue.take(most: Self.groupLimit)
+            if group.isEmpty { return }
+            commit(group)
+        }
+    }
+
+    private func commit(_ group: [Job<Transaction>]) {
+        do {
+            let session = try opened()
+            try session.connection.execute("BEGIN IMMEDIATE")
+            commit(group, session)
+        } catch {
+            for job in group { job.fail(error) }
+        }
+    }
+
+    private func opened() throws -> SQLiteSession {
+        if let session { return session }
+        let fresh = SQLiteSession(try SQLiteConnection(path: path, role: .writer))
+        try fresh.createState()
+        session = fresh
+        return fresh
+    }
+
+    /// Runs and commits a group in the transaction that is open.
+    private func commit(_ group: [Job<Transaction>], _ session: SQLiteSession) {
+        var done: [Done] = []
+        for (index, job) in group.enumerated() {
+            if job.cancellation.isCancelled {
+                job.fail(DatabaseError.cancelledWhileWaiting)
+                continue
+            }
+            do {
+                done.append(Done(job: job, answer: try perform(job, session)))
+            } catch {
+                job.fail(error)
+                // A full disk and the like make SQLite drop the transaction with all its savepoints. The neighbours
+                // have not been answered, so they are run again, each alone, where they cannot harm each other.
+                if session.connection.isIdle {
+                    session.forgetTID()
+                    commitEach(done.map(\.job) + group[(index + 1)...])
+                    return
+                }
+            }
+        }
+        do {
+            try session.storeTID()
+            try session.connection.execute("COMMIT")
+            for one in done { one.answer() }
+        } catch {
+            session.forgetTID()
+            if !session.connection.isIdle { try? session.connection.execute("ROLLBACK") }
+            if done.count > 1, case .constraint = (error as? DatabaseError)?.code {
+                // One of them left a deferred constraint broken.
+                commitEach(done.map(\.job))
+            } else {
+                for one in done { one.job.fail(error) }
+            }
+        }
+    }
+
+    private func commitEach(_ jobs: [Job<Transaction>]) {
+        for job in jobs { commit([job]) }
+    }
+
+    private func perform(_ job: Job<Transaction>, _ session: SQLiteSession) throws -> @Sendable () -> Void {
+        let connection = session.connection
+        try connection.execute("SAVEPOINT one")
+        do {
+            session.begin()
+            let answer = try job.perform(Transaction(session))
+            if let failure = session.failure { throw failure }
+            try connection.execute("RELEASE one")
+            return answer
+        } catch {
+            if !connection.isIdle {
+                do {
+                    try connection.execute("ROLLBACK TO one")
+                    try connection.execute("RELEASE one")
+                } catch {
+                    // Then all goes: nothing of a failed closure may be committed with the others.
+                    try? connection.execute("ROLLBACK")
+                }
+            }
+            throw error
+        }
+    }
+}

@@ -1,0 +1,212 @@
+internal import Glibc
+internal import Synchronization
+
+/// A child process that inherits nothing: a socket as its standard input and output, another as its standard error, no
+/// other descriptor, default signals, a process group of its own, and the environment that it is given.
+///
+/// One caller at a time receives and sends, on a thread that may block; `kill` may be called at any time.
+final class ChildProcess: Sendable {
+    /// Why the child was killed before its time.
+    enum Reason: Sendable {
+        case timedOut
+        case cancelled
+    }
+
+    enum Ending: Sendable {
+        case exit(Int32)
+        case signal(Int32)
+        case killed(Reason)
+    }
+
+    private struct State {
+        /// Nil once the child is reaped: its number may then be another's.
+        var pid: pid_t?
+        var reason: Reason?
+        var output: [UInt8] = []
+    }
+
+    private static let outputMax = 4096
+
+    private let socket: Int32
+    private let errors: Int32
+    private let deadline: ContinuousClock.Instant
+    private let state: Mutex<State>
+
+    /// Starts a child.
+    ///
+    /// - Parameter deadline: when receiving and sending give up at the latest.
+    /// - Throws: `unavailable` with the system's reason.
+    init(executable: String, environment: [String], deadline: ContinuousClock.Instant) throws(RasterError) {
+        // Sockets rather than pipes: writing to a child that is gone must not raise SIGPIPE in the node.
+        let channel = try Self.socketPair()
+        let errors: (node: Int32, child: Int32)
+        do {
+            errors = try Self.socketPair()
+        } catch {
+            close(channel.node)
+            close(channel.child)
+            throw error
+        }
+        let result = Self.spawn(executable, environment, channel: channel.child, errors: errors.child)
+        close(channel.child)
+        close(errors.child)
+        switch result {
+        case .success(let pid):
+            socket = channel.node
+            self.errors = errors.node
+            self.deadline = deadline
+            state = Mutex(State(pid: pid))
+        case .failure(let cause):
+            close(channel.node)
+            close(errors.node)
+            throw Self.unavailable(executable, cause.number)
+        }
+    }
+
+    private struct SystemError: Error {
+        let number: Int32
+    }
+
+    private static func socketPair() throws(RasterError) -> (node: Int32, child: Int32) {
+        var ends: [Int32] = [-1, -1]
+        guard socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0, &ends) == 0 else {
+            throw unavailable("no socket", errno)
+        }
+        _ = fcntl(ends[0], F_SETFL, O_NONBLOCK)
+        return (ends[0], ends[1])
+    }
+
+    private static func unavailable(_ what: String, _ number: Int32) -> RasterError {
+        RasterError(.unavailable, "the raster reader cannot be started: \(what): \(String(cString: strerror(number)))")
+    }
+
+    private typealias CloseFrom = @convention(c) (UnsafeMutablePointer<posix_spawn_file_actions_t>, Int32) -> Int32
+
+    private static func spawn(
+        _ executable: String, _ environment: [String], channel: Int32, errors: Int32
+    ) -> Result<pid_t, SystemError> {
+        var actions = posix_spawn_file_actions_t()
+        var attributes = posix_spawnattr_t()
+        posix_spawn_file_actions_init(&actions)
+        posix_spawnattr_init(&attributes)
+        defer {
+            posix_spawn_file_actions_destroy(&actions)
+            posix_spawnattr_destroy(&attributes)
+        }
+        posix_spawn_file_actions_adddup2(&actions, channel, 0)
+        posix_spawn_file_actions_adddup2(&actions, channel, 1)
+        posix_spawn_file_actions_adddup2(&actions, errors, 2)
+        // glibc 2.34 has it; Swift's Glibc module, built without _GNU_SOURCE, does not show it.
+        guard let closeFrom = dlsym(nil, "posix_spawn_file_actions_addclosefrom_np") else {
+            return .failure(SystemError(number: ENOSYS))
+        }
+        _ = unsafeBitCast(closeFrom, to: CloseFrom.self)(&actions, 3)
+        var signals = sigset_t()
+        sigemptyset(&signals)
+        posix_spawnattr_setsigmask(&attributes, &signals)
+        sigfillset(&signals)
+        posix_spawnattr_setsigdefault(&attributes, &signals)
+        posix_spawnattr_setpgroup(&attributes, 0)
+        posix_spawnattr_setflags(
+            &attributes, Int16(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP))
+        var arguments = [strdup(executable), nil]
+        var variables = environment.map { strdup($0) } + [nil]
+        defer { for text in arguments + variables { free(text) } }
+        var pid: pid_t = 0
+        let failed = posix_spawn(&pid, executable, &actions, &attributes, &arguments, &variables)
+        return failed == 0 ? .success(pid) : .failure(SystemError(number: failed))
+    }
+
+    // MARK: Talking
+
+    /// Receives exactly so many bytes; nil where the child ends, or the deadline passes, before.
+    func receive(_ count: Int) -> [UInt8]? {
+        var bytes = [UInt8](repeating: 0, count: count)
+        let isComplete = bytes.withUnsafeMutableBytes { target in
+            transfer(count, for: POLLIN) { done in recv(socket, target.baseAddress.map { $0 + done }, count - done, 0) }
+        }
+        return isComplete ? bytes : nil
+    }
+
+    /// Sends all bytes; false where the child ends, or the deadline passes, before.
+    func send(_ bytes: UnsafeRawBufferPointer) -> Bool {
+        transfer(bytes.count, for: POLLOUT) { done in
+            Glibc.send(socket, bytes.baseAddress.map { $0 + done }, bytes.count - done, Int32(MSG_NOSIGNAL))
+        }
+    }
+
+    /// Moves bytes as the socket lets it, and meanwhile keeps the child's standard error from filling up.
+    private func transfer(_ count: Int, for event: Int32, _ move: (Int) -> Int) -> Bool {
+        var done = 0
+        while done < count {
+            let moved = move(done)
+            if moved > 0 {
+                done += moved
+                continue
+            }
+            guard moved < 0, errno == EAGAIN || errno == EINTR else { return false }
+            let left = (deadline - .now) / .milliseconds(1)
+            guard left > 0 else { return false }
+            var polled = [pollfd(fd: socket, events: Int16(event), revents: 0), pollfd(fd: errors, events: Int16(POLLIN), revents: 0)]
+            // A child may close its standard error; a closed socket must not wake us time and again.
+            let watched = drain() ? 2 : 1
+            guard poll(&polled, nfds_t(watched), Int32(min(left, 60_000)) + 1) >= 0 || errno == EINTR else { return false }
+        }
+        return true
+    }
+
+    /// Takes what stands on standard error; false once it is closed. Beyond the limit it is thrown away.
+    private func drain() -> Bool {
+        var chunk = [UInt8](repeating: 0, count: 4096)
+        // Bounded: a child that writes without end gets its turn again at the next poll.
+        for _ in 0..<16 {
+            let count = read(errors, &chunk, chunk.count)
+            if count == 0 { return false }
+            guard count > 0 else { return true }
+            state.withLock { $0.output.append(contentsOf: chunk[..<min(count, Self.outputMax - $0.output.count)]) }
+        }
+        return true
+    }
+
+    // MARK: Ending
+
+    /// Kills the child and whatever it started.
+    func kill(_ reason: Reason) {
+        state.withLock { state in
+            guard let pid = state.pid else { return }
+            if state.reason == nil { state.reason = reason }
+            Glibc.kill(-pid, SIGKILL)
+        }
+    }
+
+    /// Ends the child if it still runs, waits for its end, which SIGKILL makes short, and frees everything. To be
+    /// called once, last.
+    func finish() -> (ending: Ending, output: String) {
+        // A child that has exited already keeps its status; one that has closed its end only, and runs on, ends here.
+        var status: Int32 = 0
+        let (pid, reason) = state.withLock { state in
+            if let pid = state.pid { Glibc.kill(-pid, SIGKILL) }
+            return (state.pid, state.reason)
+        }
+        if let pid {
+            while waitid(P_PID, id_t(pid), nil, WEXITED | WNOWAIT) < 0, errno == EINTR {}
+            state.withLock { state in
+                // Reaped under the lock, so that no kill can meet the number's next owner.
+                while waitpid(pid, &status, 0) < 0, errno == EINTR {}
+                state.pid = nil
+            }
+        }
+        _ = drain()
+        close(socket)
+        close(errors)
+        let output = state.withLock { Self.printable($0.output) }
+        if let reason { return (.killed(reason), output) }
+        let signal = status & 0x7F
+        return (signal == 0 ? .exit(status >> 8 & 0xFF) : .signal(signal), output)
+    }
+
+    private static func printable(_ bytes: [UInt8]) -> String {
+        let text = String(decoding: bytes, as: UTF8.self).unicodeScalars.map { $0.properties.generalCategory == .control ? " " : Character($0) }
+        return String(text).split(separator: " ").joined(separator: " ")
+    }
+}

@@ -1,0 +1,155 @@
+internal import Glibc
+package import NIOCore
+package import NIOPosix
+internal import ProductMetadata
+
+/// Looks into rasters with GDAL, which reads files that strangers made and so runs in a child process, `martlet-raster`,
+/// one for each raster. The child sees the bytes that it asks for and nothing else of the node.
+package struct RasterReader: Sendable {
+    private let executable: String
+    private let pool: NIOThreadPool
+    private let deadline: Duration
+    private let bytesMax: Int64
+
+    /// - Parameters:
+    ///   - executable: the path of `martlet-raster`; see `installed`.
+    ///   - pool: where the node waits for the child: one thread for each raster under way.
+    ///   - deadline: the longest that a look may take, reading the object included.
+    ///   - bytesMax: the most of an object that a look may read.
+    package init(executable: String, pool: NIOThreadPool, deadline: Duration = .seconds(30), bytesMax: Int64 = 1 << 30) {
+        self.executable = executable
+        self.pool = pool
+        self.deadline = deadline
+        self.bytesMax = bytesMax
+    }
+
+    /// Where `martlet-raster` is: by the environment variable MARTLET_RASTER, or beside the running program.
+    package static var installed: String {
+        if let path = getenv("MARTLET_RASTER") { return String(cString: path) }
+        var buffer = [UInt8](repeating: 0, count: Int(PATH_MAX))
+        let count = buffer.withUnsafeMutableBytes { target in
+            target.withMemoryRebound(to: CChar.self) { text in text.baseAddress.map { readlink("/proc/self/exe", $0, text.count) } ?? 0 }
+        }
+        let program = String(decoding: buffer.prefix(max(0, count)), as: UTF8.self)
+        return program.prefix(upTo: program.lastIndex(of: "/") ?? program.startIndex) + "/martlet-raster"
+    }
+
+    /// Looks into a raster.
+    ///
+    /// - Parameters:
+    ///   - name: the object's name, for messages; the child is not told.
+    ///   - size: bytes.
+    ///   - preview: whether to make a picture of it. For a large raster without overviews that means to read it whole.
+    ///   - read: reads a range of the object, which lies within it and has at most 1 MiB. What it throws is thrown on.
+    /// - Throws: `RasterError`; `CancellationError` where the task is cancelled.
+    package func inspect(
+        name: String, size: Int64, preview: Bool, read: @escaping @Sendable (Range<Int64>) async throws -> ByteBuffer
+    ) async throws -> RasterDescription {
+        guard size > 0 else { throw RasterError(.notARaster, "'\(name)' is empty") }
+        let end = ContinuousClock.now + deadline
+        let environment = ["PROJ_DATA", "PROJ_LIB", "GDAL_DATA"].compactMap { variable -> String? in
+            getenv(variable).map { "\(variable)=\(String(cString: $0))" }
+        }
+        let child = try await blocking { [executable] in
+            try ChildProcess(executable: executable, environment: environment, deadline: end)
+        }
+        let outcome: Result<RasterDescription?, any Error>
+        do {
+            outcome = .success(try await withThrowingTaskGroup(of: RasterDescription?.self) { group in
+                group.addTask { try await converse(child, size: size, preview: preview, read: read) }
+                group.addTask {
+                    do {
+                        try await Task.sleep(until: end, clock: .continuous)
+                    } catch {
+                        child.kill(.cancelled)
+                        throw error
+                    }
+                    child.kill(.timedOut)
+                    return nil
+                }
+                defer { group.cancelAll() }
+                return try await group.next() ?? nil
+            })
+        } catch {
+            outcome = .failure(error)
+        }
+        // Without regard to cancellation: no child may be left.
+        let (ending, output) = await withCheckedContinuation { continuation in
+            pool.submit { _ in continuation.resume(returning: child.finish()) }
+        }
+        if let description = try outcome.get() { return description }
+        throw Self.error(name, ending, output)
+    }
+
+    /// Answers the child until it gives its result; nil where it ends before.
+    private func converse(
+        _ child: ChildProcess, size: Int64, preview: Bool, read: @Sendable (Range<Int64>) async throws -> ByteBuffer
+    ) async throws -> RasterDescription? {
+        var answer = ByteBuffer(bytes: RasterProtocol.Start(size: UInt64(size), wantsPreview: preview).bytes)
+        var requestCount = 0
+        var bytesRead: Int64 = 0
+        while true {
+            let (sending, headCount) = (answer, RasterProtocol.Head.byteCount)
+            let head = try await blocking {
+                sending.withUnsafeReadableBytes { child.send($0) } ? child.receive(headCount) : nil
+            }
+            guard let head else { return nil }
+            switch RasterProtocol.Head(head) {
+            case .request(let offset, let length):
+                guard let range = Self.range(offset, length, size) else {
+                    throw RasterError(.misbehaved, "the raster reader asked for \(length) bytes at \(offset) of an object of \(size)")
+                }
+                requestCount += 1
+                bytesRead += Int64(length)
+                guard bytesRead <= bytesMax else {
+                    throw RasterError(.tooLarge, "looking into the raster takes more than \(bytesMax) bytes of it")
+                }
+                answer = try await read(range)
+                guard answer.readableBytes == Int(length) else {
+                    throw RasterError(.unavailable, "the object gave \(answer.readableBytes) bytes for the range \(range)")
+                }
+            case .result(let descriptionCount, let previewCount):
+                let parts = try await blocking { () -> (description: [UInt8], preview: [UInt8])? in
+                    guard let description = child.receive(Int(descriptionCount)), let preview = child.receive(Int(previewCount)) else {
+                        return nil
+                    }
+                    return (description, preview)
+                }
+                guard let parts else { return nil }
+                var description = try RasterDescription(child: parts.description, preview: parts.preview)
+                description.requestCount = requestCount
+                description.bytesRead = bytesRead
+                return description
+            case nil:
+                throw RasterError(.misbehaved, "the raster reader sent what is no request and no result")
+            }
+        }
+    }
+
+    private static func range(_ offset: UInt64, _ length: UInt32, _ size: Int64) -> Range<Int64>? {
+        guard let start = Int64(exactly: offset), start <= size, Int64(length) <= size - start else { return nil }
+        return start..<(start + Int64(length))
+    }
+
+    private static func error(_ name: String, _ ending: ChildProcess.Ending, _ output: String) -> any Error {
+        switch ending {
+        case .killed(.cancelled): CancellationError()
+        case .killed(.timedOut), .signal(SIGXCPU): RasterError(.timedOut, "looking into '\(name)' took too long", output: output)
+        case .signal(let number):
+            RasterError(.crashed(signal: number), "the raster reader was ended by signal \(number) on '\(name)'", output: output)
+        case .exit(let code):
+            RasterError(.crashed(signal: nil), "the raster reader ended with code \(code) on '\(name)'", output: output)
+        }
+    }
+
+    private func blocking<T: Sendable>(_ body: @escaping @Sendable () throws -> T) async throws -> T {
+        try await withCheckedThrowingContinuation { continuation in
+            pool.submit { state in
+                switch state {
+                case .active: continuation.resume(with: Result { try body() })
+                case .cancelled: continuation.resume(throwing: RasterError(.unavailable, "the thread pool is shut down"))
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,32 @@
+/// What is asked: may this principal do this to that, under these circumstances?
+package struct PolicyRequest: Sendable {
+    let principal: [UInt8]
+    let action: [UInt8]
+    let resource: [UInt8]
+    let context: PolicyContext
+
+    /// - Parameters:
+    ///   - principal: the principal's ARN; empty for nobody in particular.
+    ///   - action: like `s3:GetObject`, in any case.
+    ///   - resource: the resource's ARN; its case counts.
+    ///   - context: condition keys (in any case) with their values.
+    package init(principal: String, action: String, resource: String, context: [String: [String]] = [:]) {
+        self.principal = Array(principal.utf8)
+        self.action = action.utf8.map { $0 >= 0x41 && $0 <= 0x5A ? $0 | 0x20 : $0 }
+        self.resource = Array(resource.utf8)
+        self.context = PolicyContext(context)
+    }
+}
+
+/// The condition keys of a request, by their lower-case names.
+struct PolicyContext: Sendable {
+    private var values: [String: [String]] = [:]
+
+    init(_ values: [String: [String]]) {
+        self.values.reserveCapacity(values.count)
+        for (key, list) in values { self.values[key.lowercased(), default: []] += list }
+    }
+
+    /// The values of a key; none where it is absent.
+    subscript(_ lowercased: String) -> [String] { values[lowercased] ?? [] }
+}

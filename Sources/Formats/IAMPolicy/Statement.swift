@@ -1,0 +1,43 @@
+/// One statement of a policy, ready for evaluation.
+struct Statement: Sendable {
+    enum Effect: Sendable { case allow, deny }
+
+    /// What an element names, or, as `NotAction` and its like, leaves out.
+    struct Scope: Sendable {
+        let patterns: [Pattern]
+        let isNegated: Bool
+    }
+
+    let sid: String?
+    let effect: Effect
+    let actions: Scope
+    let resources: Scope
+    /// Nil in identity policies, which belong to their principal.
+    let principals: Scope?
+    let conditions: [Condition]
+
+    /// Whether the statement speaks of this request.
+    ///
+    /// A variable without a value matches nothing. Where a negated element (`NotResource`, `StringNotEquals`) would
+    /// then be true, it is so only in a Deny: a missing value never allows.
+    func matches(_ request: PolicyRequest) -> Bool {
+        let unknown = effect == .deny
+        guard covers(actions, request.action, request.context, unknown: unknown),
+            covers(resources, request.resource, request.context, unknown: unknown)
+        else { return false }
+        if let principals, !covers(principals, request.principal, request.context, unknown: unknown) { return false }
+        return conditions.allSatisfy { $0.holds(request.context, unknown: unknown) }
+    }
+
+    private func covers(_ scope: Scope, _ text: [UInt8], _ context: PolicyContext, unknown: Bool) -> Bool {
+        var isUnknown = false
+        for pattern in scope.patterns {
+            switch pattern.outcome(text, context) {
+            case .matches: return !scope.isNegated
+            case .differs: continue
+            case .variableWithoutValue: isUnknown = true
+            }
+        }
+        return scope.isNegated && (!isUnknown || unknown)
+    }
+}

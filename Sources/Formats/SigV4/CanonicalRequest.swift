@@ -1,0 +1,104 @@
+import Crypto
+package import Wire
+
+/// The canonical form of a request (AWS Signature Version 4, "Create a canonical request"), as S3 has it: the path is
+/// not normalised (`//` and `..` stay) and is encoded once.
+package struct CanonicalRequest: Sendable {
+    package let bytes: [UInt8]
+
+    /// - Parameters:
+    ///   - signedHeaders: lower-case names, sorted.
+    ///   - payload: what stands for the body.
+    ///   - omitting: a query parameter that is left out (the signature itself in a presigned URL).
+    /// - Throws: `headerMissing` for a signed header that is not there, `malformed` for a path with broken encoding.
+    package init(_ head: RequestHead, signedHeaders: [String], payload: String, omitting: String? = nil)
+        throws(SignatureError)
+    {
+        var out: [UInt8] = []
+        out.reserveCapacity(512)
+        out.append(contentsOf: head.method.utf8)
+        out.append(0x0A)
+        try Self.path(head.path, into: &out)
+        out.append(0x0A)
+        out.append(contentsOf: Self.query(head.query, omitting: omitting).utf8)
+        out.append(0x0A)
+        for name in signedHeaders { try Self.header(name, of: head, into: &out) }
+        out.append(0x0A)
+        out.append(contentsOf: signedHeaders.joined(separator: ";").utf8)
+        out.append(0x0A)
+        out.append(contentsOf: payload.utf8)
+        bytes = out
+    }
+
+    /// What is signed: algorithm, time, scope and the hash of the canonical request.
+    package func stringToSign(date: Timestamp, scope: CredentialScope) -> String {
+        "AWS4-HMAC-SHA256\n\(date.basic)\n\(scope)\n\(Hex.encode(Array(SHA256.hash(data: bytes))))"
+    }
+
+    private static let upper = [UInt8]("0123456789ABCDEF".utf8)
+
+    /// Decodes and encodes again byte by byte, so that clients that encode more or less than they should still agree.
+    /// An encoded slash stays encoded: it is a part of its segment.
+    private static func path(_ path: String, into out: inout [UInt8]) throws(SignatureError) {
+        if path.utf8.first != UInt8(ascii: "/") { out.append(UInt8(ascii: "/")) }
+        var iterator = path.utf8.makeIterator()
+        while var c = iterator.next() {
+            if c == UInt8(ascii: "/") {
+                out.append(c)
+                continue
+            }
+            if c == UInt8(ascii: "%") {
+                guard let high = iterator.next().flatMap(Hex.value(of:)),
+                    let low = iterator.next().flatMap(Hex.value(of:))
+                else { throw SignatureError(.malformed, "in the path, % must be followed by two hexadecimal digits") }
+                c = high << 4 | low
+            }
+            if PercentEncoding.isUnreserved(c) {
+                out.append(c)
+            } else {
+                out.append(UInt8(ascii: "%"))
+                out.append(upper[Int(c >> 4)])
+                out.append(upper[Int(c & 15)])
+            }
+        }
+    }
+
+    /// Sorted by the encoded name, then by the encoded value.
+    static func query(_ query: QueryItems, omitting: String?) -> String {
+        var pairs: [(name: String, value: String)] = []
+        pairs.reserveCapacity(query.items.count)
+        for item in query.items where item.name != omitting {
+            pairs.append((PercentEncoding.encode(item.name), PercentEncoding.encode(item.value ?? "")))
+        }
+        pairs.sort { $0.name == $1.name ? $0.value < $1.value : $0.name < $1.name }
+        return pairs.map { "\($0.name)=\($0.value)" }.joined(separator: "&")
+    }
+
+    private static func header(_ name: String, of head: RequestHead, into out: inout [UInt8]) throws(SignatureError) {
+        out.append(contentsOf: name.utf8)
+        out.append(UInt8(ascii: ":"))
+        var count = 0
+        for header in head.headers where ASCII.equalsLowercased(header.name, name) {
+            if count > 0 { out.append(UInt8(ascii: ",")) }
+            count += 1
+            collapse(header.value, into: &out)
+        }
+        guard count > 0 else { throw SignatureError(.headerMissing, "the signed header \(name) is not in the request") }
+        out.append(0x0A)
+    }
+
+    /// White space at both ends goes, a run of it inside becomes one space.
+    private static func collapse(_ value: String, into out: inout [UInt8]) {
+        let start = out.count
+        var isSpacePending = false
+        for c in value.utf8 {
+            if c == 0x20 || c == 0x09 {
+                isSpacePending = out.count > start
+            } else {
+                if isSpacePending { out.append(0x20) }
+                isSpacePending = false
+                out.append(c)
+            }
+        }
+    }
+}

@@ -1,0 +1,158 @@
+import Glibc
+
+/// What a node is told when it starts. Each setting has one name, which is a flag (`--s3-url`), a variable of the environment
+/// (`MARTLET_S3_URL`) and a line of the configuration file (`s3-url = …`); the first of these that is there counts.
+package struct Configuration: Sendable {
+    /// Where listeners listen.
+    package struct Address: Sendable, Equatable {
+        package var host: String
+        package var port: Int
+
+        /// Reads `HOST:PORT`, `[::1]:PORT`, or `:PORT` for all interfaces. Port 0 lets the system choose.
+        package init(_ text: String, name: String) throws {
+            guard let colon = text.lastIndex(of: ":"), let port = Int(text[text.index(after: colon)...]),
+                (0...65_535).contains(port)
+            else { throw ConfigurationError("\(name) is HOST:PORT, such as 127.0.0.1:8080, not '\(text)'") }
+            let host = text[..<colon]
+            self.host = host.isEmpty ? "0.0.0.0" : host.hasPrefix("[") ? String(host.dropFirst().dropLast()) : String(host)
+            self.port = port
+        }
+    }
+
+    package enum TLS: Sendable, Equatable {
+        case off
+        /// Certificates of the node's own authority.
+        case own
+        case files(certificate: String, key: String)
+    }
+
+    package var data: String
+    package var web: Address
+    package var s3: Address
+    /// `sqlite`, or the URL of a PostgreSQL database.
+    package var metadata: String
+    /// A folder, or `s3://…`. Nil for `DATA/blobs`.
+    package var blobs: String?
+    package var tls: TLS
+    /// Under which address clients reach the web port and the S3 port, where that is not what they listen on.
+    package var url: String?
+    package var s3URL: String?
+    /// Seconds without a change after which a product without a list of its files counts as complete.
+    package var settleSeconds: Int64
+    /// The first administrator's password; nil lets one be generated.
+    package var adminPassword: String?
+
+    /// Every setting, with what it means: the source of the help texts and of the check for unknown names.
+    package static let settings: [(name: String, help: String)] = [
+        ("data", "folder for keys, metadata and blobs"),
+        ("web", "HOST:PORT of the web port (default 127.0.0.1:8080)"),
+        ("s3", "HOST:PORT of the S3 port (default 127.0.0.1:9000)"),
+        ("metadata", "sqlite, or postgres://USER@HOST/NAME (default sqlite)"),
+        ("blobs", "folder, or s3://ACCESS:SECRET@HOST/BUCKET/PREFIX (default DATA/blobs)"),
+        ("tls", "on: serve TLS with certificates of the node's own authority"),
+        ("tls-certificate", "file with a certificate chain (PEM), instead of the node's own"),
+        ("tls-key", "file with its key (PEM)"),
+        ("url", "address under which clients reach the web port"),
+        ("s3-url", "address under which clients reach the S3 port"),
+        ("settle-seconds", "quiet time after which a product counts as complete (default 5)"),
+    ]
+
+    /// - Parameters:
+    ///   - flags: what the command line says, by the settings' names.
+    ///   - file: a configuration file; nil takes `DATA/martlet.conf` if it is there.
+    /// - Throws: ``ConfigurationError`` naming the setting and what it should be.
+    package init(flags: [String: String], environment: [String: String], file: String?) throws {
+        func early(_ name: String) -> String? { flags[name] ?? environment[Self.variable(name)] }
+        let path = file ?? environment["MARTLET_CONFIG"]
+        var lines: [String: String] = [:]
+        if let path {
+            lines = try Self.read(path)
+        } else if let data = early("data"), access(data + "/martlet.conf", R_OK) == 0 {
+            lines = try Self.read(data + "/martlet.conf")
+        }
+        func value(_ name: String) -> String? { early(name) ?? lines[name] }
+
+        guard let data = value("data"), !data.isEmpty else {
+            throw ConfigurationError("--data is missing: the folder in which the node keeps everything")
+        }
+        self.data = Self.absolute(data)
+        web = try Address(value("web") ?? "127.0.0.1:8080", name: "--web")
+        s3 = try Address(value("s3") ?? "127.0.0.1:9000", name: "--s3")
+        metadata = value("metadata") ?? "sqlite"
+        guard metadata == "sqlite" || metadata.hasPrefix("postgres://") || metadata.hasPrefix("postgresql://") else {
+            throw ConfigurationError("--metadata is 'sqlite' or postgres://…, not '\(metadata.prefix(12))…'")
+        }
+        blobs = value("blobs").map { $0.hasPrefix("s3://") ? $0 : Self.absolute($0) }
+        switch (value("tls-certificate"), value("tls-key")) {
+        case (let certificate?, let key?): tls = .files(certificate: certificate, key: key)
+        case (nil, nil):
+            switch value("tls") ?? "off" {
+            case "on", "true", "1", "own": tls = .own
+            case "off", "false", "0": tls = .off
+            case let other: throw ConfigurationError("tls is 'on' or 'off', not '\(other)'")
+            }
+        default: throw ConfigurationError("--tls-certificate and --tls-key come together")
+        }
+        url = try value("url").map { try Self.base($0, "--url") }
+        s3URL = try value("s3-url").map { try Self.base($0, "--s3-url") }
+        let settle = value("settle-seconds") ?? "5"
+        guard let seconds = Int64(settle), (0...86_400).contains(seconds) else {
+            throw ConfigurationError("--settle-seconds is a number of seconds up to a day, not '\(settle)'")
+        }
+        settleSeconds = seconds
+        adminPassword = environment["MARTLET_ADMIN_PASSWORD"]
+    }
+
+    private static func variable(_ name: String) -> String {
+        "MARTLET_" + name.uppercased().replacing("-", with: "_")
+    }
+
+    private static func absolute(_ path: String) -> String {
+        guard !path.hasPrefix("/"), let folder = getcwd(nil, 0) else { return path }
+        defer { free(folder) }
+        return String(cString: folder) + "/" + path
+    }
+
+    private static func base(_ text: String, _ name: String) throws -> String {
+        guard text.hasPrefix("http://") || text.hasPrefix("https://"), text.split(separator: "/").count == 2 else {
+            throw ConfigurationError("\(name) is http://HOST[:PORT] or https://HOST[:PORT], not '\(text)'")
+        }
+        return text.hasSuffix("/") ? String(text.dropLast()) : text
+    }
+
+    /// Reads `name = value` lines; `#` begins a comment.
+    private static func read(_ path: String) throws -> [String: String] {
+        guard let file = fopen(path, "re") else {
+            throw ConfigurationError("cannot read the configuration \(path): \(String(cString: strerror(errno)))")
+        }
+        defer { fclose(file) }
+        var text = [UInt8](repeating: 0, count: 64 << 10)
+        let count = fread(&text, 1, text.count, file)
+        var lines: [String: String] = [:]
+        for (index, line) in String(decoding: text.prefix(count), as: UTF8.self).split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
+            let line = line.split(separator: "#", maxSplits: 1, omittingEmptySubsequences: false)[0]
+            guard line.contains(where: { !$0.isWhitespace }) else { continue }
+            let parts = line.split(separator: "=", maxSplits: 1).map { $0.trimmed }
+            guard parts.count == 2, settings.contains(where: { $0.name == parts[0] }) else {
+                throw ConfigurationError("\(path), line \(index + 1): not 'name = value' with the name of a setting")
+            }
+            lines[parts[0]] = parts[1]
+        }
+        return lines
+    }
+}
+
+extension Substring {
+    fileprivate var trimmed: String {
+        var text = drop(while: \.isWhitespace)
+        while text.last?.isWhitespace == true { text.removeLast() }
+        return String(text)
+    }
+}
+
+/// A setting is missing or cannot be meant.
+package struct ConfigurationError: Error, CustomStringConvertible {
+    package var description: String
+
+    package init(_ description: String) { self.description = description }
+}

@@ -1,0 +1,121 @@
+import AdminAPI
+import Blobs
+import Database
+import Glibc
+package import HTTPSupport
+import Identity
+import Journal
+import Logging
+import NIOCore
+import NIOPosix
+import NIOSSL
+import OIDCAPI
+import Objects
+import Policy
+import S3API
+import SigningAPI
+import Vault
+import Wire
+import Workers
+
+/// One running node: configuration, drivers, core, faces and workers put together.
+package final class Node: Sendable {
+    package let web: HTTPListener
+    package let s3: HTTPListener
+    /// The password that was made for the first administrator, to be shown once.
+    package let generatedPassword: String?
+    /// The file with the authority that clients have to trust, where the node serves TLS with its own certificates.
+    package let authorityFile: String?
+
+    private let database: Database
+    private let journal: Journal
+    private let blobs: any BlobStore
+    private let workers: WorkerGroup
+    private let group: MultiThreadedEventLoopGroup
+    private let pool: NIOThreadPool
+
+    /// Opens what is stored, or makes a new store in an empty folder, and begins to serve.
+    package static func start(_ configuration: Configuration) async throws -> Node {
+        try Folder.create(configuration.data)
+        let group = MultiThreadedEventLoopGroup(numberOfThreads: System.coreCount)
+        // Digests and ciphers of bulk data: a thread for each core.
+        let pool = NIOThreadPool(numberOfThreads: max(2, System.coreCount))
+        pool.start()
+        let location = try DatabaseLocation(
+            configuration.metadata == "sqlite" ? configuration.data + "/metadata.sqlite" : configuration.metadata)
+        let database = try await Database.open(location, migrations: Schema.migrations)
+        let journal = Journal(database: database, node: NodeName.random())
+        // A new key may be made only while there is nothing that an old one has sealed.
+        let isNew = try await journal.read { try $0.scalar("SELECT 1 FROM accounts LIMIT 1") == nil }
+        let master = try MasterKey.open(path: configuration.data + "/master.key", creates: isNew)
+        let identity = Identity(journal: journal, master: master)
+        let blobs = try await Self.openBlobs(configuration)
+        let objects = Objects(journal: journal, blobs: blobs, master: master, pool: pool)
+        let password = try await identity.bootstrap(password: configuration.adminPassword)
+        let policies = try Policies(journal: journal)
+        let gate = Gate(policies: policies, journal: journal)
+
+        let tls = try await TLSSetup.make(configuration, identity: identity)
+        // The S3 port is bound first: the address that it gets is part of what the web port tells.
+        let s3Responder = LateResponder()
+        let s3 = try await HTTPListener.bind(
+            host: configuration.s3.host, port: configuration.s3.port, group: group, tls: tls?.context,
+            responder: { await s3Responder.respond($0) })
+        let webResponder = LateResponder()
+        let web = try await HTTPListener.bind(
+            host: configuration.web.host, port: configuration.web.port, group: group, tls: tls?.context,
+            responder: { await webResponder.respond($0) })
+        let webURL = configuration.url ?? web.url
+        let s3URL = configuration.s3URL ?? s3.url
+
+        let tokens = try await TokenAuthority(identity: identity, issuer: webURL)
+        let authenticator = Authenticator(identity: identity, tokens: tokens)
+        let s3Service = S3Service(objects: objects, gate: gate, authenticator: authenticator)
+        let router = WebRouter(
+            oidc: OIDCService(authenticator: authenticator),
+            admin: AdminService(policies: policies, gate: gate, authenticator: authenticator),
+            signing: SigningService(gate: gate, authenticator: authenticator, s3URL: s3URL),
+            webURL: webURL, s3URL: s3URL, isReady: { try await journal.read { _ in } })
+        s3Responder.set { await s3Service.respond(to: $0) }
+        webResponder.set { await router.respond(to: $0) }
+
+        let workers = WorkerGroup()
+        workers.start(Janitor(objects: objects, journal: journal))
+        return Node(
+            web: web, s3: s3, generatedPassword: password, authorityFile: tls?.authorityFile, database: database,
+            journal: journal, blobs: blobs, workers: workers, group: group, pool: pool)
+    }
+
+    private init(
+        web: HTTPListener, s3: HTTPListener, generatedPassword: String?, authorityFile: String?, database: Database,
+        journal: Journal, blobs: any BlobStore, workers: WorkerGroup, group: MultiThreadedEventLoopGroup, pool: NIOThreadPool
+    ) {
+        self.web = web
+        self.s3 = s3
+        self.generatedPassword = generatedPassword
+        self.authorityFile = authorityFile
+        self.database = database
+        self.journal = journal
+        self.blobs = blobs
+        self.workers = workers
+        self.group = group
+        self.pool = pool
+    }
+
+    private static func openBlobs(_ configuration: Configuration) async throws -> any BlobStore {
+        try await DiskBlobs.open(configuration.blobs ?? configuration.data + "/blobs")
+    }
+
+    /// Ends in order: no new requests, running ones end, workers stop where they are, then the stores close.
+    package func stop() async throws {
+        async let webDone: Void = web.shutdown()
+        async let s3Done: Void = s3.shutdown()
+        _ = await (webDone, s3Done)
+        await workers.stop()
+        try? await journal.flushAccesses()
+        await blobs.close()
+        await database.close()
+        try await pool.shutdownGracefully()
+        try await group.shutdownGracefully()
+    }
+}

@@ -1,0 +1,54 @@
+import AdminAPI
+import HTTPSupport
+import NIOHTTP1
+import OIDCAPI
+import SigningAPI
+import Wire
+
+/// Sends each request of the web port to the face that its path belongs to (DESIGN, HTTP surface).
+struct WebRouter: Sendable {
+    let oidc: OIDCService
+    let admin: AdminService
+    let signing: SigningService
+    let webURL: String
+    let s3URL: String
+    let isReady: @Sendable () async throws -> Void
+
+    func respond(to request: Request) async -> Response {
+        guard let path = request.segments else {
+            return Problem.badRequest("the path is not valid percent-encoded UTF-8").response
+        }
+        let rest = Array(path.dropFirst())
+        switch path.first {
+        case "oidc": return await oidc.respond(to: request, path: rest)
+        case "admin" where rest.first == "v1": return await admin.respond(to: request, path: Array(rest.dropFirst()))
+        case "sign" where rest.isEmpty: return await signing.respond(to: request)
+        case "healthz" where rest.isEmpty: return Response(.ok, type: "text/plain; charset=utf-8", text: "ok\n")
+        case "readyz" where rest.isEmpty: return await readiness()
+        case ".well-known" where rest == ["openid-configuration"]: return oidc.discovery
+        case ".well-known" where rest == ["martlet"]: return directions
+        default: return Problem.notFound("there is nothing at \(request.rawPath)").response
+        }
+    }
+
+    private func readiness() async -> Response {
+        do {
+            try await isReady()
+            return Response(.ok, type: "text/plain; charset=utf-8", text: "ready\n")
+        } catch {
+            return Problem(.serviceUnavailable, "not-ready", "the metadata store does not answer").response
+        }
+    }
+
+    /// Where the faces of this node are, for its own command line.
+    private var directions: Response {
+        var json = JSONWriter()
+        json.object {
+            $0.member("web", webURL)
+            $0.member("s3", s3URL)
+            $0.member("stac", webURL + "/stac")
+            $0.member("traces", webURL + "/traces")
+        }
+        return Response(.ok, type: "application/json", bytes: json.bytes)
+    }
+}

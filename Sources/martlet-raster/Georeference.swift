@@ -1,0 +1,140 @@
+internal import CGDAL
+internal import Wire
+
+/// Where on Earth a raster lies: its coordinate reference system, its geotransform and its outline.
+struct Georeference {
+    private let raster: Raster
+    private let system: OGRSpatialReferenceH?
+    /// x = t0 + t1·column + t2·row, y = t3 + t4·column + t5·row; nil without georeference.
+    private let transform: [Double]?
+
+    init(_ raster: Raster) {
+        self.raster = raster
+        system = GDALGetSpatialRef(raster.dataset)
+        var numbers = [Double](repeating: 0, count: 6)
+        let found = GDALGetGeoTransform(raster.dataset, &numbers) == CE_None
+        transform = found && numbers.allSatisfy(\.isFinite) ? numbers : nil
+    }
+
+    func describe(_ json: inout JSONWriter) {
+        if let system { Self.describe(system, &json) }
+        guard let transform else {
+            let points = GDALGetGCPCount(raster.dataset)
+            json.member(
+                "no_geometry",
+                points > 0 ? "the raster has \(points) ground control points and no geotransform" : "the raster is not georeferenced")
+            return
+        }
+        // Row-major, as proj:transform and the affine matrices of other tools have it.
+        json.key("transform")
+        json.array { json in for index in [1, 2, 0, 4, 5, 3] { json.number(transform[index]) } }
+        let corners = outline(steps: 1)
+        let (x, y) = (corners.map(\.x), corners.map(\.y))
+        if let west = x.min(), let south = y.min(), let east = x.max(), let north = y.max() {
+            json.key("proj_bbox")
+            json.array { json in for number in [west, south, east, north] { json.number(number) } }
+        }
+        guard let system else {
+            json.member("no_geometry", "the raster names no coordinate reference system")
+            return
+        }
+        if OSRIsProjected(system) != 0 {
+            let metres = OSRGetLinearUnits(system, nil)
+            let column = (transform[1] * transform[1] + transform[4] * transform[4]).squareRoot()
+            let row = (transform[2] * transform[2] + transform[5] * transform[5]).squareRoot()
+            let gsd = max(column, row) * metres
+            if gsd.isFinite, gsd > 0 { json.member("gsd", gsd) }
+        }
+        guard let ring = geographicOutline(system) else {
+            json.member("no_geometry", "the raster's outline cannot be transformed to WGS84")
+            return
+        }
+        json.key("footprint")
+        json.array { json in
+            for point in ring {
+                json.array { json in
+                    json.number(point.x)
+                    json.number(point.y)
+                }
+            }
+        }
+    }
+
+    private static func describe(_ system: OGRSpatialReferenceH, _ json: inout JSONWriter) {
+        var code = authorityCode(of: system)
+        if code == nil, let copy = OSRClone(system) {
+            if OSRAutoIdentifyEPSG(copy) == OGRERR_NONE { code = authorityCode(of: copy) } else { code = bestMatch(of: copy) }
+            OSRDestroySpatialReference(copy)
+        }
+        if let code {
+            json.member("crs_code", code)
+            return
+        }
+        let options: [String] = ["FORMAT=WKT2_2019"]
+        var list: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?
+        for option in options { list = CSLAddString(list, option) }
+        defer { CSLDestroy(list) }
+        var text: UnsafeMutablePointer<CChar>?
+        let arguments = UnsafeRawPointer(list)?.assumingMemoryBound(to: UnsafePointer<CChar>?.self)
+        if OSRExportToWktEx(system, &text, arguments) == OGRERR_NONE, let text { json.member("crs_wkt2", String(cString: text).prefix(100_000)) }
+        VSIFree(text)
+    }
+
+    private static func authorityCode(of system: OGRSpatialReferenceH) -> String? {
+        guard let name = OSRGetAuthorityName(system, nil), let code = OSRGetAuthorityCode(system, nil) else { return nil }
+        let text = "\(String(cString: name)):\(String(cString: code))"
+        return text.utf8.count <= 64 ? text : nil
+    }
+
+    /// The registered system that is the same but for its name, where there is just one.
+    private static func bestMatch(of system: OGRSpatialReferenceH) -> String? {
+        var count: Int32 = 0
+        var confidences: UnsafeMutablePointer<Int32>?
+        guard let matches = OSRFindMatches(system, nil, &count, &confidences) else { return nil }
+        defer {
+            OSRFreeSRSArray(matches)
+            VSIFree(confidences)
+        }
+        guard count > 0, let confidences, confidences[0] >= 90, count == 1 || confidences[1] < confidences[0], let best = matches[0]
+        else { return nil }
+        return authorityCode(of: best)
+    }
+
+    /// The corners, and points between them: edges that are straight in the raster are curves in longitude and latitude.
+    private func outline(steps: Int) -> [(x: Double, y: Double)] {
+        guard let transform else { return [] }
+        let (width, height) = (Double(raster.width), Double(raster.height))
+        let corners = [(0.0, 0.0), (0.0, height), (width, height), (width, 0.0)]
+        return corners.indices.flatMap { index -> [(x: Double, y: Double)] in
+            let (from, to) = (corners[index], corners[(index + 1) % corners.count])
+            return (0..<steps).map { step in
+                let part = Double(step) / Double(steps)
+                let column = from.0 + part * (to.0 - from.0)
+                let row = from.1 + part * (to.1 - from.1)
+                return (
+                    transform[0] + transform[1] * column + transform[2] * row,
+                    transform[3] + transform[4] * column + transform[5] * row
+                )
+            }
+        }
+    }
+
+    private func geographicOutline(_ system: OGRSpatialReferenceH) -> [(x: Double, y: Double)]? {
+        guard let source = OSRClone(system) else { return nil }
+        defer { OSRDestroySpatialReference(source) }
+        guard let target = OSRNewSpatialReference(nil) else { return nil }
+        defer { OSRDestroySpatialReference(target) }
+        guard OSRImportFromEPSG(target, 4326) == OGRERR_NONE else { return nil }
+        // x is the longitude, whatever order the registry gives the axes.
+        OSRSetAxisMappingStrategy(source, OAMS_TRADITIONAL_GIS_ORDER)
+        OSRSetAxisMappingStrategy(target, OAMS_TRADITIONAL_GIS_ORDER)
+        guard let transformation = OCTNewCoordinateTransformation(source, target) else { return nil }
+        defer { OCTDestroyCoordinateTransformation(transformation) }
+        let points = outline(steps: 8)
+        var (x, y) = (points.map(\.x), points.map(\.y))
+        guard OCTTransform(transformation, Int32(points.count), &x, &y, nil) != 0 else { return nil }
+        // Half a pixel beyond a pole is common in global grids.
+        let ring = zip(x, y).map { (x: $0, y: abs($1) <= 91 ? min(max($1, -90), 90) : .nan) }
+        return ring.allSatisfy { abs($0.x) <= 360 && $0.y.isFinite } ? ring : nil
+    }
+}

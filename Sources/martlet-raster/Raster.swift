@@ -1,0 +1,102 @@
+internal import CGDAL
+internal import Wire
+
+/// An open raster and what it says of itself.
+struct Raster {
+    let dataset: GDALDatasetH
+    let width: Int32
+    let height: Int32
+    let bandCount: Int32
+
+    /// Bands beyond this many are counted, not described.
+    static let bandsDescribed: Int32 = 256
+
+    /// Nil where no driver opens the file, or what opens has no pixels.
+    init?(path: String) {
+        let flags = UInt32(GDAL_OF_RASTER | GDAL_OF_READONLY | GDAL_OF_VERBOSE_ERROR)
+        guard let dataset = GDALOpenEx(path, flags, nil, nil, nil) else { return nil }
+        self.dataset = dataset
+        width = GDALGetRasterXSize(dataset)
+        height = GDALGetRasterYSize(dataset)
+        bandCount = GDALGetRasterCount(dataset)
+        guard width > 0, height > 0, bandCount > 0 else {
+            GDALClose(dataset)
+            return nil
+        }
+    }
+
+    func close() { GDALClose(dataset) }
+
+    func band(_ number: Int32) -> GDALRasterBandH? { GDALGetRasterBand(dataset, number) }
+
+    func describe(_ json: inout JSONWriter) {
+        if let driver = GDALGetDatasetDriver(dataset), let name = GDALGetDriverShortName(driver) {
+            json.member("driver", String(cString: name))
+        }
+        json.member("width", width)
+        json.member("height", height)
+        json.member("band_count", bandCount)
+        json.member("cloud_optimized", metadata("LAYOUT", domain: "IMAGE_STRUCTURE") == "COG")
+        if let moment = metadata("TIFFTAG_DATETIME", domain: nil) { json.member("datetime", moment.prefix(64)) }
+        json.key("bands")
+        json.array { json in
+            for number in 1...min(bandCount, Self.bandsDescribed) {
+                if let band = band(number) { Self.describe(band, &json) }
+            }
+        }
+        Georeference(self).describe(&json)
+    }
+
+    private func metadata(_ name: String, domain: String?) -> String? {
+        GDALGetMetadataItem(dataset, name, domain).map { String(cString: $0) }
+    }
+
+    private static func describe(_ band: GDALRasterBandH, _ json: inout JSONWriter) {
+        json.object { json in
+            if let type = dataType(GDALGetRasterDataType(band)) { json.member("data_type", type) }
+            if let nodata = nodata(of: band) {
+                json.key("nodata")
+                // STAC's words for what JSON has no number for.
+                if nodata.isNaN {
+                    json.string("nan")
+                } else if nodata.isInfinite {
+                    json.string(nodata < 0 ? "-inf" : "inf")
+                } else {
+                    json.number(nodata)
+                }
+            }
+            if let name = GDALGetColorInterpretationName(GDALGetRasterColorInterpretation(band)) {
+                json.member("color_interpretation", String(cString: name))
+            }
+            if let text = GDALGetDescription(band), text.pointee != 0 {
+                json.member("description", String(cString: text).prefix(256))
+            }
+        }
+    }
+
+    static func nodata(of band: GDALRasterBandH) -> Double? {
+        var exists: Int32 = 0
+        let value = GDALGetRasterNoDataValue(band, &exists)
+        return exists != 0 ? value : nil
+    }
+
+    /// STAC's names of the data types.
+    private static func dataType(_ type: GDALDataType) -> String? {
+        switch type {
+        case GDT_Byte: "uint8"
+        case GDT_Int16: "int16"
+        case GDT_UInt16: "uint16"
+        case GDT_Int32: "int32"
+        case GDT_UInt32: "uint32"
+        case GDT_Int64: "int64"
+        case GDT_UInt64: "uint64"
+        case GDT_Float32: "float32"
+        case GDT_Float64: "float64"
+        case GDT_CInt16: "cint16"
+        case GDT_CInt32: "cint32"
+        case GDT_CFloat32: "cfloat32"
+        case GDT_CFloat64: "cfloat64"
+        default: nil
+        }
+    }
+}

@@ -1,0 +1,183 @@
+import AsyncHTTPClient
+import Glibc
+import NIOCore
+import NIOHTTP1
+import NIOPosix
+import NIOSSL
+import Wire
+
+/// Speaks to a node as any client would: over its web port and its S3 port, with a bearer token.
+final class NodeClient: Sendable {
+    let web: String
+    /// Where the node's S3 face is.
+    let s3: String
+    let http: HTTPClient
+    let token: String?
+
+    /// Largest answer that is taken into memory.
+    static let answerBytesMax = 64 << 20
+
+    private init(web: String, s3: String, http: HTTPClient, token: String?) {
+        self.web = web
+        self.s3 = s3
+        self.http = http
+        self.token = token
+    }
+
+    /// Runs `body` with a client of the node that `MARTLET_URL` names, or that `martlet login` was given.
+    ///
+    /// Logs in with `MARTLET_USER` and `MARTLET_PASSWORD` where they are set, otherwise with what `martlet login` stored.
+    static func with<T>(login: Bool = true, url: String? = nil, _ body: (NodeClient) async throws -> T) async throws -> T {
+        let environment = Environment.all
+        let stored = StoredLogin.read()
+        guard let web = (url ?? environment["MARTLET_URL"] ?? stored?.url).map(withoutSlash) else {
+            throw Failure(.failed, "no node is named: set MARTLET_URL, for example to http://127.0.0.1:8080")
+        }
+        var configuration = HTTPClient.Configuration()
+        configuration.timeout.connect = .seconds(10)
+        configuration.redirectConfiguration = .disallow
+        if let file = environment["MARTLET_CA"] ?? (stored?.url == web ? stored?.authority : nil) {
+            var tls = TLSConfiguration.makeClientConfiguration()
+            tls.trustRoots = .file(file)
+            configuration.tlsConfiguration = tls
+        }
+        let http = HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
+        do {
+            let anonymous = NodeClient(web: web, s3: "", http: http, token: nil)
+            let directions = try await anonymous.json(.GET, "/.well-known/martlet")
+            var token: String?
+            if login {
+                if let user = environment["MARTLET_USER"], let password = environment["MARTLET_PASSWORD"] {
+                    token = try await anonymous.token(user: user, password: password).token
+                } else if let stored, stored.url == web {
+                    guard stored.expires > Timestamp.now.seconds else {
+                        throw Failure(.notAllowed, "the login has expired: run 'martlet login' again")
+                    }
+                    token = stored.token
+                } else {
+                    throw Failure(.notAllowed, "not logged in: run 'martlet login', or set MARTLET_USER and MARTLET_PASSWORD")
+                }
+            }
+            let client = NodeClient(web: web, s3: directions["s3"]?.string ?? "", http: http, token: token)
+            let result = try await body(client)
+            try await http.shutdown()
+            return result
+        } catch {
+            try? await http.shutdown()
+            throw Self.readable(error, web)
+        }
+    }
+
+    private static func withoutSlash(_ url: String) -> String { url.hasSuffix("/") ? String(url.dropLast()) : url }
+
+    private static func readable(_ error: any Error, _ web: String) -> any Error {
+        switch error {
+        case let error as NIOConnectionError: Failure(.failed, "\(web) does not answer: \(error.host):\(error.port) refuses connections")
+        case let error as HTTPClientError where error == .connectTimeout: Failure(.failed, "\(web) does not answer")
+        case is NIOSSLError:
+            Failure(.failed, "the certificate of \(web) is not trusted: name the authority's file in MARTLET_CA (\(error))")
+        default: error
+        }
+    }
+
+    /// Gets a token by name and password.
+    func token(user: String, password: String) async throws -> (token: String, expires: Int64) {
+        let form = QueryItems([("grant_type", "password"), ("username", user), ("password", password), ("client_id", "martlet")])
+        let answer = try await send(
+            .POST, web + "/oidc/token", headers: ["Content-Type": "application/x-www-form-urlencoded"],
+            body: .bytes(Array(form.encoded.utf8)))
+        let json = try? JSONValue(parsing: answer.bytes)
+        guard answer.status == .ok, let token = json?["access_token"]?.string else {
+            throw Failure(.notAllowed, json?["error_description"]?.string ?? "the node answers \(answer.status) to the login")
+        }
+        return (token, Timestamp.now.seconds + (json?["expires_in"]?.integer ?? 0))
+    }
+
+    struct Answer: Sendable {
+        var status: HTTPResponseStatus
+        var headers: HTTPHeaders
+        var bytes: [UInt8]
+    }
+
+    /// Sends a request and reads the whole answer.
+    func send(
+        _ method: HTTPMethod, _ url: String, headers: HTTPHeaders = [:], body: HTTPClientRequest.Body? = nil
+    ) async throws -> Answer {
+        let response = try await start(method, url, headers: headers, body: body)
+        let buffer = try await response.body.collect(upTo: Self.answerBytesMax)
+        return Answer(status: response.status, headers: response.headers, bytes: Array(buffer.readableBytesView))
+    }
+
+    /// Sends a request and gives the answer with its body still to be read.
+    func start(
+        _ method: HTTPMethod, _ url: String, headers: HTTPHeaders = [:], body: HTTPClientRequest.Body? = nil
+    ) async throws -> HTTPClientResponse {
+        var request = HTTPClientRequest(url: url)
+        request.method = method
+        request.headers = headers
+        if let token { request.headers.replaceOrAdd(name: "Authorization", value: "Bearer " + token) }
+        request.body = body
+        return try await http.execute(request, deadline: .distantFuture)
+    }
+
+    /// Calls an address of the web port that answers with JSON.
+    @discardableResult
+    func json(
+        _ method: HTTPMethod, _ path: String, body: JSONValue? = nil, raw: [UInt8]? = nil
+    ) async throws -> JSONValue {
+        let bytes = raw ?? body?.bytes
+        let answer = try await send(
+            method, path.hasPrefix("http") ? path : web + path,
+            headers: bytes == nil ? [:] : ["Content-Type": "application/json"], body: bytes.map { .bytes($0) })
+        guard (200..<300).contains(answer.status.code) else { throw Self.failure(answer) }
+        return answer.bytes.isEmpty ? .null : try JSONValue(parsing: answer.bytes)
+    }
+
+    /// What a refused request means for the command.
+    static func failure(_ answer: Answer) -> Failure {
+        let code: Failure.Code =
+            switch answer.status {
+            case .unauthorized, .forbidden: .notAllowed
+            case .notFound: .notFound
+            default: .failed
+            }
+        let json = try? JSONValue(parsing: answer.bytes)
+        let text =
+            json?["detail"]?.string ?? json?["error_description"]?.string ?? json?["description"]?.string
+            ?? (try? XMLElement(parsing: answer.bytes))?["Message"]?.text
+        return Failure(code, text ?? "the node answers \(answer.status.code) \(answer.status.reasonPhrase)")
+    }
+}
+
+/// What `martlet login` remembers: `~/.config/martlet/login.json`, readable by its owner only.
+struct StoredLogin {
+    var url: String
+    var token: String
+    var expires: Int64
+    var authority: String?
+
+    private static var path: String? {
+        let environment = Environment.all
+        if let folder = environment["XDG_CONFIG_HOME"] { return folder + "/martlet/login.json" }
+        return environment["HOME"].map { $0 + "/.config/martlet/login.json" }
+    }
+
+    static func read() -> StoredLogin? {
+        guard let path, let bytes = try? File.read(path, limit: 64 << 10), let json = try? JSONValue(parsing: bytes),
+            let url = json["url"]?.string, let token = json["token"]?.string, let expires = json["expires"]?.integer
+        else { return nil }
+        return StoredLogin(url: url, token: token, expires: expires, authority: json["authority"]?.string)
+    }
+
+    func write() throws {
+        guard let path = Self.path else { throw Failure(.failed, "HOME is not set: there is no place for the login") }
+        var json = JSONWriter()
+        json.object {
+            $0.member("url", url)
+            $0.member("token", token)
+            $0.member("expires", expires)
+            if let authority { $0.member("authority", authority) }
+        }
+        try File.write(json.bytes, to: path, mode: 0o600)
+    }
+}

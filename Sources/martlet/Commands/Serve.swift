@@ -1,0 +1,126 @@
+import ArgumentParser
+import Dispatch
+import Glibc
+import HTTPSupport
+import Server
+import Wire
+
+struct Serve: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Runs a node.",
+        discussion: """
+            Example: martlet serve --data /srv/martlet --tls on
+
+            Each option is also a variable (MARTLET_WEB) and a line of the configuration file (web = 127.0.0.1:8080),
+            which is DATA/martlet.conf or what --config names. The first administrator is 'admin'; the password is taken
+            from MARTLET_ADMIN_PASSWORD, or generated and shown once.
+            """)
+
+    @OptionGroup var settings: NodeSettings
+
+    @Flag(help: "Print one line of JSON when the node is ready.")
+    var json = false
+
+    func run() async throws {
+        let node = try await Node.start(try settings.configuration())
+        if json {
+            Console.json {
+                $0.member("event", "ready")
+                $0.member("web", node.web.url)
+                $0.member("s3", node.s3.url)
+                if let file = node.authorityFile { $0.member("authority", file) }
+                if let password = node.generatedPassword { $0.member("adminPassword", password) }
+            }
+        } else {
+            Console.write("Console and APIs:  \(node.web.url)")
+            Console.write("S3:                \(node.s3.url)")
+            if let file = node.authorityFile { Console.write("Certificate to trust: \(file)") }
+            if let password = node.generatedPassword {
+                Console.write("Administrator:     admin, password \(password) (shown only now)")
+            }
+        }
+        await Signals.wait()
+        try await node.stop()
+    }
+}
+
+/// The options of a node.
+struct NodeSettings: ParsableArguments {
+    @Option(help: "Folder for keys, metadata and blobs.") var data: String?
+    @Option(help: "HOST:PORT of the web port (default 127.0.0.1:8080).") var web: String?
+    @Option(help: "HOST:PORT of the S3 port (default 127.0.0.1:9000).") var s3: String?
+    @Option(help: "sqlite, or postgres://USER@HOST/NAME (default sqlite).") var metadata: String?
+    @Option(help: "Folder, or s3://ACCESS:SECRET@HOST/BUCKET/PREFIX (default DATA/blobs).") var blobs: String?
+    @Flag(help: "Serve TLS with certificates of the node's own authority.") var tls = false
+    @Option(help: "File with a certificate chain (PEM), instead of the node's own.") var tlsCertificate: String?
+    @Option(help: "File with its key (PEM).") var tlsKey: String?
+    @Option(help: "Address under which clients reach the web port.") var url: String?
+    @Option(name: .customLong("s3-url"), help: "Address under which clients reach the S3 port.") var s3URL: String?
+    @Option(help: "Quiet seconds after which a product counts as complete (default 5).") var settleSeconds: String?
+    @Option(help: "Configuration file (default DATA/martlet.conf).") var config: String?
+
+    func configuration() throws -> Configuration {
+        var flags: [String: String] = [:]
+        flags["data"] = data
+        flags["web"] = web
+        flags["s3"] = s3
+        flags["metadata"] = metadata
+        flags["blobs"] = blobs
+        flags["tls"] = tls ? "on" : nil
+        flags["tls-certificate"] = tlsCertificate
+        flags["tls-key"] = tlsKey
+        flags["url"] = url
+        flags["s3-url"] = s3URL
+        flags["settle-seconds"] = settleSeconds
+        return try Configuration(flags: flags, environment: Environment.all, file: config)
+    }
+}
+
+enum Environment {
+    static var all: [String: String] {
+        var out: [String: String] = [:]
+        var entry = environ
+        while let text = entry.pointee {
+            let pair = String(cString: text).split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+            if pair.count == 2 { out[String(pair[0])] = String(pair[1]) }
+            entry += 1
+        }
+        return out
+    }
+}
+
+/// Waits for the signal to end.
+enum Signals {
+    static func wait() async {
+        await withCheckedContinuation { (continuation: CheckedContinuation<Void, Never>) in
+            let once = Once(continuation)
+            for number in [SIGTERM, SIGINT] {
+                // A second one ends at once.
+                signal(number, SIG_IGN)
+                let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
+                source.setEventHandler {
+                    if !once.resume() { Glibc.exit(130) }
+                }
+                source.resume()
+                once.keep(source)
+            }
+        }
+    }
+
+    private final class Once: @unchecked Sendable {
+        // Used on one serial queue only, except for the set-up before any signal is let in.
+        private var continuation: CheckedContinuation<Void, Never>?
+        private var sources: [any DispatchSourceSignal] = []
+
+        init(_ continuation: CheckedContinuation<Void, Never>) { self.continuation = continuation }
+
+        func keep(_ source: any DispatchSourceSignal) { sources.append(source) }
+
+        func resume() -> Bool {
+            guard let continuation else { return false }
+            self.continuation = nil
+            continuation.resume()
+            return true
+        }
+    }
+}

@@ -1,0 +1,38 @@
+import ArgumentParser
+import CMemory
+import Glibc
+import Logging
+
+@main
+struct Martlet: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "martlet",
+        abstract: "Keeps, describes, protects, proves and shares an institute's data.",
+        discussion: """
+            A node:     martlet serve --data /srv/martlet
+            A client:   export MARTLET_URL=http://127.0.0.1:8080
+                        martlet login
+                        martlet cp -r ./S2A_MSIL2A.SAFE s3://eo/
+
+            Exit codes: 0 done; 1 failed; 2 something was not as it should be (a trace that does not verify, a check
+            that found a fault); 3 not logged in or not allowed; 4 not found; 64 wrong usage.
+            """,
+        version: "0.1.0",
+        subcommands: [Serve.self, Login.self, Ls.self])
+
+    static func main() async {
+        cmemory_keep()
+        signal(SIGPIPE, SIG_IGN)
+        LoggingSystem.bootstrap { StreamLogHandler.standardError(label: $0) }
+        do {
+            var command = try parseAsRoot()
+            if var command = command as? any AsyncParsableCommand {
+                try await command.run()
+            } else {
+                try command.run()
+            }
+        } catch {
+            Failure.exit(error)
+        }
+    }
+}

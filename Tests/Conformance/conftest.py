@@ -1,0 +1,87 @@
+"""Fixtures: nodes that live as long as the session, buckets that live as long as a test."""
+
+import pathlib
+import secrets
+import shutil
+
+import pytest
+from nodes import BINARY, Node, Nodes
+
+# Both engines and both schemes with two nodes; the other two pairings run where a test asks for `every_node`.
+KINDS = ["sqlite-https", "postgres-http"]
+EVERY_KIND = [*KINDS, "sqlite-http", "postgres-https"]
+
+
+def pytest_sessionstart(session):
+    if not session.config.option.collectonly and not shutil.which(BINARY):
+        pytest.exit(f"there is no program at {BINARY}: build it, or name it in MARTLET_BIN", returncode=3)
+
+
+@pytest.fixture(scope="session")
+def nodes():
+    nodes = Nodes()
+    yield nodes
+    nodes.close()
+
+
+@pytest.fixture(scope="session", params=KINDS)
+def node(request, nodes):
+    return nodes.shared(request.param)
+
+
+@pytest.fixture(scope="session", params=EVERY_KIND)
+def every_node(request, nodes):
+    return nodes.shared(request.param)
+
+
+@pytest.fixture(scope="session")
+def any_node(nodes):
+    """One node, where neither the engine nor the scheme matters."""
+    return nodes.shared(KINDS[0])
+
+
+@pytest.fixture
+def s3(node):
+    return node.s3()
+
+
+@pytest.fixture
+def bucket(s3):
+    with_bucket = new_bucket(s3)
+    yield with_bucket
+    empty_bucket(s3, with_bucket)
+    s3.delete_bucket(Bucket=with_bucket)
+
+
+def new_bucket(s3, prefix="test"):
+    name = f"{prefix}-{secrets.token_hex(6)}"
+    s3.create_bucket(Bucket=name)
+    return name
+
+
+def empty_bucket(s3, bucket):
+    for upload in s3.list_multipart_uploads(Bucket=bucket).get("Uploads", []):
+        s3.abort_multipart_upload(Bucket=bucket, Key=upload["Key"], UploadId=upload["UploadId"])
+    for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket):
+        keys = [{"Key": found["Key"]} for found in page.get("Contents", [])]
+        if keys:
+            gone = s3.delete_objects(Bucket=bucket, Delete={"Objects": keys, "Quiet": True})
+            assert not gone.get("Errors"), gone["Errors"]
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    """Shows the end of the node's log beside a failure."""
+    outcome = yield
+    report = outcome.get_result()
+    if report.failed:
+        for value in getattr(item, "funcargs", {}).values():
+            if isinstance(value, Node) and value.tail():
+                report.sections.append((f"log of {value.name}", value.tail()))
+
+
+@pytest.fixture(scope="session")
+def screenshots():
+    folder = pathlib.Path(__file__).resolve().parent.parent.parent / "out" / "screenshots"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder

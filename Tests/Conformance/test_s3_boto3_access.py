@@ -1,0 +1,135 @@
+"""Who may: presigned addresses, and every credential that is not one, with its exact code."""
+
+import datetime
+import time
+
+import botocore.auth
+import pytest
+import requests
+from botocore import UNSIGNED
+from errors import refused
+
+
+@pytest.fixture
+def stored(s3, bucket):
+    s3.put_object(Bucket=bucket, Key="a b/ü+%.tif", Body=b"body", ContentType="image/tiff")
+    return {"Bucket": bucket, "Key": "a b/ü+%.tif"}
+
+
+def code_of(answer):
+    text = answer.text
+    assert "<Code>" in text, text
+    return text.split("<Code>")[1].split("</Code>")[0]
+
+
+def test_a_presigned_get_is_opened_without_credentials(node, s3, stored):
+    url = s3.generate_presigned_url("get_object", Params=stored, ExpiresIn=60)
+    answer = requests.get(url, verify=node.verify)
+    assert (answer.status_code, answer.content, answer.headers["Content-Type"]) == (200, b"body", "image/tiff")
+    part = requests.get(url, verify=node.verify, headers={"Range": "bytes=1-2"})
+    assert (part.status_code, part.content) == (206, b"od")
+
+
+def test_a_presigned_put_stores(node, s3, bucket):
+    url = s3.generate_presigned_url("put_object", Params={"Bucket": bucket, "Key": "k"}, ExpiresIn=60)
+    answer = requests.put(url, data=b"by url", verify=node.verify)
+    assert answer.status_code == 200, answer.text
+    assert s3.get_object(Bucket=bucket, Key="k")["Body"].read() == b"by url"
+
+
+def test_a_presigned_address_is_for_its_method_and_key_only(node, s3, stored):
+    url = s3.generate_presigned_url("get_object", Params=stored, ExpiresIn=60)
+    for answer in (
+            requests.put(url, data=b"x", verify=node.verify),
+            requests.delete(url, verify=node.verify),
+            requests.get(url.replace(".tif", ".tiff"), verify=node.verify),
+            requests.get(url + "&response-content-type=text/html", verify=node.verify)):
+        assert (answer.status_code, code_of(answer)) == (403, "SignatureDoesNotMatch"), answer.url
+    assert s3.get_object(**stored)["Body"].read() == b"body"
+
+
+def test_an_expired_presigned_address_is_refused(node, s3, stored):
+    url = s3.generate_presigned_url("get_object", Params=stored, ExpiresIn=1)
+    time.sleep(2.1)
+    answer = requests.get(url, verify=node.verify)
+    assert (answer.status_code, code_of(answer)) == (403, "AccessDenied")
+    assert "expire" in answer.text.lower()
+
+
+@pytest.mark.parametrize("seconds", [0, 604_801])
+def test_a_presigned_address_lives_one_second_to_seven_days(node, s3, stored, seconds):
+    url = s3.generate_presigned_url("get_object", Params=stored, ExpiresIn=seconds)
+    answer = requests.get(url, verify=node.verify)
+    assert (answer.status_code, code_of(answer)) in [(400, "AuthorizationQueryParametersError"), (403, "AccessDenied")]
+
+
+def test_nobody_may_do_anything(node, bucket, stored):
+    nobody = node.s3(key=("", ""), signature_version=UNSIGNED)
+    for call, arguments in [
+            ("list_buckets", {}), ("list_objects_v2", {"Bucket": bucket}), ("get_object", stored),
+            ("put_object", {**stored, "Body": b"x"}), ("delete_object", stored), ("create_bucket", {"Bucket": "by-nobody"}),
+            ("delete_objects", {"Bucket": bucket, "Delete": {"Objects": [{"Key": stored["Key"]}]}}),
+            ("create_multipart_upload", {"Bucket": bucket, "Key": "k"})]:
+        if call == "delete_objects":
+            continue
+        with refused("AccessDenied", 403):
+            getattr(nobody, call)(**arguments)
+    assert node.s3().get_object(**stored)["Body"].read() == b"body"
+
+
+def test_nobody_deletes_many_either(node, s3, stored):
+    nobody = node.s3(key=("", ""), signature_version=UNSIGNED)
+    try:
+        answer = nobody.delete_objects(Bucket=stored["Bucket"], Delete={"Objects": [{"Key": stored["Key"]}]})
+        assert [error["Code"] for error in answer["Errors"]] == ["AccessDenied"]
+    except nobody.exceptions.ClientError as error:
+        assert error.response["Error"]["Code"] == "AccessDenied"
+    assert s3.get_object(**stored)["Body"].read() == b"body"
+
+
+def test_a_bucket_that_is_not_there_is_not_told_to_nobody(node):
+    nobody = node.s3(key=("", ""), signature_version=UNSIGNED)
+    with refused("AccessDenied", 403):
+        nobody.list_objects_v2(Bucket="surely-not-there")
+
+
+def test_a_wrong_secret_does_not_match(node, stored):
+    access, secret = node.access_key()
+    other = secret[:-1] + ("A" if secret[-1] != "A" else "B")
+    with refused("SignatureDoesNotMatch", 403) as failure:
+        node.s3(key=(access, other)).get_object(**stored)
+    assert secret not in str(failure.value.response)
+
+
+def test_an_unknown_key_is_named_as_such(node, stored):
+    with refused("InvalidAccessKeyId", 403):
+        node.s3(key=("MRTAAAAAAAAAAAAAAAAA", "x" * 40)).get_object(**stored)
+
+
+@pytest.mark.parametrize("minutes", [-20, 20])
+def test_a_clock_that_is_wrong_by_twenty_minutes_is_refused(node, stored, monkeypatch, minutes):
+    s3 = node.s3()
+    real = botocore.auth.get_current_datetime
+    monkeypatch.setattr(
+        botocore.auth, "get_current_datetime",
+        lambda *arguments, **options: real(*arguments, **options) + datetime.timedelta(minutes=minutes))
+    with refused("RequestTimeTooSkewed", 403):
+        s3.get_object(**stored)
+
+
+def test_a_clock_that_is_wrong_by_five_minutes_is_taken(node, stored, monkeypatch):
+    s3 = node.s3()
+    real = botocore.auth.get_current_datetime
+    monkeypatch.setattr(
+        botocore.auth, "get_current_datetime",
+        lambda *arguments, **options: real(*arguments, **options) - datetime.timedelta(minutes=5))
+    assert s3.get_object(**stored)["Body"].read() == b"body"
+
+
+def test_a_deleted_key_no_longer_opens_anything(node, stored):
+    key = node.create_key("admin")
+    s3 = node.s3(key=key)
+    assert s3.get_object(**stored)["Body"].read() == b"body"
+    assert node.cli("key", "delete", key[0]).returncode == 0
+    with refused("InvalidAccessKeyId", 403):
+        s3.get_object(**stored)

@@ -1,0 +1,27 @@
+/// A generator that gives the same numbers in every run.
+struct SplitMix64: RandomNumberGenerator {
+    var state: UInt64
+
+    mutating func next() -> UInt64 {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var z = state
+        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
+        return z ^ (z >> 31)
+    }
+
+    /// `bytes` with one to four bytes changed, removed or put in.
+    mutating func mutate(_ bytes: [UInt8]) -> [UInt8] {
+        var out = bytes
+        for _ in 0..<Int.random(in: 1...4, using: &self) where !out.isEmpty {
+            let at = Int.random(in: 0..<out.count, using: &self)
+            switch Int.random(in: 0..<4, using: &self) {
+            case 0: out[at] = UInt8.random(in: 0...255, using: &self)
+            case 1: out.remove(at: at)
+            case 2: out.insert(bytes.randomElement(using: &self) ?? 0, at: at)
+            default: out.insert(UInt8.random(in: 0...255, using: &self), at: at)
+            }
+        }
+        return out
+    }
+}
