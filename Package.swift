@@ -30,6 +30,7 @@ let nioExtras: Target.Dependency = .product(name: "NIOExtras", package: "swift-n
 let nioSSL: Target.Dependency = .product(name: "NIOSSL", package: "swift-nio-ssl")
 let httpClient: Target.Dependency = .product(name: "AsyncHTTPClient", package: "async-http-client")
 let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
+let cryptoExtras: Target.Dependency = .product(name: "CryptoExtras", package: "swift-crypto")
 let x509: Target.Dependency = .product(name: "X509", package: "swift-certificates")
 let asn1: Target.Dependency = .product(name: "SwiftASN1", package: "swift-asn1")
 let jwt: Target.Dependency = .product(name: "JWTKit", package: "jwt-kit")
@@ -58,6 +59,8 @@ let formats: [Target] = [
     target("Formats", "SigV4", ["Wire", crypto]),
     target("Formats", "IAMPolicy", ["Wire"]),
     target("Formats", "Geometry", ["Wire"]),
+    target("Formats", "ProductMetadata", ["Wire"]),
+    target("Formats", "TraceFormat", ["BLAKE3", "MerkleLog", "Wire", crypto, cryptoExtras, x509, asn1]),
     target("Formats", "Certificates", ["Wire", crypto, x509, asn1]),
 ]
 
@@ -68,7 +71,9 @@ let drivers: [Target] = [
     .target(name: "CMemory", path: "Sources/Drivers/CMemory"),
     target("Drivers", "Database", ["CSQLite", "CLibPQ"]),
     target("Drivers", "Vault", ["Ciphers", "Wire"]),
-    target("Drivers", "Blobs", ["Ciphers", "Wire", nioCore, nioPosix]),
+    .systemLibrary(name: "CGDAL", path: "Sources/Drivers/CGDAL", pkgConfig: "gdal", providers: [.apt(["libgdal-dev"])]),
+    target("Drivers", "Rasters", ["ProductMetadata", "Wire", nioCore, nioPosix]),
+    target("Drivers", "Blobs", ["Ciphers", "SigV4", "Wire", httpClient, nioCore, nioHTTP1, nioPosix, nioSSL]),
 ]
 
 /// What is decided about data, people and promises.
@@ -76,6 +81,10 @@ let core: [Target] = [
     target("Core", "Journal", ["Database", "Wire"]),
     target("Core", "Identity", ["Ciphers", "Database", "Journal", "Vault", "Wire", crypto, jwt]),
     target("Core", "Policy", ["Database", "IAMPolicy", "Identity", "Journal", "Wire"]),
+    target("Core", "Catalogue", ["Database", "Geometry", "Journal", "Wire"]),
+    target("Core", "Ledger", [
+        "Certificates", "Database", "Identity", "Journal", "MerkleLog", "TraceFormat", "Wire", crypto, x509,
+    ]),
     target("Core", "Objects", ["BLAKE3", "Blobs", "Ciphers", "Database", "Journal", "Vault", "Wire", nioCore, nioPosix]),
 ]
 
@@ -85,27 +94,62 @@ let apis: [Target] = [
     target("APIs", "OIDCAPI", ["HTTPSupport", "Identity", "Wire", logging, nioHTTP1]),
     target("APIs", "AdminAPI", ["HTTPSupport", "Identity", "Policy", "Wire", logging, nioHTTP1]),
     target("APIs", "SigningAPI", ["HTTPSupport", "Identity", "Policy", "SigV4", "Wire", logging, nioHTTP1]),
+    target("APIs", "STACAPI", ["Catalogue", "Geometry", "HTTPSupport", "Identity", "Policy", "Wire", logging, nioCore, nioHTTP1]),
+    target("APIs", "TraceAPI", ["HTTPSupport", "Ledger", "TraceFormat", "Wire", logging, nioCore, nioHTTP1]),
     target("APIs", "S3API", ["Database", "HTTPSupport", "Identity", "Objects", "Policy", "SigV4", "Wire", logging, nioCore, nioHTTP1]),
 ]
 
 let workers: [Target] = [
-    target("", "Workers", ["Journal", "Objects", "Wire", logging])
+    target("", "Workers", ["Catalogue", "Journal", "Ledger", "Objects", "ProductMetadata", "Rasters", "TraceFormat", "Wire", logging, nioCore])
 ]
 
 let top: [Target] = [
     target("", "Server", [
-        "AdminAPI", "Blobs", "Certificates", "Ciphers", "Database", "HTTPSupport", "Identity", "Journal", "OIDCAPI", "Objects",
-        "Policy", "S3API", "SigningAPI", "Vault", "Wire", "Workers", logging, nioHTTP1, nioPosix, nioSSL,
+        "AdminAPI", "Blobs", "Catalogue", "Certificates", "Ciphers", "Database", "HTTPSupport", "Identity", "Journal", "Ledger", "OIDCAPI", "Objects",
+        "Policy", "Rasters", "S3API", "STACAPI", "SigV4", "SigningAPI", "TraceAPI", "Vault", "Wire", "Workers", logging, nioHTTP1, nioPosix, nioSSL,
     ]),
+    // GDAL reads files that strangers made, so it has a process of its own: see Drivers/Rasters.
     .executableTarget(
-        name: "martlet", dependencies: ["CMemory", "Server", "Wire", arguments, httpClient, logging, nioCore, nioHTTP1, nioPosix, nioSSL], path: "Sources/martlet",
+        name: "martlet-raster", dependencies: ["CGDAL", "ProductMetadata", "Wire"], path: "Sources/martlet-raster",
         swiftSettings: settings),
+    .executableTarget(
+        name: "martlet", dependencies: ["BLAKE3", "CMemory", "MerkleLog", "ProductMetadata", "Server", "TraceFormat", "Wire", arguments, crypto, httpClient, logging, nioCore, nioHTTP1, nioPosix, nioSSL], path: "Sources/martlet",
+        swiftSettings: settings),
+]
+
+let testTargets: [Target] = [
+    .target(
+        name: "TestSupport", dependencies: ["CLibPQ", "Database"], path: "Tests/TestSupport", swiftSettings: settings),
+    tests("TidyTests"),
+    tests("WireTests", ["Wire"]),
+    tests("CiphersTests", ["Ciphers"]),
+    tests("BLAKE3Tests", ["BLAKE3"]),
+    tests("MerkleLogTests", ["MerkleLog", "Wire", crypto]),
+    tests("SigV4Tests", ["SigV4", "Wire"]),
+    tests("IAMPolicyTests", ["IAMPolicy"]),
+    tests("GeometryTests", ["Geometry", "Wire"]),
+    tests("ProductMetadataTests", ["ProductMetadata", "Wire"]),
+    tests("DatabaseTests", ["Database", "TestSupport"]),
+    tests("BlobsTests", ["Blobs", "Ciphers", "SigV4", "Wire", nioCore, nioPosix]),
+    tests("RastersTests", ["martlet-raster", "ProductMetadata", "Rasters", "Wire", nioCore, nioPosix]),
+    tests("JournalTests", ["Database", "Journal", "TestSupport", "Wire"]),
+    tests("IdentityTests", ["Database", "Identity", "Journal", "TestSupport", "Vault", "Wire"]),
+    tests("PolicyTests", ["Database", "Identity", "Journal", "Policy", "TestSupport", "Vault", "Wire"]),
+    tests("ObjectsTests", [
+        "BLAKE3", "Blobs", "Ciphers", "Database", "Journal", "Objects", "TestSupport", "Vault", "Wire", nioCore, nioPosix,
+    ]),
+    tests("CatalogueTests", ["Catalogue", "Database", "Geometry", "Journal", "TestSupport", "Wire"]),
+    tests("HTTPSupportTests", ["HTTPSupport", "Wire", httpClient, nioCore, nioHTTP1, nioPosix]),
+    tests("S3APITests", ["HTTPSupport", "S3API", nioHTTP1]),
+    tests("WorkersTests", ["Catalogue", "Wire", "Workers"]),
 ]
 
 let package = Package(
     name: "martlet",
     platforms: [.macOS(.v15)],
-    products: [.executable(name: "martlet", targets: ["martlet"])],
+    products: [
+        .executable(name: "martlet", targets: ["martlet"]), .executable(name: "martlet-raster", targets: ["martlet-raster"]),
+    ],
     dependencies: packages,
-    targets: formats + drivers + core + apis + workers + top
+    targets: formats + drivers + core + apis + workers + top + testTargets
 )

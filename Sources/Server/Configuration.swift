@@ -1,4 +1,5 @@
 import Glibc
+package import SigV4
 
 /// What a node is told when it starts. Each setting has one name, which is a flag (`--s3-url`), a variable of the environment
 /// (`MARTLET_S3_URL`) and a line of the configuration file (`s3-url = …`); the first of these that is there counts.
@@ -33,6 +34,8 @@ package struct Configuration: Sendable {
     package var metadata: String
     /// A folder, or `s3://…`. Nil for `DATA/blobs`.
     package var blobs: String?
+    /// For `s3://…` without credentials: those that every S3 client takes from the environment.
+    package var blobCredentials: Credentials?
     package var tls: TLS
     /// Under which address clients reach the web port and the S3 port, where that is not what they listen on.
     package var url: String?
@@ -100,6 +103,9 @@ package struct Configuration: Sendable {
             throw ConfigurationError("--settle-seconds is a number of seconds up to a day, not '\(settle)'")
         }
         settleSeconds = seconds
+        if let id = environment["AWS_ACCESS_KEY_ID"], let secret = environment["AWS_SECRET_ACCESS_KEY"] {
+            blobCredentials = Credentials(accessKeyID: id, secret: secret)
+        }
         adminPassword = environment["MARTLET_ADMIN_PASSWORD"]
     }
 

@@ -1,10 +1,12 @@
 import AdminAPI
 import Blobs
+import Catalogue
 import Database
 import Glibc
 package import HTTPSupport
 import Identity
 import Journal
+import Ledger
 import Logging
 import NIOCore
 import NIOPosix
@@ -12,8 +14,11 @@ import NIOSSL
 import OIDCAPI
 import Objects
 import Policy
+import Rasters
 import S3API
+import STACAPI
 import SigningAPI
+import TraceAPI
 import Vault
 import Wire
 import Workers
@@ -41,6 +46,9 @@ package final class Node: Sendable {
         // Digests and ciphers of bulk data: a thread for each core.
         let pool = NIOThreadPool(numberOfThreads: max(2, System.coreCount))
         pool.start()
+        // One thread for each raster that is looked into: they wait for a child process.
+        let rasterPool = NIOThreadPool(numberOfThreads: 2)
+        rasterPool.start()
         let location = try DatabaseLocation(
             configuration.metadata == "sqlite" ? configuration.data + "/metadata.sqlite" : configuration.metadata)
         let database = try await Database.open(location, migrations: Schema.migrations)
@@ -53,6 +61,8 @@ package final class Node: Sendable {
         let objects = Objects(journal: journal, blobs: blobs, master: master, pool: pool)
         let password = try await identity.bootstrap(password: configuration.adminPassword)
         let policies = try Policies(journal: journal)
+        let catalogue = Catalogue(journal: journal)
+        let products = Products(journal: journal)
         let gate = Gate(policies: policies, journal: journal)
 
         let tls = try await TLSSetup.make(configuration, identity: identity)
@@ -70,17 +80,27 @@ package final class Node: Sendable {
 
         let tokens = try await TokenAuthority(identity: identity, issuer: webURL)
         let authenticator = Authenticator(identity: identity, tokens: tokens)
+        let ledger = try await Ledger.open(
+            journal: journal, identity: identity, authority: try await Authority.load(identity), origin: NodeName.host + "/martlet")
         let s3Service = S3Service(objects: objects, gate: gate, authenticator: authenticator)
         let router = WebRouter(
             oidc: OIDCService(authenticator: authenticator),
             admin: AdminService(policies: policies, gate: gate, authenticator: authenticator),
+            stac: STACService(catalogue: catalogue, gate: gate, authenticator: authenticator),
+            traces: TraceService(ledger: ledger, version: Version.current),
             signing: SigningService(gate: gate, authenticator: authenticator, s3URL: s3URL),
             webURL: webURL, s3URL: s3URL, isReady: { try await journal.read { _ in } })
         s3Responder.set { await s3Service.respond(to: $0) }
         webResponder.set { await router.respond(to: $0) }
 
         let workers = WorkerGroup()
-        workers.start(Janitor(objects: objects, journal: journal))
+        workers.start(Janitor(objects: objects, journal: journal, ownsBlobs: blobs is DiskBlobs))
+        workers.start(
+            Cataloguer(
+                objects: objects, products: products, catalogue: catalogue,
+                rasters: RasterReader(executable: RasterReader.installed, pool: rasterPool), s3URL: s3URL,
+                settleSeconds: configuration.settleSeconds))
+        workers.start(Tracer(objects: objects, ledger: ledger, origin: "admin@" + NodeName.host))
         return Node(
             web: web, s3: s3, generatedPassword: password, authorityFile: tls?.authorityFile, database: database,
             journal: journal, blobs: blobs, workers: workers, group: group, pool: pool)
@@ -103,7 +123,9 @@ package final class Node: Sendable {
     }
 
     private static func openBlobs(_ configuration: Configuration) async throws -> any BlobStore {
-        try await DiskBlobs.open(configuration.blobs ?? configuration.data + "/blobs")
+        let place = configuration.blobs ?? configuration.data + "/blobs"
+        guard place.hasPrefix("s3://") else { return try await DiskBlobs.open(place) }
+        return try await S3Blobs.open(try S3Location(place, credentials: configuration.blobCredentials))
     }
 
     /// Ends in order: no new requests, running ones end, workers stop where they are, then the stores close.

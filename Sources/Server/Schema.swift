@@ -1,10 +1,13 @@
+import Catalogue
 import Database
 import Identity
 import Journal
+import Ledger
 import Objects
 import Policy
 
 /// The schema of the whole node: each part's migrations, in the order in which they refer to each other.
 enum Schema {
     static let migrations = Journal.migrations + Identity.migrations + Policies.migrations + Objects.migrations
+        + Products.migrations + Catalogue.migrations + Ledger.migrations
 }

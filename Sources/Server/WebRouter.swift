@@ -2,13 +2,17 @@ import AdminAPI
 import HTTPSupport
 import NIOHTTP1
 import OIDCAPI
+import STACAPI
 import SigningAPI
+import TraceAPI
 import Wire
 
 /// Sends each request of the web port to the face that its path belongs to (DESIGN, HTTP surface).
 struct WebRouter: Sendable {
     let oidc: OIDCService
     let admin: AdminService
+    let stac: STACService
+    let traces: TraceService
     let signing: SigningService
     let webURL: String
     let s3URL: String
@@ -22,6 +26,8 @@ struct WebRouter: Sendable {
         switch path.first {
         case "oidc": return await oidc.respond(to: request, path: rest)
         case "admin" where rest.first == "v1": return await admin.respond(to: request, path: Array(rest.dropFirst()))
+        case "stac": return await stac.respond(to: request, path: rest)
+        case "traces": return await traces.respond(to: request, path: rest)
         case "sign" where rest.isEmpty: return await signing.respond(to: request)
         case "healthz" where rest.isEmpty: return Response(.ok, type: "text/plain; charset=utf-8", text: "ok\n")
         case "readyz" where rest.isEmpty: return await readiness()

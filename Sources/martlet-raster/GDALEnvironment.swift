@@ -27,6 +27,8 @@ enum GDALEnvironment {
     /// GDAL's last complaint in this process, without the name that the object has here.
     static var lastError: String? {
         guard let text = CPLGetLastErrorMsg().map({ String(cString: $0) }), !text.isEmpty else { return nil }
-        return String(text.split(separator: VirtualFile.path, omittingEmptySubsequences: false).joined(separator: "the object").prefix(1000))
+        return String(
+            text.split(separator: VirtualFile.path, omittingEmptySubsequences: false).joined(separator: "the object")
+                .prefix(1000))
     }
 }

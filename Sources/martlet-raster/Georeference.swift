@@ -22,7 +22,9 @@ struct Georeference {
             let points = GDALGetGCPCount(raster.dataset)
             json.member(
                 "no_geometry",
-                points > 0 ? "the raster has \(points) ground control points and no geotransform" : "the raster is not georeferenced")
+                points > 0
+                    ? "the raster has \(points) ground control points and no geotransform"
+                    : "the raster is not georeferenced")
             return
         }
         // Row-major, as proj:transform and the affine matrices of other tools have it.
@@ -63,7 +65,11 @@ struct Georeference {
     private static func describe(_ system: OGRSpatialReferenceH, _ json: inout JSONWriter) {
         var code = authorityCode(of: system)
         if code == nil, let copy = OSRClone(system) {
-            if OSRAutoIdentifyEPSG(copy) == OGRERR_NONE { code = authorityCode(of: copy) } else { code = bestMatch(of: copy) }
+            if OSRAutoIdentifyEPSG(copy) == OGRERR_NONE {
+                code = authorityCode(of: copy)
+            } else {
+                code = bestMatch(of: copy)
+            }
             OSRDestroySpatialReference(copy)
         }
         if let code {
@@ -76,12 +82,16 @@ struct Georeference {
         defer { CSLDestroy(list) }
         var text: UnsafeMutablePointer<CChar>?
         let arguments = UnsafeRawPointer(list)?.assumingMemoryBound(to: UnsafePointer<CChar>?.self)
-        if OSRExportToWktEx(system, &text, arguments) == OGRERR_NONE, let text { json.member("crs_wkt2", String(cString: text).prefix(100_000)) }
+        if OSRExportToWktEx(system, &text, arguments) == OGRERR_NONE, let text {
+            json.member("crs_wkt2", String(cString: text).prefix(100_000))
+        }
         VSIFree(text)
     }
 
     private static func authorityCode(of system: OGRSpatialReferenceH) -> String? {
-        guard let name = OSRGetAuthorityName(system, nil), let code = OSRGetAuthorityCode(system, nil) else { return nil }
+        guard let name = OSRGetAuthorityName(system, nil), let code = OSRGetAuthorityCode(system, nil) else {
+            return nil
+        }
         let text = "\(String(cString: name)):\(String(cString: code))"
         return text.utf8.count <= 64 ? text : nil
     }
@@ -95,12 +105,14 @@ struct Georeference {
             OSRFreeSRSArray(matches)
             VSIFree(confidences)
         }
-        guard count > 0, let confidences, confidences[0] >= 90, count == 1 || confidences[1] < confidences[0], let best = matches[0]
+        guard count > 0, let confidences, confidences[0] >= 90, count == 1 || confidences[1] < confidences[0],
+            let best = matches[0]
         else { return nil }
         return authorityCode(of: best)
     }
 
-    /// The corners, and points between them: edges that are straight in the raster are curves in longitude and latitude.
+    /// The corners, and points between them: edges that are straight in the raster are curves in longitude and
+    /// latitude.
     private func outline(steps: Int) -> [(x: Double, y: Double)] {
         guard let transform else { return [] }
         let (width, height) = (Double(raster.width), Double(raster.height))

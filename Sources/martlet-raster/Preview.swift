@@ -28,7 +28,9 @@ struct Preview {
     func render() -> Result<[UInt8], Missing> {
         let numbers = bandsToShow()
         let bands = numbers.compactMap { raster.band($0) }
-        guard bands.count == numbers.count, let first = bands.first else { return .failure(Missing(message: "a band cannot be opened")) }
+        guard bands.count == numbers.count, let first = bands.first else {
+            return .failure(Missing(message: "a band cannot be opened"))
+        }
         if GDALGetOverviewCount(first) == 0,
             Double(raster.width) * Double(raster.height) * Double(bands.count) > Self.pixelsMax
         {
@@ -49,13 +51,17 @@ struct Preview {
         if isPalette, let table = GDALGetRasterColorTable(first) {
             channels = Self.colours(planes[0], table, &opacity)
         } else {
-            channels = zip(bands, planes).map { Self.stretch($1, opacity, isByte: GDALGetRasterDataType($0) == GDT_Byte) }
+            channels = zip(bands, planes).map {
+                Self.stretch($1, opacity, isByte: GDALGetRasterDataType($0) == GDT_Byte)
+            }
         }
         if opacity.contains(where: { $0 != 255 }) { channels.append(opacity) }
         return encode(channels)
     }
 
-    private var readFailure: Missing { Missing(message: GDALEnvironment.lastError ?? "the raster takes too long to read") }
+    private var readFailure: Missing {
+        Missing(message: GDALEnvironment.lastError ?? "the raster takes too long to read")
+    }
 
     // MARK: Choosing
 
@@ -73,7 +79,9 @@ struct Preview {
         let byWord = words.compactMap { words in
             (1...count).first { number in
                 guard let text = raster.band(number).flatMap({ GDALGetDescription($0) }) else { return false }
-                return String(cString: text).lowercased().split { !$0.isLetter && !$0.isNumber }.contains { words.contains(String($0)) }
+                return String(cString: text).lowercased().split { !$0.isLetter && !$0.isNumber }.contains {
+                    words.contains(String($0))
+                }
             }
         }
         if byWord.count == 3 { return byWord }
@@ -83,19 +91,23 @@ struct Preview {
 
     // MARK: Reading
 
-    private func read(_ band: GDALRasterBandH, into plane: inout [Float], type: GDALDataType, _ resampling: GDALRIOResampleAlg) -> Bool {
+    private func read(
+        _ band: GDALRasterBandH, into plane: inout [Float], type: GDALDataType, _ resampling: GDALRIOResampleAlg
+    ) -> Bool {
         plane.withUnsafeMutableBytes { read(band, into: $0.baseAddress, type: type, resampling) }
     }
 
     private func read(
-        _ band: GDALRasterBandH, into target: UnsafeMutableRawPointer?, type: GDALDataType, _ resampling: GDALRIOResampleAlg
+        _ band: GDALRasterBandH, into target: UnsafeMutableRawPointer?, type: GDALDataType,
+        _ resampling: GDALRIOResampleAlg
     ) -> Bool {
         var extra = GDALRasterIOExtraArg()
         extra.nVersion = 1
         extra.eResampleAlg = resampling
         extra.pfnProgress = { _, _, _ in Preview.processorSeconds < Preview.processorSecondsMax ? 1 : 0 }
         return GDALRasterIOEx(
-            band, GF_Read, 0, 0, raster.width, raster.height, target, Int32(width), Int32(height), type, 0, 0, &extra) == CE_None
+            band, GF_Read, 0, 0, raster.width, raster.height, target, Int32(width), Int32(height), type, 0, 0, &extra)
+            == CE_None
     }
 
     private static var processorSeconds: Double { Double(clock()) / Double(CLOCKS_PER_SEC) }
@@ -104,7 +116,11 @@ struct Preview {
     private func validity(of band: GDALRasterBandH, _ values: [Float]) -> [Bool]? {
         var mask = [UInt8](repeating: 255, count: width * height)
         if GDALGetMaskFlags(band) & GMF_ALL_VALID == 0, let maskBand = GDALGetMaskBand(band) {
-            guard mask.withUnsafeMutableBytes({ read(maskBand, into: $0.baseAddress, type: GDT_Byte, GRIORA_NearestNeighbour) }) else {
+            guard
+                mask.withUnsafeMutableBytes({
+                    read(maskBand, into: $0.baseAddress, type: GDT_Byte, GRIORA_NearestNeighbour)
+                })
+            else {
                 return nil
             }
         }
@@ -158,10 +174,13 @@ struct Preview {
         defer { GDALClose(picture) }
         for (index, var channel) in channels.enumerated() {
             guard let band = GDALGetRasterBand(picture, Int32(index + 1)) else { return .failure(failure) }
-            if index == channels.count - 1, channels.count.isMultiple(of: 2) { GDALSetRasterColorInterpretation(band, GCI_AlphaBand) }
+            if index == channels.count - 1, channels.count.isMultiple(of: 2) {
+                GDALSetRasterColorInterpretation(band, GCI_AlphaBand)
+            }
             guard
                 GDALRasterIO(
-                    band, GF_Write, 0, 0, Int32(width), Int32(height), &channel, Int32(width), Int32(height), GDT_Byte, 0, 0) == CE_None
+                    band, GF_Write, 0, 0, Int32(width), Int32(height), &channel, Int32(width), Int32(height), GDT_Byte,
+                    0, 0) == CE_None
             else { return .failure(failure) }
         }
         let path = "/vsimem/preview.png"

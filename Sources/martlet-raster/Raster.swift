@@ -36,7 +36,7 @@ struct Raster {
         json.member("width", width)
         json.member("height", height)
         json.member("band_count", bandCount)
-        json.member("cloud_optimized", metadata("LAYOUT", domain: "IMAGE_STRUCTURE") == "COG")
+        json.member("cloud_optimized", isCloudOptimized)
         if let moment = metadata("TIFFTAG_DATETIME", domain: nil) { json.member("datetime", moment.prefix(64)) }
         json.key("bands")
         json.array { json in
@@ -45,6 +45,18 @@ struct Raster {
             }
         }
         Georeference(self).describe(&json)
+    }
+
+    /// Whether the file says so, or is laid out so: directory first, tiles, overviews where it is large (OGC 21-026).
+    private var isCloudOptimized: Bool {
+        if metadata("LAYOUT", domain: "IMAGE_STRUCTURE") == "COG" { return true }
+        guard let band = band(1), let text = GDALGetMetadataItem(band, "IFD_OFFSET", "TIFF") else { return false }
+        let directory = String(cString: text)
+        var (columns, rows): (Int32, Int32) = (0, 0)
+        GDALGetBlockSize(band, &columns, &rows)
+        let isTiled = columns < width || height <= rows
+        return (directory == "8" || directory == "16") && isTiled
+            && (max(width, height) <= 512 || GDALGetOverviewCount(band) > 0)
     }
 
     private func metadata(_ name: String, domain: String?) -> String? {

@@ -1,8 +1,8 @@
 internal import CGDAL
 internal import Glibc
 
-/// The object as the one file of a GDAL virtual file system, `/vsimartlet/object`. No other name opens, so a driver that
-/// looks for side files finds none.
+/// The object as the one file of a GDAL virtual file system, `/vsimartlet/object`. No other name opens, so a driver
+/// that looks for side files finds none.
 final class VirtualFile {
     static let path = "/vsimartlet/object"
 
@@ -14,8 +14,8 @@ final class VirtualFile {
         self.size = size
     }
 
-    /// Installs the file system, for the life of the process. GDAL buffers reads in blocks of 64 KiB: a header costs one
-    /// or two requests.
+    /// Installs the file system, for the life of the process. GDAL buffers reads in blocks of 64 KiB: a header costs
+    /// one or two requests.
     static func install(channel: ParentChannel, size: UInt64) -> Bool {
         guard let callbacks = VSIAllocFilesystemPluginCallbacksStruct() else { return false }
         defer { VSIFreeFilesystemPluginCallbacksStruct(callbacks) }
@@ -46,18 +46,18 @@ final class VirtualFile {
             if let handle { Unmanaged<OpenFile>.fromOpaque(handle).release() }
             return 0
         }
-        return VSIInstallPluginHandler("/vsimartlet/", callbacks) == 0
+        // GDAL keeps the pointer, so the text must outlive this call.
+        guard let prefix = strdup("/vsimartlet/") else { return false }
+        return VSIInstallPluginHandler(prefix, callbacks) == 0
     }
 
     private static func at(_ data: UnsafeMutableRawPointer?) -> VirtualFile? {
         data.map { Unmanaged<VirtualFile>.fromOpaque($0).takeUnretainedValue() }
     }
 
-    /// GDAL gives the name with or without the file system's prefix, by version.
+    /// GDAL gives the name without the file system's prefix.
     private static func isObject(_ name: UnsafePointer<CChar>?) -> Bool {
-        guard let name else { return false }
-        let text = String(cString: name)
-        return text == "object" || text == path
+        name.map { String(cString: $0) } == "object"
     }
 }
 
@@ -92,7 +92,9 @@ private final class OpenFile {
         guard let buffer, size > 0, count > 0, !overflows else { return 0 }
         let left = position < file.size ? file.size - position : 0
         let bytes = Int(min(UInt64(wanted), left))
-        if bytes > 0 { file.channel.fetch(offset: position, into: UnsafeMutableRawBufferPointer(start: buffer, count: bytes)) }
+        if bytes > 0 {
+            file.channel.fetch(offset: position, into: UnsafeMutableRawBufferPointer(start: buffer, count: bytes))
+        }
         position += UInt64(bytes)
         isPastEnd = bytes < wanted
         return bytes / size

@@ -2,6 +2,7 @@ import ArgumentParser
 import CMemory
 import Glibc
 import Logging
+import Server
 
 @main
 struct Martlet: AsyncParsableCommand {
@@ -17,8 +18,11 @@ struct Martlet: AsyncParsableCommand {
             Exit codes: 0 done; 1 failed; 2 something was not as it should be (a trace that does not verify, a check
             that found a fault); 3 not logged in or not allowed; 4 not found; 64 wrong usage.
             """,
-        version: "0.1.0",
-        subcommands: [Serve.self, Login.self, Ls.self])
+        version: Version.current,
+        subcommands: [
+            Serve.self, Login.self, Ls.self, Cp.self, Search.self, Sign.self, AccountCommand.self, GroupCommand.self,
+            KeyCommand.self, PolicyCommand.self,
+        ])
 
     static func main() async {
         cmemory_keep()

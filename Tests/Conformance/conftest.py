@@ -40,6 +40,14 @@ def any_node(nodes):
     return nodes.shared(KINDS[0])
 
 
+@pytest.fixture(autouse=True)
+def nodes_live_on(nodes):
+    """A node that a test ended is that test's failure; the next test finds a running one."""
+    yield
+    ended = nodes.revive()
+    assert not ended, "\n".join(ended)
+
+
 @pytest.fixture
 def s3(node):
     return node.s3()

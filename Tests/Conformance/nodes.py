@@ -23,6 +23,11 @@ READY_SECONDS = 60
 STOP_SECONDS = 30
 
 
+def clean_environment():
+    """The tester's environment without what would lead nodes and clients elsewhere."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "MARTLET_", "RCLONE_"))}
+
+
 def free_port():
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
@@ -59,7 +64,7 @@ class Node:
         if self.tls:
             command.append("--tls")
         environment = {
-            **os.environ, "HOME": str(self.home), "MARTLET_ADMIN_PASSWORD": self.password, **self.environment}
+            **clean_environment(), "HOME": str(self.home), "MARTLET_ADMIN_PASSWORD": self.password, **self.environment}
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
                 command + self.options, stdout=subprocess.PIPE, stderr=log, cwd=self.home, env=environment)
@@ -119,9 +124,13 @@ class Node:
         return self.process is not None and self.process.poll() is None
 
     def tail(self, lines=60):
+        """The end of the log; of a crash, its beginning, because what follows are the threads that did nothing."""
         if not self.log.exists():
             return ""
-        return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
+        log = self.log.read_text(errors="replace").splitlines()
+        crashes = [number for number, line in enumerate(log) if "Fatal error" in line or "Program crashed" in line]
+        begin = crashes[-1] - 5 if crashes else len(log) - lines
+        return "\n".join(log[max(0, begin):][:lines])
 
     # Addresses and credentials
 
@@ -165,8 +174,7 @@ class Node:
     def client_environment(self, user="admin", password=None):
         """What the command line finds the node by. HOME is the node's own, so that nothing is left in the tester's."""
         environment = {
-            **{name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "MARTLET_", "RCLONE_"))},
-            "HOME": str(self.home), "XDG_CONFIG_HOME": str(self.home / "config"),
+            **clean_environment(), "HOME": str(self.home), "XDG_CONFIG_HOME": str(self.home / "config"),
             "MARTLET_URL": self.web, "MARTLET_USER": user, "MARTLET_PASSWORD": password or self.password}
         if self.tls:
             environment["MARTLET_CA"] = self.authority
@@ -288,6 +296,16 @@ class Nodes:
         if isinstance(self._shared[kind], RuntimeError):
             raise self._shared[kind]
         return self._shared[kind]
+
+    def revive(self):
+        """Starts shared nodes again that have ended, and returns what each of them said at its end."""
+        said = []
+        for node in self._shared.values():
+            if isinstance(node, Node) and node.process is not None and not node.is_alive():
+                said.append(f"{node.name} ended with {node.process.returncode}:\n{node.tail()}")
+                node.process.stdout.close()
+                node.start()
+        return said
 
     def close(self):
         failures = []

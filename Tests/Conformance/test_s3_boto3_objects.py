@@ -61,9 +61,9 @@ def test_a_key_of_any_characters_is_its_own_object(s3, bucket, key):
 # Headers and metadata
 
 def test_metadata_comes_back_as_it_was_given(s3, bucket):
-    given = {"plain": "value", "Mixed-Case": "Kept Value", "empty": "", "two  spaces": "a"} | {
-        "inner": "a  b", "marks": "=,;\"'()[]{}<>@:/?#%+&*!^|~`", "digits": "0123", "dash-ed": "-"}
-    del given["two  spaces"]
+    given = {
+        "plain": "value", "Mixed-Case": "Kept Value", "empty": "", "inner": "a  b",
+        "marks": "=,;\"'()[]{}<>@:/?#%+&*!^|~`", "digits": "0123", "dash-ed": "-"}
     s3.put_object(Bucket=bucket, Key="k", Body=b"", Metadata=given)
     expected = {name.lower(): value for name, value in given.items()}
     assert s3.head_object(Bucket=bucket, Key="k")["Metadata"] == expected
@@ -195,11 +195,9 @@ def test_preconditions_of_a_get(s3, bucket):
     for fits in (dict(IfMatch=etag), dict(IfMatch=etag.strip('"')), dict(IfMatch="*"), dict(IfNoneMatch='"other"'),
                  dict(IfModifiedSince=now - hour), dict(IfUnmodifiedSince=now + hour)):
         assert s3.get_object(Bucket=bucket, Key="k", **fits)["Body"].read() == b"x", fits
+    changed_at = s3.head_object(Bucket=bucket, Key="k")["LastModified"]
     for unchanged in (dict(IfNoneMatch=etag), dict(IfNoneMatch=etag.strip('"')), dict(IfNoneMatch="*"),
-                      dict(IfModifiedSince=now + datetime.timedelta(seconds=-1) + hour)):
-        if "IfModifiedSince" in unchanged:
-            # A time ahead of the server's clock is not a valid one (RFC 9110 §13.1.3); the object's own is.
-            unchanged = dict(IfModifiedSince=s3.head_object(Bucket=bucket, Key="k")["LastModified"])
+                      dict(IfModifiedSince=changed_at)):
         with refused("304", 304):
             s3.get_object(Bucket=bucket, Key="k", **unchanged)
     for changed in (dict(IfMatch='"other"'), dict(IfUnmodifiedSince=now - hour)):

@@ -94,4 +94,9 @@ package struct ItemPage: Sendable {
 package struct MatchedCount: Sendable, Hashable {
     package var count: Int64
     package var isEstimate: Bool
+
+    package init(count: Int64, isEstimate: Bool) {
+        self.count = count
+        self.isEstimate = isEstimate
+    }
 }

@@ -9,7 +9,8 @@ package struct ProductPath: Sendable, Hashable {
     /// A folder's path with a `/` behind it, or the key of a single object without its extension and with a `*`.
     package let text: String
 
-    init(stored text: String) { self.text = text }
+    /// A path that came from `text`.
+    package init(stored text: String) { self.text = text }
 
     private static let packages = [".SAFE", ".SEN3", ".zarr"]
 

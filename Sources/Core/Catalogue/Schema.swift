@@ -3,7 +3,8 @@ package import Database
 extension Catalogue {
     /// Needs the tables of the module `objects`: a collection's items go with it.
     package static let migrations = [
-        Migration(module: "catalogue", number: 1, tables + spatialIndexSQLite, postgres: tablesPostgres + spatialIndexPostgres)
+        Migration(module: "catalogue", number: 1, tables),
+        Migration(module: "catalogue", number: 2, spatialIndexSQLite, postgres: spatialIndexPostgres),
     ]
 
     // Documents have a table of their own, so that what a search walks over stays narrow: 200 bytes a row, not 15,000.
@@ -50,11 +51,6 @@ extension Catalogue {
         END
         """,
     ]
-
-    private static let tablesPostgres = tables.map { statement in
-        statement.replacing("INTEGER", with: "BIGINT").replacing("REAL", with: "DOUBLE PRECISION")
-            .replacing("BLOB", with: "BYTEA").replacing("TEXT", with: "TEXT COLLATE \"C\"")
-    }
 
     private static let spatialIndexPostgres = [
         """

@@ -69,7 +69,7 @@ extension Objects {
         }
     }
 
-    private static func collection(_ row: borrowing Row) -> Collection {
+    static func collection(_ row: borrowing Row) -> Collection {
         Collection(
             id: row.int(0), name: row.text(1), owner: row.text(2), created: Timestamp(microseconds: row.int(3)))
     }

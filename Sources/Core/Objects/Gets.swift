@@ -62,11 +62,22 @@ extension Objects {
         guard object.version.size <= limit else {
             throw ObjectsError(.tooLarge, "'\(object.version.key)' has \(object.version.size) bytes; at most \(limit) are read here")
         }
-        var out: [UInt8] = []
-        out.reserveCapacity(Int(object.version.size))
-        for extent in try await extents(of: object, range: 0..<object.version.size) {
+        let buffer = try await bytes(of: object, range: 0..<object.version.size)
+        return Array(buffer.readableBytesView)
+    }
+
+    /// A range of an object in memory. The caller keeps it small.
+    package func bytes(of object: OpenObject, range: Range<Int64>) async throws -> ByteBuffer {
+        var out = ByteBuffer()
+        out.reserveCapacity(Int(range.upperBound - range.lowerBound))
+        for extent in try await extents(of: object, range: range) {
             var reader = try await ExtentReader(extent, blobs: blobs, pool: pool)
-            while let buffer = try await reader.read() { out.append(contentsOf: buffer.readableBytesView) }
+            do {
+                while let buffer = try await reader.read() { out.writeImmutableBuffer(buffer) }
+            } catch {
+                await reader.close()
+                throw error
+            }
             await reader.close()
         }
         return out

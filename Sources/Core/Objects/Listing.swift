@@ -41,7 +41,7 @@ extension Objects {
     }
 }
 
-private struct ListScan {
+struct ListScan {
     let collection: Int64
     let prefix: String
     let delimiter: String
@@ -142,13 +142,37 @@ private struct ListScan {
     }
 
     /// A text behind every key.
-    private static let end = "\u{10FFFF}\u{10FFFF}"
+    static let end = "\u{10FFFF}\u{10FFFF}"
 
     /// The first text behind all that begin with `prefix`, in the order of UTF-8 bytes.
-    private static func successor(of prefix: String) -> String {
+    static func successor(of prefix: String) -> String {
         if let byte = prefix.utf8.last, byte < 0x7E {
             return String(decoding: Array(prefix.utf8.dropLast()) + [byte + 1], as: UTF8.self)
         }
         return prefix + "\u{10FFFF}"
+    }
+}
+
+extension Objects {
+    /// Current versions below a prefix, whole, in the order of their keys: for the node's own workers.
+    package func versions(
+        collection: Int64, prefix: String, after key: String = "", limit: Int = 1000
+    ) async throws -> [ObjectVersion] {
+        try await journal.read { reader in
+            try reader.rows(
+                """
+                SELECT \(Self.columns) FROM versions
+                WHERE collection = ? AND ended IS NULL AND key >= ? AND key > ? AND key < ? ORDER BY key LIMIT ?
+                """,
+                .init(collection), .init(prefix), .init(key),
+                .init(prefix.isEmpty ? ListScan.end : ListScan.successor(of: prefix)), .init(limit), map: Self.version)
+        }
+    }
+
+    /// The collection with a row id, whatever it is called.
+    package func collection(id: Int64) async throws -> Collection? {
+        try await journal.read { reader in
+            try reader.first("SELECT id, name, owner, created FROM collections WHERE id = ?", .init(id), map: Self.collection)
+        }
     }
 }

@@ -6,22 +6,17 @@ internal import Synchronization
 ///
 /// One caller at a time receives and sends, on a thread that may block; `kill` may be called at any time.
 final class ChildProcess: Sendable {
-    /// Why the child was killed before its time.
-    enum Reason: Sendable {
-        case timedOut
-        case cancelled
-    }
-
     enum Ending: Sendable {
         case exit(Int32)
         case signal(Int32)
-        case killed(Reason)
+        /// Killed because its time was over.
+        case overdue
     }
 
     private struct State {
         /// Nil once the child is reaped: its number may then be another's.
         var pid: pid_t?
-        var reason: Reason?
+        var isOverdue = false
         var output: [UInt8] = []
     }
 
@@ -62,6 +57,9 @@ final class ChildProcess: Sendable {
             throw Self.unavailable(executable, cause.number)
         }
     }
+
+    /// Nil once the child is reaped.
+    var pid: pid_t? { state.withLock { $0.pid } }
 
     private struct SystemError: Error {
         let number: Int32
@@ -147,10 +145,15 @@ final class ChildProcess: Sendable {
             guard moved < 0, errno == EAGAIN || errno == EINTR else { return false }
             let left = (deadline - .now) / .milliseconds(1)
             guard left > 0 else { return false }
-            var polled = [pollfd(fd: socket, events: Int16(event), revents: 0), pollfd(fd: errors, events: Int16(POLLIN), revents: 0)]
+            var polled = [
+                pollfd(fd: socket, events: Int16(event), revents: 0),
+                pollfd(fd: errors, events: Int16(POLLIN), revents: 0),
+            ]
             // A child may close its standard error; a closed socket must not wake us time and again.
             let watched = drain() ? 2 : 1
-            guard poll(&polled, nfds_t(watched), Int32(min(left, 60_000)) + 1) >= 0 || errno == EINTR else { return false }
+            guard poll(&polled, nfds_t(watched), Int32(min(left, 60_000)) + 1) >= 0 || errno == EINTR else {
+                return false
+            }
         }
         return true
     }
@@ -170,11 +173,11 @@ final class ChildProcess: Sendable {
 
     // MARK: Ending
 
-    /// Kills the child and whatever it started.
-    func kill(_ reason: Reason) {
+    /// Kills the child and whatever it started. One that has ended by itself already keeps its own ending.
+    func kill(isOverdue: Bool) {
         state.withLock { state in
             guard let pid = state.pid else { return }
-            if state.reason == nil { state.reason = reason }
+            state.isOverdue = isOverdue
             Glibc.kill(-pid, SIGKILL)
         }
     }
@@ -184,11 +187,8 @@ final class ChildProcess: Sendable {
     func finish() -> (ending: Ending, output: String) {
         // A child that has exited already keeps its status; one that has closed its end only, and runs on, ends here.
         var status: Int32 = 0
-        let (pid, reason) = state.withLock { state in
-            if let pid = state.pid { Glibc.kill(-pid, SIGKILL) }
-            return (state.pid, state.reason)
-        }
         if let pid {
+            Glibc.kill(-pid, SIGKILL)
             while waitid(P_PID, id_t(pid), nil, WEXITED | WNOWAIT) < 0, errno == EINTR {}
             state.withLock { state in
                 // Reaped under the lock, so that no kill can meet the number's next owner.
@@ -199,14 +199,16 @@ final class ChildProcess: Sendable {
         _ = drain()
         close(socket)
         close(errors)
-        let output = state.withLock { Self.printable($0.output) }
-        if let reason { return (.killed(reason), output) }
+        let (output, isOverdue) = state.withLock { (Self.printable($0.output), $0.isOverdue) }
+        if isOverdue { return (.overdue, output) }
         let signal = status & 0x7F
         return (signal == 0 ? .exit(status >> 8 & 0xFF) : .signal(signal), output)
     }
 
     private static func printable(_ bytes: [UInt8]) -> String {
-        let text = String(decoding: bytes, as: UTF8.self).unicodeScalars.map { $0.properties.generalCategory == .control ? " " : Character($0) }
+        let text = String(decoding: bytes, as: UTF8.self).unicodeScalars.map {
+            $0.properties.generalCategory == .control ? " " : Character($0)
+        }
         return String(text).split(separator: " ").joined(separator: " ")
     }
 }

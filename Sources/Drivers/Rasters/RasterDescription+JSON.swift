@@ -14,8 +14,10 @@ extension RasterDescription {
             throw RasterError(.misbehaved, "the raster reader's answer is not JSON: \(error)")
         }
         if let reason = json["error"]?.string { throw RasterError(.notARaster, "not a raster: \(reason.prefix(1000))") }
-        guard let driver = json["driver"]?.string, let width = json["width"]?.integer, let height = json["height"]?.integer,
-            let bandCount = json["band_count"]?.integer, let bands = json["bands"]?.array, bands.count <= 256, width > 0,
+        guard let driver = json["driver"]?.string, let width = json["width"]?.integer,
+            let height = json["height"]?.integer,
+            let bandCount = json["band_count"]?.integer, let bands = json["bands"]?.array, bands.count <= 256,
+            width > 0,
             height > 0, bandCount > 0, width <= Int32.max, height <= Int32.max, bandCount <= Int32.max
         else { throw misbehaved }
         self.driver = driver
@@ -23,7 +25,8 @@ extension RasterDescription {
         isCloudOptimized = json["cloud_optimized"]?.bool ?? false
         self.bands = bands.map {
             Band(
-                dataType: $0["data_type"]?.string, nodata: $0["nodata"], colorInterpretation: $0["color_interpretation"]?.string,
+                dataType: $0["data_type"]?.string, nodata: $0["nodata"],
+                colorInterpretation: $0["color_interpretation"]?.string,
                 description: $0["description"]?.string)
         }
         crsCode = json["crs_code"]?.string

@@ -3,8 +3,8 @@ package import NIOCore
 package import NIOPosix
 internal import ProductMetadata
 
-/// Looks into rasters with GDAL, which reads files that strangers made and so runs in a child process, `martlet-raster`,
-/// one for each raster. The child sees the bytes that it asks for and nothing else of the node.
+/// Looks into rasters with GDAL, which reads files that strangers made and so runs in a child process,
+/// `martlet-raster`, one for each raster. The child sees the bytes that it asks for and nothing else of the node.
 package struct RasterReader: Sendable {
     private let executable: String
     private let pool: NIOThreadPool
@@ -16,7 +16,8 @@ package struct RasterReader: Sendable {
     ///   - pool: where the node waits for the child: one thread for each raster under way.
     ///   - deadline: the longest that a look may take, reading the object included.
     ///   - bytesMax: the most of an object that a look may read.
-    package init(executable: String, pool: NIOThreadPool, deadline: Duration = .seconds(30), bytesMax: Int64 = 1 << 30) {
+    package init(executable: String, pool: NIOThreadPool, deadline: Duration = .seconds(30), bytesMax: Int64 = 1 << 30)
+    {
         self.executable = executable
         self.pool = pool
         self.deadline = deadline
@@ -28,7 +29,9 @@ package struct RasterReader: Sendable {
         if let path = getenv("MARTLET_RASTER") { return String(cString: path) }
         var buffer = [UInt8](repeating: 0, count: Int(PATH_MAX))
         let count = buffer.withUnsafeMutableBytes { target in
-            target.withMemoryRebound(to: CChar.self) { text in text.baseAddress.map { readlink("/proc/self/exe", $0, text.count) } ?? 0 }
+            target.withMemoryRebound(to: CChar.self) { text in
+                text.baseAddress.map { readlink("/proc/self/exe", $0, text.count) } ?? 0
+            }
         }
         let program = String(decoding: buffer.prefix(max(0, count)), as: UTF8.self)
         return program.prefix(upTo: program.lastIndex(of: "/") ?? program.startIndex) + "/martlet-raster"
@@ -47,7 +50,7 @@ package struct RasterReader: Sendable {
     ) async throws -> RasterDescription {
         guard size > 0 else { throw RasterError(.notARaster, "'\(name)' is empty") }
         let end = ContinuousClock.now + deadline
-        let environment = ["PROJ_DATA", "PROJ_LIB", "GDAL_DATA"].compactMap { variable -> String? in
+        let environment = ["PROJ_DATA", "PROJ_LIB", "GDAL_DATA"].compactMap { (variable: String) -> String? in
             getenv(variable).map { "\(variable)=\(String(cString: $0))" }
         }
         let child = try await blocking { [executable] in
@@ -55,21 +58,22 @@ package struct RasterReader: Sendable {
         }
         let outcome: Result<RasterDescription?, any Error>
         do {
-            outcome = .success(try await withThrowingTaskGroup(of: RasterDescription?.self) { group in
-                group.addTask { try await converse(child, size: size, preview: preview, read: read) }
-                group.addTask {
-                    do {
-                        try await Task.sleep(until: end, clock: .continuous)
-                    } catch {
-                        child.kill(.cancelled)
-                        throw error
+            outcome = .success(
+                try await withThrowingTaskGroup(of: RasterDescription?.self) { group in
+                    group.addTask { try await converse(child, size: size, preview: preview, read: read) }
+                    group.addTask {
+                        do {
+                            try await Task.sleep(until: end, clock: .continuous)
+                        } catch {
+                            child.kill(isOverdue: false)
+                            throw error
+                        }
+                        child.kill(isOverdue: true)
+                        return nil
                     }
-                    child.kill(.timedOut)
-                    return nil
-                }
-                defer { group.cancelAll() }
-                return try await group.next() ?? nil
-            })
+                    defer { group.cancelAll() }
+                    return try await group.next() ?? nil
+                })
         } catch {
             outcome = .failure(error)
         }
@@ -78,6 +82,7 @@ package struct RasterReader: Sendable {
             pool.submit { _ in continuation.resume(returning: child.finish()) }
         }
         if let description = try outcome.get() { return description }
+        try Task.checkCancellation()
         throw Self.error(name, ending, output)
     }
 
@@ -97,7 +102,8 @@ package struct RasterReader: Sendable {
             switch RasterProtocol.Head(head) {
             case .request(let offset, let length):
                 guard let range = Self.range(offset, length, size) else {
-                    throw RasterError(.misbehaved, "the raster reader asked for \(length) bytes at \(offset) of an object of \(size)")
+                    throw RasterError(
+                        .misbehaved, "the raster reader asked for \(length) bytes at \(offset) of an object of \(size)")
                 }
                 requestCount += 1
                 bytesRead += Int64(length)
@@ -106,11 +112,14 @@ package struct RasterReader: Sendable {
                 }
                 answer = try await read(range)
                 guard answer.readableBytes == Int(length) else {
-                    throw RasterError(.unavailable, "the object gave \(answer.readableBytes) bytes for the range \(range)")
+                    throw RasterError(
+                        .unavailable, "the object gave \(answer.readableBytes) bytes for the range \(range)")
                 }
             case .result(let descriptionCount, let previewCount):
                 let parts = try await blocking { () -> (description: [UInt8], preview: [UInt8])? in
-                    guard let description = child.receive(Int(descriptionCount)), let preview = child.receive(Int(previewCount)) else {
+                    guard let description = child.receive(Int(descriptionCount)),
+                        let preview = child.receive(Int(previewCount))
+                    else {
                         return nil
                     }
                     return (description, preview)
@@ -131,12 +140,13 @@ package struct RasterReader: Sendable {
         return start..<(start + Int64(length))
     }
 
-    private static func error(_ name: String, _ ending: ChildProcess.Ending, _ output: String) -> any Error {
+    private static func error(_ name: String, _ ending: ChildProcess.Ending, _ output: String) -> RasterError {
         switch ending {
-        case .killed(.cancelled): CancellationError()
-        case .killed(.timedOut), .signal(SIGXCPU): RasterError(.timedOut, "looking into '\(name)' took too long", output: output)
+        case .overdue, .signal(SIGXCPU): RasterError(.timedOut, "looking into '\(name)' took too long", output: output)
         case .signal(let number):
-            RasterError(.crashed(signal: number), "the raster reader was ended by signal \(number) on '\(name)'", output: output)
+            RasterError(
+                .crashed(signal: number), "the raster reader was ended by signal \(number) on '\(name)'", output: output
+            )
         case .exit(let code):
             RasterError(.crashed(signal: nil), "the raster reader ended with code \(code) on '\(name)'", output: output)
         }
@@ -147,7 +157,8 @@ package struct RasterReader: Sendable {
             pool.submit { state in
                 switch state {
                 case .active: continuation.resume(with: Result { try body() })
-                case .cancelled: continuation.resume(throwing: RasterError(.unavailable, "the thread pool is shut down"))
+                case .cancelled:
+                    continuation.resume(throwing: RasterError(.unavailable, "the thread pool is shut down"))
                 }
             }
         }

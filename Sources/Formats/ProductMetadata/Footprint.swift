@@ -29,7 +29,8 @@ package struct Footprint: Sendable, Equatable {
     ///   globe more than once; `tooLarge` beyond `positionsMax`.
     package init(ring: [Position]) throws(ProductMetadataError) {
         guard ring.count <= Self.positionsMax else {
-            throw ProductMetadataError(.tooLarge, "a footprint has \(ring.count) positions; at most \(Self.positionsMax) are read")
+            throw ProductMetadataError(
+                .tooLarge, "a footprint has \(ring.count) positions; at most \(Self.positionsMax) are read")
         }
         var open = try Self.unwrapped(ring)
         guard open.count >= 3, let first = open.first, let last = open.last else {
@@ -81,7 +82,9 @@ package struct Footprint: Sendable, Equatable {
         for position in ring {
             guard abs(position.longitude) <= 360, abs(position.latitude) <= 90 else {
                 throw ProductMetadataError(
-                    .malformed, "a footprint's position (\(position.longitude), \(position.latitude)) is not a longitude and latitude")
+                    .malformed,
+                    "a footprint's (\(position.longitude), \(position.latitude)) is not a longitude and a latitude"
+                )
             }
             var next = position
             if let last = open.last {

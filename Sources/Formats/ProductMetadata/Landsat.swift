@@ -12,7 +12,9 @@ extension ProductMetadata {
         facts.geometry = footprint.geometry
         facts.bbox = footprint.bbox
         let craft = mtl.image["SPACECRAFT_ID"]?.string ?? ""
-        let sensors = (mtl.image["SENSOR_ID"]?.string ?? "").lowercased().split(separator: "_").map { $0 == "etm" ? "etm+" : String($0) }
+        let sensors = (mtl.image["SENSOR_ID"]?.string ?? "").lowercased().split(separator: "_").map {
+            $0 == "etm" ? "etm+" : String($0)
+        }
         facts.properties.set("platform", String(craft.lowercased().map { $0 == "_" ? "-" : $0 }))
         facts.properties["constellation"] = "landsat"
         if !sensors.isEmpty { facts.properties["instruments"] = .array(sensors.map { .string($0) }) }
@@ -26,7 +28,8 @@ extension ProductMetadata {
         let isNadir = mtl.image["NADIR_OFFNADIR"]?.string != "OFFNADIR"
         facts.properties.set("view:off_nadir", isNadir ? 0 : mtl.image.number("ROLL_ANGLE").map { abs($0) })
         facts.properties.set("proj:code", mtl.projectionCode)
-        facts.properties.set("sci:doi", mtl.contents["DIGITAL_OBJECT_IDENTIFIER"]?.string?.replacingPrefix("https://doi.org/", with: ""))
+        facts.properties.set(
+            "sci:doi", mtl.contents["DIGITAL_OBJECT_IDENTIFIER"]?.string?.replacingPrefix("https://doi.org/", with: ""))
         facts.properties.set("landsat:scene_id", mtl.text("LANDSAT_SCENE_ID"))
         facts.properties.set("landsat:cloud_cover_land", mtl.percentage("CLOUD_COVER_LAND"))
         facts.properties.set("landsat:correction", mtl.contents["PROCESSING_LEVEL"]?.string)
@@ -56,7 +59,9 @@ extension LandsatMTL {
     }
 
     func threeDigits(_ name: String) -> String? {
-        guard let number = image.number(name).flatMap({ Int(exactly: $0) }), (1...999).contains(number) else { return nil }
+        guard let number = image.number(name).flatMap({ Int(exactly: $0) }), (1...999).contains(number) else {
+            return nil
+        }
         let digits = String(number)
         return String(repeating: "0", count: 3 - digits.count) + digits
     }

@@ -67,7 +67,8 @@ struct LandsatBand {
             let stem = name.split(separator: ".").first.map(String.init) ?? name
             let code = stem.replacingPrefix(productID + "_", with: "")
             // `BAND_4`, `BAND_ST_B10`, `BAND_6_VCID_1`.
-            let number = entry.dropFirst(5).split(separator: "_").map { $0.drop { $0 == "B" } }.first { Int($0) != nil } ?? ""
+            let number =
+                entry.dropFirst(5).split(separator: "_").map { $0.drop { $0 == "B" } }.first { Int($0) != nil } ?? ""
             var band: JSONObject = JSONObject([.init(name: "name", value: .string(code))])
             var title = "Band \(code)"
             if let known = bands(of: instrument).first(where: { $0.number == number }) {

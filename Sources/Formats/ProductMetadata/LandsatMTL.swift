@@ -21,7 +21,8 @@ package struct LandsatMTL: Sendable {
         let document: JSONObject
         if bytes.first(where: { $0 > 0x20 }) == UInt8(ascii: "{") {
             guard bytes.count <= ODLParser.bytesMax else {
-                throw ProductMetadataError(.tooLarge, "the MTL file has \(bytes.count) bytes; at most \(ODLParser.bytesMax) are read")
+                throw ProductMetadataError(
+                    .tooLarge, "the MTL file has \(bytes.count) bytes; at most \(ODLParser.bytesMax) are read")
             }
             do {
                 document = try JSONValue(parsing: bytes, maximumDepth: ODLParser.depthMax).object ?? JSONObject()
@@ -35,7 +36,9 @@ package struct LandsatMTL: Sendable {
             let isOld = document["L1_METADATA_FILE"] != nil
             throw ProductMetadataError(
                 isOld ? .unsupported : .missing,
-                isOld ? "the MTL file is of Landsat Collection 1; Collection 2 is read" : "the MTL file has no LANDSAT_METADATA_FILE")
+                isOld
+                    ? "the MTL file is of Landsat Collection 1; Collection 2 is read"
+                    : "the MTL file has no LANDSAT_METADATA_FILE")
         }
         self.root = root
         contents = try Self.group("PRODUCT_CONTENTS", root)
@@ -47,13 +50,18 @@ package struct LandsatMTL: Sendable {
         productID = id
         let names = contents.members.filter { $0.name.hasPrefix("FILE_NAME_") }
         guard !names.isEmpty, names.count <= 200 else {
-            throw ProductMetadataError(.missing, "the MTL file names \(names.count) files; 1 to 200 FILE_NAME_… entries are expected")
+            throw ProductMetadataError(
+                .missing, "the MTL file names \(names.count) files; 1 to 200 FILE_NAME_… entries are expected")
         }
         var entries: [(key: String, name: String)] = []
         for entry in names {
-            guard let name = entry.value.string, !name.isEmpty, name.utf8.count <= 255, name != "..", !name.contains("/"),
+            guard let name = entry.value.string, !name.isEmpty, name.utf8.count <= 255, name != "..",
+                !name.contains("/"),
                 !name.contains("\\"), !name.utf8.contains(0)
-            else { throw ProductMetadataError(.malformed, "the MTL file's \(entry.name) must be the name of a file in the scene's folder") }
+            else {
+                throw ProductMetadataError(
+                    .malformed, "the MTL file's \(entry.name) must be the name of a file in the scene's folder")
+            }
             entries.append((entry.name, name))
         }
         fileEntries = entries
@@ -93,7 +101,9 @@ package struct LandsatMTL: Sendable {
             guard let latitude = projection.number("CORNER_\(corner)_LAT_PRODUCT"),
                 let longitude = projection.number("CORNER_\(corner)_LON_PRODUCT")
             else {
-                throw ProductMetadataError(.missing, "the MTL file has no numbers CORNER_\(corner)_LAT_PRODUCT and CORNER_\(corner)_LON_PRODUCT")
+                throw ProductMetadataError(
+                    .missing,
+                    "the MTL file has no numbers CORNER_\(corner)_LAT_PRODUCT and CORNER_\(corner)_LON_PRODUCT")
             }
             ring.append(.init(longitude: longitude, latitude: latitude))
         }
@@ -104,7 +114,9 @@ package struct LandsatMTL: Sendable {
     var projectionCode: String? {
         switch projection["MAP_PROJECTION"]?.string {
         case "UTM":
-            guard let zone = projection.number("UTM_ZONE"), (1...60).contains(zone), zone == zone.rounded() else { return nil }
+            guard let zone = projection.number("UTM_ZONE"), (1...60).contains(zone), zone == zone.rounded() else {
+                return nil
+            }
             return "EPSG:\(32600 + Int(zone))"
         case "PS": return (projection.number("TRUE_SCALE_LAT") ?? 0) < 0 ? "EPSG:3031" : nil
         default: return nil

@@ -2,7 +2,8 @@ internal import Wire
 
 /// Object Description Language as the USGS writes it in `MTL.txt`: nested groups of `KEY = VALUE` lines.
 ///
-/// Every value is given as text, without its quotes, as the same file's JSON form has it; a list in brackets is an array.
+/// Every value is given as text, without its quotes, as the same file's JSON form has it; a list in brackets is an
+/// array.
 struct ODLParser {
     static let bytesMax = 4 << 20
     static let entriesMax = 20_000
@@ -51,7 +52,9 @@ struct ODLParser {
             }
             switch key {
             case "GROUP", "OBJECT":
-                guard open.count <= Self.depthMax else { throw fault("groups are nested deeper than \(Self.depthMax) levels") }
+                guard open.count <= Self.depthMax else {
+                    throw fault("groups are nested deeper than \(Self.depthMax) levels")
+                }
                 open.append((value.string ?? "", []))
             case "END_GROUP", "END_OBJECT":
                 guard open.count > 1, let group = open.popLast(), group.name == value.string else {
@@ -87,8 +90,12 @@ struct ODLParser {
     private mutating func scalar() throws(ProductMetadataError) -> String {
         if at < bytes.count, bytes[at] == UInt8(ascii: "\"") {
             at += 1
-            guard let end = bytes[at...].firstIndex(of: UInt8(ascii: "\"")) else { throw fault("a quoted text does not end") }
-            guard let text = String(validating: bytes[at..<end], as: UTF8.self) else { throw fault("a quoted text is not UTF-8") }
+            guard let end = bytes[at...].firstIndex(of: UInt8(ascii: "\"")) else {
+                throw fault("a quoted text does not end")
+            }
+            guard let text = String(validating: bytes[at..<end], as: UTF8.self) else {
+                throw fault("a quoted text is not UTF-8")
+            }
             at = end + 1
             return text
         }

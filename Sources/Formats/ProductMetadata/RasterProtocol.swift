@@ -3,7 +3,8 @@
 /// 1. The node sends a `Start`.
 /// 2. The child sends requests, each a `Head` of the kind `request`. The node answers with exactly so many bytes, and
 ///    with nothing around them; where it cannot, it ends the child.
-/// 3. The child sends a `Head` of the kind `result`, the description (JSON) and the preview (PNG, may be empty), and exits.
+/// 3. The child sends a `Head` of the kind `result`, the description (JSON) and the preview (PNG, may be empty), and
+/// exits.
 ///
 /// Numbers are big-endian.
 package enum RasterProtocol {
@@ -27,7 +28,9 @@ package enum RasterProtocol {
         }
 
         package init?(_ bytes: [UInt8]) {
-            guard bytes.count == Self.byteCount, RasterProtocol.number(bytes[0..<4]) == UInt64(Self.magic), bytes[12] <= 1 else {
+            guard bytes.count == Self.byteCount, RasterProtocol.number(bytes[0..<4]) == UInt64(Self.magic),
+                bytes[12] <= 1
+            else {
                 return nil
             }
             self.init(size: RasterProtocol.number(bytes[4..<12]), wantsPreview: bytes[12] == 1)
@@ -66,7 +69,8 @@ package enum RasterProtocol {
             case .request(let offset, let length):
                 RasterProtocol.bytes(Self.requestMagic) + RasterProtocol.bytes(offset) + RasterProtocol.bytes(length)
             case .result(let description, let preview):
-                RasterProtocol.bytes(Self.resultMagic) + RasterProtocol.bytes(description) + RasterProtocol.bytes(preview)
+                RasterProtocol.bytes(Self.resultMagic) + RasterProtocol.bytes(description)
+                    + RasterProtocol.bytes(preview)
             }
         }
     }

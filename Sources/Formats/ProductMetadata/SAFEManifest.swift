@@ -38,7 +38,8 @@ package struct SAFEManifest: Sendable {
     package init(parsing bytes: [UInt8]) throws(ProductMetadataError) {
         let root = try XMLElement(metadata: bytes, called: "the SAFE manifest")
         guard root.name == "XFDU" else {
-            throw ProductMetadataError(.malformed, "the SAFE manifest's root element is '\(root.name)'; it must be XFDU")
+            throw ProductMetadataError(
+                .malformed, "the SAFE manifest's root element is '\(root.name)'; it must be XFDU")
         }
         files = try Self.files(of: root)
         let metadata = root["metadataSection"] ?? XMLElement(name: "metadataSection")
@@ -84,7 +85,8 @@ package struct SAFEManifest: Sendable {
             }
         }
         guard !files.isEmpty else {
-            throw ProductMetadataError(.missing, "the SAFE manifest lists no file (dataObjectSection/dataObject/byteStream/fileLocation)")
+            throw ProductMetadataError(
+                .missing, "the SAFE manifest lists no file (dataObjectSection/dataObject/byteStream/fileLocation)")
         }
         return files
     }
@@ -97,7 +99,8 @@ package struct SAFEManifest: Sendable {
             !parts[0].contains(":")
         else {
             throw ProductMetadataError(
-                .malformed, "the SAFE manifest names the file '\(href.prefix(200))'; it must be a path inside the product's folder")
+                .malformed,
+                "the SAFE manifest names the file '\(href.prefix(200))'; it must be a path inside the product's folder")
         }
         return parts.joined(separator: "/")
     }
@@ -122,7 +125,8 @@ extension XMLElement {
     /// Parses a metadata file.
     init(metadata bytes: [UInt8], called name: String) throws(ProductMetadataError) {
         guard bytes.count <= SAFEManifest.bytesMax else {
-            throw ProductMetadataError(.tooLarge, "\(name) has \(bytes.count) bytes; at most \(SAFEManifest.bytesMax) are read")
+            throw ProductMetadataError(
+                .tooLarge, "\(name) has \(bytes.count) bytes; at most \(SAFEManifest.bytesMax) are read")
         }
         do {
             try self.init(parsing: bytes)
@@ -148,7 +152,9 @@ extension Footprint {
             throw ProductMetadataError(.malformed, "\(name) is not a list of pairs of numbers")
         }
         try self.init(
-            ring: stride(from: 0, to: numbers.count, by: 2).map { Position(longitude: numbers[$0 + 1], latitude: numbers[$0]) })
+            ring: stride(from: 0, to: numbers.count, by: 2).map {
+                Position(longitude: numbers[$0 + 1], latitude: numbers[$0])
+            })
     }
 }
 

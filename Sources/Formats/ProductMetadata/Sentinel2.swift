@@ -7,7 +7,8 @@ extension ProductMetadata {
     ///   - manifest: the product's `manifest.safe`.
     ///   - product: `MTD_MSIL1C.xml` or `MTD_MSIL2A.xml`.
     ///   - tile: `GRANULE/…/MTD_TL.xml`; nil leaves out the sun's position and the coordinate system.
-    /// - Throws: `malformed`, `tooLarge`, `missing` for a product file without an identifier or a time, `unsupported` for
+    /// - Throws: `malformed`, `tooLarge`, `missing` for a product file without an identifier or a time, `unsupported`
+    ///   for
     ///   another kind of product.
     package static func sentinel2(
         manifest: SAFEManifest, product: [UInt8], tile: [UInt8]?
@@ -51,7 +52,9 @@ struct Sentinel2Product {
         root = try XMLElement(metadata: bytes, called: "the Sentinel-2 product metadata")
         guard root.name == "Level-1C_User_Product" || root.name == "Level-2A_User_Product" else {
             throw ProductMetadataError(
-                .unsupported, "the Sentinel-2 product metadata's root element is '\(root.name)'; Level-1C_User_Product and Level-2A_User_Product are read")
+                .unsupported,
+                "the Sentinel-2 product metadata's root is '\(root.name)'; it must be Level-1C_ or Level-2A_User_Product"
+            )
         }
         guard let info = root.descendant("Product_Info"), let uri = info["PRODUCT_URI"]?.text, !uri.isEmpty else {
             throw ProductMetadataError(.missing, "the Sentinel-2 product metadata has no Product_Info/PRODUCT_URI")
@@ -62,7 +65,8 @@ struct Sentinel2Product {
         stop = info["PRODUCT_STOP_TIME"].flatMap { Timestamp(lenient: $0.text) }
         let sensing = info["Datatake"]?["DATATAKE_SENSING_START"].flatMap { Timestamp(lenient: $0.text) }
         guard let sensingStart = sensing ?? start else {
-            throw ProductMetadataError(.missing, "the Sentinel-2 product metadata has no time in Datatake/DATATAKE_SENSING_START")
+            throw ProductMetadataError(
+                .missing, "the Sentinel-2 product metadata has no time in Datatake/DATATAKE_SENSING_START")
         }
         self.sensingStart = sensingStart
     }
@@ -83,25 +87,32 @@ struct Sentinel2Product {
         facts.properties.set("processing:version", info["PROCESSING_BASELINE"]?.text)
         facts.properties.set("eo:cloud_cover", root.descendant("Cloud_Coverage_Assessment").percentage)
         facts.properties.set("sci:doi", info["PRODUCT_DOI"]?.text.replacingPrefix("https://doi.org/", with: ""))
-        facts.properties.set("sat:relative_orbit", (datatake?["SENSING_ORBIT_NUMBER"]).flatMap { Int64($0.text) }.map { .integer($0) })
+        facts.properties.set(
+            "sat:relative_orbit", (datatake?["SENSING_ORBIT_NUMBER"]).flatMap { Int64($0.text) }.map { .integer($0) })
         facts.properties.set("sat:orbit_state", datatake?["SENSING_ORBIT_DIRECTION"]?.text.lowercased())
         facts.properties.set("s2:product_uri", info["PRODUCT_URI"]?.text)
         facts.properties.set("s2:product_type", info["PRODUCT_TYPE"]?.text)
         facts.properties.set("s2:processing_baseline", info["PROCESSING_BASELINE"]?.text)
-        facts.properties.set("s2:generation_time", info["GENERATION_TIME"].flatMap { Timestamp(lenient: $0.text)?.rfc3339 })
+        facts.properties.set(
+            "s2:generation_time", info["GENERATION_TIME"].flatMap { Timestamp(lenient: $0.text)?.rfc3339 })
         facts.properties.set("s2:datatake_id", datatake?.attributes["datatakeIdentifier"])
         facts.properties.set("s2:datatake_type", datatake?["DATATAKE_TYPE"]?.text)
         let granule = info.descendant("Granule") ?? info.descendant("Granules")
         facts.properties.set("s2:datastrip_id", granule?.attributes["datastripIdentifier"])
         facts.properties.set("s2:tile_id", granule?.attributes["granuleIdentifier"])
-        let tile = identifier.split(separator: "_").first { $0.count == 6 && $0.hasPrefix("T") && $0.dropFirst(3).allSatisfy(\.isLetter) }
+        let tile = identifier.split(separator: "_").first {
+            $0.count == 6 && $0.hasPrefix("T") && $0.dropFirst(3).allSatisfy(\.isLetter)
+        }
         if let tile {
             facts.properties["s2:mgrs_tile"] = .string(String(tile.dropFirst()))
             facts.properties["grid:code"] = .string("MGRS-\(tile.dropFirst())")
         }
         facts.properties.set(
-            "s2:reflectance_conversion_factor", (root.descendant("Reflectance_Conversion")?["U"]).flatMap { Double($0.text) })
-        for image in info.descendants("IMAGE_FILE") + info.descendants("IMAGE_FILE_2A") { describe(image: image.text, &facts) }
+            "s2:reflectance_conversion_factor",
+            (root.descendant("Reflectance_Conversion")?["U"]).flatMap { Double($0.text) })
+        for image in info.descendants("IMAGE_FILE") + info.descendants("IMAGE_FILE_2A") {
+            describe(image: image.text, &facts)
+        }
         for (path, file) in facts.files where path.hasSuffix("_PVI.jp2") {
             facts.files[path] = file.with(title: "Preview", roles: ["overview"], bands: nil)
         }
@@ -110,7 +121,9 @@ struct Sentinel2Product {
     /// Describes one image. The product names it without the extension; the manifest knows the file.
     private func describe(image path: String, _ facts: inout ItemFacts) {
         let candidates = [path, path + ".jp2", path + ".tif"]
-        guard let path = candidates.first(where: { facts.files[$0] != nil }), let file = facts.files[path] else { return }
+        guard let path = candidates.first(where: { facts.files[$0] != nil }), let file = facts.files[path] else {
+            return
+        }
         let stem = (path.split(separator: "/").last ?? "").split(separator: ".").first ?? ""
         let fields = stem.split(separator: "_")
         let resolution = fields.last.flatMap { $0.hasSuffix("m") ? Int64($0.dropLast()) : nil }
@@ -127,7 +140,9 @@ struct Sentinel2Tile {
         root = try XMLElement(metadata: bytes, called: "the Sentinel-2 tile metadata")
         guard root.name == "Level-1C_Tile_ID" || root.name == "Level-2A_Tile_ID" else {
             throw ProductMetadataError(
-                .unsupported, "the Sentinel-2 tile metadata's root element is '\(root.name)'; Level-1C_Tile_ID and Level-2A_Tile_ID are read")
+                .unsupported,
+                "the Sentinel-2 tile metadata's root is '\(root.name)'; it must be Level-1C_ or Level-2A_Tile_ID"
+            )
         }
     }
 
@@ -140,10 +155,13 @@ struct Sentinel2Tile {
         if !zeniths.isEmpty {
             facts.properties.set("view:incidence_angle", zeniths.reduce(0, +) / Double(zeniths.count))
         }
-        if let code = root.descendant("HORIZONTAL_CS_CODE")?.text.uppercased(), code.hasPrefix("EPSG:"), Int(code.dropFirst(5)) != nil {
+        if let code = root.descendant("HORIZONTAL_CS_CODE")?.text.uppercased(), code.hasPrefix("EPSG:"),
+            Int(code.dropFirst(5)) != nil
+        {
             facts.properties["proj:code"] = .string(code)
         }
-        facts.properties.set("s2:degraded_msi_data_percentage", root.descendant("DEGRADED_MSI_DATA_PERCENTAGE").percentage)
+        facts.properties.set(
+            "s2:degraded_msi_data_percentage", root.descendant("DEGRADED_MSI_DATA_PERCENTAGE").percentage)
         facts.properties.set("s2:nodata_pixel_percentage", root.descendant("NODATA_PIXEL_PERCENTAGE").percentage)
     }
 }

@@ -41,11 +41,14 @@ struct Sentinel2Band {
         if let band = all.first(where: { $0.code == code }) {
             let gsd = resolution ?? band.resolution
             return file.with(
-                title: "\(code) (\(band.commonName)), \(gsd) m", roles: ["data"], bands: .array([band.json(resolution: gsd)]))
+                title: "\(code) (\(band.commonName)), \(gsd) m", roles: ["data"],
+                bands: .array([band.json(resolution: gsd)]))
         }
         switch code {
         case "TCI":
-            let bands = ["B04", "B03", "B02"].compactMap { code in all.first { $0.code == code }?.json(resolution: resolution ?? 10) }
+            let bands = ["B04", "B03", "B02"].compactMap { code in
+                all.first { $0.code == code }?.json(resolution: resolution ?? 10)
+            }
             return file.with(title: "True colour image\(suffix)", roles: ["visual"], bands: .array(bands))
         case "AOT": return file.with(title: "Aerosol optical thickness\(suffix)", roles: ["data"], bands: nil)
         case "WVP": return file.with(title: "Water vapour\(suffix)", roles: ["data"], bands: nil)

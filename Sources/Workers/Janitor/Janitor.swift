@@ -12,19 +12,22 @@ package struct Janitor: Worker {
     private let objects: Objects
     private let journal: Journal
     private let logger = Logger(label: "martlet.janitor")
-    /// Blobs made before this node started and named by no row belong to nobody, if the store is this node's alone.
-    private let started = Timestamp.now
+    /// Blobs made before this and named by no row belong to nobody.
+    private let orphanedBefore: Timestamp
 
     /// Days that access records are kept.
     private static let accessDays: Int64 = 90
 
-    package init(objects: Objects, journal: Journal) {
+    /// - Parameter ownsBlobs: whether the blob store is this node's alone. In one that is shared, another node may be about
+    ///   to write the row of a blob that is a day old, but not of an older one.
+    package init(objects: Objects, journal: Journal, ownsBlobs: Bool) {
+        orphanedBefore = ownsBlobs ? .now : Timestamp.now.adding(seconds: -86_400)
         self.objects = objects
         self.journal = journal
     }
 
     package func run() async throws {
-        let orphans = try await objects.sweepOrphans(madeBefore: started)
+        let orphans = try await objects.sweepOrphans(madeBefore: orphanedBefore)
         if orphans > 0 { logger.info("removed \(orphans) blobs that no object names") }
         var rounds = 0
         while true {

@@ -1,0 +1,129 @@
+package import Catalogue
+package import HTTPSupport
+package import Ledger
+import Identity
+import Logging
+import NIOHTTP1
+package import Objects
+package import Policy
+import Wire
+
+/// The web console: what people see of a node in a browser.
+///
+/// Pages are whole when they leave the server; the script adds only the moving map and the copy buttons. It answers every path
+/// that no other face has.
+package struct ConsoleService: Sendable {
+    /// Signs the address of an object after asking the gate, for so many seconds.
+    package typealias Sign = @Sendable (_ href: String, _ seconds: Int64, _ caller: Caller) async throws -> String
+
+    let catalogue: Catalogue
+    let objects: Objects
+    let ledger: Ledger
+    let gate: Gate
+    let authenticator: Authenticator
+    let addresses: NodeAddresses
+    let sign: Sign
+    let files = StaticFiles()
+    private let logger = Logger(label: "martlet.console")
+
+    /// - Parameter sign: the signing face's, which targets of one storey do not import.
+    package init(
+        catalogue: Catalogue, objects: Objects, ledger: Ledger, gate: Gate, authenticator: Authenticator,
+        addresses: NodeAddresses, sign: @escaping Sign
+    ) {
+        self.catalogue = catalogue
+        self.objects = objects
+        self.ledger = ledger
+        self.gate = gate
+        self.authenticator = authenticator
+        self.addresses = addresses
+        self.sign = sign
+    }
+
+    /// Answers `/` and below.
+    package func respond(to request: Request, path: [String]) async -> Response {
+        if path.count == 2, path[0] == "static", let response = files.response(path[1], request) { return secured(response) }
+        var principal: Principal?
+        do {
+            let caller = try await authenticator.caller(of: request, cookies: true)
+            principal = caller.principal
+            return secured(try await route(request, path, caller))
+        } catch {
+            return secured(failure(error, request, principal))
+        }
+    }
+
+    private func route(_ request: Request, _ path: [String], _ caller: Caller) async throws -> Response {
+        let isRead = request.method == .GET || request.method == .HEAD
+        switch path {
+        case ["login"]:
+            guard isRead || request.method == .POST else { throw Problem.methodNotAllowed("GET, POST") }
+            return isRead ? loginForm(request, caller) : try await login(request)
+        case ["logout"]:
+            guard request.method == .POST else { throw Problem.methodNotAllowed("POST") }
+            return try await logout(request)
+        default: break
+        }
+        let pages = [[], ["open"], ["collections"]].contains(path) || path.first == "collections" && [2, 4].contains(path.count)
+        guard pages, path.count < 4 || path[2] == "items" else {
+            throw Problem.notFound("There is no page at \(request.rawPath.prefix(200)).")
+        }
+        guard isRead else { throw Problem.methodNotAllowed("GET, HEAD") }
+        guard !caller.principal.isAnonymous else {
+            let here = request.rawPath + (request.rawQuery.isEmpty ? "" : "?" + request.rawQuery)
+            return .redirect(Link.login(next: here))
+        }
+        guard let query = request.query else { throw Problem.badRequest("The address is not valid percent-encoding.") }
+        switch path.count {
+        case 4: return try await item(path[1], path[3], caller)
+        case 2: return try await collection(path[1], query, caller)
+        case 1 where path == ["open"]: return try await open(query, caller)
+        case 1: return .redirect("/", .movedPermanently)
+        default: return try await home(query, caller)
+        }
+    }
+
+    /// Sends the browser on to a file, with an address that is signed only now.
+    private func open(_ query: QueryItems, _ caller: Caller) async throws -> Response {
+        guard let href = query["href"], addresses.isLocal(href) else {
+            throw Problem.badRequest("The parameter 'href' is an address on \(addresses.s3), as an item's files have it.")
+        }
+        // Long enough for a large file to begin, and for a browser that asks again for a range.
+        var response = Response.redirect(try await sign(href, 3600, caller))
+        // The page that shows the picture again need not have it signed again.
+        response.headers.add(name: "Cache-Control", value: "private, max-age=300")
+        return response
+    }
+
+    // MARK: Answers
+
+    private func failure(_ error: any Error, _ request: Request, _ principal: Principal?) -> Response {
+        var problem: Problem
+        if let error = error as? CatalogueError {
+            let isMissing = error.code == .noSuchItem || error.code == .noSuchCollection
+            problem = isMissing ? .notFound(error.message) : .badRequest(error.message)
+        } else if let known = Problem(error) {
+            problem = known
+        } else {
+            logger.error("\(request.method) \(request.rawPath) [\(request.id)]: \(error)")
+            problem = Problem(.internalServerError, "internal", "The request failed inside the server; it is logged as \(request.id).")
+        }
+        // Programs that ask for nothing in particular get a problem that they can read.
+        guard request.header("accept")?.contains("text/html") == true else { return problem.response }
+        return ErrorPage(problem: problem, principal: principal, requestID: request.id).response(files)
+    }
+
+    /// What every answer says to the browser: nothing runs or loads that is not the node's own, and nobody frames it. Pictures
+    /// come from the S3 port. The policy on referrers keeps `Origin` on forms, by which they are told from foreign ones.
+    private func secured(_ response: Response) -> Response {
+        var response = response
+        let policy = """
+            default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' \(addresses.s3); connect-src 'self'; \
+            form-action 'self'; base-uri 'none'; frame-ancestors 'none'
+            """
+        response.headers.replaceOrAdd(name: "Content-Security-Policy", value: policy)
+        response.headers.replaceOrAdd(name: "Referrer-Policy", value: "same-origin")
+        response.headers.replaceOrAdd(name: "X-Content-Type-Options", value: "nosniff")
+        return response
+    }
+}

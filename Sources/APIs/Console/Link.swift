@@ -1,0 +1,40 @@
+import Wire
+
+/// Addresses: of the console's own pages, and which ones of others may be followed.
+package enum Link {
+    package static func collection(_ name: String) -> String { "/collections/" + PercentEncoding.encode(name) }
+
+    package static func item(_ collection: String, _ id: String) -> String {
+        Self.collection(collection) + "/items/" + PercentEncoding.encode(id)
+    }
+
+    /// Opens a file of this node: signs it when it is followed, so that the page itself holds no rights.
+    package static func open(_ href: String) -> String { "/open?href=" + PercentEncoding.encode(href) }
+
+    /// The login page, which comes back to `path` afterwards.
+    package static func login(next path: String) -> String {
+        path == "/" ? "/login" : "/login?next=" + PercentEncoding.encode(path)
+    }
+
+    /// Whether an address may stand in a page: `http`, `https`, or a path of this node. Anything else could run a script
+    /// (`javascript:`, `data:`) or leave the node while looking local (`//host`).
+    package static func isSafe(_ address: String) -> Bool {
+        guard address.utf8.allSatisfy({ $0 > 0x20 && $0 != 0x7F }) else { return false }
+        if isLocal(address) { return true }
+        let start = address.prefix(8).lowercased()
+        return (start.hasPrefix("http://") && address.utf8.count > 7) || (start.hasPrefix("https://") && address.utf8.count > 8)
+    }
+
+    /// Where to go after the login: a path of this node, and never one that a browser would read as another host.
+    package static func next(_ asked: String?) -> String {
+        guard let asked, asked.utf8.count <= 4096, asked.utf8.allSatisfy({ $0 > 0x20 && $0 != 0x7F }), isLocal(asked),
+            !asked.hasPrefix("/login"), !asked.hasPrefix("/logout")
+        else { return "/" }
+        return asked
+    }
+
+    private static func isLocal(_ address: String) -> Bool {
+        // Browsers take a backslash for a slash.
+        address.hasPrefix("/") && !address.hasPrefix("//") && !address.utf8.contains(UInt8(ascii: "\\"))
+    }
+}

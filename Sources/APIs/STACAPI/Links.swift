@@ -1,0 +1,60 @@
+import Wire
+
+/// Media types of this face.
+enum MediaType {
+    static let json = "application/json"
+    static let geoJSON = "application/geo+json"
+    static let openAPI = "application/vnd.oai.openapi+json;version=3.0"
+}
+
+/// Addresses of this face as the client reached it.
+struct Address {
+    /// Without a slash at its end.
+    var base: String
+
+    var landing: String { base + "/" }
+    var search: String { base + "/search" }
+    var collections: String { base + "/collections" }
+
+    func collection(_ name: String) -> String { "\(base)/collections/\(PercentEncoding.encode(name))" }
+    func items(_ collection: String) -> String { self.collection(collection) + "/items" }
+    func item(_ collection: String, _ id: String) -> String { "\(items(collection))/\(PercentEncoding.encode(id))" }
+}
+
+/// A link object of STAC.
+struct Link {
+    var rel: String
+    var href: String
+    var type: String
+    var title: String?
+    var method: String?
+    /// What a client adds to the body that it sent before.
+    var token: String?
+
+    init(_ rel: String, _ href: String, _ type: String, title: String? = nil, method: String? = nil, token: String? = nil) {
+        (self.rel, self.href, self.type) = (rel, href, type)
+        (self.title, self.method, self.token) = (title, method, token)
+    }
+
+    func write(to json: inout JSONWriter) {
+        json.object { json in
+            json.member("rel", rel)
+            json.member("type", type)
+            json.member("href", href)
+            if let title { json.member("title", title) }
+            if let method { json.member("method", method) }
+            if let token {
+                json.member("merge", true)
+                json.key("body")
+                json.object { $0.member("token", token) }
+            }
+        }
+    }
+}
+
+extension JSONWriter {
+    mutating func links(_ links: [Link]) {
+        key("links")
+        array { json in for link in links { link.write(to: &json) } }
+    }
+}

@@ -1,0 +1,175 @@
+package import Catalogue
+package import HTTPSupport
+import IAMPolicy
+import Identity
+import Journal
+import Logging
+import NIOHTTP1
+package import Policy
+import Wire
+
+/// The STAC face: collections and items of the catalogue (STAC API 1.0.0: Core, Collections, Features, Item Search).
+///
+/// Items are served by copying their stored bytes; the links of this node are put in as the client addressed it.
+package struct STACService: Sendable {
+    let catalogue: Catalogue
+    let gate: Gate
+    private let authenticator: Authenticator
+    /// Where this face begins, like `/stac`; empty for the root.
+    let basePath: String
+    let title: String
+    private let logger = Logger(label: "martlet.stac")
+    private let visibleDirectories = RecentReads<VisibleDirectory>()
+
+    package init(
+        catalogue: Catalogue, gate: Gate, authenticator: Authenticator, basePath: String = "/stac", title: String = "Martlet"
+    ) {
+        self.catalogue = catalogue
+        self.gate = gate
+        self.authenticator = authenticator
+        self.basePath = basePath
+        self.title = title
+    }
+
+    /// Answers whatever is below the base path.
+    ///
+    /// - Parameter path: the decoded segments behind the base path.
+    package func respond(to request: Request, path: [String]) async -> Response {
+        var response: Response
+        do {
+            response = try await answer(request, path)
+        } catch {
+            response = problem(error, request)
+        }
+        // Maps and notebooks of other origins may read; a browser gives them no cookie of ours with it.
+        response.headers.replaceOrAdd(name: "Access-Control-Allow-Origin", value: "*")
+        return response
+    }
+
+    private func answer(_ request: Request, _ path: [String]) async throws -> Response {
+        let isRead = request.method == .GET || request.method == .HEAD
+        let isSearch = path == ["search"]
+        if request.method == .OPTIONS {
+            return Response(
+                .noContent,
+                headers: [
+                    "Access-Control-Allow-Methods": isSearch ? "GET, HEAD, POST, OPTIONS" : "GET, HEAD, OPTIONS",
+                    "Access-Control-Allow-Headers": "authorization, content-type, if-none-match",
+                    "Access-Control-Max-Age": "86400",
+                ])
+        }
+        guard isRead || (isSearch && request.method == .POST) else {
+            throw Problem.methodNotAllowed(isSearch ? "GET, POST" : "GET")
+        }
+        guard let query = request.query else { throw Problem.badRequest("the query is not valid percent-encoding") }
+        // What the face is made of is no secret, and is asked for by clients that have no token yet.
+        switch path {
+        case ["conformance"]: return conformance
+        case ["api"]: return openAPI(request)
+        default: break
+        }
+        let call = Call(
+            request: request, query: query, caller: try await authenticator.caller(of: request, cookies: true),
+            address: Address(base: request.origin + basePath))
+        switch path.count {
+        case 0: return try await landingPage(call)
+        case 1 where isSearch: return try await search(call)
+        case 1 where path[0] == "collections": return try await collections(call)
+        case 2 where path[0] == "collections": return try await collection(path[1], call)
+        case 3 where path[0] == "collections" && path[2] == "items": return try await items(path[1], call)
+        case 4 where path[0] == "collections" && path[2] == "items": return try await item(path[1], path[3], call)
+        default: throw Problem.notFound("there is nothing at \(request.rawPath.prefix(200))")
+        }
+    }
+
+    /// A request with what was found out about it.
+    struct Call {
+        var request: Request
+        var query: QueryItems
+        var caller: Caller
+        var address: Address
+    }
+
+    func require(_ call: Call, _ action: String, on resource: String) async throws {
+        try await gate.require(call.caller.principal, action, on: resource, call.caller.context)
+    }
+
+    // MARK: Visibility
+
+    private struct VisibleDirectory {
+        var whole: CollectionDirectory
+        var visible: CollectionDirectory
+    }
+
+    /// Collections up to which a change of policy counts at once; with more, deciding on each anew after every change on
+    /// the node would be felt, and it counts within a second.
+    private static let decidedAnewMax = 500
+
+    /// The collections whose items the caller may search.
+    ///
+    /// - Throws: `AccessDenied` where nobody without a name may see anything, so that a client knows that it has to log in.
+    func visible(_ call: Call) async throws -> CollectionDirectory {
+        let directory = try await catalogue.directory()
+        let key = cacheKey(call.caller, directory)
+        let visible: CollectionDirectory
+        if let known = visibleDirectories[key], known.whole === directory {
+            visible = known.visible
+        } else {
+            var names = Set<String>()
+            for name in directory.names {
+                let decision = try await gate.decide(
+                    call.caller.principal, "stac:Search", on: ResourceName.stacCollection(name), call.caller.context)
+                if decision.isAllowed { names.insert(name) }
+            }
+            visible = directory.filtered(to: names)
+            visibleDirectories[key] = VisibleDirectory(whole: directory, visible: visible)
+        }
+        if visible.isEmpty, call.caller.principal.isAnonymous {
+            try await require(call, "stac:Search", on: ResourceName.stacCollection("*"))
+        }
+        return visible
+    }
+
+    /// Everything that a policy may ask about, but for the time.
+    private func cacheKey(_ caller: Caller, _ directory: CollectionDirectory) -> String {
+        let principal = caller.principal
+        let generation = directory.count <= Self.decidedAnewMax ? catalogue.journal.generation : 0
+        let values = caller.context.values.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }
+        let parts =
+            [
+                principal.arn, principal.method.rawValue, caller.context.address, "\(caller.context.isSecure)", "\(generation)",
+            ] + principal.groups + values
+        return parts.joined(separator: "\u{0}")
+    }
+
+    // MARK: Errors
+
+    /// An error in both the form of RFC 9457 and that of the STAC API (`code` and `description`).
+    private func problem(_ error: any Error, _ request: Request) -> Response {
+        var problem = Problem(
+            .internalServerError, "internal", "the request failed inside the server; it is logged as \(request.id)")
+        if let error = error as? CatalogueError {
+            switch error.code {
+            case .noSuchCollection, .noSuchItem: problem = .notFound(error.message)
+            case .tooLarge: problem = Problem(.payloadTooLarge, "too-large", error.message)
+            case .idTaken: problem = .conflict(error.message)
+            case .invalidItem, .invalidCollection: problem = .badRequest(error.message)
+            case .invalidToken: problem = .badRequest("token: \(error.message)")
+            }
+        } else if let known = Problem(error) {
+            problem = known
+        } else {
+            logger.error("\(request.method) \(request.rawPath) [\(request.id)]: \(error)")
+        }
+        var json = JSONWriter()
+        json.object {
+            $0.member("type", "about:blank")
+            $0.member("title", problem.status.reasonPhrase)
+            $0.member("status", problem.status.code)
+            $0.member("code", problem.code)
+            $0.member("detail", problem.detail)
+            $0.member("description", problem.detail)
+        }
+        return Response(problem.status, type: "application/problem+json", bytes: json.bytes, headers: problem.headers)
+    }
+}

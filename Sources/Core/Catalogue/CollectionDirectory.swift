@@ -1,0 +1,79 @@
+import Database
+import Geometry
+import Journal
+
+/// The names of all collections, or of those that somebody may see, with what is needed to plan a search.
+///
+/// It is read once a second at most: a collection made on another node is seen that late.
+package final class CollectionDirectory: Sendable {
+    struct Entry: Sendable {
+        var id: Int64
+        var name: String
+        var items: Int64
+        var area: BoundingBox?
+    }
+
+    /// Sorted by name.
+    let entries: [Entry]
+    /// Whether nothing is left out.
+    let isWhole: Bool
+    let ids: Set<Int64>
+    let itemCount: Int64
+
+    init(_ entries: [Entry], isWhole: Bool) {
+        self.entries = entries
+        self.isWhole = isWhole
+        ids = Set(entries.map(\.id))
+        itemCount = entries.reduce(0) { $0 + $1.items }
+    }
+
+    package var names: [String] { entries.map(\.name) }
+    package var count: Int { entries.count }
+    package var isEmpty: Bool { entries.isEmpty }
+
+    /// The part with the given names.
+    package func filtered(to names: Set<String>) -> CollectionDirectory {
+        let kept = entries.filter { names.contains($0.name) }
+        return CollectionDirectory(kept, isWhole: isWhole && kept.count == entries.count)
+    }
+
+    package func contains(_ name: String) -> Bool { entry(name) != nil }
+
+    func entry(_ name: String) -> Entry? {
+        let index = index(after: name, inclusive: true)
+        return index < entries.count && entries[index].name == name ? entries[index] : nil
+    }
+
+    /// The first entry behind a name.
+    func index(after name: String, inclusive: Bool = false) -> Int {
+        var low = 0
+        var high = entries.count
+        while low < high {
+            let middle = (low + high) / 2
+            let isBefore = entries[middle].name.utf8.lexicographicallyPrecedes(name.utf8)
+            if isBefore || (!inclusive && entries[middle].name == name) { low = middle + 1 } else { high = middle }
+        }
+        return low
+    }
+}
+
+extension Catalogue {
+    /// All collections.
+    package func directory() async throws -> CollectionDirectory {
+        if let known = directories[""] { return known }
+        let entries = try await journal.read { reader in
+            try reader.rows(
+                """
+                SELECT c.id, c.name, k.items, \(Extents.areaColumns) FROM collections c
+                LEFT JOIN catalogue_collections k ON k.collection = c.id ORDER BY c.name
+                """
+            ) { row in
+                CollectionDirectory.Entry(
+                    id: row.int(0), name: row.text(1), items: row.int(2), area: Extents.area(row, from: 3))
+            }
+        }
+        let directory = CollectionDirectory(entries, isWhole: true)
+        directories[""] = directory
+        return directory
+    }
+}

@@ -1,0 +1,121 @@
+import Database
+package import Journal
+import Wire
+
+extension EventKind {
+    /// A STAC Collection was put by hand.
+    package static let collectionDescribed = EventKind("collection.described")
+}
+
+extension Catalogue {
+    /// Largest Collection document taken.
+    static let collectionBytesMax = 1 << 20
+
+    /// - Throws: ``CatalogueError`` `.noSuchCollection`.
+    package func collection(_ name: String) async throws -> CatalogueCollection {
+        let found = try await collections(names: [name])
+        guard let collection = found.first else { throw CatalogueError.noSuchCollection(name) }
+        return collection
+    }
+
+    /// Collections in the order of their names.
+    ///
+    /// - Parameters:
+    ///   - name: begins behind this name.
+    ///   - limit: at most 1,000.
+    /// - Returns: the page, and whether more follow.
+    package func collections(
+        visible: CollectionDirectory, after name: String = "", limit: Int = 100
+    ) async throws -> (page: [CatalogueCollection], hasMore: Bool) {
+        let rest = visible.entries[visible.index(after: name)...]
+        let page = try await collections(names: rest.prefix(min(limit, 1000)).map(\.name))
+        return (page, rest.count > limit)
+    }
+
+    private func collections(names: [String]) async throws -> [CatalogueCollection] {
+        guard !names.isEmpty else { return [] }
+        let marks = names.map { _ in "?" }.joined(separator: ", ")
+        // One that was deleted since the directory was read is left out.
+        return try await journal.read { reader in
+            try reader.rows(
+                """
+                SELECT c.id, c.name, c.owner, c.created, k.items, \(Extents.areaColumns), k.start_time, k.end_time, k.document
+                FROM collections c LEFT JOIN catalogue_collections k ON k.collection = c.id
+                WHERE c.name IN (\(marks)) ORDER BY c.name
+                """,
+                names.map { .init($0) }
+            ) { row in
+                var times: ClosedRange<Timestamp>?
+                if let start = row.intOrNil(11), let end = row.intOrNil(12), start <= end {
+                    times = Timestamp(microseconds: start)...Timestamp(microseconds: end)
+                }
+                return CatalogueCollection(
+                    id: row.int(0), name: row.text(1), owner: row.text(2), created: Timestamp(microseconds: row.int(3)),
+                    itemCount: row.int(4), area: Extents.area(row, from: 5), times: times,
+                    document: try row.blobOrNil(13).map { try JSONValue(parsing: $0) })
+            }
+        }
+    }
+
+    /// Stores a STAC Collection for a collection that exists: its description, licence, providers and so on are shown
+    /// instead of what the node would say by itself. Its id, extent and own links stay the node's.
+    ///
+    /// - Throws: ``CatalogueError`` `.invalidCollection` with the member, `.tooLarge`, `.noSuchCollection`.
+    package func putCollection(_ document: [UInt8], name: String, by actor: String) async throws {
+        guard document.count <= Self.collectionBytesMax else {
+            throw CatalogueError(
+                .tooLarge, "a collection may have \(Self.collectionBytesMax) bytes, this one has \(document.count)")
+        }
+        try Self.checkCollection(document)
+        try await journal.write { transaction, events in
+            try transaction.lock("collection \(name)")
+            let id = try Self.collectionID(name, in: transaction)
+            try transaction.run(
+                """
+                INSERT INTO catalogue_collections (collection, document, items, reach_before, reach_after)
+                VALUES (?, ?, 0, 0, 0) ON CONFLICT (collection) DO UPDATE SET document = excluded.document
+                """,
+                .init(id), .init(document))
+            events.record(.collectionDescribed, by: actor, on: name, collection: id)
+        }
+    }
+
+    private static func checkCollection(_ document: [UInt8]) throws {
+        func invalid(_ member: String, _ message: String) -> CatalogueError {
+            CatalogueError(.invalidCollection, message, member: member)
+        }
+        let json: JSONValue
+        do {
+            json = try JSONValue(parsing: document)
+        } catch {
+            throw invalid("", "the collection is \(error)")
+        }
+        guard json.object != nil else { throw invalid("", "a collection is a JSON object") }
+        guard json["type"]?.string == "Collection" else { throw invalid("type", "type must be \"Collection\"") }
+        guard let version = json["stac_version"]?.string, version.hasPrefix("1.") else {
+            throw invalid("stac_version", "stac_version must be a version 1 of STAC, like \"1.1.0\"")
+        }
+        for name in ["description", "license"] where json[name]?.string?.isEmpty != false {
+            throw invalid(name, "\(name) must be a string that is not empty")
+        }
+        for name in ["title"] {
+            if let value = json[name], value.string == nil { throw invalid(name, "\(name) must be a string") }
+        }
+        for name in ["keywords", "stac_extensions"] {
+            if let value = json[name], value.array?.allSatisfy({ $0.string != nil }) != true {
+                throw invalid(name, "\(name) must be a list of strings")
+            }
+        }
+        if let value = json["providers"], value.array?.allSatisfy({ $0["name"]?.string != nil }) != true {
+            throw invalid("providers", "providers must be a list of objects with a name")
+        }
+        for name in ["summaries", "assets", "item_assets"] {
+            if let value = json[name], value.object == nil { throw invalid(name, "\(name) must be an object") }
+        }
+        if let value = json["links"],
+            value.array?.allSatisfy({ $0["rel"]?.string != nil && $0["href"]?.string != nil }) != true
+        {
+            throw invalid("links", "links must be a list of objects with rel and href")
+        }
+    }
+}

@@ -1,0 +1,218 @@
+import Database
+import Geometry
+package import Journal
+import Wire
+
+extension EventKind {
+    package static let itemPut = EventKind("item.put")
+    package static let itemDeleted = EventKind("item.deleted")
+}
+
+extension Catalogue {
+    /// Stores a STAC Item, in place of the one with its id or of the one that stood for its product.
+    ///
+    /// The document stays as it was handed in, but for three things: its `collection` becomes this collection's name, a
+    /// missing `links` is added, and links that hold for one node only (self, root, parent, collection) are dropped. The
+    /// same document again changes nothing.
+    ///
+    /// - Parameter product: the folder or key that the item stands for; nil for an item put by hand, which leaves a
+    ///   product as it was.
+    /// - Returns: the stored item, and whether anything changed.
+    /// - Throws: ``CatalogueError`` `.invalidItem`, `.tooLarge`, `.noSuchCollection`, `.idTaken`.
+    @discardableResult
+    package func put(
+        item document: [UInt8], collection name: String, product: String? = nil, by actor: String
+    ) async throws -> (item: ItemRecord, isChanged: Bool) {
+        let item = try ItemDocument(parsing: document, collection: name)
+        let now = Timestamp.now
+        let engine = journal.database.engine
+        let result: (item: ItemRecord, isChanged: Bool)
+        do {
+            result = try await journal.write { transaction, events in
+                try transaction.lock("item \(name)/\(item.id)")
+                let collection = try Self.collectionID(name, in: transaction)
+                return try Self.store(
+                    item, in: (collection, name), product: product, at: now, by: actor, engine: engine, transaction, &events)
+            }
+        } catch let error as DatabaseError where error.code == .constraint(.foreignKey) {
+            throw CatalogueError.noSuchCollection(name)
+        }
+        // A new collection is found at once on the node that filled it.
+        if directories[""]?.contains(name) == false { directories.clear() }
+        return result
+    }
+
+    /// Removes an item.
+    ///
+    /// - Throws: ``CatalogueError`` `.noSuchCollection`, `.noSuchItem`.
+    package func remove(collection name: String, id: String, by actor: String) async throws {
+        try await journal.write { transaction, events in
+            try transaction.lock("item \(name)/\(id)")
+            let collection = try Self.collectionID(name, in: transaction)
+            guard let stored = try Self.stored("i.id = ? AND i.collection = ?", [.init(id), .init(collection)], transaction) else {
+                throw CatalogueError.noSuchItem(id, in: name)
+            }
+            try Self.delete(stored, in: (collection, name), by: actor, transaction, &events)
+        }
+    }
+
+    /// Removes the item that stands for a product, if there is one.
+    ///
+    /// - Returns: whether there was one.
+    /// - Throws: ``CatalogueError`` `.noSuchCollection`.
+    @discardableResult
+    package func remove(collection name: String, product: String, by actor: String) async throws -> Bool {
+        try await journal.write { transaction, events in
+            let collection = try Self.collectionID(name, in: transaction)
+            guard let stored = try Self.stored(product: product, collection, transaction) else { return false }
+            try Self.delete(stored, in: (collection, name), by: actor, transaction, &events)
+            return true
+        }
+    }
+
+    /// - Throws: ``CatalogueError`` `.noSuchCollection`, `.noSuchItem`.
+    package func item(collection name: String, id: String) async throws -> ItemRecord {
+        try await journal.read { reader in
+            let found = try reader.first(
+                "\(Self.itemSelect) WHERE i.id = ? AND i.collection = (SELECT id FROM collections WHERE name = ?)",
+                .init(id), .init(name)
+            ) { Self.item($0, collection: name) }
+            if let found { return found }
+            _ = try Self.collectionID(name, in: reader)
+            throw CatalogueError.noSuchItem(id, in: name)
+        }
+    }
+
+    /// The item that stands for a product.
+    package func item(collection name: String, product: String) async throws -> ItemRecord? {
+        try await journal.read { reader in
+            try reader.first(
+                "\(Self.itemSelect) WHERE i.product = ? AND i.collection = (SELECT id FROM collections WHERE name = ?)",
+                .init(product), .init(name)
+            ) { Self.item($0, collection: name) }
+        }
+    }
+}
+
+extension Catalogue {
+    static let itemSelect = """
+        SELECT i.id, i.product, i.tid, i.updated, i.links_at, d.document FROM items i
+        JOIN item_documents d ON d.item = i.number
+        """
+
+    static func item(_ row: borrowing Row, collection: String) -> ItemRecord {
+        ItemRecord(
+            collection: collection, id: row.text(0), product: row.textOrNil(1), tid: row.int(2),
+            updated: Timestamp(microseconds: row.int(3)), document: row.blob(5), linksAt: Int(row.int(4)))
+    }
+
+    static func collectionID(_ name: String, in reader: Reader) throws -> Int64 {
+        guard let id = try reader.scalar("SELECT id FROM collections WHERE name = ?", .init(name)) else {
+            throw CatalogueError.noSuchCollection(name)
+        }
+        return id
+    }
+
+    private struct Stored {
+        var number: Int64
+        var id: String
+        var product: String?
+        var tid: Int64
+        var updated: Timestamp
+    }
+
+    private static func stored(_ condition: String, _ values: [SQLValue], _ reader: Reader) throws -> Stored? {
+        try reader.first("SELECT number, id, product, tid, updated FROM items i WHERE \(condition)", values) { row in
+            Stored(
+                number: row.int(0), id: row.text(1), product: row.textOrNil(2), tid: row.int(3),
+                updated: Timestamp(microseconds: row.int(4)))
+        }
+    }
+
+    private static func stored(product: String, _ collection: Int64, _ reader: Reader) throws -> Stored? {
+        try stored("i.collection = ? AND i.product = ?", [.init(collection), .init(product)], reader)
+    }
+
+    private static func store(
+        _ item: ItemDocument, in collection: (id: Int64, name: String), product: String?, at now: Timestamp, by actor: String,
+        engine: Engine, _ transaction: Transaction, _ events: inout EventRecorder
+    ) throws -> (ItemRecord, Bool) {
+        let old = try stored("i.id = ? AND i.collection = ?", [.init(item.id), .init(collection.id)], transaction)
+        if let product {
+            if let other = old?.product, other != product {
+                throw CatalogueError(
+                    .idTaken, "the id '\(item.id)' stands for the product '\(other)' already: give '\(product)' another id",
+                    member: "id")
+            }
+            // The product's item had another id before.
+            if let former = try stored(product: product, collection.id, transaction), former.id != item.id {
+                try delete(former, in: collection, by: actor, transaction, &events)
+            }
+        }
+        let kept = product ?? old?.product
+        var record = ItemRecord(
+            collection: collection.name, id: item.id, product: kept, tid: 0, updated: now, document: item.bytes,
+            linksAt: item.linksAt)
+        if let old, old.product == kept {
+            let isSame = try transaction.first("SELECT document FROM item_documents WHERE item = ?", .init(old.number)) { row in
+                row.withBytes(0) { $0.elementsEqual(item.bytes) }
+            }
+            if isSame == true {
+                (record.tid, record.updated) = (old.tid, old.updated)
+                return (record, false)
+            }
+        }
+        record.tid = try transaction.tid
+        let number = old?.number ?? record.tid
+        try write(item, number: number, isNew: old == nil, record, collection: collection.id, transaction)
+        if old != nil { try SpatialIndex.remove(item: number, engine: engine, in: transaction) }
+        if let box = item.box {
+            try SpatialIndex.add(
+                item: number, box: box, datetime: item.datetime.microseconds, engine: engine, in: transaction)
+        }
+        try Extents.add(item, collection: collection.id, isNew: old == nil, in: transaction)
+        events.record(.itemPut, by: actor, on: "\(collection.name)/\(item.id)", collection: collection.id) { json in
+            if let kept { json.member("product", kept) }
+            json.member("replaced", old != nil)
+        }
+        return (record, true)
+    }
+
+    private static let columns = [
+        "number", "collection", "id", "product", "tid", "updated", "datetime", "start_time", "end_time", "west", "south",
+        "east", "north", "geometry_at", "geometry_length", "links_at", "size",
+    ]
+    private static let upsert = """
+        INSERT INTO items (\(columns.joined(separator: ", ")))
+        VALUES (\(columns.map { _ in "?" }.joined(separator: ", "))) ON CONFLICT (number) DO UPDATE SET
+        \(columns.dropFirst().map { "\($0) = excluded.\($0)" }.joined(separator: ", "))
+        """
+
+    private static func write(
+        _ item: ItemDocument, number: Int64, isNew: Bool, _ record: ItemRecord, collection: Int64, _ transaction: Transaction
+    ) throws {
+        try transaction.run(
+            upsert,
+            .init(number), .init(collection), .init(item.id), .init(record.product), .init(record.tid),
+            .init(record.updated.microseconds), .init(item.datetime.microseconds),
+            .init(item.times.lowerBound.microseconds), .init(item.times.upperBound.microseconds), .init(item.box?.west),
+            .init(item.box?.south), .init(item.box?.east), .init(item.box?.north), .init(item.geometry?.lowerBound),
+            .init(item.geometry?.count), .init(item.linksAt), .init(item.bytes.count))
+        try transaction.run(
+            isNew
+                ? "INSERT INTO item_documents (document, item) VALUES (?, ?)"
+                : "UPDATE item_documents SET document = ? WHERE item = ?", .init(item.bytes), .init(number))
+    }
+
+    private static func delete(
+        _ stored: Stored, in collection: (id: Int64, name: String), by actor: String, _ transaction: Transaction,
+        _ events: inout EventRecorder
+    ) throws {
+        // Its document and areas go with it.
+        guard try transaction.execute("DELETE FROM items WHERE number = ?", .init(stored.number)) == 1 else { return }
+        try Extents.remove(1, collection: collection.id, in: transaction)
+        events.record(.itemDeleted, by: actor, on: "\(collection.name)/\(stored.id)", collection: collection.id) { json in
+            if let product = stored.product { json.member("product", product) }
+        }
+    }
+}

@@ -1,0 +1,123 @@
+import Database
+import Geometry
+import Journal
+import Wire
+
+extension Catalogue {
+    /// Finds items.
+    ///
+    /// - Throws: `DatabaseError`.
+    package func search(_ query: SearchQuery) async throws -> ItemPage {
+        guard let filter = SearchFilter(query) else {
+            return ItemPage(items: [], matched: MatchedCount(count: 0, isEstimate: false))
+        }
+        let engine = journal.database.engine
+        return try await journal.read { reader in
+            var scan = try SearchScan(filter, engine: engine, reader: reader, from: query.token)
+            let limit = min(max(query.limit, 1), SearchQuery.limitMax)
+            return try scan.page(limit: limit, token: query.token)
+        }
+    }
+}
+
+/// A query with its collections looked up.
+struct SearchFilter: Sendable {
+    /// The row ids of the collections that are searched; nil for all.
+    var collections: [Int64]?
+    var collectionSet: Set<Int64>
+    /// Items in these collections, as far as the directory knows.
+    var itemCount: Int64
+    /// The share of the collections' own extent that the area takes, 0 to 1.
+    var areaShare: Double
+    var ids: [String]
+    var area: SearchArea?
+    /// Where the area is, in boxes that do not cross the antimeridian.
+    var boxes: [BoundingBox]
+    var interval: SearchInterval
+    /// The names of the collections by row id.
+    let directory: CollectionDirectory
+
+    /// Nil if nothing can match.
+    init?(_ query: SearchQuery) {
+        let entries: [CollectionDirectory.Entry]
+        if query.collections.isEmpty {
+            entries = query.visible.entries
+            collections = query.visible.isWhole ? nil : entries.map(\.id)
+        } else {
+            entries = Set(query.collections).compactMap { query.visible.entry($0) }
+            collections = entries.map(\.id)
+        }
+        guard !entries.isEmpty else { return nil }
+        directory = query.visible
+        collectionSet = Set(collections ?? [])
+        itemCount = entries.reduce(0) { $0 + $1.items }
+        ids = Array(Set(query.ids.prefix(SearchQuery.idsMax)))
+        area = query.area
+        boxes = query.area.map(Footprint.boxes) ?? []
+        interval = query.interval ?? SearchInterval(from: nil, to: nil)
+        if let from = interval.from, let to = interval.to, from > to { return nil }
+        areaShare = Self.share(boxes, of: entries)
+    }
+
+    private static func share(_ boxes: [BoundingBox], of entries: [CollectionDirectory.Entry]) -> Double {
+        func size(_ west: Double, _ east: Double, _ south: Double, _ north: Double) -> Double {
+            max(0, east - west) * max(0, north - south)
+        }
+        var whole = 0.0
+        var covered = 0.0
+        for box in entries.compactMap(\.area).flatMap(\.splitAtAntimeridian) {
+            whole += size(box.west, box.east, box.south, box.north)
+            for area in boxes {
+                covered += size(
+                    max(box.west, area.west), min(box.east, area.east), max(box.south, area.south),
+                    min(box.north, area.north))
+            }
+        }
+        return whole > 0 ? min(1, covered / whole) : 1
+    }
+
+    func matches(_ candidate: SearchCandidate) -> Bool {
+        guard collections == nil || collectionSet.contains(candidate.key.collection) else { return false }
+        if let from = interval.from, candidate.end < from.microseconds { return false }
+        if let to = interval.to, candidate.start > to.microseconds { return false }
+        guard area != nil else { return true }
+        guard let box = candidate.box else { return false }
+        return boxes.contains { $0.intersects(box) }
+    }
+
+    /// Whether an item's box alone shows that its geometry meets the area.
+    func isSurelyInside(_ candidate: SearchCandidate) -> Bool {
+        guard case .box = area, let box = candidate.box, !box.crossesAntimeridian else { return area == nil }
+        return boxes.contains {
+            $0.west <= box.west && box.east <= $0.east && $0.south <= box.south && box.north <= $0.north
+        }
+    }
+}
+
+/// What a search looks at of an item.
+struct SearchCandidate {
+    var number: Int64
+    var key: SortKey
+    var start: Int64
+    var end: Int64
+    var box: BoundingBox?
+    /// Where in the document the geometry is.
+    var geometryAt: Int
+    var geometryLength: Int
+    var size: Int64
+
+    static let columns = """
+        i.number, i.datetime, i.collection, i.id, i.start_time, i.end_time, i.west, i.south, i.east, i.north,
+        i.geometry_at, i.geometry_length, i.size
+        """
+
+    init(_ row: borrowing Row) {
+        number = row.int(0)
+        key = SortKey(datetime: row.int(1), collection: row.int(2), id: row.text(3))
+        (start, end) = (row.int(4), row.int(5))
+        if let west = row.doubleOrNil(6) {
+            box = try? BoundingBox(west: west, south: row.double(7), east: row.double(8), north: row.double(9))
+        }
+        (geometryAt, geometryLength, size) = (Int(row.int(10)), Int(row.int(11)), row.int(12))
+    }
+}

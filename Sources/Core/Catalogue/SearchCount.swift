@@ -1,0 +1,69 @@
+import Database
+import Wire
+
+extension SearchScan {
+    /// Counts beyond which a search by time is estimated.
+    private static let indexCountMax = 1000
+    /// Collections whose counts are read anew; of more, the directory's counts are taken, a second old.
+    private static let freshMax = 100
+
+    /// How many items match, given the first of them.
+    func count(_ found: [SearchCandidate], isComplete: Bool) throws -> MatchedCount {
+        if isComplete { return MatchedCount(count: Int64(found.count), isEstimate: false) }
+        if filter.area == nil, filter.ids.isEmpty {
+            if filter.interval.from == nil, filter.interval.to == nil { return try countCollections() }
+            if let exact = try countInterval() { return MatchedCount(count: exact, isEstimate: false) }
+        }
+        return MatchedCount(count: estimate(found), isEstimate: true)
+    }
+
+    private func countCollections() throws -> MatchedCount {
+        let collections = filter.collections ?? filter.directory.entries.map(\.id)
+        guard collections.count <= Self.freshMax else { return MatchedCount(count: filter.itemCount, isEstimate: true) }
+        let marks = collections.map { _ in "?" }.joined(separator: ", ")
+        let count = try reader.scalar(
+            "SELECT CAST(sum(items) AS INTEGER) FROM catalogue_collections WHERE collection IN (\(marks))",
+            collections.map { .init($0) })
+        return MatchedCount(count: count ?? 0, isEstimate: false)
+    }
+
+    /// Exact up to a limit; nil beyond it.
+    private func countInterval() throws -> Int64? {
+        guard let bounds else { return 0 }
+        var count: Int64 = 0
+        let collections: [Int64?] = filter.collections ?? [nil]
+        guard collections.count <= Self.freshMax else { return nil }
+        for collection in collections {
+            let left = Int64(Self.indexCountMax) + 1 - count
+            var condition = "datetime >= ? AND datetime <= ?"
+            var values: [SQLValue] = [.init(bounds.lowerBound), .init(bounds.upperBound)]
+            if let collection {
+                condition += " AND collection = ?"
+                values.append(.init(collection))
+            }
+            // Left out where they can be: the index alone answers then.
+            if hasRanges {
+                condition += " AND end_time >= ? AND start_time <= ?"
+                values += [
+                    .init(filter.interval.from?.microseconds ?? .min), .init(filter.interval.to?.microseconds ?? .max),
+                ]
+            }
+            count +=
+                try reader.scalar(
+                    "SELECT count(*) FROM (SELECT 1 FROM items WHERE \(condition) LIMIT ?) AS found", values + [.init(left)]) ?? 0
+            if count > Self.indexCountMax { return nil }
+        }
+        return count
+    }
+
+    /// What was found, stretched from the time that it takes to the time that was asked for.
+    private func estimate(_ found: [SearchCandidate]) -> Int64 {
+        guard let bounds, let last = found.last else { return filter.itemCount }
+        let whole = Double(bounds.upperBound) - Double(bounds.lowerBound)
+        let seen = isDescending ? Double(bounds.upperBound) - Double(last.key.datetime) : Double(last.key.datetime) - Double(bounds.lowerBound)
+        let least = Int64(found.count)
+        guard seen > 0, whole > 0 else { return max(least, filter.itemCount) }
+        let stretched = Double(found.count) * whole / seen
+        return max(least, min(Int64(min(stretched, 1e15)), max(filter.itemCount, least)))
+    }
+}

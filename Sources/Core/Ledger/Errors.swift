@@ -1,0 +1,25 @@
+/// Why the ledger refused something.
+package struct LedgerError: Error, Hashable, Sendable, CustomStringConvertible {
+    package struct Code: Hashable, Sendable {
+        package let name: String
+
+        /// A draft that no trace can be made of.
+        package static let invalidDraft = Code(name: "invalidDraft")
+        /// More drafts in one call than one transaction should hold.
+        package static let tooMany = Code(name: "tooMany")
+        /// The node's own signing certificate has expired, or the clock is before it.
+        package static let expired = Code(name: "expired")
+        /// What is stored does not fit together: rows are missing or were changed by hand.
+        package static let damaged = Code(name: "damaged")
+    }
+
+    package let code: Code
+    package let message: String
+
+    package init(_ code: Code, _ message: String) {
+        self.code = code
+        self.message = message
+    }
+
+    package var description: String { message }
+}

@@ -1,0 +1,60 @@
+package import Certificates
+import Crypto
+import Database
+package import Identity
+package import Journal
+import MerkleLog
+import Wire
+
+/// The node's traces and the transparency log that proves them (C2SP tlog-tiles, RFC 6962).
+///
+/// A trace, its log entry and the checkpoint that covers it commit in one transaction under one lock. So no checkpoint is ever
+/// seen that the stored tree does not have, and none contradicts an earlier one, whenever the power fails.
+package final class Ledger: Sendable {
+    let journal: Journal
+    let signer: TraceSigner
+    let logKey: NoteSigner
+
+    /// The log's identity: the first line of its checkpoints and the name of its key.
+    package let origin: String
+
+    /// What others verify the log's checkpoints with: `NAME+ID+KEY` (C2SP signed-note).
+    package var vkey: String { logKey.verifierKey.vkey }
+
+    /// The lock of everything that appends.
+    static let lockName = "ledger"
+
+    /// Opens the ledger; makes its keys and signs the checkpoint of the empty log where there is none.
+    ///
+    /// - Parameters:
+    ///   - authority: issues the certificate of the key that signs traces, when it is made.
+    ///   - origin: the name of a new log, such as `host.example.org/martlet`, 1 to 200 bytes without spaces and '+'. A log that
+    ///     exists keeps the name it began with, which its verifiers know.
+    /// - Throws: `MerkleLogError` for a name that no log can have, `LedgerError` `.damaged`, and the errors of the key store.
+    package static func open(
+        journal: Journal, identity: Identity, authority: CertificateAuthority, origin: String
+    ) async throws -> Ledger {
+        let stored = try await identity.nodeKey("log") { (Array(Curve25519.Signing.PrivateKey().rawRepresentation), nil) }
+        let key = try Curve25519.Signing.PrivateKey(rawRepresentation: stored.key)
+        let signer = try await TraceSigner.load(identity, authority: authority)
+        let head = try await journal.database.write { transaction in
+            try transaction.lock(lockName)
+            try transaction.run(
+                "INSERT INTO trace_certificates (digest, certificate) VALUES (?, ?) ON CONFLICT (digest) DO NOTHING",
+                .init(signer.certificateDigest), .init(signer.certificate))
+            if let head = try LogHead.read(transaction) { return head }
+            let head = try LogHead(origin: origin, signer: NoteSigner(name: origin, privateKey: key))
+            try head.insert(transaction)
+            return head
+        }
+        return Ledger(
+            journal: journal, signer: signer, logKey: try NoteSigner(name: head.origin, privateKey: key), origin: head.origin)
+    }
+
+    private init(journal: Journal, signer: TraceSigner, logKey: NoteSigner, origin: String) {
+        self.journal = journal
+        self.signer = signer
+        self.logKey = logKey
+        self.origin = origin
+    }
+}

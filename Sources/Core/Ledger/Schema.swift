@@ -1,0 +1,42 @@
+package import Database
+
+extension Ledger {
+    package static let migrations = [
+        Migration(
+            module: "ledger", number: 1,
+            [
+                "CREATE TABLE trace_certificates (digest BLOB PRIMARY KEY, certificate BLOB NOT NULL)",
+                // A row is a leaf of the log: its entry is computed from the columns and not stored, so a bundle of 256 is a
+                // range of the primary key, and appending one rewrites nothing. The product is stored once, in `message`,
+                // which comes last so that reading entries does not touch its pages. `collection` is 0 and `product` the
+                // name for traces of what is not the node's own, so that the index tells them apart, too.
+                """
+                CREATE TABLE traces (
+                    leaf INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE, event TEXT NOT NULL, name TEXT NOT NULL,
+                    size INTEGER NOT NULL, hash BLOB NOT NULL, hash_algorithm TEXT NOT NULL, time INTEGER NOT NULL,
+                    origin TEXT NOT NULL, collection INTEGER NOT NULL, product TEXT NOT NULL,
+                    message_digest BLOB NOT NULL, certificate BLOB NOT NULL REFERENCES trace_certificates (digest),
+                    signature BLOB NOT NULL, message BLOB NOT NULL)
+                """,
+                "CREATE UNIQUE INDEX traces_by_subject ON traces (collection, product, hash, event)",
+                "CREATE INDEX traces_by_name ON traces (name, leaf)",
+                // Of the products and of their contents.
+                """
+                CREATE TABLE trace_hashes (hash BLOB NOT NULL, leaf INTEGER NOT NULL, PRIMARY KEY (hash, leaf))
+                WITHOUT ROWID
+                """,
+                // 32 bytes a hash; the tile at the right edge of each level is partial and grows in place.
+                """
+                CREATE TABLE log_tiles (
+                    level INTEGER NOT NULL, number INTEGER NOT NULL, hashes BLOB NOT NULL, PRIMARY KEY (level, number))
+                """,
+                // The one latest state; `edge` holds the hashes of the tree's right edge, the largest subtree first.
+                """
+                CREATE TABLE log_head (
+                    id INTEGER PRIMARY KEY CHECK (id = 1), origin TEXT NOT NULL, size INTEGER NOT NULL, edge BLOB NOT NULL,
+                    time INTEGER NOT NULL, checkpoint BLOB NOT NULL)
+                """,
+                "CREATE TABLE log_checkpoints (size INTEGER PRIMARY KEY, time INTEGER NOT NULL, checkpoint BLOB NOT NULL)",
+            ])
+    ]
+}

@@ -1,0 +1,117 @@
+package import Wire
+
+/// A signed statement about a product at one moment of its life, as the Copernicus Data Space's traceability service has it
+/// (its API, version 1.1.0).
+package struct Trace: Hashable, Sendable {
+    package var id: TraceID
+    package var event: TraceEvent
+    package var product: Product
+    /// Of every hash in the trace.
+    package var hashAlgorithm: TraceHashAlgorithm
+    package var signature: Signature
+    /// Why the product is not recommended any more; with OBSOLETE alone.
+    package var obsolescence: String?
+    /// When the service registered it.
+    package var timestamp: Timestamp
+    /// The account that registered it.
+    package var origin: String
+
+    package init(
+        id: TraceID, event: TraceEvent, product: Product, hashAlgorithm: TraceHashAlgorithm, signature: Signature,
+        obsolescence: String? = nil, timestamp: Timestamp, origin: String
+    ) {
+        self.id = id
+        self.event = event
+        self.product = product
+        self.hashAlgorithm = hashAlgorithm
+        self.signature = signature
+        self.obsolescence = obsolescence
+        self.timestamp = timestamp
+        self.origin = origin
+    }
+
+    /// A file, or files that belong together.
+    package struct Product: Hashable, Sendable {
+        package var name: String
+        /// In bytes.
+        package var size: Int64
+        /// In hexadecimal digits, by custom lower case.
+        package var hash: String
+        /// Its files, or members where it is an archive; nil where the trace does not tell.
+        package var contents: [Content]?
+        /// The products that it was made from; nil where the trace does not tell.
+        package var inputs: [Input]?
+
+        package init(name: String, size: Int64, hash: String, contents: [Content]? = nil, inputs: [Input]? = nil) {
+            self.name = name
+            self.size = size
+            self.hash = hash
+            self.contents = contents
+            self.inputs = inputs
+        }
+    }
+
+    package struct Content: Hashable, Sendable {
+        package var path: String
+        package var hash: String
+
+        package init(path: String, hash: String) {
+            self.path = path
+            self.hash = hash
+        }
+    }
+
+    package struct Input: Hashable, Sendable {
+        package var name: String
+        /// Empty in some traces of the public service.
+        package var hash: String
+
+        package init(name: String, hash: String) {
+            self.name = name
+            self.hash = hash
+        }
+    }
+
+    /// All four are empty in a trace that nobody signed.
+    package struct Signature: Hashable, Sendable {
+        /// Base64: PKCS #1 v1.5 or a DER ECDSA signature, over the SHA-256 of `message`.
+        package var signature: String
+        /// `RSA-SHA256` or `ECDSA-SHA256`.
+        package var algorithm: String
+        /// Base64 of an X.509 certificate in DER.
+        package var certificate: String
+        /// What was signed. See ``Trace/Product/message(event:)``.
+        package var message: String
+
+        package init(signature: String, algorithm: String, certificate: String, message: String) {
+            self.signature = signature
+            self.algorithm = algorithm
+            self.certificate = certificate
+            self.message = message
+        }
+
+        package var isEmpty: Bool {
+            signature.isEmpty && algorithm.isEmpty && certificate.isEmpty && message.isEmpty
+        }
+    }
+}
+
+/// What happened to the product.
+package enum TraceEvent: String, Hashable, Sendable, CaseIterable {
+    /// It was made.
+    case create = "CREATE"
+    /// It was copied to another place.
+    case copy = "COPY"
+    /// It was removed from a place.
+    case delete = "DELETE"
+    /// It is not recommended any more.
+    case obsolete = "OBSOLETE"
+}
+
+/// All give 32 bytes.
+package enum TraceHashAlgorithm: String, Hashable, Sendable, CaseIterable {
+    case blake3 = "BLAKE3"
+    /// SHA3-256.
+    case sha3 = "SHA3"
+    case sha256 = "SHA256"
+}

@@ -1,0 +1,160 @@
+import Catalogue
+import Logging
+import NIOCore
+import Objects
+import ProductMetadata
+import Rasters
+import Wire
+
+/// Finds out what a product is, and writes its Item.
+struct Describer: Sendable {
+    private let objects: Objects
+    private let rasters: RasterReader
+    private let s3URL: String
+    private let logger = Logger(label: "martlet.cataloguer")
+
+    /// Rasters that are looked into for one product.
+    private static let rastersMax = 64
+    /// JSON files that may turn out to be the product's own Item.
+    private static let candidatesMax = 8
+
+    init(objects: Objects, rasters: RasterReader, s3URL: String) {
+        self.objects = objects
+        self.rasters = rasters
+        self.s3URL = s3URL
+    }
+
+    // MARK: Completeness
+
+    /// Whether every file is there that the product's own list names. False for a product without such a list.
+    func isCompleteByList(_ files: ProductFiles) async throws -> Bool {
+        guard !files.isCut, let anchor = anchor(of: files), let bytes = try await files.bytes(anchor.path) else { return false }
+        do {
+            switch anchor.kind {
+            case .safe: return try SAFEManifest(parsing: bytes).files.allSatisfy { files.has($0.path) }
+            case .landsat: return try LandsatMTL(parsing: bytes).files.allSatisfy { files.has($0) }
+            }
+        } catch {
+            return false
+        }
+    }
+
+    private func anchor(of files: ProductFiles) -> (path: String, kind: ProductMetadata.Anchor)? {
+        for file in files.all where !file.path.contains("/") {
+            if let kind = ProductMetadata.anchor(path: file.path) { return (file.path, kind) }
+        }
+        return nil
+    }
+
+    // MARK: Items
+
+    /// The product's Item.
+    ///
+    /// - Parameter takesGiven: whether a STAC item file beside the data is taken as it is.
+    func item(for files: ProductFiles, takesGiven: Bool = true) async throws -> (document: [UInt8], isGiven: Bool) {
+        if takesGiven, let given = try await givenItem(files) { return (given, true) }
+        var facts = ItemFacts()
+        if let anchor = anchor(of: files), let known = try await self.facts(files, anchor) { facts = known }
+        let looks = try await lookIntoRasters(files, facts)
+        var builder = ItemBuilder(files: files, facts: facts, looks: looks, s3URL: s3URL)
+        builder.preview = try await keepPreview(files, facts, looks)
+        return (builder.document, false)
+    }
+
+    /// A STAC item file at the top of the product, its relative addresses made absolute.
+    private func givenItem(_ files: ProductFiles) async throws -> [UInt8]? {
+        let candidates = files.all.map(\.path)
+            .filter { !$0.contains("/") && ($0.lowercased().hasSuffix(".json") || $0.lowercased().hasSuffix(".geojson")) }
+            .sorted { ($0.lowercased().contains("stac") ? 0 : 1, $0.utf8.count) < ($1.lowercased().contains("stac") ? 0 : 1, $1.utf8.count) }
+        for path in candidates.prefix(Self.candidatesMax) {
+            guard let bytes = try await files.bytes(path), let json = try? JSONValue(parsing: bytes),
+                json["type"]?.string == "Feature", json["stac_version"]?.string != nil
+            else { continue }
+            return AssetAddresses.absolute(json, bytes, base: address(files, path))
+        }
+        return nil
+    }
+
+    private func address(_ files: ProductFiles, _ path: String) -> String {
+        let key = files.path.isFolder ? files.path.prefix + path : path
+        return "\(s3URL)/\(files.collection.name)/\(PercentEncoding.encode(key, keepingSlash: true))"
+    }
+
+    /// What the product's metadata files say; nil where they cannot be read, which is then logged.
+    private func facts(
+        _ files: ProductFiles, _ anchor: (path: String, kind: ProductMetadata.Anchor)
+    ) async throws -> ItemFacts? {
+        guard let bytes = try await files.bytes(anchor.path) else { return nil }
+        do {
+            switch anchor.kind {
+            case .landsat: return try ProductMetadata.landsat(try LandsatMTL(parsing: bytes))
+            case .safe:
+                let manifest = try SAFEManifest(parsing: bytes)
+                if let paths = ProductMetadata.sentinel2Paths(manifest), let product = try await files.bytes(paths.product) {
+                    var tile: [UInt8]?
+                    if let path = paths.tile { tile = try await files.bytes(path) }
+                    return try ProductMetadata.sentinel2(manifest: manifest, product: product, tile: tile)
+                }
+                return ProductMetadata.safe(manifest, manifestPath: anchor.path)
+            }
+        } catch let error as ProductMetadataError {
+            logger.warning("\(files.collection.name)/\(files.path.text)\(anchor.path): \(error)")
+            return nil
+        }
+    }
+
+    // MARK: Rasters
+
+    /// Looks into the product's GeoTIFFs; only into one of them, for a preview, where metadata say the rest.
+    private func lookIntoRasters(_ files: ProductFiles, _ facts: ItemFacts) async throws -> [String: RasterDescription] {
+        var looks: [String: RasterDescription] = [:]
+        let hasPicture = ItemBuilder.thumbnail(files, facts) != nil
+        let candidates = files.all.filter { Self.isRaster($0.path) && $0.version.size > 0 }
+        if facts.geometry != nil, hasPicture { return looks }
+        var needsPreview = !hasPicture
+        for file in candidates.prefix(facts.geometry == nil ? Self.rastersMax : 1) {
+            do {
+                let look = try await rasters.inspect(
+                    name: file.path, size: file.version.size, preview: needsPreview, read: try await files.read(file.version))
+                looks[file.path] = look
+                if look.preview != nil { needsPreview = false }
+            } catch let error as RasterError {
+                logger.notice("\(files.collection.name)/\(file.version.key): \(error.message)")
+            }
+        }
+        return looks
+    }
+
+    private static func isRaster(_ path: String) -> Bool {
+        let lower = path.lowercased()
+        return lower.hasSuffix(".tif") || lower.hasSuffix(".tiff")
+    }
+
+    /// Stores the picture that was made, if the product brought none, and returns its address.
+    private func keepPreview(
+        _ files: ProductFiles, _ facts: ItemFacts, _ looks: [String: RasterDescription]
+    ) async throws -> String? {
+        guard let png = looks.sorted(by: { $0.key < $1.key }).lazy.compactMap({ $0.value.preview }).first else { return nil }
+        let key = "\(Objects.systemPrefix)previews/\(files.path.text.dropLast()).png"
+        var description = ObjectDescription()
+        description.contentType = "image/png"
+        _ = try await objects.put(
+            collection: files.collection.name, key: key, description: description, expecting: BodyExpectations(),
+            by: Principal.cataloguer, isSystem: true, body: OneBuffer(ByteBuffer(bytes: png)))
+        return "\(s3URL)/\(files.collection.name)/\(PercentEncoding.encode(key, keepingSlash: true))"
+    }
+}
+
+/// A body that is in memory already.
+struct OneBuffer: AsyncSequence, AsyncIteratorProtocol, Sendable {
+    private var buffer: ByteBuffer?
+
+    init(_ buffer: ByteBuffer) { self.buffer = buffer }
+
+    func makeAsyncIterator() -> OneBuffer { self }
+
+    mutating func next() async throws -> ByteBuffer? {
+        defer { buffer = nil }
+        return buffer
+    }
+}

@@ -1,0 +1,48 @@
+import Journal
+
+/// Follows the journal from a stored cursor, at least once and one node at a time (DESIGN, idea 2).
+struct Follower: Sendable {
+    /// The name of the duty: of its lease and its cursor.
+    let name: String
+    let journal: Journal
+
+    /// Events taken at once.
+    private static let batch = 1000
+    /// How late other nodes' commits, and moments that come by themselves, are seen at most.
+    private static let idleSecondsMax = 1.0
+
+    /// Works until it is cancelled.
+    ///
+    /// - Parameters:
+    ///   - handle: works off a batch of events; the cursor moves on when it has returned. It may see events twice.
+    ///   - between: called after each batch and about once a second: for what waits for the clock. True asks to be called
+    ///     again at once.
+    func run(
+        handle: ([Event]) async throws -> Void, between: () async throws -> Bool = { false }
+    ) async throws {
+        do {
+            while true {
+                try Task.checkCancellation()
+                guard let lease = try await journal.lease(name) else {
+                    // Another node has the duty: look again when its lease could have ended.
+                    try await Task.sleep(for: .seconds(5))
+                    continue
+                }
+                let generation = journal.generation
+                let events = try await journal.events(after: lease.position, limit: Self.batch)
+                if let last = events.last {
+                    try await handle(events)
+                    let position = JournalPosition(tid: last.tid, sequence: last.sequence)
+                    guard try await journal.advance(name, to: position) else { continue }
+                }
+                let hasMore = try await between()
+                if !hasMore, events.count < Self.batch {
+                    try await journal.waitForCommit(after: generation, secondsMax: Self.idleSecondsMax)
+                }
+            }
+        } catch {
+            try? await journal.release(name)
+            throw error
+        }
+    }
+}

@@ -1,0 +1,63 @@
+import ArgumentParser
+import NIOHTTP1
+import Wire
+
+struct Search: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Searches the catalogue.",
+        discussion: """
+            Example: martlet search --collection eo --bbox 5,45,10,50 --datetime 2023-08-01/2023-08-31
+            """)
+
+    @Option(help: "Collection; may be repeated.") var collection: [String] = []
+    @Option(help: "Id of an item; may be repeated.") var id: [String] = []
+    @Option(help: "west,south,east,north in degrees.") var bbox: String?
+    @Option(help: "A date and time, or an interval A/B; '..' for an open end.") var datetime: String?
+    @Option(help: "File with a GeoJSON geometry that items must touch.") var intersects: String?
+    @Option(help: "How many items at most.") var limit = 100
+    @Flag(help: "Print each item as a line of JSON.") var json = false
+
+    func run() async throws {
+        var body = JSONObject()
+        if !collection.isEmpty { body["collections"] = .array(collection.map { .string($0) }) }
+        if !id.isEmpty { body["ids"] = .array(id.map { .string($0) }) }
+        if let bbox {
+            let numbers = bbox.split(separator: ",").compactMap { Double($0) }
+            guard numbers.count == 4 || numbers.count == 6 else { throw Failure(.failed, "--bbox is west,south,east,north, not '\(bbox)'") }
+            body["bbox"] = .array(numbers.map { .double($0) })
+        }
+        if let datetime {
+            // A bare date means the whole day.
+            body["datetime"] = .string(datetime.split(separator: "/", omittingEmptySubsequences: false).enumerated().map { index, part in
+                part.count == 10 ? part + (index == 0 && datetime.contains("/") ? "T00:00:00Z" : "T23:59:59Z") : String(part)
+            }.joined(separator: "/"))
+            if datetime.count == 10 { body["datetime"] = .string("\(datetime)T00:00:00Z/\(datetime)T23:59:59Z") }
+        }
+        if let intersects { body["intersects"] = try JSONValue(parsing: try File.read(intersects, limit: 16 << 20)) }
+        body["limit"] = .integer(Int64(min(limit, 250)))
+        try await NodeClient.with { [body] client in
+            var left = limit
+            var request: JSONValue? = .object(body)
+            while let current = request, left > 0 {
+                let page = try await client.json(.POST, "/stac/search", body: current)
+                let items = page["features"]?.array ?? []
+                for item in items.prefix(left) { write(item) }
+                left -= items.count
+                let next = page["links"]?.array?.first { $0["rel"]?.string == "next" }
+                guard !items.isEmpty, let more = next?["body"]?.object else { break }
+                // The link's body holds what changes; `merge` says that the rest stays.
+                var merged = next?["merge"]?.bool == true ? body : JSONObject()
+                for member in more.members { merged[member.name] = member.value }
+                request = .object(merged)
+            }
+        }
+    }
+
+    private func write(_ item: JSONValue) {
+        if json { return Console.write(item.text) }
+        let properties = item["properties"]
+        let time = properties?["datetime"]?.string ?? properties?["start_datetime"]?.string ?? ""
+        let cloud = properties?["eo:cloud_cover"]?.number.map { "  \(Int($0)) % cloud" } ?? ""
+        Console.write("\(time.prefix(19).replacing("T", with: " ").padded(19))  \((item["collection"]?.string ?? "").padded(16))  \(item["id"]?.string ?? "")\(cloud)")
+    }
+}

@@ -1,0 +1,148 @@
+"""`kill -9` during a thousand parallel PUTs: what was answered is there, what was not is whole or absent.
+
+MARTLET_CRASH_SEED=N repeats a round.
+"""
+
+import concurrent.futures
+import hashlib
+import os
+import random
+import threading
+import time
+
+import pytest
+from botocore.exceptions import BotoCoreError, ClientError
+from conftest import empty_bucket
+
+PUTS = 1000
+ROUNDS = 3
+SIZES = [0, 1, 100, 4096, 4097, 65_536, 65_537, 300_000, 1 << 20]
+SWEEP_SECONDS = 90
+
+
+def content(seed, index):
+    """What object `index` of a round holds; it can be told at any time, so nothing has to be remembered."""
+    source = random.Random(f"{seed}/{index}")
+    return source.randbytes(source.choices(SIZES, weights=[5, 5, 10, 30, 10, 10, 10, 10, 10])[0])
+
+
+def put_until_killed(node, bucket, seed):
+    """Starts all PUTs, kills the node after a random number of answers, and returns the answered ones with their ETags."""
+    chance = random.Random(f"{seed}")
+    connections = chance.randint(16, 32)
+    s3 = node.s3(max_pool_connections=connections, connect_timeout=10, read_timeout=30)
+    kill_after = chance.randint(20, int(PUTS * 0.8))
+    delay = chance.random() * 0.02
+    answered, lock, moment = {}, threading.Lock(), threading.Event()
+
+    def put(index):
+        if moment.is_set() and not node.is_alive():
+            return
+        try:
+            etag = s3.put_object(Bucket=bucket, Key=f"{index % 10}/{index:04}", Body=content(seed, index))["ETag"]
+        except (BotoCoreError, ClientError) as error:
+            # Until the moment nothing may fail; after it anything may.
+            assert moment.is_set(), error
+            return
+        with lock:
+            answered[index] = etag
+            if len(answered) == kill_after:
+                moment.set()
+
+    with concurrent.futures.ThreadPoolExecutor(connections) as pool:
+        puts = [pool.submit(put, index) for index in range(PUTS)]
+        assert moment.wait(300), [done.exception() for done in puts if done.done() and done.exception()][:3]
+        time.sleep(delay)
+        node.kill()
+    for done in puts:
+        done.result()
+    return answered
+
+
+def check(node, bucket, seed, answered):
+    s3 = node.s3(max_pool_connections=16)
+    listed = {
+        found["Key"]: found for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket)
+        for found in page.get("Contents", [])}
+
+    def wrong(index):
+        key = f"{index % 10}/{index:04}"
+        body, found = content(seed, index), listed.get(key)
+        if found is None:
+            return f"{key}: answered with 200 and gone" if index in answered else None
+        etag = f'"{hashlib.md5(body).hexdigest()}"'
+        got = s3.get_object(Bucket=bucket, Key=key)
+        if got["Body"].read() != body:
+            return f"{key}: other bytes"
+        if not (etag == found["ETag"] == got["ETag"] == answered.get(index, etag)) or found["Size"] != len(body):
+            return f"{key}: listed as {found['ETag']}, {found['Size']} B; got {got['ETag']}; put {etag}, {len(body)} B"
+        return None
+
+    with concurrent.futures.ThreadPoolExecutor(16) as pool:
+        problems = [problem for problem in pool.map(wrong, range(PUTS)) if problem]
+    assert not problems, f"seed {seed}: {len(problems)} wrong: {problems[:10]}"
+    assert set(listed) <= {f"{index % 10}/{index:04}" for index in range(PUTS)}
+
+
+def blob_bytes(node):
+    """Files of the blob folder, without its lock."""
+    folder = node.data / "blobs"
+    return {
+        path: path.stat().st_size for path in folder.rglob("*") if path.is_file() and path.name != "lock"}
+
+
+@pytest.mark.parametrize("kind", ["sqlite-http", "postgres-https"])
+def test_nothing_answered_is_lost_and_nothing_is_half_there(nodes, kind):
+    first = int(os.environ.get("MARTLET_CRASH_SEED", "1"))
+    node = nodes.new(kind).start()
+    try:
+        buckets = []
+        for seed in range(first, first + ROUNDS):
+            bucket = f"crash-{seed}"
+            node.s3().create_bucket(Bucket=bucket)
+            answered = put_until_killed(node, bucket, seed)
+            assert len(answered) < PUTS, "the node was killed too late for this to test anything"
+            node.start()
+            check(node, bucket, seed, answered)
+            buckets.append(bucket)
+        # What no object needs is removed: with all objects gone, no blob may stay.
+        assert blob_bytes(node), "this test has to have written blobs"
+        for bucket in buckets:
+            empty_bucket(node.s3(), bucket)
+            node.s3().delete_bucket(Bucket=bucket)
+        deadline = time.monotonic() + SWEEP_SECONDS
+        while (left := blob_bytes(node)) and time.monotonic() < deadline:
+            time.sleep(0.5)
+        assert not left, f"{len(left)} blobs, {sum(left.values())} B, are left {SWEEP_SECONDS} s after the last object went"
+        node.stop()
+    finally:
+        node.remove()
+
+
+def test_an_upload_in_parts_goes_on_after_a_crash(nodes):
+    node = nodes.new("sqlite-https").start()
+    try:
+        s3 = node.s3()
+        s3.create_bucket(Bucket="parts")
+        upload = s3.create_multipart_upload(Bucket="parts", Key="k")["UploadId"]
+        bodies = [os.urandom(5 << 20), os.urandom(5 << 20), b"last"]
+
+        def put(number):
+            answer = node.s3().upload_part(
+                Bucket="parts", Key="k", UploadId=upload, PartNumber=number, Body=bodies[number - 1])
+            return {"PartNumber": number, "ETag": answer["ETag"]}
+
+        parts = [put(1), put(2)]
+        node.kill()
+        node.start()
+        s3 = node.s3()
+        listed = s3.list_parts(Bucket="parts", Key="k", UploadId=upload)["Parts"]
+        assert [(part["PartNumber"], part["ETag"]) for part in listed] == [(part["PartNumber"], part["ETag"]) for part in parts]
+        parts.append(put(3))
+        s3.complete_multipart_upload(Bucket="parts", Key="k", UploadId=upload, MultipartUpload={"Parts": parts})
+        node.kill()
+        node.start()
+        assert node.s3().get_object(Bucket="parts", Key="k")["Body"].read() == b"".join(bodies)
+        node.stop()
+    finally:
+        node.remove()

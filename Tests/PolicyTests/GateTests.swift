@@ -1,0 +1,139 @@
+import Database
+import IAMPolicy
+import Identity
+import Journal
+import Policy
+import TestSupport
+import Testing
+import Vault
+import Wire
+
+@Suite struct GateTests {
+    private struct House {
+        var identity: Identity
+        var policies: Policies
+        var gate: Gate
+        var journal: Journal
+
+        func principal(_ name: String) async throws -> Principal {
+            try await identity.login(name: name, password: "correct horse", address: "::1")
+        }
+    }
+
+    private func withHouse(_ engine: TestEngine = .sqlite, _ body: (House) async throws -> Void) async throws {
+        try await withFolder { folder in
+            try await engine.withDatabase(Journal.migrations + Identity.migrations + Policies.migrations) { database in
+                let journal = Journal(database: database, node: "test")
+                let identity = Identity(
+                    journal: journal, master: try MasterKey.open(path: folder + "/master.key", creates: true), passwordCost: 16)
+                _ = try await identity.bootstrap(password: "correct horse")
+                try await identity.createAccount(name: "ada", kind: .person, password: "correct horse", by: "admin")
+                let policies = try Policies(journal: journal)
+                try await body(
+                    House(identity: identity, policies: policies, gate: Gate(policies: policies, journal: journal), journal: journal))
+            }
+        }
+    }
+
+    private let context = RequestContext(address: "192.0.2.7", isSecure: true)
+    private let readEO = """
+        {"Version": "2012-10-17", "Statement": [{"Sid": "ReadEO", "Effect": "Allow", "Action": "s3:Get*",
+        "Resource": "arn:aws:s3:::eo/*"}]}
+        """
+
+    @Test("nothing is allowed that no policy allows; administrators may do everything", arguments: TestEngine.allCases)
+    func defaults(engine: TestEngine) async throws {
+        try await withHouse(engine) { house in
+            let admin = try await house.principal("admin")
+            let ada = try await house.principal("ada")
+            #expect(try await house.gate.decide(admin, "s3:DeleteBucket", on: "arn:aws:s3:::eo", context).isAllowed)
+            let denied = try await house.gate.decide(ada, "s3:GetObject", on: "arn:aws:s3:::eo/a", context)
+            #expect(!denied.isAllowed)
+            #expect(try await !house.gate.decide(.anonymous, "s3:GetObject", on: "arn:aws:s3:::eo/a", context).isAllowed)
+        }
+    }
+
+    @Test(
+        "a policy applies to whom it is attached, and no longer when it is detached",
+        arguments: ["user:ada", "group:science", "authenticated", "everyone"])
+    func attachments(subject: String) async throws {
+        try await withHouse { house in
+            try await house.identity.createGroup(name: "science", by: "admin")
+            try await house.identity.addMember(account: "ada", to: "science", by: "admin")
+            let ada = try await house.principal("ada")
+            let attachment = try #require(Attachment(subject))
+            try await house.policies.store(name: "read-eo", document: readEO, by: "admin")
+            try await house.policies.attach("read-eo", to: attachment, by: "admin")
+            let decision = try await house.gate.decide(ada, "s3:GetObject", on: "arn:aws:s3:::eo/a", context)
+            #expect(decision.isAllowed)
+            #expect(decision.description.contains("ReadEO") && decision.description.contains("read-eo"))
+            #expect(try await !house.gate.decide(ada, "s3:PutObject", on: "arn:aws:s3:::eo/a", context).isAllowed)
+            let anonymous = try await house.gate.decide(.anonymous, "s3:GetObject", on: "arn:aws:s3:::eo/a", context)
+            #expect(anonymous.isAllowed == (subject == "everyone"))
+            try await house.policies.detach("read-eo", from: attachment, by: "admin")
+            #expect(try await !house.gate.decide(ada, "s3:GetObject", on: "arn:aws:s3:::eo/a", context).isAllowed)
+        }
+    }
+
+    @Test("a denial is in the journal with its reason; an allowed read is an access record", arguments: TestEngine.allCases)
+    func records(engine: TestEngine) async throws {
+        try await withHouse(engine) { house in
+            let ada = try await house.principal("ada")
+            let resource = ResourceName.object("eo", "a")
+            let refused = await #expect(throws: AccessDenied.self) {
+                try await house.gate.require(ada, "s3:GetObject", on: resource, context)
+            }
+            #expect(refused?.description.contains("no statement allows it") == true)
+            let events = try await house.journal.events(of: resource, limit: 10)
+            #expect(events.count == 1)
+            #expect(events.first?.kind == .denied && events.first?.actor == "ada")
+            #expect(events.first?.detail.contains("192.0.2.7") == true)
+            try await house.gate.require(try await house.principal("admin"), "s3:GetObject", on: resource, context)
+            try await house.journal.flushAccesses()
+            let allowed = try await house.journal.read { reader in
+                try reader.scalar("SELECT count FROM access_records WHERE principal = 'admin' AND allowed = 1")
+            }
+            #expect(allowed == 1)
+        }
+    }
+
+    @Test("an explicit deny wins; variables stand for who asks")
+    func deny() async throws {
+        try await withHouse { house in
+            try await house.policies.store(
+                name: "home",
+                document: #"""
+                    {"Version": "2012-10-17", "Statement": [
+                      {"Effect": "Allow", "Action": "s3:*", "Resource": "arn:aws:s3:::home/${aws:username}/*"},
+                      {"Effect": "Deny", "Action": "s3:DeleteObject", "Resource": "*",
+                       "Condition": {"NotIpAddress": {"aws:SourceIp": "10.0.0.0/8"}}}]}
+                    """#, by: "admin")
+            try await house.policies.attach("home", to: .authenticated, by: "admin")
+            let ada = try await house.principal("ada")
+            #expect(try await house.gate.decide(ada, "s3:PutObject", on: "arn:aws:s3:::home/ada/x", context).isAllowed)
+            #expect(try await !house.gate.decide(ada, "s3:PutObject", on: "arn:aws:s3:::home/bob/x", context).isAllowed)
+            #expect(try await !house.gate.decide(ada, "s3:DeleteObject", on: "arn:aws:s3:::home/ada/x", context).isAllowed)
+            let inside = RequestContext(address: "10.1.2.3", isSecure: true)
+            #expect(try await house.gate.decide(ada, "s3:DeleteObject", on: "arn:aws:s3:::home/ada/x", inside).isAllowed)
+        }
+    }
+
+    @Test("documents that are none, and attachments to nobody, are refused")
+    func refusals() async throws {
+        try await withHouse { house in
+            for document in ["", "{}", #"{"Statement": [{"Effect": "Maybe", "Action": "*", "Resource": "*"}]}"#] {
+                await #expect(throws: PolicyStoreError.self) {
+                    try await house.policies.store(name: "p", document: document, by: "admin")
+                }
+            }
+            await #expect(throws: PolicyStoreError.self) {
+                try await house.policies.store(name: "administrator", document: readEO, by: "admin")
+            }
+            try await house.policies.store(name: "read-eo", document: readEO, by: "admin")
+            await #expect(throws: PolicyStoreError.self) {
+                try await house.policies.attach("read-eo", to: .account("nobody"), by: "admin")
+            }
+            #expect(Attachment("user:") == nil && Attachment("ada") == nil)
+        }
+    }
+}

@@ -1,0 +1,53 @@
+package import Database
+import Glibc
+import Testing
+
+/// Both engines, for tests with `arguments: TestEngine.allCases`.
+package enum TestEngine: String, CaseIterable, Sendable, CustomTestStringConvertible {
+    case sqlite, postgres
+
+    package var testDescription: String { rawValue }
+
+    /// Runs `body` with a fresh database, and removes it afterwards.
+    package func withDatabase<T>(_ migrations: [Migration], _ body: (Database) async throws -> T) async throws -> T {
+        let path = "/tmp/martlet-test-\(getpid())-\(UInt64.random(in: 0 ... .max)).db"
+        defer { for suffix in ["", "-wal", "-shm"] { unlink(path + suffix) } }
+        let location: DatabaseLocation =
+            switch self {
+            case .sqlite: .sqlite(path: path)
+            case .postgres: .postgres(url: try PostgresServer.shared().createDatabase())
+            }
+        let database = try await Database.open(location, readers: 2, writers: 4, migrations: migrations)
+        do {
+            let result = try await body(database)
+            await database.close()
+            return result
+        } catch {
+            await database.close()
+            throw error
+        }
+    }
+}
+
+/// A folder in /tmp that is removed when `body` has ended.
+package func withFolder<T>(_ body: (String) async throws -> T) async throws -> T {
+    let path = "/tmp/martlet-test-\(getpid())-\(UInt64.random(in: 0 ... .max))"
+    mkdir(path, 0o700)
+    defer { remove(folder: path) }
+    return try await body(path)
+}
+
+private func remove(folder: String) {
+    guard let directory = opendir(folder) else { return }
+    while let entry = readdir(directory) {
+        let name = withUnsafePointer(to: &entry.pointee.d_name) {
+            $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+        }
+        guard name != ".", name != ".." else { continue }
+        let path = folder + "/" + name
+        var status = stat()
+        if lstat(path, &status) == 0, status.st_mode & S_IFMT == S_IFDIR { remove(folder: path) } else { unlink(path) }
+    }
+    closedir(directory)
+    rmdir(folder)
+}

@@ -1,0 +1,31 @@
+#!/usr/bin/env bash
+# Installs what is missing from Debian's packages, for the purposes named: build, test, demo, bench.
+# Asks apt only when something is missing, so that an equipped machine needs neither network nor root.
+set -euo pipefail
+
+packages=(libsqlite3-dev libpq-dev libssl-dev libgdal-dev pkg-config libjs-leaflet)
+for purpose in "$@"; do
+    case "$purpose" in
+        build) ;;
+        demo) packages+=(python3-venv curl) ;;
+        test) packages+=(python3-venv curl openssl postgresql chromium chromium-driver util-linux) ;;
+        bench) packages+=(python3-venv curl wrk nginx-light) ;;
+        *) echo "needs.sh: unknown purpose '$purpose'" >&2; exit 64 ;;
+    esac
+done
+
+missing=()
+for package in "${packages[@]}"; do
+    dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q '^install ok installed$' || missing+=("$package")
+done
+[ "${#missing[@]}" -eq 0 ] && exit 0
+
+echo "Installing: ${missing[*]}"
+as_root=()
+[ "$(id -u)" -eq 0 ] || as_root=(sudo)
+export DEBIAN_FRONTEND=noninteractive
+# One group after the other: a single large transaction has failed on machines with held-back packages.
+"${as_root[@]}" apt-get -q update
+for package in "${missing[@]}"; do
+    "${as_root[@]}" apt-get -q install -y --no-install-recommends "$package"
+done
