@@ -26,6 +26,7 @@ let packages: [Package.Dependency] = [
 let nioCore: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
 let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
 let nioHTTP1: Target.Dependency = .product(name: "NIOHTTP1", package: "swift-nio")
+let nioEmbedded: Target.Dependency = .product(name: "NIOEmbedded", package: "swift-nio")
 let nioExtras: Target.Dependency = .product(name: "NIOExtras", package: "swift-nio-extras")
 let nioSSL: Target.Dependency = .product(name: "NIOSSL", package: "swift-nio-ssl")
 let httpClient: Target.Dependency = .product(name: "AsyncHTTPClient", package: "async-http-client")
@@ -41,7 +42,9 @@ let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 
 /// A target of one storey, in the storey's folder.
 func target(_ storey: String, _ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
-    .target(name: name, dependencies: dependencies, path: storey.isEmpty ? "Sources/\(name)" : "Sources/\(storey)/\(name)", swiftSettings: settings)
+    .target(
+        name: name, dependencies: dependencies, path: storey.isEmpty ? "Sources/\(name)" : "Sources/\(storey)/\(name)",
+        swiftSettings: settings)
 }
 
 func tests(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
@@ -66,8 +69,10 @@ let formats: [Target] = [
 
 /// Disks, sockets and other people's engines.
 let drivers: [Target] = [
-    .systemLibrary(name: "CSQLite", path: "Sources/Drivers/CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
-    .systemLibrary(name: "CLibPQ", path: "Sources/Drivers/CLibPQ", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
+    .systemLibrary(
+        name: "CSQLite", path: "Sources/Drivers/CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
+    .systemLibrary(
+        name: "CLibPQ", path: "Sources/Drivers/CLibPQ", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
     .target(name: "CMemory", path: "Sources/Drivers/CMemory"),
     target("Drivers", "Database", ["CSQLite", "CLibPQ"]),
     target("Drivers", "Vault", ["Ciphers", "Wire"]),
@@ -82,38 +87,60 @@ let core: [Target] = [
     target("Core", "Identity", ["Ciphers", "Database", "Journal", "Vault", "Wire", crypto, jwt]),
     target("Core", "Policy", ["Database", "IAMPolicy", "Identity", "Journal", "Wire"]),
     target("Core", "Catalogue", ["Database", "Geometry", "Journal", "Wire"]),
-    target("Core", "Ledger", [
-        "Certificates", "Database", "Identity", "Journal", "MerkleLog", "TraceFormat", "Wire", crypto, x509,
-    ]),
-    target("Core", "Objects", ["BLAKE3", "Blobs", "Ciphers", "Database", "Journal", "Vault", "Wire", nioCore, nioPosix]),
+    target(
+        "Core", "Ledger",
+        [
+            "Certificates", "Database", "Identity", "Journal", "MerkleLog", "TraceFormat", "Wire", asn1, crypto, x509,
+        ]),
+    target(
+        "Core", "Objects", ["BLAKE3", "Blobs", "Ciphers", "Database", "Journal", "Vault", "Wire", nioCore, nioPosix]),
 ]
 
 /// One target a protocol.
 let apis: [Target] = [
-    target("APIs", "HTTPSupport", ["Database", "Identity", "Objects", "Policy", "SigV4", "Wire", nioCore, nioExtras, nioHTTP1, nioPosix, nioSSL]),
+    target(
+        "APIs", "HTTPSupport",
+        ["Database", "Identity", "Objects", "Policy", "SigV4", "Wire", nioCore, nioExtras, nioHTTP1, nioPosix, nioSSL]),
     target("APIs", "OIDCAPI", ["HTTPSupport", "Identity", "Wire", logging, nioHTTP1]),
     target("APIs", "AdminAPI", ["HTTPSupport", "Identity", "Policy", "Wire", logging, nioHTTP1]),
     target("APIs", "SigningAPI", ["HTTPSupport", "Identity", "Policy", "SigV4", "Wire", logging, nioHTTP1]),
-    target("APIs", "STACAPI", ["Catalogue", "Geometry", "HTTPSupport", "Identity", "Policy", "Wire", logging, nioCore, nioHTTP1]),
-    target("APIs", "TraceAPI", ["HTTPSupport", "Ledger", "TraceFormat", "Wire", logging, nioCore, nioHTTP1]),
-    target("APIs", "S3API", ["Database", "HTTPSupport", "Identity", "Objects", "Policy", "SigV4", "Wire", logging, nioCore, nioHTTP1]),
+    target(
+        "APIs", "STACAPI",
+        ["Catalogue", "Geometry", "HTTPSupport", "Identity", "Policy", "Wire", logging, nioCore, nioHTTP1]),
+    target("APIs", "TraceAPI", ["HTTPSupport", "Ledger", "MerkleLog", "TraceFormat", "Wire", logging, nioCore, nioHTTP1]),
+    target(
+        "APIs", "S3API",
+        ["Database", "HTTPSupport", "Identity", "Objects", "Policy", "SigV4", "Wire", logging, nioCore, nioHTTP1]),
 ]
 
 let workers: [Target] = [
-    target("", "Workers", ["Catalogue", "Journal", "Ledger", "Objects", "ProductMetadata", "Rasters", "TraceFormat", "Wire", logging, nioCore])
+    target(
+        "", "Workers",
+        [
+            "Catalogue", "Journal", "Ledger", "Objects", "ProductMetadata", "Rasters", "TraceFormat", "Wire", logging,
+            nioCore,
+        ])
 ]
 
 let top: [Target] = [
-    target("", "Server", [
-        "AdminAPI", "Blobs", "Catalogue", "Certificates", "Ciphers", "Database", "HTTPSupport", "Identity", "Journal", "Ledger", "OIDCAPI", "Objects",
-        "Policy", "Rasters", "S3API", "STACAPI", "SigV4", "SigningAPI", "TraceAPI", "Vault", "Wire", "Workers", logging, nioHTTP1, nioPosix, nioSSL,
-    ]),
+    target(
+        "", "Server",
+        [
+            "AdminAPI", "Blobs", "Catalogue", "Certificates", "Ciphers", "Database", "HTTPSupport", "Identity",
+            "Journal", "Ledger", "OIDCAPI", "Objects",
+            "Policy", "Rasters", "S3API", "STACAPI", "SigV4", "SigningAPI", "TraceAPI", "Vault", "Wire", "Workers",
+            logging, nioHTTP1, nioPosix, nioSSL,
+        ]),
     // GDAL reads files that strangers made, so it has a process of its own: see Drivers/Rasters.
     .executableTarget(
         name: "martlet-raster", dependencies: ["CGDAL", "ProductMetadata", "Wire"], path: "Sources/martlet-raster",
         swiftSettings: settings),
     .executableTarget(
-        name: "martlet", dependencies: ["BLAKE3", "CMemory", "MerkleLog", "ProductMetadata", "Server", "TraceFormat", "Wire", arguments, crypto, httpClient, logging, nioCore, nioHTTP1, nioPosix, nioSSL], path: "Sources/martlet",
+        name: "martlet",
+        dependencies: [
+            "BLAKE3", "CMemory", "MerkleLog", "ProductMetadata", "Server", "TraceFormat", "Wire", arguments, crypto,
+            httpClient, logging, nioCore, nioHTTP1, nioPosix, nioSSL,
+        ], path: "Sources/martlet",
         swiftSettings: settings),
 ]
 
@@ -135,20 +162,36 @@ let testTargets: [Target] = [
     tests("JournalTests", ["Database", "Journal", "TestSupport", "Wire"]),
     tests("IdentityTests", ["Database", "Identity", "Journal", "TestSupport", "Vault", "Wire"]),
     tests("PolicyTests", ["Database", "Identity", "Journal", "Policy", "TestSupport", "Vault", "Wire"]),
-    tests("ObjectsTests", [
-        "BLAKE3", "Blobs", "Ciphers", "Database", "Journal", "Objects", "TestSupport", "Vault", "Wire", nioCore, nioPosix,
-    ]),
+    tests(
+        "ObjectsTests",
+        [
+            "BLAKE3", "Blobs", "Ciphers", "Database", "Journal", "Objects", "TestSupport", "Vault", "Wire", nioCore,
+            nioPosix,
+        ]),
     tests("CatalogueTests", ["Catalogue", "Database", "Geometry", "Journal", "TestSupport", "Wire"]),
     tests("HTTPSupportTests", ["HTTPSupport", "Wire", httpClient, nioCore, nioHTTP1, nioPosix]),
     tests("S3APITests", ["HTTPSupport", "S3API", nioHTTP1]),
     tests("WorkersTests", ["Catalogue", "Wire", "Workers"]),
+    tests("TraceFormatTests", ["BLAKE3", "Certificates", "MerkleLog", "TraceFormat", "Wire", crypto]),
+    tests("LedgerTests", [
+        "Certificates", "Database", "Identity", "Journal", "Ledger", "MerkleLog", "TestSupport", "TraceFormat", "Vault", "Wire",
+    ]),
+    tests("TraceAPITests", [
+        "Certificates", "Database", "HTTPSupport", "Identity", "Journal", "Ledger", "MerkleLog", "TestSupport", "TraceAPI",
+        "TraceFormat", "Vault", "Wire", nioCore, nioEmbedded, nioHTTP1,
+    ]),
+    tests("STACAPITests", [
+        "Catalogue", "Database", "HTTPSupport", "Identity", "Journal", "Objects", "Policy", "STACAPI", "TestSupport", "Vault",
+        "Wire", nioCore, nioHTTP1,
+    ]),
 ]
 
 let package = Package(
     name: "martlet",
     platforms: [.macOS(.v15)],
     products: [
-        .executable(name: "martlet", targets: ["martlet"]), .executable(name: "martlet-raster", targets: ["martlet-raster"]),
+        .executable(name: "martlet", targets: ["martlet"]),
+        .executable(name: "martlet-raster", targets: ["martlet-raster"]),
     ],
     dependencies: packages,
     targets: formats + drivers + core + apis + workers + top + testTargets

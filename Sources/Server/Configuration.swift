@@ -1,8 +1,9 @@
 import Glibc
 package import SigV4
 
-/// What a node is told when it starts. Each setting has one name, which is a flag (`--s3-url`), a variable of the environment
-/// (`MARTLET_S3_URL`) and a line of the configuration file (`s3-url = …`); the first of these that is there counts.
+/// What a node is told when it starts. Each setting has one name, which is a flag (`--s3-url`), a variable of the
+/// environment (`MARTLET_S3_URL`) and a line of the configuration file (`s3-url = …`); the first of these that is there
+/// counts.
 package struct Configuration: Sendable {
     /// Where listeners listen.
     package struct Address: Sendable, Equatable {
@@ -15,7 +16,8 @@ package struct Configuration: Sendable {
                 (0...65_535).contains(port)
             else { throw ConfigurationError("\(name) is HOST:PORT, such as 127.0.0.1:8080, not '\(text)'") }
             let host = text[..<colon]
-            self.host = host.isEmpty ? "0.0.0.0" : host.hasPrefix("[") ? String(host.dropFirst().dropLast()) : String(host)
+            self.host =
+                host.isEmpty ? "0.0.0.0" : host.hasPrefix("[") ? String(host.dropFirst().dropLast()) : String(host)
             self.port = port
         }
     }
@@ -135,7 +137,9 @@ package struct Configuration: Sendable {
         var text = [UInt8](repeating: 0, count: 64 << 10)
         let count = fread(&text, 1, text.count, file)
         var lines: [String: String] = [:]
-        for (index, line) in String(decoding: text.prefix(count), as: UTF8.self).split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
+        for (index, line) in String(decoding: text.prefix(count), as: UTF8.self).split(
+            separator: "\n", omittingEmptySubsequences: false
+        ).enumerated() {
             let line = line.split(separator: "#", maxSplits: 1, omittingEmptySubsequences: false)[0]
             guard line.contains(where: { !$0.isWhitespace }) else { continue }
             let parts = line.split(separator: "=", maxSplits: 1).map { $0.trimmed }

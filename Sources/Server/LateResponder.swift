@@ -10,7 +10,8 @@ final class LateResponder: Sendable {
 
     func respond(_ request: Request) async -> Response {
         guard let responder = responder.withLock({ $0 }) else {
-            return Problem(.serviceUnavailable, "starting", "the node is starting", headers: ["Retry-After": "1"]).response
+            return Problem(.serviceUnavailable, "starting", "the node is starting", headers: ["Retry-After": "1"])
+                .response
         }
         return await responder(request)
     }

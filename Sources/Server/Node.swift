@@ -32,17 +32,22 @@ package final class Node: Sendable {
     /// The file with the authority that clients have to trust, where the node serves TLS with its own certificates.
     package let authorityFile: String?
 
+    /// Where clients reach the two ports.
+    package let webURL: String
+    package let s3URL: String
+
+    private let identity: Identity
     private let database: Database
     private let journal: Journal
     private let blobs: any BlobStore
     private let workers: WorkerGroup
-    private let group: MultiThreadedEventLoopGroup
-    private let pool: NIOThreadPool
+    private let pools: [NIOThreadPool]
 
     /// Opens what is stored, or makes a new store in an empty folder, and begins to serve.
     package static func start(_ configuration: Configuration) async throws -> Node {
         try Folder.create(configuration.data)
-        let group = MultiThreadedEventLoopGroup(numberOfThreads: System.coreCount)
+        // The process's own loops: they end with it, so that no task that still winds down finds its loop gone.
+        let group = MultiThreadedEventLoopGroup.singleton
         // Digests and ciphers of bulk data: a thread for each core.
         let pool = NIOThreadPool(numberOfThreads: max(2, System.coreCount))
         pool.start()
@@ -81,7 +86,8 @@ package final class Node: Sendable {
         let tokens = try await TokenAuthority(identity: identity, issuer: webURL)
         let authenticator = Authenticator(identity: identity, tokens: tokens)
         let ledger = try await Ledger.open(
-            journal: journal, identity: identity, authority: try await Authority.load(identity), origin: NodeName.host + "/martlet")
+            journal: journal, identity: identity, authority: try await Authority.load(identity),
+            origin: NodeName.host + "/martlet")
         let s3Service = S3Service(objects: objects, gate: gate, authenticator: authenticator)
         let router = WebRouter(
             oidc: OIDCService(authenticator: authenticator),
@@ -93,6 +99,7 @@ package final class Node: Sendable {
         s3Responder.set { await s3Service.respond(to: $0) }
         webResponder.set { await router.respond(to: $0) }
 
+        try await products.setAddress(s3URL)
         let workers = WorkerGroup()
         workers.start(Janitor(objects: objects, journal: journal, ownsBlobs: blobs is DiskBlobs))
         workers.start(
@@ -102,30 +109,39 @@ package final class Node: Sendable {
                 settleSeconds: configuration.settleSeconds))
         workers.start(Tracer(objects: objects, ledger: ledger, origin: "admin@" + NodeName.host))
         return Node(
-            web: web, s3: s3, generatedPassword: password, authorityFile: tls?.authorityFile, database: database,
-            journal: journal, blobs: blobs, workers: workers, group: group, pool: pool)
+            web: web, s3: s3, generatedPassword: password, authorityFile: tls?.authorityFile, webURL: webURL,
+            s3URL: s3URL, identity: identity, database: database, journal: journal, blobs: blobs, workers: workers,
+            pools: [pool, rasterPool])
     }
 
     private init(
-        web: HTTPListener, s3: HTTPListener, generatedPassword: String?, authorityFile: String?, database: Database,
-        journal: Journal, blobs: any BlobStore, workers: WorkerGroup, group: MultiThreadedEventLoopGroup, pool: NIOThreadPool
+        web: HTTPListener, s3: HTTPListener, generatedPassword: String?, authorityFile: String?, webURL: String,
+        s3URL: String, identity: Identity, database: Database, journal: Journal, blobs: any BlobStore,
+        workers: WorkerGroup, pools: [NIOThreadPool]
     ) {
         self.web = web
         self.s3 = s3
         self.generatedPassword = generatedPassword
         self.authorityFile = authorityFile
+        self.webURL = webURL
+        self.s3URL = s3URL
+        self.identity = identity
         self.database = database
         self.journal = journal
         self.blobs = blobs
         self.workers = workers
-        self.group = group
-        self.pool = pool
+        self.pools = pools
     }
 
     private static func openBlobs(_ configuration: Configuration) async throws -> any BlobStore {
         let place = configuration.blobs ?? configuration.data + "/blobs"
         guard place.hasPrefix("s3://") else { return try await DiskBlobs.open(place) }
         return try await S3Blobs.open(try S3Location(place, credentials: configuration.blobCredentials))
+    }
+
+    /// Gives the first administrator a new password: what whoever runs the node can do without knowing the old one.
+    package func setAdminPassword(_ password: String) async throws {
+        try await identity.setPassword(password, of: "admin", by: "system:operator")
     }
 
     /// Ends in order: no new requests, running ones end, workers stop where they are, then the stores close.
@@ -137,7 +153,6 @@ package final class Node: Sendable {
         try? await journal.flushAccesses()
         await blobs.close()
         await database.close()
-        try await pool.shutdownGracefully()
-        try await group.shutdownGracefully()
+        for pool in pools { try await pool.shutdownGracefully() }
     }
 }

@@ -8,6 +8,7 @@ import Policy
 
 /// The schema of the whole node: each part's migrations, in the order in which they refer to each other.
 enum Schema {
-    static let migrations = Journal.migrations + Identity.migrations + Policies.migrations + Objects.migrations
+    static let migrations =
+        Journal.migrations + Identity.migrations + Policies.migrations + Objects.migrations
         + Products.migrations + Catalogue.migrations + Ledger.migrations
 }

@@ -15,8 +15,8 @@ struct Follower: Sendable {
     ///
     /// - Parameters:
     ///   - handle: works off a batch of events; the cursor moves on when it has returned. It may see events twice.
-    ///   - between: called after each batch and about once a second: for what waits for the clock. True asks to be called
-    ///     again at once.
+    ///   - between: called after each batch and about once a second: for what waits for the clock. True asks to be
+    ///     called again at once.
     func run(
         handle: ([Event]) async throws -> Void, between: () async throws -> Bool = { false }
     ) async throws {

@@ -10,7 +10,8 @@ package protocol Worker: Sendable {
     func run() async throws
 }
 
-/// Runs workers until they are stopped. One that fails is logged and begins again after a pause that grows up to a minute.
+/// Runs workers until they are stopped. One that fails is logged and begins again after a pause that grows up to a
+/// minute.
 package final class WorkerGroup: Sendable {
     private let tasks = Mutex<[Task<Void, Never>]>([])
     private let logger = Logger(label: "martlet.workers")

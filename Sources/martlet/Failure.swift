@@ -26,7 +26,8 @@ struct Failure: Error, CustomStringConvertible {
             Glibc.exit(failure.code.rawValue)
         }
         // Help, version and wrong usage are the argument parser's.
-        if error is ExitCode || error is CleanExit || error is ValidationError || Martlet.exitCode(for: error) == .validationFailure
+        if error is ExitCode || error is CleanExit || error is ValidationError
+            || Martlet.exitCode(for: error) == .validationFailure
             || Martlet.exitCode(for: error) == .success
         {
             Martlet.exit(withError: error)

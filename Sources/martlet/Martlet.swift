@@ -20,8 +20,9 @@ struct Martlet: AsyncParsableCommand {
             """,
         version: Version.current,
         subcommands: [
-            Serve.self, Login.self, Ls.self, Cp.self, Search.self, Sign.self, AccountCommand.self, GroupCommand.self,
-            KeyCommand.self, PolicyCommand.self,
+            Serve.self, Demo.self, Login.self, Ls.self, Cp.self, Search.self, Sign.self, AccountCommand.self,
+            GroupCommand.self,
+            KeyCommand.self, PolicyCommand.self, TraceCommand.self, Doctor.self,
         ])
 
     static func main() async {

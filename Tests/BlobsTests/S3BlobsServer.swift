@@ -47,7 +47,8 @@ final class MotoServer: Sendable {
         posix_spawn_file_actions_init(&actions)
         defer { posix_spawn_file_actions_destroy(&actions) }
         posix_spawn_file_actions_adddup2(&actions, ends[0], 0)
-        var arguments = ["/bin/sh", "-c", script, command, String(port)].map { strdup($0) } + [nil]
+        let words = ["/bin/sh", "-c", script, command, String(port)]
+        var arguments: [UnsafeMutablePointer<CChar>?] = words.map { strdup($0) } + [nil]
         defer { arguments.forEach { free($0) } }
         var process = pid_t()
         guard posix_spawn(&process, "/bin/sh", &actions, nil, &arguments, environ) == 0 else {

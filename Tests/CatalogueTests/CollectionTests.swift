@@ -41,7 +41,8 @@ import Wire
     func described(engine: TestEngine) async throws {
         try await engine.withCatalogue { catalogue in
             try await catalogue.put(Sketch("a"))
-            let document = #"{"type":"Collection","stac_version":"1.0.0","id":"eo","description":"d","license":"CC0-1.0","extent":{},"links":[]}"#
+            let document =
+                #"{"type":"Collection","stac_version":"1.0.0","id":"eo","description":"d","license":"CC0-1.0","extent":{},"links":[]}"#
             try await catalogue.putCollection(Array(document.utf8), name: "eo", by: "ada")
             let collection = try await catalogue.collection("eo")
             #expect(collection.document?["description"] == "d")
@@ -58,8 +59,14 @@ import Wire
             ("[]", ""), ("{", ""), ("{}", "type"), (#"{"type":"Collection"}"#, "stac_version"),
             (#"{"type":"Collection","stac_version":"1.0.0"}"#, "description"),
             (#"{"type":"Collection","stac_version":"1.0.0","description":"d","license":""}"#, "license"),
-            (#"{"type":"Collection","stac_version":"1.0.0","description":"d","license":"x","keywords":[1]}"#, "keywords"),
-            (#"{"type":"Collection","stac_version":"1.0.0","description":"d","license":"x","providers":[{}]}"#, "providers"),
+            (
+                #"{"type":"Collection","stac_version":"1.0.0","description":"d","license":"x","keywords":[1]}"#,
+                "keywords"
+            ),
+            (
+                #"{"type":"Collection","stac_version":"1.0.0","description":"d","license":"x","providers":[{}]}"#,
+                "providers"
+            ),
             (#"{"type":"Collection","stac_version":"1.0.0","description":"d","license":"x","links":{}}"#, "links"),
             (#"{"type":"Collection","stac_version":"1.0.0","description":"d","license":"x","assets":[]}"#, "assets"),
         ])
@@ -78,7 +85,8 @@ import Wire
             let directory = try await catalogue.directory().filtered(to: Set(names.filter { $0 != "c3" }))
             var seen: [String] = []
             while true {
-                let (page, hasMore) = try await catalogue.collections(visible: directory, after: seen.last ?? "", limit: 7)
+                let (page, hasMore) = try await catalogue.collections(
+                    visible: directory, after: seen.last ?? "", limit: 7)
                 seen += page.map(\.name)
                 #expect(hasMore == (seen.count < 24))
                 if !hasMore { break }

@@ -45,7 +45,9 @@ import Wire
         ])
     func refused(document: String, member: String) async throws {
         try await TestEngine.sqlite.withCatalogue { catalogue in
-            let error = await failure { try await catalogue.put(item: Array(document.utf8), collection: "eo", by: "ada") }
+            let error = await failure {
+                try await catalogue.put(item: Array(document.utf8), collection: "eo", by: "ada")
+            }
             #expect(error?.code == .invalidItem)
             #expect(error?.member == member)
             #expect(error?.message.isEmpty == false)
@@ -58,7 +60,9 @@ import Wire
     func tooLarge() async throws {
         try await TestEngine.sqlite.withCatalogue { catalogue in
             let document = Sketch("a").json + Array(repeating: UInt8(ascii: " "), count: 10 << 20)
-            #expect(await failure { try await catalogue.put(item: document, collection: "eo", by: "ada") }?.code == .tooLarge)
+            #expect(
+                await failure { try await catalogue.put(item: document, collection: "eo", by: "ada") }?.code
+                    == .tooLarge)
         }
     }
 
@@ -96,7 +100,8 @@ import Wire
     @Test("a document is stored byte for byte, and served with further links")
     func bytes() async throws {
         try await TestEngine.sqlite.withCatalogue { catalogue in
-            let text = "{\"type\":\"Feature\", \"stac_version\":\"1.0.0\",\n \"id\":\"a\u{e4}\\u0062\", \"geometry\": null,\"properties\":{\"datetime\":\"2020-01-01T00:00:00.5Z\",\"x\":1.10},\"assets\":{},\"links\" : [ {\"rel\":\"via\",\"href\":\"u\"} ],\"collection\":\"eo\" }"
+            let text =
+                "{\"type\":\"Feature\", \"stac_version\":\"1.0.0\",\n \"id\":\"a\u{e4}\\u0062\", \"geometry\": null,\"properties\":{\"datetime\":\"2020-01-01T00:00:00.5Z\",\"x\":1.10},\"assets\":{},\"links\" : [ {\"rel\":\"via\",\"href\":\"u\"} ],\"collection\":\"eo\" }"
             let stored = try await catalogue.put(item: Array(text.utf8), collection: "eo", by: "ada").item
             #expect(stored.document == Array(text.utf8))
             #expect(stored.id == "a\u{e4}b")
@@ -106,24 +111,30 @@ import Wire
             read.write(to: &served, links: Array("{\"rel\":\"self\",\"href\":\"s\"}".utf8))
             #expect(
                 String(decoding: served, as: UTF8.self)
-                    == text.replacing("[ {\"rel\":\"via\"", with: "[{\"rel\":\"self\",\"href\":\"s\"}, {\"rel\":\"via\""))
+                    == text.replacing(
+                        "[ {\"rel\":\"via\"", with: "[{\"rel\":\"self\",\"href\":\"s\"}, {\"rel\":\"via\""))
         }
     }
 
     @Test("another node's links go, a missing list of links comes, and the collection is set right")
     func normalised() async throws {
         try await TestEngine.sqlite.withCatalogue { catalogue in
-            let text = #"{"type":"Feature","stac_version":"1.0.0","id":"a","geometry":null,"properties":{"datetime":"2020-01-01T00:00:00Z"},"assets":{},"collection":"other"}"#
+            let text =
+                #"{"type":"Feature","stac_version":"1.0.0","id":"a","geometry":null,"properties":{"datetime":"2020-01-01T00:00:00Z"},"assets":{},"collection":"other"}"#
             let first = try await catalogue.put(item: Array(text.utf8), collection: "eo", by: "ada").item
-            #expect(String(decoding: first.document, as: UTF8.self) == text.replacing(#""other"}"#, with: #""eo","links":[]}"#))
+            #expect(
+                String(decoding: first.document, as: UTF8.self)
+                    == text.replacing(#""other"}"#, with: #""eo","links":[]}"#))
             let linked = text.replacing(
                 #""assets""#,
-                with: #""links":[{"rel":"self","href":"x"},{"rel":"via","href":"y"},{"rel":"root","href":"z"}],"assets""#)
+                with:
+                    #""links":[{"rel":"self","href":"x"},{"rel":"via","href":"y"},{"rel":"root","href":"z"}],"assets""#)
             let second = try await catalogue.put(item: Array(linked.utf8), collection: "eo", by: "ada").item
             let json = try JSONValue(parsing: second.document)
             #expect(json["collection"] == "eo")
             #expect(json["links"]?.array?.map { $0["rel"] } == ["via"])
-            let bare = linked.replacing(#","collection":"other""#, with: "").replacing(#"{"rel":"via","href":"y"},"#, with: "")
+            let bare = linked.replacing(#","collection":"other""#, with: "").replacing(
+                #"{"rel":"via","href":"y"},"#, with: "")
             let third = try await catalogue.put(item: Array(bare.utf8), collection: "eo", by: "ada").item
             #expect(try JSONValue(parsing: third.document)["collection"] == "eo")
             var served: [UInt8] = []
@@ -146,8 +157,8 @@ import Wire
             #expect(second.isChanged)
             #expect(second.item.tid > first.item.tid)
             #expect(try await catalogue.ids() == ["a"])
-            #expect(try await catalogue.ids { $0.area = .box(try! box(0, 0, 1, 1)) } == [])
-            #expect(try await catalogue.ids { $0.area = .box(try! box(50, 50, 51, 51)) } == ["a"])
+            #expect(try await catalogue.ids { $0.area = .box(try box(0, 0, 1, 1)) } == [])
+            #expect(try await catalogue.ids { $0.area = .box(try box(50, 50, 51, 51)) } == ["a"])
             let kinds = try await catalogue.journal.events(of: "eo/a", limit: 10).map(\.kind)
             #expect(kinds == [.itemPut, .itemPut])
             #expect(try await catalogue.collection("eo").itemCount == 1)
@@ -177,9 +188,11 @@ import Wire
     func missing(engine: TestEngine) async throws {
         try await engine.withCatalogue { catalogue in
             #expect(await failure { try await catalogue.put(Sketch("a", in: "no")) }?.code == .noSuchCollection)
-            #expect(await failure { _ = try await catalogue.item(collection: "no", id: "a") }?.code == .noSuchCollection)
+            #expect(
+                await failure { _ = try await catalogue.item(collection: "no", id: "a") }?.code == .noSuchCollection)
             #expect(await failure { _ = try await catalogue.item(collection: "eo", id: "a") }?.code == .noSuchItem)
-            #expect(await failure { try await catalogue.remove(collection: "eo", id: "a", by: "ada") }?.code == .noSuchItem)
+            #expect(
+                await failure { try await catalogue.remove(collection: "eo", id: "a", by: "ada") }?.code == .noSuchItem)
             #expect(await failure { _ = try await catalogue.collection("no") }?.code == .noSuchCollection)
         }
     }

@@ -5,7 +5,9 @@ import Testing
 import Wire
 
 @Suite struct PagingTests {
-    @Test("equal moments are paged both ways without loss or repetition while others come", arguments: TestEngine.allCases)
+    @Test(
+        "equal moments are paged both ways without loss or repetition while others come", arguments: TestEngine.allCases
+    )
     func equalMoments(engine: TestEngine) async throws {
         try await engine.withCatalogue(["eo", "sar"]) { catalogue in
             let area = try box(0, 0, 10, 10)
@@ -24,7 +26,8 @@ import Wire
                     // Newcomers before, between and behind.
                     round += 1
                     for moment in [76, 77, 78] as [Int64] {
-                        try await catalogue.put(Sketch("new\(searched == nil)\(round)-\(moment)", at: moment, box: area))
+                        try await catalogue.put(
+                            Sketch("new\(searched == nil)\(round)-\(moment)", at: moment, box: area))
                     }
                 } while query.token != nil && pages.count < 100
                 let forwards = pages.flatMap { $0.items.map(\.id) }
@@ -47,7 +50,8 @@ import Wire
     @Test("the count of the first page stays that of all", arguments: TestEngine.allCases)
     func counted(engine: TestEngine) async throws {
         try await engine.withCatalogue { catalogue in
-            try await catalogue.put(all: (0..<300).map { Sketch("i\($0)", at: Int64($0 * 1000), box: try! box(0, 0, 1, 1)) })
+            try await catalogue.put(
+                all: (0..<300).map { try Sketch("i\($0)", at: Int64($0 * 1000), box: box(0, 0, 1, 1)) })
             var query = SearchQuery(visible: try await catalogue.directory())
             let first = try await catalogue.search(query)
             #expect(first.matched == MatchedCount(count: 300, isEstimate: false))
@@ -73,7 +77,10 @@ import Wire
             let text = try #require(try await catalogue.search(query).next?.text)
             query.token = try PageToken(text)
             #expect(try await catalogue.search(query).items.map(\.id) == ["i2", "i1"])
-            for bad in ["", "x", "AAAA", text + "A", String(text.dropLast()), String(repeating: "A", count: 100_000), "next:\(text)"] {
+            for bad in [
+                "", "x", "AAAA", text + "A", String(text.dropLast()), String(repeating: "A", count: 100_000),
+                "next:\(text)",
+            ] {
                 #expect(throws: CatalogueError.self, "\(bad.prefix(50))") { try PageToken(bad) }
             }
             var random = SeededGenerator(seed: 3)
@@ -91,7 +98,8 @@ import Wire
     @Test("a token of another search finds what that search may find", arguments: TestEngine.allCases)
     func foreignToken(engine: TestEngine) async throws {
         try await engine.withCatalogue { catalogue in
-            try await catalogue.put(all: (0..<20).map { Sketch("i\($0)", at: Int64($0) * 100, box: try! box(0, 0, 1, 1)) })
+            try await catalogue.put(
+                all: (0..<20).map { try Sketch("i\($0)", at: Int64($0) * 100, box: box(0, 0, 1, 1)) })
             var query = SearchQuery(visible: try await catalogue.directory())
             query.limit = 3
             let first = try await catalogue.search(query)
@@ -103,7 +111,8 @@ import Wire
                         var other = SearchQuery(visible: try await catalogue.directory())
                         other.token = token
                         other.area = area
-                        other.interval = SearchInterval(from: Timestamp(seconds: seconds), to: Timestamp(seconds: seconds + 500))
+                        other.interval = SearchInterval(
+                            from: Timestamp(seconds: seconds), to: Timestamp(seconds: seconds + 500))
                         #expect(try await catalogue.search(other).items.count <= 10)
                     }
                 }

@@ -23,7 +23,9 @@ import Wire
     func antimeridian(west: Double, south: Double, east: Double, north: Double, expected: [String]) async throws {
         for engine in TestEngine.allCases {
             try await engine.withCatalogue { catalogue in
-                let halves: Geometry = .multiPolygon([[ring(try box(179, 0, 180, 1))], [ring(try box(-180, 0, -179, 1))]])
+                let halves: Geometry = .multiPolygon([
+                    [ring(try box(179, 0, 180, 1))], [ring(try box(-180, 0, -179, 1))],
+                ])
                 try await catalogue.put(all: [
                     Sketch("across", geometry: halves, bbox: [179, 0, -179, 1]),
                     // The box of one that knows nothing of the antimeridian.
@@ -31,7 +33,10 @@ import Wire
                     Sketch(
                         "drawn",
                         geometry: .polygon([
-                            [Position(179, 0), Position(-179, 0), Position(-179, 1), Position(179, 1), Position(179, 0)]
+                            [
+                                Position(179, 0), Position(-179, 0), Position(-179, 1), Position(179, 1),
+                                Position(179, 0),
+                            ]
                         ]), bbox: [179, 0, -179, 1]),
                     Sketch("east", box: try box(177, 0, 178, 1)),
                     Sketch("west", box: try box(-178, 0, -177, 1)),
@@ -55,9 +60,9 @@ import Wire
         try await engine.withCatalogue { catalogue in
             let triangle: Geometry = .polygon([[Position(0, 0), Position(10, 0), Position(0, 10), Position(0, 0)]])
             try await catalogue.put(Sketch("triangle", geometry: triangle, bbox: [0, 0, 10, 10]))
-            #expect(try await catalogue.ids { $0.area = .box(try! box(8, 8, 9, 9)) } == [])
-            #expect(try await catalogue.ids { $0.area = .box(try! box(1, 1, 9, 9)) } == ["triangle"])
-            #expect(try await catalogue.ids { $0.area = .box(try! box(5, 5, 9, 9)) } == ["triangle"])
+            #expect(try await catalogue.ids { $0.area = .box(try box(8, 8, 9, 9)) } == [])
+            #expect(try await catalogue.ids { $0.area = .box(try box(1, 1, 9, 9)) } == ["triangle"])
+            #expect(try await catalogue.ids { $0.area = .box(try box(5, 5, 9, 9)) } == ["triangle"])
             #expect(try await catalogue.ids { $0.area = .geometry(.point(Position(6, 6))) } == [])
             #expect(try await catalogue.ids { $0.area = .geometry(.point(Position(4, 4))) } == ["triangle"])
         }
@@ -66,7 +71,8 @@ import Wire
     @Test(
         "a time range matches where it overlaps, both ends included",
         arguments: [
-            (nil, nil, ["century", "day", "moment", "nominal"]), (0, 99, ["century"]), (100, 100, ["century", "moment"]),
+            (nil, nil, ["century", "day", "moment", "nominal"]), (0, 99, ["century"]),
+            (100, 100, ["century", "moment"]),
             (100, nil, ["century", "day", "moment", "nominal"]), (nil, 100, ["century", "moment"]),
             (101, 199, ["century"]), (199, 200, ["century", "day"]), (250, 260, ["century", "day"]),
             (301, 310, ["century"]), (300, 310, ["century", "day"]), (5_000_000_000, nil, []), (nil, -10, []),
@@ -81,9 +87,13 @@ import Wire
                     // Sorted by a moment that lies outside of its range.
                     Sketch("nominal", at: 900, from: 400, to: 450),
                 ])
-                let interval = SearchInterval(from: from.map(Timestamp.init(seconds:)), to: to.map(Timestamp.init(seconds:)))
+                let interval = SearchInterval(
+                    from: from.map(Timestamp.init(seconds:)), to: to.map(Timestamp.init(seconds:)))
                 #expect(try await catalogue.ids { $0.interval = interval }.sorted() == expected)
-                #expect(try await catalogue.ids { $0.interval = interval; $0.collections = ["eo"] }.sorted() == expected)
+                #expect(
+                    try await catalogue.ids {
+                        $0.interval = interval; $0.collections = ["eo"]
+                    }.sorted() == expected)
             }
         }
     }
@@ -105,8 +115,14 @@ import Wire
             #expect(try await found { $0.ids = ["a", "none", "a"] } == ["eo/a", "sar/a"])
             #expect(try await found { $0.collections = ["sar", "secret", "none"] } == ["sar/a", "sar/b"])
             #expect(try await found { $0.collections = ["secret"] } == [])
-            #expect(try await found { $0.collections = ["sar"]; $0.ids = ["b"] } == ["sar/b"])
-            #expect(try await found { $0.ids = ["b"]; $0.interval = SearchInterval(from: nil, to: Timestamp(seconds: 1)) } == [])
+            #expect(
+                try await found {
+                    $0.collections = ["sar"]; $0.ids = ["b"]
+                } == ["sar/b"])
+            #expect(
+                try await found {
+                    $0.ids = ["b"]; $0.interval = SearchInterval(from: nil, to: Timestamp(seconds: 1))
+                } == [])
             let nobody = try await catalogue.directory().filtered(to: [])
             #expect(try await catalogue.search(SearchQuery(visible: nobody)).items.isEmpty)
         }
@@ -188,13 +204,18 @@ private struct RandomWorld {
         for index in 0..<count {
             // Most lie close together in place and time, some far out.
             let isNear = Int.random(in: 0..<4, using: &random) > 0
-            let west = isNear ? Double.random(in: 165...185, using: &random) : Double.random(in: -180...180, using: &random)
-            let south = isNear ? Double.random(in: -20 ... -10, using: &random) : Double.random(in: -90...88, using: &random)
+            let west =
+                isNear ? Double.random(in: 165...185, using: &random) : Double.random(in: -180...180, using: &random)
+            let south =
+                isNear ? Double.random(in: -20 ... -10, using: &random) : Double.random(in: -90...88, using: &random)
             func wrapped(_ longitude: Double) -> Double { longitude > 180 ? longitude - 360 : longitude }
             let area = try box(
                 wrapped(west), south, wrapped(west + Double.random(in: 0...4, using: &random)),
                 south + Double.random(in: 0...2, using: &random))
-            let datetime = isNear ? Int64.random(in: 1_000_000...1_000_300, using: &random) : Int64.random(in: 0...100_000_000, using: &random)
+            let datetime =
+                isNear
+                ? Int64.random(in: 1_000_000...1_000_300, using: &random)
+                : Int64.random(in: 0...100_000_000, using: &random)
             var sketch = Sketch("i\(index)", in: collections[index % collections.count], at: datetime, box: area)
             var thing = Thing(sketch: sketch, box: area, start: datetime, end: datetime)
             if index % 50 == 0 {
@@ -211,7 +232,8 @@ private struct RandomWorld {
 
     func restrict(_ query: inout SearchQuery, using random: inout SeededGenerator) throws {
         if Bool.random(using: &random) {
-            query.collections = Array(collections.shuffled(using: &random).prefix(Int.random(in: 1...4, using: &random)))
+            query.collections = Array(
+                collections.shuffled(using: &random).prefix(Int.random(in: 1...4, using: &random)))
         }
         if Int.random(in: 0..<4, using: &random) > 0 {
             let west = Double.random(in: -180...180, using: &random)
@@ -222,14 +244,17 @@ private struct RandomWorld {
             let north = min(90, south + size)
             let isNear = Bool.random(using: &random)
             query.area = .box(
-                isNear ? try box(170, -18, size > 5 ? -178 : 170 + size, -18 + min(size, 8)) : try box(west, south, east, north))
+                isNear
+                    ? try box(170, -18, size > 5 ? -178 : 170 + size, -18 + min(size, 8))
+                    : try box(west, south, east, north))
         }
         if Bool.random(using: &random) {
             let from = Int64.random(in: -10...100_000_000, using: &random)
             let near = Int64.random(in: 1_000_000...1_000_300, using: &random)
             let intervals: [(Int64?, Int64?)] =
                 [
-                    (nil, from), (from, nil), (from, from + 10_000_000), (near, near + 5), (near, near), (near - 50, near + 50),
+                    (nil, from), (from, nil), (from, from + 10_000_000), (near, near + 5), (near, near),
+                    (near - 50, near + 50),
                 ]
             let interval = intervals.randomElement(using: &random) ?? (nil, nil)
             query.interval = SearchInterval(

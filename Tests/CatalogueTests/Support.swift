@@ -31,7 +31,8 @@ extension Catalogue {
     func make(_ name: String) async throws {
         try await journal.database.write { transaction in
             try transaction.run(
-                "INSERT INTO collections (id, name, owner, created) VALUES (?, ?, 'ada', 0)", .init(transaction.tid), .init(name))
+                "INSERT INTO collections (id, name, owner, created) VALUES (?, ?, 'ada', 0)", .init(transaction.tid),
+                .init(name))
         }
     }
 
@@ -50,10 +51,10 @@ extension Catalogue {
     }
 
     /// The ids that a search finds, page by page to its end.
-    func ids(limit: Int = 10, _ change: (inout SearchQuery) -> Void = { _ in }) async throws -> [String] {
+    func ids(limit: Int = 10, _ change: (inout SearchQuery) throws -> Void = { _ in }) async throws -> [String] {
         var query = SearchQuery(visible: try await directory())
         query.limit = limit
-        change(&query)
+        try change(&query)
         var out: [String] = []
         while true {
             let page = try await search(query)
@@ -76,7 +77,8 @@ struct Sketch: Sendable {
     var bbox: [Double]?
 
     init(
-        _ id: String, in collection: String = "eo", at datetime: Int64? = 0, from start: Int64? = nil, to end: Int64? = nil,
+        _ id: String, in collection: String = "eo", at datetime: Int64? = 0, from start: Int64? = nil,
+        to end: Int64? = nil,
         geometry: Geometry? = nil, bbox: [Double]? = nil
     ) {
         (self.id, self.collection, self.datetime, self.start, self.end) = (id, collection, datetime, start, end)

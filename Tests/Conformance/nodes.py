@@ -58,13 +58,15 @@ class Node:
         return self.home / "stderr.log"
 
     def start(self):
-        command = [BINARY, "serve", "--data", str(self.data), "--metadata", self.metadata, "--json"]
+        command = [
+            BINARY, "serve", "--data", str(self.data), "--metadata", self.metadata, "--settle-seconds", "1", "--json"]
         for face, port in self.ports.items():
             command += [f"--{face}", f"127.0.0.1:{port}"]
         if self.tls:
             command.append("--tls")
-        environment = {
-            **clean_environment(), "HOME": str(self.home), "MARTLET_ADMIN_PASSWORD": self.password, **self.environment}
+        environment = {**clean_environment(), "HOME": str(self.home), **self.environment}
+        if self.password is not None:
+            environment["MARTLET_ADMIN_PASSWORD"] = self.password
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
                 command + self.options, stdout=subprocess.PIPE, stderr=log, cwd=self.home, env=environment)

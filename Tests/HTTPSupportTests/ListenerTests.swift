@@ -57,10 +57,11 @@ import Testing
             let piece = ByteBuffer(repeating: 7, count: 1 << 20)
             var request = HTTPClientRequest(url: listener.url + "/x")
             request.method = .PUT
-            request.body = .stream(AsyncStream { continuation in
-                for _ in 0..<64 { continuation.yield(piece) }
-                continuation.finish()
-            }, length: .known(64 << 20))
+            request.body = .stream(
+                AsyncStream { continuation in
+                    for _ in 0..<64 { continuation.yield(piece) }
+                    continuation.finish()
+                }, length: .known(Int64(64 << 20)))
             let response = try await HTTPClient.shared.execute(request, timeout: .seconds(60))
             #expect(String(buffer: try await response.body.collect(upTo: 100)) == "\(64 << 20)")
         }
@@ -84,7 +85,8 @@ import Testing
     @Test("requests on one connection are answered one after the other")
     func pipelining() async throws {
         try await withListener({ Response(.ok, type: "text/plain", text: $0.rawPath) }) { listener in
-            let text = (0..<5).map { "GET /\($0) HTTP/1.1\r\nHost: x\r\n\($0 == 4 ? "Connection: close\r\n" : "")\r\n" }.joined()
+            let text = (0..<5).map { "GET /\($0) HTTP/1.1\r\nHost: x\r\n\($0 == 4 ? "Connection: close\r\n" : "")\r\n" }
+                .joined()
             let answers = try await exchange(listener, text)
             #expect(answers.components("/0", "/1", "/2", "/3", "/4"))
         }
@@ -104,7 +106,8 @@ import Testing
         }) { listener in
             let channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
                 .connect(host: "127.0.0.1", port: listener.port).get()
-            try await channel.writeAndFlush(ByteBuffer(string: "PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nabc"))
+            try await channel.writeAndFlush(
+                ByteBuffer(string: "PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nabc"))
             try await channel.close()
             var iterator = outcome.stream.makeAsyncIterator()
             #expect(await iterator.next() == true)
@@ -113,7 +116,10 @@ import Testing
 
     @Test(
         "what is no HTTP is refused, and the next client is served",
-        arguments: ["\u{0}\u{1}\u{2}\r\n\r\n", "GET\r\n\r\n", "GET / HTTP/9.9\r\n\r\n", "POST / HTTP/1.1\r\nContent-Length: -1\r\n\r\n"])
+        arguments: [
+            "\u{0}\u{1}\u{2}\r\n\r\n", "GET\r\n\r\n", "GET / HTTP/9.9\r\n\r\n",
+            "POST / HTTP/1.1\r\nContent-Length: -1\r\n\r\n",
+        ])
     func garbage(text: String) async throws {
         try await withListener({ _ in Response(.ok, type: "text/plain", text: "fine") }) { listener in
             let answer = try await exchange(listener, text)
@@ -128,10 +134,12 @@ import Testing
         struct Failed: Error {}
         try await withListener({ request in
             if request.rawPath == "/fails" {
-                return Response(.ok, body: .stream(length: 100) { writer in
-                    try await writer.write(ByteBuffer(string: "half"))
-                    throw Failed()
-                })
+                return Response(
+                    .ok,
+                    body: .stream(length: 100) { writer in
+                        try await writer.write(ByteBuffer(string: "half"))
+                        throw Failed()
+                    })
             }
             return Response(.ok, type: "text/plain", text: "hello")
         }) { listener in

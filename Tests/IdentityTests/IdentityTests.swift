@@ -12,7 +12,8 @@ import Wire
             try await engine.withDatabase(Journal.migrations + Identity.migrations) { database in
                 let master = try MasterKey.open(path: folder + "/master.key", creates: true)
                 // A low cost: these tests are about who gets in, not about how long it takes.
-                try await body(Identity(journal: Journal(database: database, node: "test"), master: master, passwordCost: 16))
+                try await body(
+                    Identity(journal: Journal(database: database, node: "test"), master: master, passwordCost: 16))
             }
         }
     }
@@ -62,7 +63,9 @@ import Wire
                 try await identity.createAccount(name: name, kind: .person, password: "correct horse", by: "test")
             }
             for _ in 0..<5 {
-                #expect(await code { _ = try await identity.login(name: "ada", password: "nonsense", address: "10.0.0.1") } == .invalidCredentials)
+                #expect(
+                    await code { _ = try await identity.login(name: "ada", password: "nonsense", address: "10.0.0.1") }
+                        == .invalidCredentials)
             }
             let refused = await #expect(throws: IdentityError.self) {
                 _ = try await identity.login(name: "ada", password: "correct horse", address: "10.0.0.2")
@@ -73,10 +76,13 @@ import Wire
         }
     }
 
-    @Test("names are checked", arguments: ["", "a b", "a/b", "anonymous", "..", "ä", String(repeating: "a", count: 65)])
+    @Test(
+        "names are checked", arguments: ["", "a b", "a/b", "anonymous", "..", "ä", String(repeating: "a", count: 65)])
     func names(name: String) async throws {
         try await withIdentity { identity in
-            #expect(await code { try await identity.createAccount(name: name, kind: .person, password: nil, by: "test") } == .invalidName)
+            #expect(
+                await code { try await identity.createAccount(name: name, kind: .person, password: nil, by: "test") }
+                    == .invalidName)
         }
     }
 
@@ -154,7 +160,8 @@ import Wire
             let none = Base64.encodeURL(Array(#"{"alg":"none","typ":"at+jwt"}"#.utf8))
             for altered in [
                 parts[0] + "." + parts[1] + ".", none + "." + parts[1] + ".", none + "." + parts[1] + "." + parts[2],
-                parts[0] + "." + parts[1] + "." + String(parts[2].reversed()), "", ".", "..", "a.b.c", String(repeating: "a", count: 9000),
+                parts[0] + "." + parts[1] + "." + String(parts[2].reversed()), "", ".", "..", "a.b.c",
+                String(repeating: "a", count: 9000),
             ] {
                 #expect(await code { _ = try await authority.principal(token: altered) } == .invalidToken)
             }

@@ -5,7 +5,9 @@ import Testing
 import Wire
 
 @Suite struct JournalTests {
-    private func withJournal(_ engine: TestEngine, node: String = "a", _ body: (Journal) async throws -> Void) async throws {
+    private func withJournal(_ engine: TestEngine, node: String = "a", _ body: (Journal) async throws -> Void)
+        async throws
+    {
         try await engine.withDatabase(Journal.migrations) { try await body(Journal(database: $0, node: node)) }
     }
 
@@ -14,7 +16,9 @@ import Wire
         try await withJournal(engine) { journal in
             for number in 0..<20 {
                 try await journal.write { _, events in
-                    events.record(EventKind("test.happened"), by: "ada", on: "thing/\(number)") { $0.member("n", number) }
+                    events.record(EventKind("test.happened"), by: "ada", on: "thing/\(number)") {
+                        $0.member("n", number)
+                    }
                     events.record(EventKind("test.more"), by: "ada", on: "thing/\(number)")
                 }
             }
@@ -82,7 +86,8 @@ import Wire
     func accesses(engine: TestEngine) async throws {
         try await withJournal(engine) { journal in
             let record = AccessRecord(
-                principal: "ada", action: "s3:GetObject", resource: "r", address: "127.0.0.1", isAllowed: true, reason: "because")
+                principal: "ada", action: "s3:GetObject", resource: "r", address: "127.0.0.1", isAllowed: true,
+                reason: "because")
             for _ in 0..<500 { journal.note(record) }
             try await journal.flushAccesses()
             let counts = try await journal.read { reader in

@@ -38,7 +38,8 @@ struct Node {
 
     func ledger(origin: String = "test.example/martlet") async throws -> Ledger {
         try await Ledger.open(
-            journal: journal, identity: Identity(journal: journal, master: master), authority: authority, origin: origin)
+            journal: journal, identity: Identity(journal: journal, master: master), authority: authority, origin: origin
+        )
     }
 }
 
@@ -50,7 +51,9 @@ func digest(_ number: Int) -> String {
 func draft(_ number: Int, contents: Int = 2, event: TraceEvent = .create) -> TraceDraft {
     TraceDraft(
         name: "product-\(number)", size: Int64(number), hash: digest(number),
-        contents: (0..<contents).map { Trace.Content(path: "product-\(number)/file-\($0)", hash: digest(1_000_000 + 1000 * number + $0)) },
+        contents: (0..<contents).map {
+            Trace.Content(path: "product-\(number)/file-\($0)", hash: digest(1_000_000 + 1000 * number + $0))
+        },
         event: event, origin: "test@test.example", collection: 7, product: "eo/product-\(number)")
 }
 
@@ -64,7 +67,8 @@ func verified(_ note: [UInt8], _ vkey: String) throws -> Checkpoint {
 /// All entries of the log, from its bundles.
 func entries(_ ledger: Ledger, size: UInt64) async throws -> [[UInt8]] {
     var entries: [[UInt8]] = []
-    while let tile = Tile.at(.entries, index: UInt64(entries.count) / 256, size: size) {
+    while entries.count < size {
+        let tile = try #require(Tile.at(.entries, index: UInt64(entries.count) / 256, size: size))
         let bytes = try #require(try await ledger.tile(tile.path))
         entries += try EntryBundle.decode(bytes, width: tile.width).map { Array($0) }
     }

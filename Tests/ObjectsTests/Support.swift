@@ -30,9 +30,12 @@ func withObjects(_ engine: TestEngine = .sqlite, _ body: (Objects) async throws 
 
 extension Objects {
     @discardableResult
-    func put(_ key: String, _ bytes: [UInt8], piece: Int = 100_000, in collection: String = "eo1") async throws -> ObjectVersion {
+    func put(_ key: String, _ bytes: [UInt8], piece: Int = 100_000, in collection: String = "eo1") async throws
+        -> ObjectVersion
+    {
         try await put(
-            collection: collection, key: key, description: ObjectDescription(), expecting: BodyExpectations(), by: "ada",
+            collection: collection, key: key, description: ObjectDescription(), expecting: BodyExpectations(),
+            by: "ada",
             body: Pieces(bytes, piece))
     }
 

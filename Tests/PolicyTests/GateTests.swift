@@ -25,12 +25,15 @@ import Wire
             try await engine.withDatabase(Journal.migrations + Identity.migrations + Policies.migrations) { database in
                 let journal = Journal(database: database, node: "test")
                 let identity = Identity(
-                    journal: journal, master: try MasterKey.open(path: folder + "/master.key", creates: true), passwordCost: 16)
+                    journal: journal, master: try MasterKey.open(path: folder + "/master.key", creates: true),
+                    passwordCost: 16)
                 _ = try await identity.bootstrap(password: "correct horse")
                 try await identity.createAccount(name: "ada", kind: .person, password: "correct horse", by: "admin")
                 let policies = try Policies(journal: journal)
                 try await body(
-                    House(identity: identity, policies: policies, gate: Gate(policies: policies, journal: journal), journal: journal))
+                    House(
+                        identity: identity, policies: policies, gate: Gate(policies: policies, journal: journal),
+                        journal: journal))
             }
         }
     }
@@ -49,7 +52,8 @@ import Wire
             #expect(try await house.gate.decide(admin, "s3:DeleteBucket", on: "arn:aws:s3:::eo", context).isAllowed)
             let denied = try await house.gate.decide(ada, "s3:GetObject", on: "arn:aws:s3:::eo/a", context)
             #expect(!denied.isAllowed)
-            #expect(try await !house.gate.decide(.anonymous, "s3:GetObject", on: "arn:aws:s3:::eo/a", context).isAllowed)
+            #expect(
+                try await !house.gate.decide(.anonymous, "s3:GetObject", on: "arn:aws:s3:::eo/a", context).isAllowed)
         }
     }
 
@@ -75,7 +79,9 @@ import Wire
         }
     }
 
-    @Test("a denial is in the journal with its reason; an allowed read is an access record", arguments: TestEngine.allCases)
+    @Test(
+        "a denial is in the journal with its reason; an allowed read is an access record",
+        arguments: TestEngine.allCases)
     func records(engine: TestEngine) async throws {
         try await withHouse(engine) { house in
             let ada = try await house.principal("ada")
@@ -112,9 +118,11 @@ import Wire
             let ada = try await house.principal("ada")
             #expect(try await house.gate.decide(ada, "s3:PutObject", on: "arn:aws:s3:::home/ada/x", context).isAllowed)
             #expect(try await !house.gate.decide(ada, "s3:PutObject", on: "arn:aws:s3:::home/bob/x", context).isAllowed)
-            #expect(try await !house.gate.decide(ada, "s3:DeleteObject", on: "arn:aws:s3:::home/ada/x", context).isAllowed)
+            #expect(
+                try await !house.gate.decide(ada, "s3:DeleteObject", on: "arn:aws:s3:::home/ada/x", context).isAllowed)
             let inside = RequestContext(address: "10.1.2.3", isSecure: true)
-            #expect(try await house.gate.decide(ada, "s3:DeleteObject", on: "arn:aws:s3:::home/ada/x", inside).isAllowed)
+            #expect(
+                try await house.gate.decide(ada, "s3:DeleteObject", on: "arn:aws:s3:::home/ada/x", inside).isAllowed)
         }
     }
 

@@ -34,10 +34,15 @@ import Testing
         #expect(try operation(.GET, "/eo/a/b%20c?x-id=GetObject&X-Amz-Signature=0") == .getObject(address, []))
         #expect(try operation(.PUT, "/eo/a/b%20c") == .putObject(address))
         #expect(try operation(.PUT, "/eo/a/b%20c", ["x-amz-copy-source": "x/y"]) == .copyObject(address))
-        #expect(try operation(.PUT, "/eo/a/b%20c?partNumber=3&uploadId=u") == .uploadPart(address, uploadID: "u", number: 3))
+        #expect(
+            try operation(.PUT, "/eo/a/b%20c?partNumber=3&uploadId=u") == .uploadPart(address, uploadID: "u", number: 3)
+        )
         #expect(try operation(.POST, "/eo/a/b%20c?uploads") == .createMultipartUpload(address))
         #expect(try operation(.DELETE, "/eo/a/b%20c?uploadId=u") == .abortMultipartUpload(address, uploadID: "u"))
-        guard case .listObjectsV2(_, let list) = try operation(.GET, "/eo?list-type=2&prefix=a%2F&max-keys=5000&encoding-type=url") else {
+        guard
+            case .listObjectsV2(_, let list) = try operation(
+                .GET, "/eo?list-type=2&prefix=a%2F&max-keys=5000&encoding-type=url")
+        else {
             Issue.record("not a listing")
             return
         }
@@ -48,14 +53,18 @@ import Testing
     @Test(
         "an unknown sub-resource is refused on every method and never falls through",
         arguments: [
-            "website", "torrent", "inventory", "analytics", "accelerate", "logging", "metrics", "notification", "requestPayment",
-            "intelligent-tiering", "policyStatus", "attributes", "legal-hold", "retention", "restore", "select", "versions", "nonsense",
-            "nonsense=1", "acl", "lifecycle", "cors", "policy", "tagging", "object-lock", "encryption", "versioning", "replication",
+            "website", "torrent", "inventory", "analytics", "accelerate", "logging", "metrics", "notification",
+            "requestPayment",
+            "intelligent-tiering", "policyStatus", "attributes", "legal-hold", "retention", "restore", "select",
+            "versions", "nonsense",
+            "nonsense=1", "acl", "lifecycle", "cors", "policy", "tagging", "object-lock", "encryption", "versioning",
+            "replication",
         ])
     func unknown(name: String) {
         // What is answered for a bucket that is asked about it.
         let onBucket: Set<String> = [
-            "acl", "versioning", "policy", "cors", "tagging", "lifecycle", "website", "encryption", "replication", "object-lock",
+            "acl", "versioning", "policy", "cors", "tagging", "lifecycle", "website", "encryption", "replication",
+            "object-lock",
         ]
         for method in [HTTPMethod.GET, .PUT, .DELETE, .POST, .HEAD] {
             if method != .GET || !onBucket.contains(name) {

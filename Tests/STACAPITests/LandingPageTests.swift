@@ -16,11 +16,15 @@ import Wire
             #expect(page.response.headers.first(name: "access-control-allow-origin") == "*")
             #expect(page.json["type"] == "Catalog")
             for (rel, href) in [
-                ("root", "http://node:8080/stac/"), ("self", "http://node:8080/stac/"), ("data", "http://node:8080/stac/collections"),
+                ("root", "http://node:8080/stac/"), ("self", "http://node:8080/stac/"),
+                ("data", "http://node:8080/stac/collections"),
                 ("conformance", "http://node:8080/stac/conformance"), ("service-desc", "http://node:8080/stac/api"),
                 ("search", "http://node:8080/stac/search"), ("child", "http://node:8080/stac/collections/eo"),
             ] { #expect(page.link(rel)?["href"]?.string == href) }
-            #expect(page.json["links"]?.array?.filter { $0["rel"] == "search" }.compactMap { $0["method"]?.string } == ["GET", "POST"])
+            #expect(
+                page.json["links"]?.array?.filter { $0["rel"] == "search" }.compactMap { $0["method"]?.string } == [
+                    "GET", "POST",
+                ])
             #expect(page.json["links"]?.array?.filter { $0["rel"] == "child" }.count == 1)
             let conformance = try await face.get("/conformance")
             #expect(conformance.json["conformsTo"] == page.json["conformsTo"])
@@ -33,7 +37,8 @@ import Wire
         try await Face.with { face in
             try await face.put("a")
             let document = try await face.get("/api")
-            #expect(document.response.headers.first(name: "content-type") == "application/vnd.oai.openapi+json;version=3.0")
+            #expect(
+                document.response.headers.first(name: "content-type") == "application/vnd.oai.openapi+json;version=3.0")
             let paths = try #require(document.json["paths"]?.object?.members)
             #expect(paths.count == 8)
             for path in paths {

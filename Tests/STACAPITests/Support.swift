@@ -47,7 +47,8 @@ struct Face: Sendable {
     private func furnish() async throws {
         for name in ["eo", "secret"] { try await make(name) }
         for name in ["ada", "bob"] {
-            try await identity.createAccount(name: name, kind: .person, displayName: name, password: Self.password, by: "test")
+            try await identity.createAccount(
+                name: name, kind: .person, displayName: name, password: Self.password, by: "test")
         }
         try await allow("everyone", "arn:martlet:stac:::eo*", to: .everyone)
         try await allow("ada", "arn:martlet:stac:::*", to: .account("ada"))
@@ -58,7 +59,8 @@ struct Face: Sendable {
     /// Makes a collection: the module `objects` would give it a key as well.
     func make(_ name: String) async throws {
         try await catalogue.journal.database.write { transaction in
-            try transaction.run("INSERT INTO spaces (id, name, sealed_key) VALUES (1, 'main', ?) ON CONFLICT DO NOTHING", .blob([]))
+            try transaction.run(
+                "INSERT INTO spaces (id, name, sealed_key) VALUES (1, 'main', ?) ON CONFLICT DO NOTHING", .blob([]))
             try transaction.run(
                 "INSERT INTO collections (id, space, name, owner, created, sealed_key) VALUES (?, 1, ?, 'ada', 0, ?)",
                 .init(transaction.tid), .init(name), .blob([]))
@@ -66,7 +68,8 @@ struct Face: Sendable {
     }
 
     func allow(_ name: String, _ resource: String, to subject: Policy.Attachment) async throws {
-        let document = #"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"stac:*","Resource":"\#(resource)"}]}"#
+        let document =
+            #"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"stac:*","Resource":"\#(resource)"}]}"#
         try await policies.store(name: name, document: document, by: "test")
         try await policies.attach(name, to: subject, by: "test")
     }
@@ -77,7 +80,9 @@ struct Face: Sendable {
     }
 
     /// Puts an item whose geometry is a small box.
-    func put(_ id: String, in collection: String = "eo", at seconds: Int64 = 0, west: Double = 0, south: Double = 0) async throws {
+    func put(_ id: String, in collection: String = "eo", at seconds: Int64 = 0, west: Double = 0, south: Double = 0)
+        async throws
+    {
         let text = """
             {"type":"Feature","stac_version":"1.1.0","id":"\(id)","collection":"\(collection)",
             "geometry":{"type":"Polygon","coordinates":[[[\(west),\(south)],[\(west + 1),\(south)],[\(west + 1),\(south + 1)],[\(west),\(south + 1)],[\(west),\(south)]]]},
@@ -115,10 +120,12 @@ struct Face: Sendable {
         headers.replaceOrAdd(name: "Host", value: "node:8080")
         if let name { headers.replaceOrAdd(name: "Authorization", value: "Bearer \(try await token(name))") }
         // Links lead back to the node by their whole address.
-        let target = path.hasPrefix("http://node:8080") ? String(path.dropFirst("http://node:8080".count)) : "/stac" + path
+        let target =
+            path.hasPrefix("http://node:8080") ? String(path.dropFirst("http://node:8080".count)) : "/stac" + path
         let request = Request(
             method: method, target: target, headers: headers, body: RequestBody(ByteBuffer(string: body)),
-            connection: ConnectionInfo(remoteAddress: "192.0.2.1", localAddress: "127.0.0.1:8080", isSecure: false), id: "r1")
+            connection: ConnectionInfo(remoteAddress: "192.0.2.1", localAddress: "127.0.0.1:8080", isSecure: false),
+            id: "r1")
         let segments = try #require(request.segments)
         let response = await service.respond(to: request, path: Array(segments.dropFirst()))
         var text = ""

@@ -9,7 +9,9 @@ import Testing
     ]
 
     /// Targets that others of their own storey may import.
-    private static let shared = ["Formats": ["Wire"], "Core": ["Journal", "Identity", "Policy"], "APIs": ["HTTPSupport"]]
+    private static let shared = [
+        "Formats": ["Wire", "BLAKE3", "MerkleLog"], "Core": ["Journal", "Identity", "Policy"], "APIs": ["HTTPSupport"],
+    ]
 
     private struct Source {
         var path: String
@@ -28,11 +30,15 @@ import Testing
             for (number, line) in source.lines.enumerated() {
                 guard let name = Self.imported(line), let storey = homes[name], name != source.target else { continue }
                 let isShared = storey == source.storey && Self.shared[storey]?.contains(name) == true
+                // A C shim is part of the one target that it is for.
+                let isShim =
+                    name.hasPrefix("C") && name.dropFirst().first?.isUppercase == true && storey == source.storey
                 let isBelow = (Self.rank[storey] ?? 0) < (Self.rank[source.storey] ?? 0)
                 // The command line speaks to a node as a client does, and starts one; it knows formats and no more.
-                let isClient = source.storey == "martlet" && storey != "Formats" && storey != "Server" && name != "CMemory"
+                let isClient =
+                    source.storey == "martlet" && storey != "Formats" && storey != "Server" && name != "CMemory"
                 #expect(
-                    (isBelow || isShared) && !isClient,
+                    (isBelow || isShared || isShim) && !isClient,
                     "\(source.path):\(number + 1): \(source.storey)/\(source.target) may not import \(storey)/\(name)")
             }
         }
@@ -59,15 +65,20 @@ import Testing
     @Test("nothing banned, no line over 120 columns, no file that nobody can read in one go")
     func style() throws {
         for source in try Self.sources() where source.path.hasSuffix(".swift") {
+            var isInLiteral = false
             for (number, line) in source.lines.enumerated() {
+                if line.contains("\"\"\"") { isInLiteral.toggle() }
                 for (word, instead) in Self.banned where (line + "\n").contains(word) {
                     // Wire's own parser may carry the name.
                     if word == "XMLParser(", source.target == "Wire" { continue }
                     Issue.record("\(source.path):\(number + 1): \(word.trimmed) is not used here; \(instead) is")
                 }
-                if line.count > 120 { Issue.record("\(source.path):\(number + 1): \(line.count) columns; at most 120") }
+                // A sentence for people stays in one literal, so that it can be searched for.
+                if line.count > 120, !isInLiteral, !line.contains("\"") { Issue.record("\(source.path):\(number + 1): \(line.count) columns; at most 120") }
             }
-            if source.lines.count > 500 { Issue.record("\(source.path): \(source.lines.count) lines: it has two subjects; split it") }
+            if source.lines.count > 500 {
+                Issue.record("\(source.path): \(source.lines.count) lines: it has two subjects; split it")
+            }
         }
     }
 
@@ -75,7 +86,9 @@ import Testing
 
     private static func imported(_ line: some StringProtocol) -> String? {
         var words = line.split(separator: " ")
-        while let first = words.first, ["package", "public", "internal", "private", "@testable", "@preconcurrency"].contains(first) {
+        while let first = words.first,
+            ["package", "public", "internal", "private", "@testable", "@preconcurrency"].contains(first)
+        {
             words.removeFirst()
         }
         guard words.first == "import", words.count >= 2 else { return nil }

@@ -44,13 +44,15 @@ struct Signer {
     }
 
     func trace(
-        _ product: Trace.Product, event: TraceEvent = .create, at time: Timestamp = .now, algorithm: TraceHashAlgorithm = .blake3
+        _ product: Trace.Product, event: TraceEvent = .create, at time: Timestamp = .now,
+        algorithm: TraceHashAlgorithm = .blake3
     ) throws -> Trace {
         let message = product.message(event: event)
         return Trace(
             id: .make(), event: event, product: product, hashAlgorithm: algorithm,
             signature: Trace.Signature(
-                signature: Base64.encode(Array(try key.signature(for: message).derRepresentation)), algorithm: "ECDSA-SHA256",
+                signature: Base64.encode(Array(try key.signature(for: message).derRepresentation)),
+                algorithm: "ECDSA-SHA256",
                 certificate: Base64.encode(issued.certificate), message: String(decoding: message, as: UTF8.self)),
             timestamp: time, origin: "test")
     }
@@ -67,7 +69,8 @@ struct Signer {
                 hashes[Subtree(level: level, index: index)] ?? .emptyTree
             }
             return TraceEvidence(
-                trace: trace, proof: InclusionBundle(index: UInt64(index), proof: proof, checkpoint: checkpoint).encoded)
+                trace: trace, proof: InclusionBundle(index: UInt64(index), proof: proof, checkpoint: checkpoint).encoded
+            )
         }
     }
 }

@@ -36,14 +36,20 @@ extension AdminService {
             let name = call.path[0]
             try await require(call, "iam:UpdateUser", on: ResourceName.account(name))
             let body = try await call.body()
-            if let password = body["password"]?.string { try await identity.setPassword(password, of: name, by: call.actor) }
-            if let isDisabled = body["disabled"]?.bool { try await identity.setDisabled(isDisabled, of: name, by: call.actor) }
+            if let password = body["password"]?.string {
+                try await identity.setPassword(password, of: name, by: call.actor)
+            }
+            if let isDisabled = body["disabled"]?.bool {
+                try await identity.setDisabled(isDisabled, of: name, by: call.actor)
+            }
             let account = try await identity.account(name)
             return Self.answer { write(members: account, &$0) }
         case (1, .DELETE):
             let name = call.path[0]
             try await require(call, "iam:DeleteUser", on: ResourceName.account(name))
-            guard name != call.actor else { throw Problem.conflict("nobody deletes the account that they are logged in with") }
+            guard name != call.actor else {
+                throw Problem.conflict("nobody deletes the account that they are logged in with")
+            }
             try await identity.deleteAccount(name, by: call.actor)
             return Response(.noContent)
         case (0, _): throw Problem.methodNotAllowed("GET, POST")

@@ -1,4 +1,5 @@
 import Catalogue
+import Geometry
 import HTTPSupport
 import Identity
 import NIOHTTP1
@@ -79,9 +80,9 @@ struct CollectionPage {
     }
 
     private func writeMap(_ files: StaticFiles, _ html: inout HTML) {
-        var shapes = items.compactMap { item in item.footprint.map { MapFigure.Shape(geometry: $0, label: item.id) } }
+        var shapes = items.compactMap { item in item.footprint.map { MapFigure.Shape($0, box: item.box, label: item.id) } }
         if shapes.isEmpty, let area = query.box ?? collection.area {
-            shapes = [MapFigure.Shape(geometry: MapFigure.outline(area), label: "what the collection covers")]
+            shapes = [MapFigure.Shape(MapFigure.outline(area), box: area, label: "what the collection covers")]
         }
         MapFigure(shapes: shapes, label: "Map of the items on this page", hasLeaflet: files.hasLeaflet).write(to: &html)
         let unplaced = items.filter { $0.footprint == nil }.count
@@ -122,7 +123,7 @@ struct CollectionPage {
 
     private func write(_ item: ItemView, _ html: inout HTML) {
         html.element("li", .set("data-footprint", item.footprint.map(MapFigure.json))) { html in
-            html.thumbnail(item)
+            html.thumbnail(item, in: items)
             html.element("div") { html in
                 html.element("a", .href(item.link), text: item.id)
                 html.element("p", .class("sub figures")) { html in

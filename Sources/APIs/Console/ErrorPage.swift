@@ -1,5 +1,6 @@
 import HTTPSupport
 import Identity
+import NIOHTTP1
 
 /// A problem in the look of the console, with a way on.
 struct ErrorPage {
@@ -16,7 +17,7 @@ struct ErrorPage {
             html.element("div", .class("empty")) { html in
                 html.element("p", .class("code"), text: "\(problem.status.code)")
                 html.element("h1", text: heading)
-                html.element("p", .class("lead"), text: problem.detail)
+                html.element("p", .class("lead"), text: detail)
                 if problem.status == .forbidden {
                     html.element(
                         "p", text: "If you should have this right, show this page to the node's administrators: the line above "
@@ -26,6 +27,12 @@ struct ErrorPage {
                 html.element("p", .class("sub"), text: "Request \(requestID)")
             }
         }
+    }
+
+    /// Core's messages begin small and have no full stop, so that they fit into others.
+    private var detail: String {
+        let text = problem.detail.prefix(1).uppercased() + problem.detail.dropFirst()
+        return text.hasSuffix(".") ? text : text + "."
     }
 
     private var heading: String {

@@ -28,8 +28,9 @@ extension HTML {
         element("time", .set("datetime", times.upperBound.rfc3339), text: Words.time(times.upperBound))
     }
 
-    /// The product's picture, or an empty frame of the same size.
-    mutating func thumbnail(_ item: ItemView) {
+    /// The product's picture, or an empty frame of the same size; nothing where no item of the list has one.
+    mutating func thumbnail(_ item: ItemView, in items: some Collection<ItemView>) {
+        guard items.contains(where: { $0.picture != nil }) else { return }
         if let picture = item.picture {
             void(
                 "img", .class("thumb"), .src(Link.open(picture.href)), .set("alt", ""), .set("loading", "lazy"),

@@ -17,6 +17,9 @@ struct HomePage {
     let newest: [ItemView]
     let addresses: NodeAddresses
 
+    /// Newest items that are seen at once; the others are on the map, and in the list when it is opened.
+    private static let listedMax = 12
+
     func response(_ files: StaticFiles) -> Response {
         var page = Page("Martlet", principal)
         page.hasMap = true
@@ -37,16 +40,16 @@ struct HomePage {
 
     private func writeMap(_ files: StaticFiles, _ html: inout HTML) {
         var shapes = rows.compactMap { row in
-            row.collection.area.map { MapFigure.Shape(geometry: MapFigure.outline($0), label: row.collection.name) }
+            row.collection.area.map { MapFigure.Shape(MapFigure.outline($0), box: $0, label: row.collection.name) }
         }
-        shapes += newest.compactMap { item in item.footprint.map { MapFigure.Shape(geometry: $0, label: item.id) } }
+        shapes += newest.compactMap { item in item.footprint.map { MapFigure.Shape($0, box: item.box, label: item.id) } }
         MapFigure(
             shapes: shapes, label: "World map of what the collections cover", isWorld: true, hasLeaflet: files.hasLeaflet
         ).write(to: &html)
     }
 
     private func writeCollections(_ html: inout HTML) {
-        html.raw("<h2 id=\"all\" class=\"quiet-heading\">All collections</h2><ul class=\"cards\">")
+        html.raw("<h2 id=\"all\">All collections</h2><ul class=\"cards\">")
         for row in rows {
             let collection = row.collection
             html.element(
@@ -82,10 +85,20 @@ struct HomePage {
             return html.element(
                 "p", .class("sub"), text: "None yet. A product appears here some seconds after its last file has come.")
         }
+        writeList(newest.prefix(Self.listedMax), &html)
+        let others = newest.dropFirst(Self.listedMax)
+        guard !others.isEmpty else { return }
+        html.element("details") { html in
+            html.element("summary", text: Words.count(Int64(others.count), "more", "more"))
+            writeList(others, &html)
+        }
+    }
+
+    private func writeList(_ items: ArraySlice<ItemView>, _ html: inout HTML) {
         html.element("ol", .class("items compact")) { html in
-            for item in newest.prefix(12) {
+            for item in items {
                 html.element("li", .set("data-footprint", item.footprint.map(MapFigure.json))) { html in
-                    html.thumbnail(item)
+                    html.thumbnail(item, in: newest)
                     html.element("div") { html in
                         html.element("a", .href(item.link), text: item.id)
                         html.element("p", .class("sub")) { html in

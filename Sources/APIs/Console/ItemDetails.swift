@@ -1,3 +1,4 @@
+import Geometry
 import HTTPSupport
 import Identity
 import Wire
@@ -8,6 +9,7 @@ struct ItemDetails {
     let item: ItemView
     let reports: [TraceReport]
     let addresses: NodeAddresses
+    let vkey: String
 
     func response(_ files: StaticFiles) -> Response {
         var page = Page(item.id, principal)
@@ -27,7 +29,7 @@ struct ItemDetails {
             }
             html.element("div", .class("columns")) { html in
                 writeProperties(&html)
-                TraceSection(reports: reports, item: item, addresses: addresses).write(to: &html)
+                TraceSection(reports: reports, item: item, addresses: addresses, vkey: vkey).write(to: &html)
             }
             FilesSection(item: item).write(to: &html)
         }
@@ -56,10 +58,10 @@ struct ItemDetails {
         }
         html.element("div", .class("place"), .set("data-footprint", MapFigure.json(footprint))) { html in
             MapFigure(
-                shapes: [MapFigure.Shape(geometry: footprint, label: item.id)],
-                label: "Footprint: \(Words.place(footprint.boundingBox))", hasLeaflet: files.hasLeaflet
+                shapes: [MapFigure.Shape(footprint, box: item.box, label: item.id)],
+                label: "Footprint: \(Words.place(item.box ?? footprint.boundingBox))", hasLeaflet: files.hasLeaflet
             ).write(to: &html)
-            html.element("p", .class("sub"), text: Words.place(footprint.boundingBox))
+            html.element("p", .class("sub"), text: Words.place(item.box ?? footprint.boundingBox))
         }
     }
 

@@ -10,6 +10,8 @@ struct ItemView: Sendable {
     let product: String?
     let updated: Timestamp
     let footprint: Geometry?
+    /// Around the footprint.
+    let box: BoundingBox?
     let properties: JSONObject
     let assets: [AssetView]
 
@@ -23,6 +25,8 @@ struct ItemView: Sendable {
         product = record.product
         updated = record.updated
         footprint = document["geometry"].flatMap { $0.isNull ? nil : try? Geometry(parsing: $0) }
+        // The item's own box says whether a footprint in two parts crosses the antimeridian; the parts alone do not.
+        box = footprint.map { footprint in document["bbox"].flatMap { try? BoundingBox(parsing: $0) } ?? footprint.boundingBox }
         properties = document["properties"]?.object ?? JSONObject()
         assets = (document["assets"]?.object?.members ?? []).prefix(Self.assetsMax).map { AssetView($0, addresses: addresses) }
     }

@@ -1,4 +1,4 @@
-import Geometry
+package import Geometry
 import Glibc
 import Wire
 
@@ -6,11 +6,19 @@ import Wire
 ///
 /// Elements of the page say what is on the map by `data-footprint` (GeoJSON); the script finds them by that, so a row and its
 /// footprint know each other without a second list.
-struct MapFigure {
+package struct MapFigure {
     struct Shape {
-        var geometry: Geometry
+        let geometry: Geometry
+        /// Around the geometry; that of an item tells on which side of the antimeridian it lies.
+        let box: BoundingBox
         /// What it is, for people and screen readers.
-        var label: String
+        let label: String
+
+        init(_ geometry: Geometry, box: BoundingBox? = nil, label: String) {
+            self.geometry = geometry
+            self.box = box ?? geometry.boundingBox
+            self.label = label
+        }
     }
 
     /// Positions beyond which a footprint is drawn as its box: a page stays small, whatever geometry an item has.
@@ -49,6 +57,7 @@ struct MapFigure {
     func write(to html: inout HTML) {
         html.element("div", .class(isWorld ? "map world" : "map"), .set("data-map", isWorld ? "world" : ""), .set("aria-label", label), .set("role", "region")) { html in
             writeSVG(to: &html)
+            if !isWorld { writeLocator(to: &html) }
             if !hasLeaflet {
                 html.element(
                     "p", .class("map-note"),
@@ -58,14 +67,14 @@ struct MapFigure {
     }
 
     private func writeSVG(to html: inout HTML) {
-        let area = isWorld ? nil : Self.union(shapes.map(\.geometry.boundingBox))
+        let area = isWorld ? nil : Self.union(shapes.map(\.box))
         let frame = area.map(Self.padded) ?? (west: -180, south: -60, east: 180, north: 80)
         // Equirectangular, true to scale at the middle of what is shown.
         let middle = area == nil ? 0 : (frame.south + frame.north) / 2
         let stretch = max(0.1, cos(middle * .pi / 180))
         let box = [frame.west * stretch, -frame.north, (frame.east - frame.west) * stretch, frame.north - frame.south]
         html.element(
-            "svg", .set("viewBox", box.map { Self.number($0) }.joined(separator: " ")), .set("role", "img"),
+            "svg", .class("outline"), .set("viewBox", box.map { Self.number($0) }.joined(separator: " ")), .set("role", "img"),
             .set("aria-label", label), .set("preserveAspectRatio", "xMidYMid meet")
         ) { html in
             html.element("g", .set("transform", "scale(\(Self.number(stretch)) -1)")) { html in
@@ -80,6 +89,21 @@ struct MapFigure {
         }
     }
 
+    /// A small world with the place on it: a map of one scene has nothing else by which people know where they are.
+    private func writeLocator(to html: inout HTML) {
+        guard let area = Self.union(shapes.map(\.box)) else { return }
+        let east = area.crossesAntimeridian ? area.east + 360 : area.east
+        html.element("svg", .class("locator"), .set("viewBox", "-180 -90 360 180"), .set("aria-hidden", "true")) { html in
+            html.element("g", .set("transform", "scale(1 -1)")) { html in
+                html.element("use", .set("href", StaticFiles.worldSVG.path + "#land"), .class("land")) { _ in }
+            }
+            html.element(
+                "circle", .set("cx", Self.number((area.west + east) / 2)), .set("cy", Self.number(-(area.south + area.north) / 2)),
+                .set("r", "12")
+            ) { _ in }
+        }
+    }
+
     /// At least two degrees and a margin around it, so that something of the world is to be seen.
     private static func padded(_ box: BoundingBox) -> (west: Double, south: Double, east: Double, north: Double) {
         let east = box.crossesAntimeridian ? box.east + 360 : box.east
@@ -89,19 +113,24 @@ struct MapFigure {
         return (x - width / 2, y - height / 2, x + width / 2, y + height / 2)
     }
 
-    static func union(_ boxes: [BoundingBox]) -> BoundingBox? {
+    /// The narrowest box around all of them, across the antimeridian if that is narrower.
+    package static func union(_ boxes: [BoundingBox]) -> BoundingBox? {
         guard let first = boxes.first else { return nil }
-        return boxes.dropFirst().reduce(first) { whole, box in
-            guard !whole.crossesAntimeridian, !box.crossesAntimeridian else {
-                let belt = try? BoundingBox(
-                    west: -180, south: min(whole.south, box.south), east: 180, north: max(whole.north, box.north))
-                return belt ?? whole
-            }
-            let joined = try? BoundingBox(
-                west: min(whole.west, box.west), south: min(whole.south, box.south), east: max(whole.east, box.east),
-                north: max(whole.north, box.north))
-            return joined ?? whole
+        let south = boxes.reduce(first.south) { min($0, $1.south) }
+        let north = boxes.reduce(first.north) { max($0, $1.north) }
+        var (west, east, from0, to360) = (180.0, -180.0, 360.0, 0.0)
+        for box in boxes {
+            west = min(west, box.crossesAntimeridian ? -180 : box.west)
+            east = max(east, box.crossesAntimeridian ? 180 : box.east)
+            // The same in longitudes from 0 to 360; a box across the prime meridian takes all of them.
+            let isAcrossZero = !box.crossesAntimeridian && box.west < 0 && box.east > 0
+            from0 = min(from0, isAcrossZero ? 0 : box.west < 0 ? box.west + 360 : box.west)
+            to360 = max(to360, isAcrossZero ? 360 : box.east <= 0 ? box.east + 360 : box.east)
         }
+        if to360 - from0 < east - west, from0 <= 180, to360 > 180 {
+            return try? BoundingBox(west: from0, south: south, east: to360 - 360, north: north)
+        }
+        return try? BoundingBox(west: west, south: south, east: east, north: north)
     }
 
     private static func path(_ geometry: Geometry) -> String {

@@ -1,5 +1,7 @@
 import Catalogue
 import HTTPSupport
+import IAMPolicy
+import Ledger
 import Objects
 import Policy
 import Wire
@@ -76,7 +78,8 @@ extension ConsoleService {
         try await gate.require(caller.principal, "stac:GetItem", on: ResourceName.item(collection, id), caller.context)
         let item = try ItemView(try await catalogue.item(collection: collection, id: id), addresses: addresses)
         return ItemDetails(
-            principal: caller.principal, item: item, reports: try await TraceReport.find(item, in: ledger), addresses: addresses
+            principal: caller.principal, item: item, reports: try await TraceReport.find(item, in: ledger), addresses: addresses,
+            vkey: ledger.vkey
         ).response(files)
     }
 

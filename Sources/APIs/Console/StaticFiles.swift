@@ -2,6 +2,7 @@ import Ciphers
 import Glibc
 import HTTPSupport
 import NIOCore
+import NIOHTTP1
 import Wire
 
 /// Style sheet, script, world outline and mark, which are part of the program, and Leaflet, which is Debian's.

@@ -1,5 +1,6 @@
 import Ledger
 import MerkleLog
+import SwiftASN1
 import TraceFormat
 import Wire
 import X509

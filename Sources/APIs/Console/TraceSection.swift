@@ -1,3 +1,4 @@
+import MerkleLog
 import TraceFormat
 import Wire
 
@@ -6,6 +7,8 @@ struct TraceSection {
     let reports: [TraceReport]
     let item: ItemView
     let addresses: NodeAddresses
+    /// The log's key, for those who check without trusting the node.
+    let vkey: String
 
     func write(to html: inout HTML) {
         html.element("section", .class("panel"), .set("aria-labelledby", "trace")) { html in
@@ -23,8 +26,10 @@ struct TraceSection {
                 }
             }
             html.element("h3", text: "Check it yourself")
-            html.element("p", .class("sub"), text: "On a copy of the product, with nothing but the log's key taken from here:")
-            html.command("MARTLET_URL=\(addresses.web) martlet trace verify \(Self.shellWord("./" + first.trace.product.name))")
+            html.element("p", .class("sub"), text: "On a copy of the product. Nothing is believed but the log's key, which is in the command:")
+            html.command(
+                "MARTLET_URL=\(addresses.web) martlet trace verify --vkey \(Self.shellWord(vkey)) "
+                    + Self.shellWord("./" + first.trace.product.name))
         }
     }
 

@@ -25,8 +25,8 @@ package enum Words {
         var value = Double(bytes)
         for unit in ["kB", "MB", "GB", "TB", "PB"] {
             value /= 1000
-            // 999,950 would be rounded to 1000.0.
-            if value < 999.95 { return "\(decimal(value, digits: value < 10 ? 1 : 0)) \(unit)" }
+            // What would be rounded to 1,000 takes the next unit.
+            if value < 999.5 { return "\(decimal(value, digits: value < 10 ? 1 : 0)) \(unit)" }
         }
         return "\(count(Int64(value))) PB"
     }

@@ -14,8 +14,8 @@ package struct Caller: Sendable {
     package var signature: (authorization: Authorization, key: SigningKey)?
 }
 
-/// Finds out who makes a request: SigV4 in header or query, bearer token, or browser session. Every face uses it, and every
-/// way ends at the same principal.
+/// Finds out who makes a request: SigV4 in header or query, bearer token, or browser session. Every face uses it, and
+/// every way ends at the same principal.
 package final class Authenticator: Sendable {
     package static let sessionCookie = "martlet_session"
 
@@ -37,8 +37,8 @@ package final class Authenticator: Sendable {
         self.tokens = tokens
     }
 
-    /// - Parameter cookies: whether a browser's session counts. It does not on the S3 port, and for a change only if the
-    ///   browser says that one of our own pages asks for it.
+    /// - Parameter cookies: whether a browser's session counts. It does not on the S3 port, and for a change only if
+    ///   the browser says that one of our own pages asks for it.
     /// - Throws: `SignatureError`, `IdentityError`. Without any credentials the caller is `Principal.anonymous`.
     package func caller(of request: Request, service: String = "s3", cookies: Bool = false) async throws -> Caller {
         var context = RequestContext(address: request.connection.remoteAddress, isSecure: request.connection.isSecure)
@@ -57,10 +57,13 @@ package final class Authenticator: Sendable {
     }
 
     private func signedCaller(_ request: Request, service: String, context: RequestContext) async throws -> Caller? {
-        guard request.headers.contains(name: "authorization") || request.rawQuery.contains("X-Amz-")
-            || request.rawQuery.contains("AWSAccessKeyId")
+        guard
+            request.headers.contains(name: "authorization") || request.rawQuery.contains("X-Amz-")
+                || request.rawQuery.contains("AWSAccessKeyId")
         else { return nil }
-        guard let query = request.query else { throw SignatureError(.malformed, "the query is not valid percent-encoding") }
+        guard let query = request.query else {
+            throw SignatureError(.malformed, "the query is not valid percent-encoding")
+        }
         let head = RequestHead(
             method: request.method.rawValue, path: request.rawPath, query: query,
             headers: request.headers.map { ($0.name, $0.value) })

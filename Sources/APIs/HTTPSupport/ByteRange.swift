@@ -2,8 +2,8 @@ import Wire
 
 /// The single byte range of a request (RFC 9110 §14.2).
 package enum ByteRange: Sendable, Equatable {
-    /// The whole representation: no Range header, one that is not understood, or several ranges, which a server may answer
-    /// with the whole.
+    /// The whole representation: no Range header, one that is not understood, or several ranges, which a server may
+    /// answer with the whole.
     case whole
     /// A part of it, never empty.
     case part(Range<Int64>)

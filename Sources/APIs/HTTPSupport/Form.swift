@@ -6,7 +6,8 @@ extension Request {
     package func form() async throws -> QueryItems {
         let type = header("content-type")?.lowercased() ?? ""
         guard type.hasPrefix("application/x-www-form-urlencoded") else {
-            throw Problem(.unsupportedMediaType, "unsupported-media-type", "the body is application/x-www-form-urlencoded")
+            throw Problem(
+                .unsupportedMediaType, "unsupported-media-type", "the body is application/x-www-form-urlencoded")
         }
         let bytes = try await body.collect(upTo: 64 << 10)
         guard let text = String(validating: bytes, as: UTF8.self), let items = QueryItems(parsing: text) else {

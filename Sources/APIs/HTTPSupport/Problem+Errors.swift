@@ -11,7 +11,8 @@ extension Problem {
     package init?(_ error: any Error) {
         switch error {
         case let error as Problem: self = error
-        case let error as AccessDenied: self = error.isAnonymous ? .unauthorized(error.description) : .forbidden(error.description)
+        case let error as AccessDenied:
+            self = error.isAnonymous ? .unauthorized(error.description) : .forbidden(error.description)
         case let error as IdentityError: self.init(identity: error)
         case let error as SignatureError: self = .forbidden(error.message)
         case let error as PolicyStoreError:
@@ -44,7 +45,8 @@ extension Problem {
         case .invalidName, .weakPassword, .limit: self = .badRequest(error.message)
         case .rateLimited:
             self.init(
-                .tooManyRequests, "rate-limited", error.message, headers: ["Retry-After": String(error.retryAfter ?? 1)])
+                .tooManyRequests, "rate-limited", error.message, headers: ["Retry-After": String(error.retryAfter ?? 1)]
+            )
         case .invalidCredentials, .invalidToken, .expired, .disabled: self = .unauthorized(error.message)
         }
     }

@@ -16,7 +16,8 @@ package struct Request: Sendable {
     package var id: String
 
     package init(
-        method: HTTPMethod, target: String, headers: HTTPHeaders, body: RequestBody, connection: ConnectionInfo, id: String
+        method: HTTPMethod, target: String, headers: HTTPHeaders, body: RequestBody, connection: ConnectionInfo,
+        id: String
     ) {
         self.method = method
         // An absolute-form target (RFC 9112 §3.2.2) is reduced to its path.

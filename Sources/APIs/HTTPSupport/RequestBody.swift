@@ -3,8 +3,8 @@ import Synchronization
 
 /// The body of a request: a sequence of buffers that the connection fills while somebody reads.
 ///
-/// The connection stops reading from its socket while `highWater` bytes wait, so memory stays bounded whatever the client
-/// sends. It can be read once, by one task.
+/// The connection stops reading from its socket while `highWater` bytes wait, so memory stays bounded whatever the
+/// client sends. It can be read once, by one task.
 package final class RequestBody: AsyncSequence, AsyncIteratorProtocol, Sendable {
     package typealias Element = ByteBuffer
 
@@ -26,8 +26,8 @@ package final class RequestBody: AsyncSequence, AsyncIteratorProtocol, Sendable 
     }
 
     private let state = Mutex(State())
-    /// Runs once, when the body is first asked for: the connection answers `Expect: 100-continue` then, so that a refused
-    /// request never has its body sent.
+    /// Runs once, when the body is first asked for: the connection answers `Expect: 100-continue` then, so that a
+    /// refused request never has its body sent.
     private let onFirstRead: @Sendable () -> Void
     private let onResume: @Sendable () -> Void
 

@@ -39,8 +39,8 @@ package struct Response: Sendable {
     }
 }
 
-/// Where a streaming answer writes to. Each write returns when the connection has taken the bytes, so that a slow client
-/// slows its producer and nothing piles up.
+/// Where a streaming answer writes to. Each write returns when the connection has taken the bytes, so that a slow
+/// client slows its producer and nothing piles up.
 package struct ResponseWriter: Sendable {
     private let channel: any Channel
 

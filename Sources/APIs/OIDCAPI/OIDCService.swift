@@ -57,16 +57,20 @@ package struct OIDCService: Sendable {
     /// The password grant (RFC 6749 §4.3), for the node's own command line and for programs that log in as a person.
     private func token(_ request: Request) async throws -> Response {
         let form = try await request.form()
-        guard let grant = form["grant_type"] else { throw OAuthError(.badRequest, "invalid_request", "grant_type is missing") }
+        guard let grant = form["grant_type"] else {
+            throw OAuthError(.badRequest, "invalid_request", "grant_type is missing")
+        }
         guard grant == "password" else {
-            throw OAuthError(.badRequest, "unsupported_grant_type", "the grant type is 'password', not '\(grant.prefix(80))'")
+            throw OAuthError(
+                .badRequest, "unsupported_grant_type", "the grant type is 'password', not '\(grant.prefix(80))'")
         }
         guard let name = form["username"], let password = form["password"] else {
             throw OAuthError(.badRequest, "invalid_request", "username and password are required")
         }
         let principal: Principal
         do {
-            principal = try await identity.login(name: name, password: password, address: request.connection.remoteAddress)
+            principal = try await identity.login(
+                name: name, password: password, address: request.connection.remoteAddress)
         } catch let error as IdentityError where error.code == .rateLimited {
             throw OAuthError(.tooManyRequests, "slow_down", error.message, retryAfter: error.retryAfter)
         } catch let error as IdentityError {
@@ -80,12 +84,15 @@ package struct OIDCService: Sendable {
             $0.member("expires_in", TokenAuthority.lifetimeSeconds)
         }
         return Response(
-            .ok, type: "application/json", bytes: json.bytes, headers: ["Cache-Control": "no-store", "Pragma": "no-cache"])
+            .ok, type: "application/json", bytes: json.bytes,
+            headers: ["Cache-Control": "no-store", "Pragma": "no-cache"])
     }
 
     private func userinfo(_ request: Request) async throws -> Response {
         let caller = try await authenticator.caller(of: request, cookies: true)
-        guard let id = caller.principal.accountID else { throw Problem.unauthorized("a token is needed to ask who you are") }
+        guard let id = caller.principal.accountID else {
+            throw Problem.unauthorized("a token is needed to ask who you are")
+        }
         var json = JSONWriter()
         json.object {
             $0.member("sub", String(id))

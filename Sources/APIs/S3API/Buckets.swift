@@ -31,7 +31,8 @@ extension S3Service {
             after = last.name
         }
         if visible.isEmpty, !all.isAllowed {
-            try await gate.require(caller.principal, "s3:ListAllMyBuckets", on: ResourceName.collection("*"), caller.context)
+            try await gate.require(
+                caller.principal, "s3:ListAllMyBuckets", on: ResourceName.collection("*"), caller.context)
         }
         return Self.xml("ListAllMyBucketsResult") { xml in
             owner(caller.principal.name, &xml)
@@ -139,10 +140,12 @@ extension S3Service {
     /// Canned ACLs that change nothing are taken; one that would open something is refused rather than ignored.
     static func checkACL(_ request: Request) throws {
         if let acl = request.header("x-amz-acl"), acl != "private", acl != "bucket-owner-full-control" {
-            throw S3Error(.accessControlListNotSupported, "access is given by policies, not by the ACL '\(acl.prefix(40))'")
+            throw S3Error(
+                .accessControlListNotSupported, "access is given by policies, not by the ACL '\(acl.prefix(40))'")
         }
         if let grant = request.headers.first(where: { $0.name.lowercased().hasPrefix("x-amz-grant-") }) {
-            throw S3Error(.accessControlListNotSupported, "access is given by policies, not by \(grant.name.lowercased())")
+            throw S3Error(
+                .accessControlListNotSupported, "access is given by policies, not by \(grant.name.lowercased())")
         }
     }
 }

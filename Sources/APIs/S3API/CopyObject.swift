@@ -11,10 +11,12 @@ extension S3Service {
         try await require(caller, "s3:PutObject", on: address)
         let directive = request.header("x-amz-metadata-directive")?.uppercased() ?? "COPY"
         guard directive == "COPY" || directive == "REPLACE" else {
-            throw S3Error(.invalidArgument, "x-amz-metadata-directive is COPY or REPLACE, not '\(directive.prefix(40))'")
+            throw S3Error(
+                .invalidArgument, "x-amz-metadata-directive is COPY or REPLACE, not '\(directive.prefix(40))'")
         }
         if source == address, directive == "COPY" {
-            throw S3Error(.invalidRequest, "an object copied onto itself needs new metadata: x-amz-metadata-directive: REPLACE")
+            throw S3Error(
+                .invalidRequest, "an object copied onto itself needs new metadata: x-amz-metadata-directive: REPLACE")
         }
         let described = try ObjectHeaders.description(of: request)
         let version = try await objects.copy(
@@ -43,7 +45,8 @@ extension S3Service {
             throw S3Error(.invalidArgument, "x-amz-copy-source is not valid percent-encoded UTF-8")
         }
         let path = decoded.hasPrefix("/") ? decoded.dropFirst() : decoded[...]
-        guard let slash = path.firstIndex(of: "/"), slash != path.startIndex, path.index(after: slash) != path.endIndex else {
+        guard let slash = path.firstIndex(of: "/"), slash != path.startIndex, path.index(after: slash) != path.endIndex
+        else {
             throw S3Error(.invalidArgument, "x-amz-copy-source is bucket/key, not '\(decoded.prefix(80))'")
         }
         return ObjectAddress(bucket: String(path[..<slash]), key: String(path[path.index(after: slash)...]))
@@ -54,7 +57,9 @@ extension S3Service {
         return { source in
             // For a copy's source every failed condition is 412 (CopyObject, AWS S3 API).
             let outcome = preconditions.evaluate(etag: source?.etag, modified: source?.created, isRead: true)
-            if outcome != .proceed { throw ObjectsError(.preconditionFailed, "the source does not meet the request's conditions") }
+            if outcome != .proceed {
+                throw ObjectsError(.preconditionFailed, "the source does not meet the request's conditions")
+            }
         }
     }
 }

@@ -28,7 +28,8 @@ extension S3Service {
                 name: "Content-Range", value: "bytes \(range.lowerBound)-\(range.upperBound - 1)/\(version.size)")
             return try await body(object, range: range, status: .partialContent, headers: headers)
         case .unsatisfiable:
-            throw S3Error(.invalidRange, "the range begins behind the end of the object, which has \(version.size) bytes")
+            throw S3Error(
+                .invalidRange, "the range begins behind the end of the object, which has \(version.size) bytes")
         }
     }
 
@@ -43,7 +44,8 @@ extension S3Service {
         case .failed: return Response(.preconditionFailed)
         }
         let range = try range(request, version)
-        var headers = try ObjectHeaders.answer(version, overrides: overrides, request: request, isWhole: range == .whole)
+        var headers = try ObjectHeaders.answer(
+            version, overrides: overrides, request: request, isWhole: range == .whole)
         switch range {
         case .whole:
             headers.add(name: "Content-Length", value: String(version.size))
@@ -62,7 +64,9 @@ extension S3Service {
 
     /// The range of a request, unless If-Range (RFC 9110 §13.1.5) says that the client knows another version.
     private func range(_ request: Request, _ version: ObjectVersion) throws -> ByteRange {
-        if let condition = request.header("if-range"), condition != "\"\(version.etag)\"", condition != version.created.httpDate {
+        if let condition = request.header("if-range"), condition != "\"\(version.etag)\"",
+            condition != version.created.httpDate
+        {
             return .whole
         }
         return ByteRange(header: request.header("range"), size: version.size)

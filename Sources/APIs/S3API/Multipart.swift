@@ -13,12 +13,15 @@ extension S3Service {
         var checksum: (algorithm: ChecksumAlgorithm, kind: ObjectChecksum.Kind)?
         if let name = request.header("x-amz-checksum-algorithm") {
             guard let algorithm = ChecksumAlgorithm(rawValue: name.uppercased()) else {
-                throw S3Error(.invalidRequest, "'\(name.prefix(40))' is no checksum algorithm: CRC32, CRC32C, CRC64NVME, SHA1 or SHA256")
+                throw S3Error(
+                    .invalidRequest,
+                    "'\(name.prefix(40))' is no checksum algorithm: CRC32, CRC32C, CRC64NVME, SHA1 or SHA256")
             }
             // CRC64NVME exists for whole objects only; the others default to a checksum of checksums.
             var kind = algorithm == .crc64nvme ? ObjectChecksum.Kind.fullObject : .composite
             if let type = request.header("x-amz-checksum-type") {
-                guard let asked = ObjectChecksum.Kind(rawValue: type.uppercased()), asked == .composite || algorithm.isLinear,
+                guard let asked = ObjectChecksum.Kind(rawValue: type.uppercased()),
+                    asked == .composite || algorithm.isLinear,
                     !(asked == .composite && algorithm == .crc64nvme)
                 else {
                     throw S3Error(.invalidRequest, "\(algorithm.rawValue) cannot be of the type '\(type.prefix(40))'")
@@ -51,7 +54,9 @@ extension S3Service {
         let part = try await objects.putPart(
             upload, collection: address.bucket, number: number, expecting: payload.expectations, body: payload.body)
         var headers: HTTPHeaders = ["ETag": "\"\(part.etag)\"", "x-amz-server-side-encryption": "AES256"]
-        if let checksum = part.checksum, let algorithm = payload.expectations.checksum?.algorithm ?? upload.checksum?.algorithm {
+        if let checksum = part.checksum,
+            let algorithm = payload.expectations.checksum?.algorithm ?? upload.checksum?.algorithm
+        {
             headers.add(name: "x-amz-checksum-" + algorithm.rawValue.lowercased(), value: checksum)
         }
         return Response(.ok, headers: headers)
@@ -69,7 +74,9 @@ extension S3Service {
         var range = 0..<source.version.size
         if let header = request.header("x-amz-copy-source-range") {
             guard case .part(let part) = ByteRange(header: header, size: source.version.size) else {
-                throw S3Error(.invalidArgument, "x-amz-copy-source-range is bytes=first-last within the source's \(source.version.size) bytes")
+                throw S3Error(
+                    .invalidArgument,
+                    "x-amz-copy-source-range is bytes=first-last within the source's \(source.version.size) bytes")
             }
             range = part
         }
@@ -108,7 +115,9 @@ extension S3Service {
             size: request.header("x-amz-mp-object-size").flatMap { Int64($0) }, by: caller.principal.name,
             condition: Self.writeCondition(request))
         return Self.xml("CompleteMultipartUploadResult") { xml in
-            xml.element("Location", "\(request.origin)/\(address.bucket)/\(PercentEncoding.encode(address.key, keepingSlash: true))")
+            xml.element(
+                "Location",
+                "\(request.origin)/\(address.bucket)/\(PercentEncoding.encode(address.key, keepingSlash: true))")
             xml.element("Bucket", address.bucket)
             xml.element("Key", address.key)
             xml.element("ETag", "\"\(version.etag)\"")

@@ -11,8 +11,8 @@ enum ObjectHeaders {
 
     /// What a PUT, copy or new upload says of its object.
     ///
-    /// - Throws: ``S3Error`` `NotImplemented` for a promise that would not be kept (encryption by the client's key, locks,
-    ///   tags): to ignore it would be to lie.
+    /// - Throws: ``S3Error`` `NotImplemented` for a promise that would not be kept (encryption by the client's key,
+    ///   locks, tags): to ignore it would be to lie.
     static func description(of request: Request) throws -> ObjectDescription {
         try S3Service.checkACL(request)
         var description = ObjectDescription()
@@ -22,10 +22,15 @@ enum ObjectHeaders {
             case "content-type": description.contentType = value
             case "content-encoding":
                 // `aws-chunked` is how the body travelled, not what it is.
-                let rest = value.split(separator: ",").map { String($0.trimmingSpaces) }.filter { $0.lowercased() != "aws-chunked" }
-                if !rest.isEmpty { description.headers.append(HeaderField(name: name, value: rest.joined(separator: ","))) }
+                let rest = value.split(separator: ",").map { String($0.trimmingSpaces) }.filter {
+                    $0.lowercased() != "aws-chunked"
+                }
+                if !rest.isEmpty {
+                    description.headers.append(HeaderField(name: name, value: rest.joined(separator: ",")))
+                }
             case _ where kept.contains(name): description.headers.append(HeaderField(name: name, value: value))
-            case _ where name.hasPrefix("x-amz-meta-"): description.headers.append(HeaderField(name: name, value: value))
+            case _ where name.hasPrefix("x-amz-meta-"):
+                description.headers.append(HeaderField(name: name, value: value))
             case "x-amz-storage-class":
                 guard value == "STANDARD" else {
                     throw S3Error(.invalidStorageClass, "the only storage class is STANDARD, not '\(value.prefix(40))'")

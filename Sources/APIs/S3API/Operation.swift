@@ -4,8 +4,9 @@ import Wire
 
 /// The operations of S3 that Martlet speaks, each with exactly the parameters that it takes.
 ///
-/// A request is one of these or it is refused: a sub-resource that is not known (`?website`, `?torrent`) can never be taken
-/// for the operation of the bare address, which is how other servers came to create buckets when asked for a policy.
+/// A request is one of these or it is refused: a sub-resource that is not known (`?website`, `?torrent`) can never be
+/// taken for the operation of the bare address, which is how other servers came to create buckets when asked for a
+/// policy.
 enum Operation: Equatable, Sendable {
     case listBuckets
     case createBucket(String)
@@ -108,13 +109,16 @@ extension Operation {
         let method = request.method
         let isCopy = request.headers.contains(name: "x-amz-copy-source")
         if bucket.isEmpty {
-            guard method == .GET || method == .HEAD else { throw S3Error(.methodNotAllowed, "the service itself takes GET only") }
+            guard method == .GET || method == .HEAD else {
+                throw S3Error(.methodNotAllowed, "the service itself takes GET only")
+            }
             parameters.ignore("max-buckets", "continuation-token", "prefix", "bucket-region")
             self = .listBuckets
         } else if key.isEmpty {
             self = try Self.bucketOperation(bucket, method, &parameters)
         } else {
-            self = try Self.objectOperation(ObjectAddress(bucket: bucket, key: key), method, &parameters, isCopy: isCopy)
+            self = try Self.objectOperation(
+                ObjectAddress(bucket: bucket, key: key), method, &parameters, isCopy: isCopy)
         }
         if let unknown = parameters.unused.first {
             throw S3Error(.notImplemented, "'\(unknown.prefix(64))' is not implemented for \(method.rawValue) here")
@@ -185,14 +189,19 @@ extension Operation {
         }
         switch method {
         case .GET, .HEAD:
-            if let upload = parameters.take("uploadId"), method == .GET {
+            if method == .GET, let upload = parameters.take("uploadId") {
                 let after = try parameters.integer("part-number-marker") ?? 0
                 return .listParts(address, uploadID: upload, after: after, limit: try parameters.limit("max-parts"))
             }
-            if parameters.take("acl") != nil, method == .GET { return .getObjectACL(address) }
+            if method == .GET, parameters.take("acl") != nil { return .getObjectACL(address) }
             var overrides: ResponseOverrides = []
-            for name in ["content-type", "content-language", "expires", "cache-control", "content-disposition", "content-encoding"] {
-                if let value = parameters.take("response-" + name) { overrides.append(HeaderPair(name: name, value: value)) }
+            for name in [
+                "content-type", "content-language", "expires", "cache-control", "content-disposition",
+                "content-encoding",
+            ] {
+                if let value = parameters.take("response-" + name) {
+                    overrides.append(HeaderPair(name: name, value: value))
+                }
             }
             return method == .GET ? .getObject(address, overrides) : .headObject(address, overrides)
         case .PUT:
@@ -250,7 +259,9 @@ private struct Parameters {
 
     mutating func encoding() throws(S3Error) -> Bool {
         guard let encoding = take("encoding-type") else { return false }
-        guard encoding == "url" else { throw S3Error(.invalidArgument, "encoding-type is 'url', not '\(encoding.prefix(40))'") }
+        guard encoding == "url" else {
+            throw S3Error(.invalidArgument, "encoding-type is 'url', not '\(encoding.prefix(40))'")
+        }
         return true
     }
 

@@ -116,13 +116,18 @@ struct Payload {
             guard let value = headers.first(name: "x-amz-checksum-" + algorithm.rawValue.lowercased()) else { continue }
             guard found == nil else { throw S3Error(.invalidRequest, "a request carries one checksum, not several") }
             guard Base64.decode(value)?.count == algorithm.length else {
-                throw S3Error(.invalidRequest, "the value of x-amz-checksum-\(algorithm.rawValue.lowercased()) is not the base64 of \(algorithm.length) bytes")
+                throw S3Error(
+                    .invalidRequest,
+                    "the value of x-amz-checksum-\(algorithm.rawValue.lowercased()) is not the base64 of \(algorithm.length) bytes"
+                )
             }
             found = (algorithm, value)
         }
         if found == nil, let name = headers.first(name: "x-amz-sdk-checksum-algorithm") {
             guard let algorithm = ChecksumAlgorithm(rawValue: name.uppercased()) else {
-                throw S3Error(.invalidRequest, "'\(name.prefix(40))' is no checksum algorithm: CRC32, CRC32C, CRC64NVME, SHA1 or SHA256")
+                throw S3Error(
+                    .invalidRequest,
+                    "'\(name.prefix(40))' is no checksum algorithm: CRC32, CRC32C, CRC64NVME, SHA1 or SHA256")
             }
             found = (algorithm, nil)
         }

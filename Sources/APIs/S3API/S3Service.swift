@@ -29,7 +29,8 @@ package struct S3Service: Sendable {
         } catch {
             let known = S3Error(error)
             if known == nil { logger.error("\(request.method) \(request.rawPath) [\(request.id)]: \(error)") }
-            response = (known ?? S3Error(.internalError, "the request failed inside the server; it is logged as \(request.id)"))
+            response =
+                (known ?? S3Error(.internalError, "the request failed inside the server; it is logged as \(request.id)"))
                 .response(to: request)
         }
         response.headers.add(name: "x-amz-request-id", value: request.id)
@@ -58,7 +59,8 @@ package struct S3Service: Sendable {
         case .deleteObject(let address): try await deleteObject(address, request, caller)
         case .createMultipartUpload(let address): try await createUpload(address, request, caller)
         case .uploadPart(let address, let id, let number): try await uploadPart(address, id, number, request, caller)
-        case .uploadPartCopy(let address, let id, let number): try await uploadPartCopy(address, id, number, request, caller)
+        case .uploadPartCopy(let address, let id, let number):
+            try await uploadPartCopy(address, id, number, request, caller)
         case .completeMultipartUpload(let address, let id): try await completeUpload(address, id, request, caller)
         case .abortMultipartUpload(let address, let id): try await abortUpload(address, id, caller)
         case .listParts(let address, let id, let after, let limit):

@@ -21,13 +21,16 @@ extension STACService {
             }
             after = name
         }
-        let (page, hasMore) = try await catalogue.collections(visible: visible, after: after, limit: limit ?? Self.pageLimit)
+        let (page, hasMore) = try await catalogue.collections(
+            visible: visible, after: after, limit: limit ?? Self.pageLimit)
         var links = [
             Link("self", call.address.collections, MediaType.json), Link("root", call.address.landing, MediaType.json),
             Link("parent", call.address.landing, MediaType.json),
         ]
         if hasMore, let last = page.last {
-            let query = QueryItems([("limit", String(limit ?? Self.pageLimit)), ("token", Base64.encodeURL(Array(last.name.utf8)))])
+            let query = QueryItems([
+                ("limit", String(limit ?? Self.pageLimit)), ("token", Base64.encodeURL(Array(last.name.utf8))),
+            ])
             links.append(Link("next", "\(call.address.collections)?\(query.encoded)", MediaType.json, method: "GET"))
         }
         var json = JSONWriter(capacity: 1024 * (page.count + 1))
@@ -44,7 +47,9 @@ extension STACService {
     /// `/collections/{c}`
     func collection(_ name: String, _ call: Call) async throws -> Response {
         try await require(call, "stac:GetCollection", on: ResourceName.stacCollection(name))
-        guard !name.utf8.contains(0) else { throw Problem.notFound("there is no collection with a NUL character in its name") }
+        guard !name.utf8.contains(0) else {
+            throw Problem.notFound("there is no collection with a NUL character in its name")
+        }
         let collection = try await catalogue.collection(name)
         var json = JSONWriter(capacity: 2048)
         write(collection, call.address, to: &json)
@@ -96,7 +101,11 @@ extension STACService {
                 json.object { json in
                     json.key("bbox")
                     json.array { json in
-                        if let area = collection.area { area.write(to: &json) } else { json.value([-180, -90, 180, 90]) }
+                        if let area = collection.area {
+                            area.write(to: &json)
+                        } else {
+                            json.value([-180, -90, 180, 90])
+                        }
                     }
                 }
             }

@@ -31,7 +31,9 @@ struct Link {
     /// What a client adds to the body that it sent before.
     var token: String?
 
-    init(_ rel: String, _ href: String, _ type: String, title: String? = nil, method: String? = nil, token: String? = nil) {
+    init(
+        _ rel: String, _ href: String, _ type: String, title: String? = nil, method: String? = nil, token: String? = nil
+    ) {
         (self.rel, self.href, self.type) = (rel, href, type)
         (self.title, self.method, self.token) = (title, method, token)
     }

@@ -60,7 +60,8 @@ extension STACService {
                 if hasBody {
                     json.key("requestBody")
                     json.raw(
-                        ##"{"required":true,"content":{"application/json":{"schema":{"$ref":"#/components/schemas/searchBody"}}}}"##.utf8)
+                        ##"{"required":true,"content":{"application/json":{"schema":{"$ref":"#/components/schemas/searchBody"}}}}"##
+                            .utf8)
                 } else if !parameters.isEmpty {
                     json.key("parameters")
                     json.array { json in
@@ -74,7 +75,12 @@ extension STACService {
                         json.member("description", summary)
                         json.member(
                             "content",
-                            .object(JSONObject([.init(name: type, value: ["schema": ["$ref": .string("#/components/schemas/\(schema)")]])])))
+                            .object(
+                                JSONObject([
+                                    .init(
+                                        name: type,
+                                        value: ["schema": ["$ref": .string("#/components/schemas/\(schema)")]])
+                                ])))
                     }
                     for code in errors + (isOpen ? [] : ["401", "403"]) + (hasBody ? ["413"] : []) + ["500"] {
                         if code == "304" {
@@ -95,7 +101,8 @@ extension STACService {
             path: "/conformance", id: "getConformance", summary: "What this API conforms to", schema: "conformance",
             errors: ["400"], isOpen: true),
         Path(
-            path: "/api", id: "getOpenAPI", summary: "This document", schema: "any", type: MediaType.openAPI, errors: ["400"],
+            path: "/api", id: "getOpenAPI", summary: "This document", schema: "any", type: MediaType.openAPI,
+            errors: ["400"],
             isOpen: true),
         Path(
             path: "/collections", id: "getCollections", summary: "Collections, in the order of their names",
@@ -104,8 +111,10 @@ extension STACService {
             path: "/collections/{collectionId}", id: "getCollection", summary: "One collection",
             parameters: ["collectionId"], schema: "collection", errors: ["400", "404"]),
         Path(
-            path: "/collections/{collectionId}/items", id: "getItems", summary: "Items of one collection, the newest first",
-            parameters: ["collectionId", "bbox", "datetime", "limit", "token"], schema: "items", type: MediaType.geoJSON,
+            path: "/collections/{collectionId}/items", id: "getItems",
+            summary: "Items of one collection, the newest first",
+            parameters: ["collectionId", "bbox", "intersects", "datetime", "ids", "collections", "limit", "token"],
+            schema: "items", type: MediaType.geoJSON,
             errors: ["400", "404"]),
         Path(
             path: "/collections/{collectionId}/items/{itemId}", id: "getItem", summary: "One item",
@@ -130,9 +139,10 @@ extension STACService {
         "description":"An RFC 3339 date and time, or two with a slash between them, both included; one of them may be '..'."},
         "ids":{"name":"ids","in":"query","style":"form","explode":false,"schema":{"type":"array","maxItems":10000,"items":{"type":"string"}}},
         "collections":{"name":"collections","in":"query","style":"form","explode":false,"schema":{"type":"array","maxItems":1000,"items":{"type":"string"}}},
-        "limit":{"name":"limit","in":"query","schema":{"type":"integer","minimum":1,"maximum":10000,"default":10},
-        "description":"Items on a page. A page of large items ends earlier, and has a next link."},
-        "collectionsLimit":{"name":"limit","in":"query","schema":{"type":"integer","minimum":1,"maximum":1000,"default":100}},
+        "limit":{"name":"limit","in":"query","schema":{"type":"integer","minimum":1,"default":10},
+        "description":"Items on a page; more than 10,000 count as 10,000. A page of large items ends earlier, and has a next link."},
+        "collectionsLimit":{"name":"limit","in":"query","schema":{"type":"integer","minimum":1,"default":100},
+        "description":"Collections on a page; more than 1,000 count as 1,000."},
         "token":{"name":"token","in":"query","schema":{"type":"string"},"description":"From the next or prev link of a page."}},
         "responses":{"problem":{"description":"What was wrong, and what would be right.",
         "content":{"application/problem+json":{"schema":{"$ref":"#/components/schemas/problem"}}}}},
@@ -169,7 +179,7 @@ extension STACService {
         "intersects":{"$ref":"#/components/schemas/geometry"},"datetime":{"type":"string"},
         "ids":{"type":"array","maxItems":10000,"items":{"type":"string"}},
         "collections":{"type":"array","maxItems":1000,"items":{"type":"string"}},
-        "limit":{"type":"integer","minimum":1,"maximum":10000,"default":10},"token":{"type":"string"}}},
+        "limit":{"type":"integer","minimum":1,"default":10},"token":{"type":"string"}}},
         "problem":{"type":"object","required":["status","code","detail","description"],
         "properties":{"type":{"type":"string"},"title":{"type":"string"},"status":{"type":"integer"},"code":{"type":"string"},
         "detail":{"type":"string"},"description":{"type":"string"}}}}}

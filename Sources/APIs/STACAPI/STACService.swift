@@ -22,7 +22,8 @@ package struct STACService: Sendable {
     private let visibleDirectories = RecentReads<VisibleDirectory>()
 
     package init(
-        catalogue: Catalogue, gate: Gate, authenticator: Authenticator, basePath: String = "/stac", title: String = "Martlet"
+        catalogue: Catalogue, gate: Gate, authenticator: Authenticator, basePath: String = "/stac",
+        title: String = "Martlet"
     ) {
         self.catalogue = catalogue
         self.gate = gate
@@ -101,13 +102,14 @@ package struct STACService: Sendable {
         var visible: CollectionDirectory
     }
 
-    /// Collections up to which a change of policy counts at once; with more, deciding on each anew after every change on
-    /// the node would be felt, and it counts within a second.
+    /// Collections up to which a change of policy counts at once; with more, deciding on each anew after every change
+    /// on the node would be felt, and it counts within a second.
     private static let decidedAnewMax = 500
 
     /// The collections whose items the caller may search.
     ///
-    /// - Throws: `AccessDenied` where nobody without a name may see anything, so that a client knows that it has to log in.
+    /// - Throws: `AccessDenied` where nobody without a name may see anything, so that a client knows that it has to log
+    ///   in.
     func visible(_ call: Call) async throws -> CollectionDirectory {
         let directory = try await catalogue.directory()
         let key = cacheKey(call.caller, directory)
@@ -137,7 +139,8 @@ package struct STACService: Sendable {
         let values = caller.context.values.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }
         let parts =
             [
-                principal.arn, principal.method.rawValue, caller.context.address, "\(caller.context.isSecure)", "\(generation)",
+                principal.arn, principal.method.rawValue, caller.context.address, "\(caller.context.isSecure)",
+                "\(generation)",
             ] + principal.groups + values
         return parts.joined(separator: "\u{0}")
     }

@@ -15,18 +15,19 @@ enum SearchParameters {
 
     /// Reads the query of a GET.
     ///
-    /// - Parameter allowed: names beyond which OGC API Features asks for a refusal (§7.5 of part 1); nil to ignore others.
+    /// - Parameter refusesOthers: whether an unknown name is an error: OGC API Features, part 1, requirement 24.
     /// - Throws: `Problem` with the name of the parameter.
-    static func read(_ items: QueryItems, allowed: Set<String>? = nil, into query: inout SearchQuery) throws {
+    static func read(_ items: QueryItems, refusesOthers: Bool = false, into query: inout SearchQuery) throws {
         var seen = Set<String>()
         for item in items.items {
             let (name, text) = (item.name, item.value ?? "")
             if unsupported.contains(name) { throw notSupported(name) }
-            if let allowed, !allowed.contains(name) {
+            guard known.contains(name) else {
+                guard refusesOthers else { continue }
                 throw Problem.badRequest(
-                    "\(name.prefix(80)): there is no such parameter; there are \(allowed.sorted().joined(separator: ", "))")
+                    "\(name.prefix(80)): there is no such parameter; there are \(known.sorted().joined(separator: ", "))"
+                )
             }
-            guard known.contains(name) else { continue }
             guard seen.insert(name).inserted else { throw Problem.badRequest("\(name): the parameter is given twice") }
             switch name {
             case "bbox": if !text.isEmpty { try set(.box(box(numbers(text))), in: &query) }
@@ -101,7 +102,8 @@ enum SearchParameters {
             // Double also reads hexadecimal numbers, "inf" and "nan".
             let isPlain = part.utf8.allSatisfy { $0 < 0x3A || $0 == UInt8(ascii: "e") || $0 == UInt8(ascii: "E") }
             guard isPlain, let number = Double(part) else {
-                throw Problem.badRequest("bbox: '\(part.prefix(40))' is not a number; 4 or 6 are needed, with commas between them")
+                throw Problem.badRequest(
+                    "bbox: '\(part.prefix(40))' is not a number; 4 or 6 are needed, with commas between them")
             }
             return number
         }
@@ -115,7 +117,8 @@ enum SearchParameters {
         }
     }
 
-    /// One moment, or two with a slash between them, of which one may be open: `..` or nothing (OGC API Features §7.15.4).
+    /// One moment, or two with a slash between them, of which one may be open: `..` or nothing (OGC API Features
+    /// §7.15.4).
     static func interval(_ text: String) throws -> SearchInterval? {
         guard !text.isEmpty else { return nil }
         let ends = text.split(separator: "/", maxSplits: 2, omittingEmptySubsequences: false)
@@ -139,7 +142,8 @@ enum SearchParameters {
 
     private static func invalidInterval(_ text: String) -> Problem {
         .badRequest(
-            "datetime: '\(text.prefix(80))' is no RFC 3339 date and time like 2026-11-21T00:00:00Z, nor two with '/' between them of which one may be '..'")
+            "datetime: '\(text.prefix(80))' is no RFC 3339 date and time like 2026-11-21T00:00:00Z, nor two with '/' between them of which one may be '..'"
+        )
     }
 
     private static func list(_ text: String, _ name: String, max: Int) throws -> [String] {
@@ -162,10 +166,11 @@ enum SearchParameters {
         return values
     }
 
+    /// More than the most counts as the most (OGC API Features, permission 7 of part 1).
     static func limit(_ number: Int64?, _ text: String, max: Int = SearchQuery.limitMax) throws -> Int {
-        guard let number, (1...Int64(max)).contains(number) else {
-            throw Problem.badRequest("limit: '\(text.prefix(40))' is not a whole number from 1 to \(max)")
+        guard let number, number >= 1 else {
+            throw Problem.badRequest("limit: '\(text.prefix(40))' is not a whole number of 1 or more")
         }
-        return Int(number)
+        return Int(min(number, Int64(max)))
     }
 }

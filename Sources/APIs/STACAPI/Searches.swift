@@ -21,8 +21,10 @@ extension STACService {
         }
         catalogue.journal.note(
             AccessRecord(
-                principal: call.caller.principal.name, action: "stac:Search", resource: ResourceName.stacCollection("*"),
-                address: call.caller.context.address, isAllowed: true, reason: "Among what each collection's policy allows."))
+                principal: call.caller.principal.name, action: "stac:Search",
+                resource: ResourceName.stacCollection("*"),
+                address: call.caller.context.address, isAllowed: true,
+                reason: "Among what each collection's policy allows."))
         let page = try await catalogue.search(query)
         return features(page, call, at: call.address.search, isPost: isPost, extra: [])
     }
@@ -32,7 +34,8 @@ extension STACService {
         try await require(call, "stac:Search", on: ResourceName.stacCollection(name))
         _ = try await catalogue.collection(name)
         var query = SearchQuery(visible: try await catalogue.directory().filtered(to: [name]))
-        try SearchParameters.read(call.query, allowed: ["bbox", "datetime", "limit", "token"], into: &query)
+        // Also what only a search has: pystac-client names the collection once more.
+        try SearchParameters.read(call.query, refusesOthers: true, into: &query)
         let page = try await catalogue.search(query)
         return features(
             page, call, at: call.address.items(name), isPost: false,

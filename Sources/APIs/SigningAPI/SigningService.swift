@@ -8,8 +8,8 @@ import Wire
 
 /// Signs addresses of objects, so that plain HTTP clients open them for a while (contract: presigned URLs of SigV4).
 ///
-/// A URL carries the rights of whoever asked for it: it is signed with a key of that account, and policy is asked again when
-/// it is used. It ends with its time, with the account, or with the key.
+/// A URL carries the rights of whoever asked for it: it is signed with a key of that account, and policy is asked again
+/// when it is used. It ends with its time, with the account, or with the key.
 package struct SigningService: Sendable {
     /// How long a URL opens its object if nothing else is asked for.
     static let lifetimeSeconds: Int64 = 3600
@@ -70,7 +70,8 @@ package struct SigningService: Sendable {
                 expiry(seconds, &json)
             }
         }
-        guard let hrefs = body["hrefs"]?.array?.map({ $0.string ?? "" }), (1...Self.countMax).contains(hrefs.count) else {
+        guard let hrefs = body["hrefs"]?.array?.map({ $0.string ?? "" }), (1...Self.countMax).contains(hrefs.count)
+        else {
             throw Problem.badRequest("the body has 'href' with one address, or 'hrefs' with 1 to \(Self.countMax)")
         }
         let signed = try await sign(hrefs, method: method, seconds: seconds, caller)
@@ -136,7 +137,8 @@ struct ObjectReference: Sendable {
             rest = href.dropFirst(s3URL.count + 1)
             if let mark = rest.firstIndex(of: "?") { rest = rest[..<mark] }
         } else {
-            throw Problem.badRequest("'\(href.prefix(200))' is not an address of this node: s3://collection/key or \(s3URL)/collection/key")
+            throw Problem.badRequest(
+                "'\(href.prefix(200))' is not an address of this node: s3://collection/key or \(s3URL)/collection/key")
         }
         guard let text = isEncoded ? PercentEncoding.decode(rest) : String(rest), let slash = text.firstIndex(of: "/"),
             slash != text.startIndex, text.index(after: slash) != text.endIndex

@@ -9,14 +9,16 @@ extension TraceService {
         let text = "text/plain; charset=utf-8"
         switch path.first {
         case "checkpoint" where path.count == 1:
-            return Response(.ok, type: text, bytes: try await ledger.checkpoint(), headers: ["Cache-Control": "no-cache"])
+            return Response(
+                .ok, type: text, bytes: try await ledger.checkpoint(), headers: ["Cache-Control": "no-cache"])
         case "vkey" where path.count == 1:
             return Response(.ok, type: text, text: ledger.vkey + "\n", headers: ["Cache-Control": "max-age=3600"])
         case "tile":
             let name = path.joined(separator: "/")
             // A path of another form names no tile: that is all a client need know.
             guard let tile = try? Tile(path: name), let bytes = try await ledger.tile(name) else {
-                throw Problem.notFound("the log has no '\(name.prefix(80))': a tile is tile/LEVEL/INDEX or tile/entries/INDEX")
+                throw Problem.notFound(
+                    "the log has no '\(name.prefix(80))': a tile is tile/LEVEL/INDEX or tile/entries/INDEX")
             }
             // A full tile never changes; a partial one is of no more use once it is full.
             let caching = tile.width == Tile.fullWidth ? "public, max-age=31536000, immutable" : "public, max-age=60"

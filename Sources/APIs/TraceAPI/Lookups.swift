@@ -20,7 +20,8 @@ extension TraceService {
         // A name may hold slashes, encoded or not.
         case ("name", let name) where !name.isEmpty:
             return list(try await ledger.ids(name: name.joined(separator: "/")))
-        case ("hash", let hash) where hash.count == 1: return list(try await ledger.ids(hash: try digest(hash.joined())))
+        case ("hash", let hash) where hash.count == 1:
+            return list(try await ledger.ids(hash: try digest(hash.joined())))
         case (let id, []): return try await trace(try traceID(id))
         case (let id, ["proof"]): return try await proof(try traceID(id))
         case (let id, ["entry"]): return try await entry(try traceID(id))
@@ -46,7 +47,8 @@ extension TraceService {
     /// A C2SP tlog-proof bundle.
     private func proof(_ id: TraceID) async throws -> Response {
         guard let proof = try await ledger.proof(id) else { throw noTrace(id) }
-        return Response(.ok, type: "text/plain; charset=utf-8", bytes: proof.bundle, headers: ["Cache-Control": "no-cache"])
+        return Response(
+            .ok, type: "text/plain; charset=utf-8", bytes: proof.bundle, headers: ["Cache-Control": "no-cache"])
     }
 
     /// The bytes whose leaf hash the proof is about.
@@ -77,7 +79,8 @@ extension TraceService {
     private func traceID(_ text: String) throws -> TraceID {
         guard let id = TraceID(text) else {
             throw APIError.unprocessable(
-                "id", "value is not a valid uuid, such as 7374c9be-84c5-4ea4-8b2b-b1e9b1a539d7", type: "type_error.uuid")
+                "id", "value is not a valid uuid, such as 7374c9be-84c5-4ea4-8b2b-b1e9b1a539d7", type: "type_error.uuid"
+            )
         }
         return id
     }
@@ -85,7 +88,8 @@ extension TraceService {
     private func digest(_ text: String) throws -> [UInt8] {
         guard text.utf8.count == 64, let bytes = Hex.decode(text) else {
             throw APIError.unprocessable(
-                "hash", "value is not 64 hexadecimal digits, as BLAKE3, SHA3-256 and SHA-256 have", type: "value_error.hash")
+                "hash", "value is not 64 hexadecimal digits, as BLAKE3, SHA3-256 and SHA-256 have",
+                type: "value_error.hash")
         }
         return bytes
     }

@@ -3,8 +3,9 @@ package import Ledger
 import Logging
 import NIOHTTP1
 
-/// The traceability service: traces as the Copernicus Data Space's API, version 1.1.0, answers them, and the transparency log
-/// that proves them (C2SP tlog-tiles). Everybody may read, whatever the Authorization header says; writing is not offered yet.
+/// The traceability service: traces as the Copernicus Data Space's API, version 1.1.0, answers them, and the
+/// transparency log that proves them (C2SP tlog-tiles). Everybody may read, whatever the Authorization header says;
+/// writing is not offered yet.
 package struct TraceService: Sendable {
     let ledger: Ledger
     /// What the status tells as the server's version.

@@ -2,8 +2,8 @@ package import Journal
 
 /// What there is: items and collections, found by place and time (STAC 1.0 and 1.1).
 ///
-/// An item's document is stored as the bytes that were handed in and served by copying them; beside it stand the columns
-/// that are searched.
+/// An item's document is stored as the bytes that were handed in and served by copying them; beside it stand the
+/// columns that are searched.
 package final class Catalogue: Sendable {
     package let journal: Journal
     let directories = RecentReads<CollectionDirectory>()

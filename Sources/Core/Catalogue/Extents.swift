@@ -27,8 +27,10 @@ enum Extents {
             .init(box?.eastWest), .init(box?.south), .init(item.times.upperBound.microseconds), .init(box?.east),
             .init(box?.eastEast), .init(box?.north))
         // Statements of their own: their indexes are touched only by the few items that reach further than all before.
-        let before = item.datetime.microseconds.subtractingReportingOverflow(item.times.lowerBound.microseconds).partialValue
-        let after = item.times.upperBound.microseconds.subtractingReportingOverflow(item.datetime.microseconds).partialValue
+        let before = item.datetime.microseconds.subtractingReportingOverflow(item.times.lowerBound.microseconds)
+            .partialValue
+        let after = item.times.upperBound.microseconds.subtractingReportingOverflow(item.datetime.microseconds)
+            .partialValue
         for (column, reach) in [("reach_before", before), ("reach_after", after)] where reach > 0 {
             try transaction.run(
                 "UPDATE catalogue_collections SET \(column) = ? WHERE collection = ? AND \(column) < ?", .init(reach),

@@ -80,7 +80,8 @@ struct ItemDocument {
             guard let value = properties[name], !value.isNull else { return nil }
             guard let text = value.string, let moment = Timestamp(rfc3339: text) else {
                 throw invalid(
-                    "properties.\(name)", "properties.\(name) must be an RFC 3339 date and time, like 2026-11-21T03:56:00Z")
+                    "properties.\(name)",
+                    "properties.\(name) must be an RFC 3339 date and time, like 2026-11-21T03:56:00Z")
             }
             return moment
         }
@@ -89,12 +90,16 @@ struct ItemDocument {
         let datetime = try moment("datetime")
         guard (start == nil) == (end == nil) else {
             let missing = start == nil ? "start_datetime" : "end_datetime"
-            throw invalid("properties.\(missing)", "properties.start_datetime and end_datetime come together: \(missing) is missing")
+            throw invalid(
+                "properties.\(missing)",
+                "properties.start_datetime and end_datetime come together: \(missing) is missing")
         }
         guard let start, let end else {
             guard let datetime else {
                 throw invalid(
-                    "properties.datetime", "properties.datetime must be an RFC 3339 date and time, or null beside start_datetime and end_datetime")
+                    "properties.datetime",
+                    "properties.datetime must be an RFC 3339 date and time, or null beside start_datetime and end_datetime"
+                )
             }
             return (datetime, datetime...datetime)
         }
@@ -139,7 +144,8 @@ struct ItemDocument {
 
     /// Without a byte order mark and white space around the object.
     private static func trimmed(_ bytes: [UInt8]) -> [UInt8] {
-        guard let first = bytes.firstIndex(of: UInt8(ascii: "{")), let last = bytes.lastIndex(of: UInt8(ascii: "}")) else {
+        guard let first = bytes.firstIndex(of: UInt8(ascii: "{")), let last = bytes.lastIndex(of: UInt8(ascii: "}"))
+        else {
             return bytes
         }
         return first == 0 && last == bytes.count - 1 ? bytes : Array(bytes[first...last])
@@ -174,7 +180,9 @@ struct ItemDocument {
             }
         }
         for edit in edits.reversed() { text.replaceSubrange(edit.range, with: edit.bytes) }
-        if !seen.contains("collection") { text.insert(contentsOf: Array(",\"collection\":".utf8) + quoted.bytes, at: text.count - 1) }
+        if !seen.contains("collection") {
+            text.insert(contentsOf: Array(",\"collection\":".utf8) + quoted.bytes, at: text.count - 1)
+        }
         if !seen.contains("links") { text.insert(contentsOf: Array(",\"links\":[]".utf8), at: text.count - 1) }
     }
 

@@ -11,9 +11,9 @@ extension EventKind {
 extension Catalogue {
     /// Stores a STAC Item, in place of the one with its id or of the one that stood for its product.
     ///
-    /// The document stays as it was handed in, but for three things: its `collection` becomes this collection's name, a
-    /// missing `links` is added, and links that hold for one node only (self, root, parent, collection) are dropped. The
-    /// same document again changes nothing.
+    /// The document stays as it was handed in, but for three things: its `collection` becomes this collection's name,
+    /// a missing `links` is added, and links that hold for one node only (self, root, parent, collection) are dropped.
+    /// The same document again changes nothing.
     ///
     /// - Parameter product: the folder or key that the item stands for; nil for an item put by hand, which leaves a
     ///   product as it was.
@@ -32,7 +32,8 @@ extension Catalogue {
                 try transaction.lock("item \(name)/\(item.id)")
                 let collection = try Self.collectionID(name, in: transaction)
                 return try Self.store(
-                    item, in: (collection, name), product: product, at: now, by: actor, engine: engine, transaction, &events)
+                    item, in: (collection, name), product: product, at: now, by: actor, engine: engine, transaction,
+                    &events)
             }
         } catch let error as DatabaseError where error.code == .constraint(.foreignKey) {
             throw CatalogueError.noSuchCollection(name)
@@ -49,7 +50,10 @@ extension Catalogue {
         try await journal.write { transaction, events in
             try transaction.lock("item \(name)/\(id)")
             let collection = try Self.collectionID(name, in: transaction)
-            guard let stored = try Self.stored("i.id = ? AND i.collection = ?", [.init(id), .init(collection)], transaction) else {
+            guard
+                let stored = try Self.stored(
+                    "i.id = ? AND i.collection = ?", [.init(id), .init(collection)], transaction)
+            else {
                 throw CatalogueError.noSuchItem(id, in: name)
             }
             try Self.delete(stored, in: (collection, name), by: actor, transaction, &events)
@@ -134,14 +138,16 @@ extension Catalogue {
     }
 
     private static func store(
-        _ item: ItemDocument, in collection: (id: Int64, name: String), product: String?, at now: Timestamp, by actor: String,
+        _ item: ItemDocument, in collection: (id: Int64, name: String), product: String?, at now: Timestamp,
+        by actor: String,
         engine: Engine, _ transaction: Transaction, _ events: inout EventRecorder
     ) throws -> (ItemRecord, Bool) {
         let old = try stored("i.id = ? AND i.collection = ?", [.init(item.id), .init(collection.id)], transaction)
         if let product {
             if let other = old?.product, other != product {
                 throw CatalogueError(
-                    .idTaken, "the id '\(item.id)' stands for the product '\(other)' already: give '\(product)' another id",
+                    .idTaken,
+                    "the id '\(item.id)' stands for the product '\(other)' already: give '\(product)' another id",
                     member: "id")
             }
             // The product's item had another id before.
@@ -154,7 +160,8 @@ extension Catalogue {
             collection: collection.name, id: item.id, product: kept, tid: 0, updated: now, document: item.bytes,
             linksAt: item.linksAt)
         if let old, old.product == kept {
-            let isSame = try transaction.first("SELECT document FROM item_documents WHERE item = ?", .init(old.number)) { row in
+            let isSame = try transaction.first("SELECT document FROM item_documents WHERE item = ?", .init(old.number))
+            { row in
                 row.withBytes(0) { $0.elementsEqual(item.bytes) }
             }
             if isSame == true {
@@ -179,8 +186,9 @@ extension Catalogue {
     }
 
     private static let columns = [
-        "number", "collection", "id", "product", "tid", "updated", "datetime", "start_time", "end_time", "west", "south",
-        "east", "north", "geometry_at", "geometry_length", "links_at", "size",
+        "number", "collection", "id", "product", "tid", "updated", "datetime", "start_time", "end_time", "west",
+        "south",
+        "east", "north", "links_at", "size",
     ]
     private static let upsert = """
         INSERT INTO items (\(columns.joined(separator: ", ")))
@@ -189,19 +197,21 @@ extension Catalogue {
         """
 
     private static func write(
-        _ item: ItemDocument, number: Int64, isNew: Bool, _ record: ItemRecord, collection: Int64, _ transaction: Transaction
+        _ item: ItemDocument, number: Int64, isNew: Bool, _ record: ItemRecord, collection: Int64,
+        _ transaction: Transaction
     ) throws {
         try transaction.run(
             upsert,
             .init(number), .init(collection), .init(item.id), .init(record.product), .init(record.tid),
             .init(record.updated.microseconds), .init(item.datetime.microseconds),
             .init(item.times.lowerBound.microseconds), .init(item.times.upperBound.microseconds), .init(item.box?.west),
-            .init(item.box?.south), .init(item.box?.east), .init(item.box?.north), .init(item.geometry?.lowerBound),
-            .init(item.geometry?.count), .init(item.linksAt), .init(item.bytes.count))
+            .init(item.box?.south), .init(item.box?.east), .init(item.box?.north), .init(item.linksAt),
+            .init(item.bytes.count))
         try transaction.run(
             isNew
-                ? "INSERT INTO item_documents (document, item) VALUES (?, ?)"
-                : "UPDATE item_documents SET document = ? WHERE item = ?", .init(item.bytes), .init(number))
+                ? "INSERT INTO item_documents (geometry, document, item) VALUES (?, ?, ?)"
+                : "UPDATE item_documents SET geometry = ?, document = ? WHERE item = ?",
+            .init(item.geometry.map { Array(item.bytes[$0]) }), .init(item.bytes), .init(number))
     }
 
     private static func delete(
@@ -211,7 +221,8 @@ extension Catalogue {
         // Its document and areas go with it.
         guard try transaction.execute("DELETE FROM items WHERE number = ?", .init(stored.number)) == 1 else { return }
         try Extents.remove(1, collection: collection.id, in: transaction)
-        events.record(.itemDeleted, by: actor, on: "\(collection.name)/\(stored.id)", collection: collection.id) { json in
+        events.record(.itemDeleted, by: actor, on: "\(collection.name)/\(stored.id)", collection: collection.id) {
+            json in
             if let product = stored.product { json.member("product", product) }
         }
     }

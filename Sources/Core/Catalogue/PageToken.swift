@@ -20,7 +20,9 @@ package struct PageToken: Sendable, Hashable {
     package var text: String {
         var bytes: [UInt8] = [Self.version, direction.rawValue, matched.isEstimate ? 1 : 0]
         for number in [matched.count, position.datetime, position.collection] {
-            for shift in stride(from: 56, through: 0, by: -8) { bytes.append(UInt8(truncatingIfNeeded: number >> Int64(shift))) }
+            for shift in stride(from: 56, through: 0, by: -8) {
+                bytes.append(UInt8(truncatingIfNeeded: number >> Int64(shift)))
+            }
         }
         bytes += Array(position.id.utf8)
         bytes += Self.checksum(bytes)
@@ -30,7 +32,8 @@ package struct PageToken: Sendable, Hashable {
     /// - Throws: ``CatalogueError`` `.invalidToken` for whatever is not a token of this version.
     package init(_ text: String) throws(CatalogueError) {
         let invalid = CatalogueError(
-            .invalidToken, "the token is not one that a page of this catalogue gave: take it from a page's next or prev link")
+            .invalidToken,
+            "the token is not one that a page of this catalogue gave: take it from a page's next or prev link")
         guard text.utf8.count <= 512, let bytes = Base64.decode(text), bytes.count >= Self.headCount + 4,
             bytes[0] == Self.version, let direction = Direction(rawValue: bytes[1]), bytes[2] <= 1,
             Self.checksum(Array(bytes.dropLast(4))) == Array(bytes.suffix(4))

@@ -1,7 +1,8 @@
 /// What belongs together as one product, found from an object's key alone.
 ///
 /// The rules, in this order:
-/// 1. A folder whose name ends in `.SAFE`, `.SEN3` or `.zarr` is a product with all that is below it, at whatever depth.
+/// 1. A folder whose name ends in `.SAFE`, `.SEN3` or `.zarr` is a product with all that is below it, at whatever
+///   depth.
 /// 2. Otherwise the folder that an object lies in is a product: `2020/01/scene/B1.tif` belongs to `2020/01/scene`.
 /// 3. An object at the top of a collection is a product of its own; a STAC item file beside it (`scene.json` beside
 ///    `scene.tif`) belongs to it.
@@ -30,7 +31,8 @@ package struct ProductPath: Sendable, Hashable {
         if text == "/" || text == "*" { return nil }
     }
 
-    /// A name without the extensions that belong to companions of one file: `scene.tif`, `scene.tif.aux.xml`, `scene.json`.
+    /// A name without the extensions that belong to companions of one file: `scene.tif`, `scene.tif.aux.xml`,
+    /// `scene.json`.
     private static func stem(_ name: String) -> String {
         var stem = name[...]
         for ending in [".aux.xml", ".json", ".geojson", ".tif", ".tiff", ".tfw", ".jp2", ".xml", ".nc", ".png", ".jpg", ".jpeg", ".zip", ".md5"]
@@ -55,8 +57,8 @@ package struct ProductPath: Sendable, Hashable {
         return String(path.split(separator: "/").last ?? path)
     }
 
-    /// The id that its Item gets where none is given: the name of a package folder, which is unique by the mission's own
-    /// rules; otherwise the whole path with `_` for `/`.
+    /// The id that its Item gets where none is given: the name of a package folder, which is unique by the mission's
+    /// own rules; otherwise the whole path with `_` for `/`.
     package var itemID: String {
         let path = String(text.dropLast())
         for ending in Self.packages where path.hasSuffix(ending) { return String(name.dropLast(ending.count)) }

@@ -33,6 +33,8 @@ package final class Products: Sendable {
                 """,
                 // Only those that wait: described ones have completed_tid = changed_tid.
                 "CREATE INDEX products_pending ON products (changed_at) WHERE completed_tid < changed_tid",
+                // One row: the address with which the items' assets begin.
+                "CREATE TABLE product_address (one INTEGER PRIMARY KEY, address TEXT NOT NULL)",
             ])
     ]
 
@@ -96,7 +98,8 @@ package final class Products: Sendable {
         try await journal.read { try $0.scalar("SELECT count(*) FROM products WHERE completed_tid < changed_tid") ?? 0 }
     }
 
-    /// Notes that a product is described as it was at its last change. If it changed again meanwhile, it goes on waiting.
+    /// Notes that a product is described as it was at its last change. If it changed again meanwhile, it goes on
+    /// waiting.
     package func complete(_ product: PendingProduct, collection name: String, by actor: String, isRemoved: Bool) async throws {
         try await journal.write { transaction, events in
             let changed = try transaction.execute(
@@ -115,9 +118,22 @@ package final class Products: Sendable {
         }
     }
 
-    /// Has every product described anew, for example because the node's address changed.
-    package func describeAll() async throws {
-        try await journal.database.write { try $0.run("UPDATE products SET completed_tid = 0") }
-        journal.wake()
+    /// Tells under which address clients reach objects. If it is another one than before, every product is described
+    /// anew, since items hold the addresses of their assets.
+    package func setAddress(_ address: String) async throws {
+        let changed = try await journal.database.write { transaction in
+            try transaction.lock("product address")
+            let known = try transaction.first("SELECT address FROM product_address WHERE one = 1") { $0.text(0) }
+            guard known != address else { return false }
+            try transaction.run(
+                """
+                INSERT INTO product_address (one, address) VALUES (1, ?)
+                ON CONFLICT (one) DO UPDATE SET address = excluded.address
+                """,
+                .init(address))
+            try transaction.run("UPDATE products SET completed_tid = 0")
+            return known != nil
+        }
+        if changed { journal.wake() }
     }
 }

@@ -9,8 +9,9 @@ extension Catalogue {
 
     // Documents have a table of their own, so that what a search walks over stays narrow: 200 bytes a row, not 15,000.
     // `datetime` is what items are sorted by; `start_time` and `end_time` are equal to it for an item of one moment.
-    // The box is null for an item without geometry; one with west > east crosses the antimeridian. `geometry_at` and
-    // `geometry_length` say where in the document the geometry is, `links_at` where the node's own links are put in.
+    // The box is null for an item without geometry; one with west > east crosses the antimeridian. `links_at` says
+    // where in the document the node's own links are put in. The geometry stands once more before its document, so
+    // that a search reads it without the rest.
     private static let tables = [
         """
         CREATE TABLE items (
@@ -18,7 +19,7 @@ extension Catalogue {
             id TEXT NOT NULL, product TEXT, tid INTEGER NOT NULL, updated INTEGER NOT NULL,
             datetime INTEGER NOT NULL, start_time INTEGER NOT NULL, end_time INTEGER NOT NULL,
             west REAL, south REAL, east REAL, north REAL,
-            geometry_at INTEGER, geometry_length INTEGER, links_at INTEGER NOT NULL, size INTEGER NOT NULL)
+            links_at INTEGER NOT NULL, size INTEGER NOT NULL)
         """,
         "CREATE UNIQUE INDEX items_by_id ON items (id, collection)",
         "CREATE UNIQUE INDEX items_by_product ON items (collection, product) WHERE product IS NOT NULL",
@@ -26,7 +27,7 @@ extension Catalogue {
         "CREATE INDEX items_by_collection ON items (collection, datetime, id)",
         """
         CREATE TABLE item_documents (
-            item INTEGER PRIMARY KEY REFERENCES items (number) ON DELETE CASCADE, document BLOB NOT NULL)
+            item INTEGER PRIMARY KEY REFERENCES items (number) ON DELETE CASCADE, geometry BLOB, document BLOB NOT NULL)
         """,
         // `west` and `east` bound the items' boxes from -180 to 180, `east_west` and `east_east` from 0 to 360: the
         // narrower pair is the extent. `reach_before` and `reach_after` say how far, at most, an item's time range
@@ -41,7 +42,8 @@ extension Catalogue {
         "CREATE INDEX catalogue_collections_by_reach_after ON catalogue_collections (reach_after)",
     ]
 
-    // An R*Tree over place and time. An item that crosses the antimeridian has two entries: number * 2 and number * 2 + 1.
+    // An R*Tree over place and time. An item that crosses the antimeridian has two entries: number * 2 and number * 2
+    // + 1.
     private static let spatialIndexSQLite = [
         "CREATE VIRTUAL TABLE item_areas USING rtree (id, west, east, south, north, earliest, latest)",
         // Also for items that go with their collection, which no statement of ours names.

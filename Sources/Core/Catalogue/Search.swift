@@ -101,14 +101,11 @@ struct SearchCandidate {
     var start: Int64
     var end: Int64
     var box: BoundingBox?
-    /// Where in the document the geometry is.
-    var geometryAt: Int
-    var geometryLength: Int
+    /// Bytes of its document.
     var size: Int64
 
     static let columns = """
-        i.number, i.datetime, i.collection, i.id, i.start_time, i.end_time, i.west, i.south, i.east, i.north,
-        i.geometry_at, i.geometry_length, i.size
+        i.number, i.datetime, i.collection, i.id, i.start_time, i.end_time, i.west, i.south, i.east, i.north, i.size
         """
 
     init(_ row: borrowing Row) {
@@ -118,6 +115,6 @@ struct SearchCandidate {
         if let west = row.doubleOrNil(6) {
             box = try? BoundingBox(west: west, south: row.double(7), east: row.double(8), north: row.double(9))
         }
-        (geometryAt, geometryLength, size) = (Int(row.int(10)), Int(row.int(11)), row.int(12))
+        size = row.int(10)
     }
 }

@@ -14,7 +14,7 @@ extension SearchScan {
             if filter.interval.from == nil, filter.interval.to == nil { return try countCollections() }
             if let exact = try countInterval() { return MatchedCount(count: exact, isEstimate: false) }
         }
-        return MatchedCount(count: estimate(found), isEstimate: true)
+        return MatchedCount(count: try estimate(found), isEstimate: true)
     }
 
     private func countCollections() throws -> MatchedCount {
@@ -27,22 +27,26 @@ extension SearchScan {
         return MatchedCount(count: count ?? 0, isEstimate: false)
     }
 
-    /// Exact up to a limit; nil beyond it.
+    /// How many items of the collections match by time; nil for more than can be counted quickly.
     private func countInterval() throws -> Int64? {
         guard let bounds else { return 0 }
+        return try count(bounds, checksRanges: hasRanges)
+    }
+
+    private func count(_ datetimes: ClosedRange<Int64>, checksRanges: Bool) throws -> Int64? {
         var count: Int64 = 0
         let collections: [Int64?] = filter.collections ?? [nil]
         guard collections.count <= Self.freshMax else { return nil }
         for collection in collections {
             let left = Int64(Self.indexCountMax) + 1 - count
             var condition = "datetime >= ? AND datetime <= ?"
-            var values: [SQLValue] = [.init(bounds.lowerBound), .init(bounds.upperBound)]
+            var values: [SQLValue] = [.init(datetimes.lowerBound), .init(datetimes.upperBound)]
             if let collection {
                 condition += " AND collection = ?"
                 values.append(.init(collection))
             }
             // Left out where they can be: the index alone answers then.
-            if hasRanges {
+            if checksRanges {
                 condition += " AND end_time >= ? AND start_time <= ?"
                 values += [
                     .init(filter.interval.from?.microseconds ?? .min), .init(filter.interval.to?.microseconds ?? .max),
@@ -50,20 +54,27 @@ extension SearchScan {
             }
             count +=
                 try reader.scalar(
-                    "SELECT count(*) FROM (SELECT 1 FROM items WHERE \(condition) LIMIT ?) AS found", values + [.init(left)]) ?? 0
+                    "SELECT count(*) FROM (SELECT 1 FROM items WHERE \(condition) LIMIT ?) AS found",
+                    values + [.init(left)]) ?? 0
             if count > Self.indexCountMax { return nil }
         }
         return count
     }
 
-    /// What was found, stretched from the time that it takes to the time that was asked for.
-    private func estimate(_ found: [SearchCandidate]) -> Int64 {
+    /// The share that was found of what was passed on the way, of all that there is; where too much was passed to be
+    /// counted, the share of the time.
+    private func estimate(_ found: [SearchCandidate]) throws -> Int64 {
         guard let bounds, let last = found.last else { return filter.itemCount }
-        let whole = Double(bounds.upperBound) - Double(bounds.lowerBound)
-        let seen = isDescending ? Double(bounds.upperBound) - Double(last.key.datetime) : Double(last.key.datetime) - Double(bounds.lowerBound)
         let least = Int64(found.count)
-        guard seen > 0, whole > 0 else { return max(least, filter.itemCount) }
-        let stretched = Double(found.count) * whole / seen
-        return max(least, min(Int64(min(stretched, 1e15)), max(filter.itemCount, least)))
+        let most = max(filter.itemCount, least)
+        let seen = min(last.key.datetime, bounds.upperBound)...bounds.upperBound
+        let scale: Double
+        if filter.area != nil, let passed = try count(seen, checksRanges: false), passed >= least {
+            scale = Double(try countInterval() ?? most) / Double(passed)
+        } else {
+            let whole = Double(bounds.upperBound) - Double(bounds.lowerBound)
+            scale = whole / max(1, Double(seen.upperBound) - Double(seen.lowerBound))
+        }
+        return max(least, min(most, Int64(min(Double(least) * scale, 1e15))))
     }
 }

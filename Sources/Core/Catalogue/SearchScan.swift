@@ -5,10 +5,10 @@ import Wire
 /// Runs one search over one snapshot.
 ///
 /// Candidates come in the order of the result, in batches, from one of three sources: look-ups by id; a walk along the
-/// index by time; or windows of time, each asked of the spatial index, that widen while little is found and narrow where
-/// much is. So a search costs what it returns, wherever it looks: a small box in a large archive is found through the
-/// spatial index, a large box through the order of time. Which source begins is a guess from the collections' extents; a
-/// walk that finds too little goes over to windows.
+/// index by time; or windows of time, each asked of the spatial index, that widen while little is found and narrow
+/// where much is. So a search costs what it returns, wherever it looks: a small box in a large archive is found
+/// through the spatial index, a large box through the order of time. Which source begins is a guess from the
+/// collections' extents; a walk that finds too little goes over to windows.
 struct SearchScan {
     let filter: SearchFilter
     let engine: Engine
@@ -59,20 +59,23 @@ struct SearchScan {
             return .exhausted
         }
         if !filter.ids.isEmpty { return .ids }
-        let isWalkShort = filter.area == nil || filter.areaShare >= 0.1 || (filter.collections != nil && filter.itemCount <= 2000)
+        let isWalkShort =
+            filter.area == nil || filter.areaShare >= 0.1 || (filter.collections != nil && filter.itemCount <= 2000)
         return isWalkShort ? .walk : windows(bounds)
     }
 
     /// The first window: as long as should hold what a page needs.
     private func windows(_ bounds: ClosedRange<Int64>, wanted: Double = 40) -> Source {
-        let edge = isDescending ? min(position?.datetime ?? .max, bounds.upperBound) : max(position?.datetime ?? .min, bounds.lowerBound)
+        let edge =
+            isDescending
+            ? min(position?.datetime ?? .max, bounds.upperBound) : max(position?.datetime ?? .min, bounds.lowerBound)
         let expected = max(Double(filter.itemCount) * filter.areaShare, 1)
         let length = Double(bounds.upperBound) - Double(bounds.lowerBound)
         return .windows(edge: edge, width: Int64(length * min(1, wanted / expected)))
     }
 
-    /// The `datetime`s between which items can match: nil if there are none. Items with a time range may lie outside of the
-    /// interval by as much as any such range reaches.
+    /// The `datetime`s between which items can match: nil if there are none. Items with a time range may lie outside
+    /// of the interval by as much as any such range reaches.
     private mutating func readBounds() throws -> ClosedRange<Int64>? {
         var (condition, values): (String, [SQLValue]) = ("", [])
         if let collections = filter.collections, collections.count == 1 {
@@ -107,15 +110,20 @@ struct SearchScan {
         let matched = try token?.matched ?? count(found, isComplete: isComplete)
         var shown = Array(found.prefix(limit))
         var bytes: Int64 = 0
-        if let cut = shown.firstIndex(where: { bytes += $0.size; return bytes > ItemPage.documentBytesMax }) {
+        if let cut = shown.firstIndex(where: {
+            bytes += $0.size; return bytes > ItemPage.documentBytesMax
+        }) {
             shown.removeSubrange(max(cut, 1)...)
         }
         let hasMore = found.count > shown.count || !isComplete
         // Where a page ends early and empty, what was looked at last is where the next begins.
         let last = shown.count < found.count || isComplete ? shown.last?.key : position
         let onward = hasMore ? last.map { PageToken(isDescending ? .next : .previous, $0, matched) } : nil
-        let back = token == nil ? nil : (shown.first?.key ?? token?.position)
-            .map { PageToken(isDescending ? .previous : .next, $0, matched) }
+        let back =
+            token == nil
+            ? nil
+            : (shown.first?.key ?? token?.position)
+                .map { PageToken(isDescending ? .previous : .next, $0, matched) }
         if !isDescending { shown.reverse() }
         return ItemPage(
             items: try documents(shown), next: isDescending ? onward : back, previous: isDescending ? back : onward,
@@ -142,13 +150,10 @@ struct SearchScan {
         let unsure = candidates.filter { !filter.isSurelyInside($0) }
         guard !unsure.isEmpty else { return candidates }
         var outside = Set<Int64>()
-        for chunk in Chunks(unsure, bytes: { Int64($0.geometryLength) }) {
+        for chunk in Chunks(unsure, bytes: \.size) {
             let boxes = Dictionary(chunk.map { ($0.number, $0.box) }) { first, _ in first }
             try reader.query(
-                """
-                SELECT i.number, substr(d.document, CAST(i.geometry_at AS int) + 1, CAST(i.geometry_length AS int))
-                FROM items i JOIN item_documents d ON d.item = i.number WHERE i.number IN (\(Chunks.marks))
-                """, Chunks.values(chunk)
+                "SELECT item, geometry FROM item_documents WHERE item IN (\(Chunks.marks))", Chunks.values(chunk)
             ) { row in
                 guard let box = boxes[row.int(0)] ?? nil else { return }
                 let geometry = try Geometry(parsing: JSONValue(parsing: row.blob(1)))

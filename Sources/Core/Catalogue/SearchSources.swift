@@ -19,7 +19,8 @@ extension SearchScan {
             } else if filter.area != nil, examined > Self.walkedMax {
                 advance(batch)
                 // The guess was wrong: there is far less in the area than its size lets expect.
-                source = .windows(edge: position?.datetime ?? bounds.upperBound, width: (bounds.upperBound - bounds.lowerBound) / 64)
+                source = .windows(
+                    edge: position?.datetime ?? bounds.upperBound, width: (bounds.upperBound - bounds.lowerBound) / 64)
                 return batch
             }
             advance(batch)
@@ -124,7 +125,9 @@ extension SearchScan {
             // Said once more by `datetime` alone, where a planner cannot take the bound out of the row comparison.
             conditions.append("i.datetime \(isDescending ? "<=" : ">=") ?")
             conditions.append("(i.datetime, i.collection, i.id) \(isDescending ? "<" : ">") (?, ?, ?)")
-            values += [.init(position.datetime), .init(position.datetime), .init(position.collection), .init(position.id)]
+            values += [
+                .init(position.datetime), .init(position.datetime), .init(position.collection), .init(position.id),
+            ]
         }
         let direction = isDescending ? "DESC" : "ASC"
         let order = (collection == nil ? ["i.datetime", "i.collection", "i.id"] : ["i.datetime", "i.id"])
@@ -153,7 +156,8 @@ extension SearchScan {
             ) { SearchCandidate($0) }
             guard out.count < Self.examinedMax else {
                 throw CatalogueError(
-                    .tooLarge, "these ids stand for more than \(Self.examinedMax) items: ask for fewer ids, or name collections")
+                    .tooLarge,
+                    "these ids stand for more than \(Self.examinedMax) items: ask for fewer ids, or name collections")
             }
         }
         return out

@@ -1,11 +1,11 @@
 import Database
 import Geometry
 
-/// The table `item_areas`: an R*Tree over place and time on SQLite, boxes under a GiST index on PostgreSQL. What it finds
-/// is a superset, since the R*Tree rounds outwards to 32 bits: the columns of `items` decide.
+/// The table `item_areas`: an R*Tree over place and time on SQLite, boxes under a GiST index on PostgreSQL. What it
+/// finds is a superset, since the R*Tree rounds outwards to 32 bits: the columns of `items` decide.
 enum SpatialIndex {
-    /// The R*Tree weighs all its axes alike: ten days of time are as much as one degree, so that decades compare with the
-    /// globe.
+    /// The R*Tree weighs all its axes alike: ten days of time are as much as one degree, so that decades compare with
+    /// the globe.
     private static func axis(_ microseconds: Int64) -> Double { Double(microseconds) / 864e9 }
 
     static func remove(item: Int64, engine: Engine, in transaction: Transaction) throws {
@@ -17,7 +17,8 @@ enum SpatialIndex {
         }
     }
 
-    static func add(item: Int64, box: BoundingBox, datetime: Int64, engine: Engine, in transaction: Transaction) throws {
+    static func add(item: Int64, box: BoundingBox, datetime: Int64, engine: Engine, in transaction: Transaction) throws
+    {
         for (half, box) in box.splitAtAntimeridian.enumerated() {
             switch engine {
             case .sqlite:

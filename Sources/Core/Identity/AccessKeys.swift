@@ -13,8 +13,8 @@ extension Identity {
     /// Keys that one account may have.
     private static let keysMax = 100
 
-    /// Makes an S3 access key. The secret is returned this once; it is kept only sealed under the master key, since a SigV4
-    /// signature cannot be checked from a hash.
+    /// Makes an S3 access key. The secret is returned this once; it is kept only sealed under the master key, since a
+    /// SigV4 signature cannot be checked from a hash.
     package func createAccessKey(
         account name: String, description: String = "", by actor: String
     ) async throws -> (id: String, secret: String) {
@@ -25,13 +25,15 @@ extension Identity {
         let sealed = try master.seal(Array(secret.utf8), label: "access key \(id)")
         try await journal.write { transaction, events in
             let account = try Self.accountID(name, in: transaction)
-            let count = try transaction.scalar("SELECT count(*) FROM access_keys WHERE account = ?", .init(account)) ?? 0
+            let count =
+                try transaction.scalar("SELECT count(*) FROM access_keys WHERE account = ?", .init(account)) ?? 0
             guard count < Self.keysMax else {
                 throw IdentityError(.limit, "'\(name)' has \(count) access keys already: delete one that is not used")
             }
             try transaction.run(
                 "INSERT INTO access_keys (id, account, sealed, description, created) VALUES (?, ?, ?, ?, ?)", .init(id),
-                .init(account), .init(sealed), .init(String(description.prefix(256))), .init(Timestamp.now.microseconds))
+                .init(account), .init(sealed), .init(String(description.prefix(256))), .init(Timestamp.now.microseconds)
+            )
             events.record(.keyCreated, by: actor, on: name) { $0.member("key", id) }
         }
         return (id, secret)
@@ -99,8 +101,8 @@ extension Identity {
         return (secret, principal)
     }
 
-    /// An access key of this account for presigned URLs that the node makes itself on the account's behalf, made when it is
-    /// first needed. Such URLs end when the key is deleted or the account is disabled, like any other.
+    /// An access key of this account for presigned URLs that the node makes itself on the account's behalf, made when
+    /// it is first needed. Such URLs end when the key is deleted or the account is disabled, like any other.
     package func signingKey(for principal: Principal) async throws -> (id: String, secret: [UInt8]) {
         guard let account = principal.accountID else { throw IdentityError.invalidCredentials }
         let existing = try await journal.read { reader in

@@ -10,7 +10,8 @@ extension EventKind {
 }
 
 extension Identity {
-    /// Checks an account's, group's or policy's name: 1 to 64 characters of `[A-Za-z0-9._@-]`, none of the reserved ones.
+    /// Checks an account's, group's or policy's name: 1 to 64 characters of `[A-Za-z0-9._@-]`, none of the reserved
+    /// ones.
     package static func checkName(_ name: String) throws {
         let isFine = name.utf8.allSatisfy { c in
             PercentEncoding.isUnreserved(c) && c != UInt8(ascii: "~") || c == UInt8(ascii: "@")
@@ -118,7 +119,9 @@ extension Identity {
     static func noAccount(_ name: String) -> IdentityError { IdentityError(.notFound, "there is no account '\(name)'") }
 
     static func accountID(_ name: String, in reader: Reader) throws -> Int64 {
-        guard let id = try reader.scalar("SELECT id FROM accounts WHERE name = ?", .init(name)) else { throw noAccount(name) }
+        guard let id = try reader.scalar("SELECT id FROM accounts WHERE name = ?", .init(name)) else {
+            throw noAccount(name)
+        }
         return id
     }
 }

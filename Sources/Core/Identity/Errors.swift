@@ -1,7 +1,8 @@
 /// Why an act of identity management or a login was refused.
 package struct IdentityError: Error, Sendable, CustomStringConvertible {
     package enum Code: String, Sendable {
-        case invalidName, exists, notFound, invalidCredentials, disabled, rateLimited, weakPassword, expired, invalidToken, limit
+        case invalidName, exists, notFound, invalidCredentials, disabled, rateLimited, weakPassword, expired,
+            invalidToken, limit
     }
 
     package var code: Code

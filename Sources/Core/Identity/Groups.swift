@@ -66,7 +66,8 @@ extension Identity {
             let member = try Self.accountID(account, in: transaction)
             let id = try Self.groupID(group, in: transaction)
             try transaction.run(
-                "INSERT INTO memberships (group_id, account) VALUES (?, ?) ON CONFLICT DO NOTHING", .init(id), .init(member))
+                "INSERT INTO memberships (group_id, account) VALUES (?, ?) ON CONFLICT DO NOTHING", .init(id),
+                .init(member))
             events.record(.memberAdded, by: actor, on: group) { $0.member("account", account) }
         }
         principals.clear()
@@ -92,7 +93,8 @@ extension Identity {
                 throw IdentityError(.limit, "'\(group)' is already inside '\(subgroup)': a group cannot contain itself")
             }
             try transaction.run(
-                "INSERT INTO memberships (group_id, subgroup) VALUES (?, ?) ON CONFLICT DO NOTHING", .init(id), .init(member))
+                "INSERT INTO memberships (group_id, subgroup) VALUES (?, ?) ON CONFLICT DO NOTHING", .init(id),
+                .init(member))
             events.record(.memberAdded, by: actor, on: group) { $0.member("group", subgroup) }
         }
         principals.clear()

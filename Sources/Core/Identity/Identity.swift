@@ -28,7 +28,8 @@ package final class Identity: Sendable {
         let generated = password == nil ? Self.readablePassword() : nil
         let actor = Principal.system("bootstrap")
         do {
-            try await createAccount(name: name, kind: .person, displayName: "Administrator", password: password ?? generated, by: actor)
+            try await createAccount(
+                name: name, kind: .person, displayName: "Administrator", password: password ?? generated, by: actor)
             try await createGroup(name: administrators, by: actor)
             try await addMember(account: name, to: administrators, by: actor)
         } catch let error as IdentityError where error.code == .exists {
@@ -39,7 +40,7 @@ package final class Identity: Sendable {
     }
 
     /// 20 letters and digits in groups of five, without those that are easily confused: 98 bits.
-    private static func readablePassword() -> String {
+    package static func readablePassword() -> String {
         let alphabet = Array("abcdefghijkmnpqrstuvwxyz23456789")
         let letters = randomBytes(20).map { alphabet[Int($0 & 31)] }
         return stride(from: 0, to: 20, by: 5).map { String(letters[$0..<($0 + 5)]) }.joined(separator: "-")

@@ -36,7 +36,9 @@ extension Identity {
         guard matches, let stored, !stored.isDisabled else {
             throttle.failed(name: name, address: address)
             try await journal.write { _, events in
-                events.record(.loginFailed, by: "anonymous", on: String(name.prefix(64))) { $0.member("address", address) }
+                events.record(.loginFailed, by: "anonymous", on: String(name.prefix(64))) {
+                    $0.member("address", address)
+                }
             }
             throw IdentityError.invalidCredentials
         }
@@ -56,7 +58,8 @@ extension Identity {
         try await journal.write { transaction, _ in
             try transaction.run("DELETE FROM sessions WHERE expires < ?", .init(now.microseconds))
             try transaction.run(
-                "INSERT INTO sessions (hash, account, created, expires) VALUES (?, ?, ?, ?)", .init(hash), .init(account),
+                "INSERT INTO sessions (hash, account, created, expires) VALUES (?, ?, ?, ?)", .init(hash),
+                .init(account),
                 .init(now.microseconds), .init(now.adding(seconds: Self.sessionSeconds).microseconds))
         }
         return Base64.encodeURL(secret)

@@ -8,7 +8,8 @@ extension EventKind {
 }
 
 extension Identity {
-    /// A private key of the node's own, by name, sealed under the master key; made by `make` when it is first asked for.
+    /// A private key of the node's own, by name, sealed under the master key; made by `make` when it is first asked
+    /// for.
     ///
     /// - Parameter make: gives a new key's bytes and, where it has one, its certificate (DER).
     package func nodeKey(
@@ -32,7 +33,9 @@ extension Identity {
         return (try master.open(kept.sealed, label: label), kept.certificate)
     }
 
-    private static func storedNodeKey(_ name: String, in reader: Reader) throws -> (sealed: [UInt8], certificate: [UInt8]?)? {
+    private static func storedNodeKey(_ name: String, in reader: Reader) throws -> (
+        sealed: [UInt8], certificate: [UInt8]?
+    )? {
         try reader.first("SELECT sealed, certificate FROM node_keys WHERE name = ?", .init(name)) { row in
             (sealed: row.blob(0), certificate: row.blobOrNil(1))
         }

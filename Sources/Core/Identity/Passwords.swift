@@ -35,7 +35,9 @@ package final class PasswordHasher: Sendable {
 
     /// Whether `password` is the one. Takes the same time for an account without a password.
     func verify(_ password: String, _ stored: PasswordHash?) async throws -> Bool {
-        let reference = stored ?? PasswordHash(salt: [UInt8](repeating: 0, count: 16), bytes: [UInt8](repeating: 0, count: 32), cost: cost)
+        let reference =
+            stored
+            ?? PasswordHash(salt: [UInt8](repeating: 0, count: 16), bytes: [UInt8](repeating: 0, count: 32), cost: cost)
         let derived = try await derive(String(password.prefix(1024)), salt: reference.salt, cost: reference.cost)
         return constantTimeEquals(derived, reference.bytes) && stored != nil
     }
@@ -59,8 +61,8 @@ package final class PasswordHasher: Sendable {
     }
 }
 
-/// Slows down guessing: after five failures for one name, or fifty from one address, within five minutes, further attempts
-/// are refused until the oldest of them is five minutes old.
+/// Slows down guessing: after five failures for one name, or fifty from one address, within five minutes, further
+/// attempts are refused until the oldest of them is five minutes old.
 ///
 /// Kept in memory by each node: it bounds the rate, it is not a record. The journal has that.
 final class LoginThrottle: Sendable {
@@ -78,7 +80,8 @@ final class LoginThrottle: Sendable {
             let recent = failures.withLock { ($0[key] ?? []).filter { now - $0 < Self.window } }
             if recent.count >= limit, let first = recent.first {
                 let wait = max(1, Self.window - (now - first))
-                throw IdentityError(.rateLimited, "too many failed logins: try again in \(wait) seconds", retryAfter: wait)
+                throw IdentityError(
+                    .rateLimited, "too many failed logins: try again in \(wait) seconds", retryAfter: wait)
             }
         }
     }

@@ -59,7 +59,8 @@ package final class TokenAuthority: Sendable {
         let now = Timestamp.now.seconds
         let claims = Claims(
             iss: issuer, sub: String(account), aud: issuer, exp: now + Self.lifetimeSeconds, iat: now, nbf: now - 5,
-            jti: Hex.encode(randomBytes(16)), client_id: client, preferred_username: principal.name, groups: principal.groups)
+            jti: Hex.encode(randomBytes(16)), client_id: client, preferred_username: principal.name,
+            groups: principal.groups)
         return try await keys.sign(claims, kid: JWKIdentifier(string: keyID), header: ["typ": "at+jwt"])
     }
 

@@ -40,7 +40,8 @@ extension Journal {
     /// Gives a duty back, so that another node need not wait for the lease to end.
     package func release(_ name: String) async throws {
         try await database.write { [node] transaction in
-            try transaction.run("UPDATE followers SET held_until = 0 WHERE name = ? AND holder = ?", .init(name), .init(node))
+            try transaction.run(
+                "UPDATE followers SET held_until = 0 WHERE name = ? AND holder = ?", .init(name), .init(node))
         }
     }
 

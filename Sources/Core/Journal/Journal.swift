@@ -18,7 +18,9 @@ package final class Journal: Sendable {
     /// Runs `body` as one transaction, and wakes the followers of the journal once it is durable.
     ///
     /// `body` may run more than once (see `Transaction`): no effects outside of the database.
-    package func write<T: Sendable>(_ body: @escaping @Sendable (Transaction, inout EventRecorder) throws -> T) async throws -> T {
+    package func write<T: Sendable>(_ body: @escaping @Sendable (Transaction, inout EventRecorder) throws -> T)
+        async throws -> T
+    {
         let (result, recorded) = try await database.write { transaction in
             var recorder = EventRecorder()
             let result = try body(transaction, &recorder)
@@ -68,8 +70,8 @@ package final class Journal: Sendable {
     /// Rises with each commit of events on this node.
     package var generation: UInt64 { signal.generation }
 
-    /// Waits until something was committed on this node after `generation`, or for `secondsMax`: other nodes' commits are
-    /// seen that late.
+    /// Waits until something was committed on this node after `generation`, or for `secondsMax`: other nodes' commits
+    /// are seen that late.
     ///
     /// - Throws: `CancellationError`.
     package func waitForCommit(after generation: UInt64, secondsMax: Double) async throws {

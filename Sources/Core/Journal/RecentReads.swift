@@ -1,7 +1,8 @@
 import Synchronization
 import Wire
 
-/// Values read from the database a moment ago, so that a request under load costs no query for what hardly ever changes.
+/// Values read from the database a moment ago, so that a request under load costs no query for what hardly ever
+/// changes.
 ///
 /// An entry counts for one second: a change made on another node is seen that late. Who changes something on this node
 /// clears.

@@ -19,14 +19,20 @@ struct PreparedTrace: Sendable {
         id = .make()
         hash = try Limits.hash(draft.hash, of: draft.name)
         // Equal files have one row in the index.
-        contentHashes = Array(Set(try (draft.contents ?? []).map { try Limits.hash($0.hash, of: $0.path) })).filter { [hash] in $0 != hash }
+        var contentHashes = Set(try (draft.contents ?? []).map { try Limits.hash($0.hash, of: $0.path) })
+        contentHashes.remove(hash)
+        self.contentHashes = Array(contentHashes)
         let product = Trace.Product(
             name: draft.name, size: draft.size, hash: draft.hash, contents: draft.contents, inputs: draft.inputs)
         message = product.message(event: draft.event)
         guard message.count <= Limits.messageBytesMax else {
             throw LedgerError(
                 .invalidDraft,
-                "the trace of \(Limits.excerpt(draft.name)) would have \(message.count) bytes; at most \(Limits.messageBytesMax) are kept: leave the contents out")
+                """
+                the trace of \(Limits.excerpt(draft.name)) would have \(message.count) bytes; at most \
+                \(Limits.messageBytesMax) are kept: leave the contents out
+                """
+            )
         }
         messageDigest = Array(SHA256.hash(data: message))
         signature = try signer.sign(message)
@@ -50,8 +56,9 @@ struct PreparedTrace: Sendable {
 
     func entry(timestamp: Timestamp, signer: TraceSigner) -> LogEntry {
         LogEntry(
-            id: id, event: draft.event, name: draft.name, size: draft.size, hash: draft.hash, hashAlgorithm: draft.hashAlgorithm,
-            messageDigest: messageDigest, certificateDigest: signer.certificateDigest, timestamp: timestamp)
+            id: id, event: draft.event, name: draft.name, size: draft.size, hash: draft.hash,
+            hashAlgorithm: draft.hashAlgorithm, messageDigest: messageDigest,
+            certificateDigest: signer.certificateDigest, timestamp: timestamp)
     }
 }
 
@@ -78,7 +85,9 @@ package enum Limits {
         guard isText(draft.origin, bytesMax: originBytesMax) else {
             throw refuse("an origin has 1 to \(originBytesMax) bytes without control characters")
         }
-        guard (0...sizeMax).contains(draft.size) else { throw refuse("its size is \(draft.size) bytes; 0 to \(sizeMax) are possible") }
+        guard (0...sizeMax).contains(draft.size) else {
+            throw refuse("its size is \(draft.size) bytes; 0 to \(sizeMax) are possible")
+        }
         let contents = draft.contents ?? []
         guard contents.count <= contentsMax, draft.inputs?.count ?? 0 <= contentsMax else {
             throw refuse("it has more than \(contentsMax) contents or inputs; a larger product is traced without them")
@@ -95,7 +104,8 @@ package enum Limits {
     static func hash(_ text: String, of name: String) throws -> [UInt8] {
         guard text.utf8.count == 64, let bytes = Hex.decode(text), Hex.encode(bytes) == text else {
             throw LedgerError(
-                .invalidDraft, "the hash of \(excerpt(name)) must be 64 lower-case hexadecimal digits, not \(excerpt(text))")
+                .invalidDraft,
+                "the hash of \(excerpt(name)) must be 64 lower-case hexadecimal digits, not \(excerpt(text))")
         }
         return bytes
     }

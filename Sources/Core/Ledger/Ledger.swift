@@ -8,8 +8,8 @@ import Wire
 
 /// The node's traces and the transparency log that proves them (C2SP tlog-tiles, RFC 6962).
 ///
-/// A trace, its log entry and the checkpoint that covers it commit in one transaction under one lock. So no checkpoint is ever
-/// seen that the stored tree does not have, and none contradicts an earlier one, whenever the power fails.
+/// A trace, its log entry and the checkpoint that covers it commit in one transaction under one lock. So no checkpoint
+/// is ever seen that the stored tree does not have, and none contradicts an earlier one, whenever the power fails.
 package final class Ledger: Sendable {
     let journal: Journal
     let signer: TraceSigner
@@ -28,13 +28,16 @@ package final class Ledger: Sendable {
     ///
     /// - Parameters:
     ///   - authority: issues the certificate of the key that signs traces, when it is made.
-    ///   - origin: the name of a new log, such as `host.example.org/martlet`, 1 to 200 bytes without spaces and '+'. A log that
-    ///     exists keeps the name it began with, which its verifiers know.
-    /// - Throws: `MerkleLogError` for a name that no log can have, `LedgerError` `.damaged`, and the errors of the key store.
+    ///   - origin: the name of a new log, such as `host.example.org/martlet`, 1 to 1024 bytes without spaces and '+'. A
+    ///     log that exists keeps the name it began with, which its verifiers know.
+    /// - Throws: `MerkleLogError` for a name that no log can have, `LedgerError` `.damaged`, and the errors of the key
+    ///   store.
     package static func open(
         journal: Journal, identity: Identity, authority: CertificateAuthority, origin: String
     ) async throws -> Ledger {
-        let stored = try await identity.nodeKey("log") { (Array(Curve25519.Signing.PrivateKey().rawRepresentation), nil) }
+        let stored = try await identity.nodeKey("log") {
+            (Array(Curve25519.Signing.PrivateKey().rawRepresentation), nil)
+        }
         let key = try Curve25519.Signing.PrivateKey(rawRepresentation: stored.key)
         let signer = try await TraceSigner.load(identity, authority: authority)
         let head = try await journal.database.write { transaction in
@@ -48,7 +51,8 @@ package final class Ledger: Sendable {
             return head
         }
         return Ledger(
-            journal: journal, signer: signer, logKey: try NoteSigner(name: head.origin, privateKey: key), origin: head.origin)
+            journal: journal, signer: signer, logKey: try NoteSigner(name: head.origin, privateKey: key),
+            origin: head.origin)
     }
 
     private init(journal: Journal, signer: TraceSigner, logKey: NoteSigner, origin: String) {

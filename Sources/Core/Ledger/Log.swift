@@ -29,7 +29,8 @@ extension Ledger {
             guard tile.index <= UInt64(Int64.max) / width - 1 else { return nil }
             let first = Int64(tile.index * width)
             let entries = try reader.rows(
-                "\(EntryRow.select) WHERE leaf >= ? AND leaf < ? ORDER BY leaf", .init(first), .init(first + Int64(tile.width))
+                "\(EntryRow.select) WHERE leaf >= ? AND leaf < ? ORDER BY leaf", .init(first),
+                .init(first + Int64(tile.width))
             ) { try EntryRow($0).entry.bytes }
             return entries.count == tile.width ? try EntryBundle.encode(entries) : nil
         }
@@ -38,7 +39,10 @@ extension Ledger {
     /// The proof that a trace is in the log, by the latest checkpoint; nil if there is no such trace.
     package func proof(_ id: TraceID) async throws -> TraceProof? {
         try await journal.read { reader in
-            guard let row = try reader.first("\(EntryRow.select) WHERE id = ?", .init(id.bytes), map: { try EntryRow($0) }) else {
+            guard
+                let row = try reader.first(
+                    "\(EntryRow.select) WHERE id = ?", .init(id.bytes), map: { try EntryRow($0) })
+            else {
                 return nil
             }
             let head = try LogHead.require(reader)

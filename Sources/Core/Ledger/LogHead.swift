@@ -42,18 +42,21 @@ struct LogHead: Sendable {
             let size = UInt64(clamping: row.int(1))
             let edge = row.blob(2)
             guard edge.count == size.nonzeroBitCount * Hash.length else {
-                throw LedgerError(.damaged, "the right edge of the log, of size \(size), is stored with \(edge.count) bytes")
+                throw LedgerError(
+                    .damaged, "the right edge of the log, of size \(size), is stored with \(edge.count) bytes")
             }
             let hashes = edge.isEmpty ? [] : try Tile.decode(edge, width: size.nonzeroBitCount)
             return LogHead(
-                origin: row.text(0), frontier: try Frontier(size: size, edge: hashes), time: Timestamp(microseconds: row.int(3)),
-                checkpoint: row.blob(4))
+                origin: row.text(0), frontier: try Frontier(size: size, edge: hashes),
+                time: Timestamp(microseconds: row.int(3)), checkpoint: row.blob(4))
         }
     }
 
     /// - Throws: `.damaged` where the log has lost its state.
     static func require(_ reader: Reader) throws -> LogHead {
-        guard let head = try read(reader) else { throw LedgerError(.damaged, "the log's state is missing from the database") }
+        guard let head = try read(reader) else {
+            throw LedgerError(.damaged, "the log's state is missing from the database")
+        }
         return head
     }
 
@@ -66,8 +69,8 @@ struct LogHead: Sendable {
 
     func update(_ transaction: Transaction) throws {
         try transaction.run(
-            "UPDATE log_head SET size = ?, edge = ?, time = ?, checkpoint = ? WHERE id = 1", .init(Int64(frontier.size)),
-            .init(Tile.encode(frontier.edge)), .init(time.microseconds), .init(checkpoint))
+            "UPDATE log_head SET size = ?, edge = ?, time = ?, checkpoint = ? WHERE id = 1",
+            .init(Int64(frontier.size)), .init(Tile.encode(frontier.edge)), .init(time.microseconds), .init(checkpoint))
         try remember(transaction)
     }
 

@@ -19,14 +19,21 @@ extension Ledger {
             let key: [SQLValue] = [.init(place.level), .init(Int64(place.number))]
             let bytes = Tile.encode(new.hashes)
             guard new.first > 0 else {
-                try transaction.run("INSERT INTO log_tiles (level, number, hashes) VALUES (?, ?, ?)", key + [.init(bytes)])
+                try transaction.run(
+                    "INSERT INTO log_tiles (level, number, hashes) VALUES (?, ?, ?)", key + [.init(bytes)])
                 continue
             }
-            let old = try transaction.first("SELECT hashes FROM log_tiles WHERE level = ? AND number = ?", key) { $0.blob(0) }
+            let old = try transaction.first("SELECT hashes FROM log_tiles WHERE level = ? AND number = ?", key) {
+                $0.blob(0)
+            }
             guard let old, old.count == new.first * Hash.length else {
                 throw LedgerError(
                     .damaged,
-                    "tile \(place.number) of level \(place.level) should have \(new.first) hashes and has \((old?.count ?? 0) / Hash.length)")
+                    """
+                    tile \(place.number) of level \(place.level) should have \(new.first) hashes of \(Hash.length) \
+                    bytes and has \(old?.count ?? 0) bytes
+                    """
+                )
             }
             try transaction.run(
                 "UPDATE log_tiles SET hashes = ? WHERE level = ? AND number = ?", [.init(old + bytes)] + key)

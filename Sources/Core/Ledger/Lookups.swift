@@ -28,7 +28,8 @@ extension Ledger {
         }.compactMap { TraceID($0) }
     }
 
-    /// The traces of the products that have this hash, or a content that has it, at most ``lookupMax``, the latest first.
+    /// The traces of the products that have this hash, or a content that has it, at most ``lookupMax``, the latest
+    /// first.
     ///
     /// - Parameter hash: 32 bytes, by whichever algorithm.
     package func ids(hash: [UInt8]) async throws -> [TraceID] {

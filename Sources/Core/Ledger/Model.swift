@@ -23,7 +23,8 @@ package struct TraceDraft: Sendable, Hashable {
     package var product: String?
 
     package init(
-        name: String, size: Int64, hash: String, hashAlgorithm: TraceHashAlgorithm = .blake3, contents: [Trace.Content]?,
+        name: String, size: Int64, hash: String, hashAlgorithm: TraceHashAlgorithm = .blake3,
+        contents: [Trace.Content]?,
         inputs: [Trace.Input]? = nil, event: TraceEvent, origin: String, collection: Int64?, product: String?
     ) {
         self.name = name

@@ -7,15 +7,16 @@ import Wire
 extension Ledger {
     /// Signs traces, appends them to the log and signs its new checkpoint: when this returns, all of that is durable.
     ///
-    /// A draft whose collection, product, hash and event were registered before gives the trace of then, and adds nothing:
-    /// workers may ask more than once. The drafts of one call are registered together or not at all.
+    /// A draft whose collection, product, hash and event were registered before gives the trace of then, and adds
+    /// nothing: workers may ask more than once. The drafts of one call are registered together or not at all.
     ///
     /// - Parameter drafts: at most ``Limits/batchMax``.
     /// - Returns: the traces, in the order of the drafts.
     /// - Throws: ``LedgerError``: `.invalidDraft`, `.tooMany`, `.expired`.
     package func register(_ drafts: [TraceDraft], by actor: String) async throws -> [Trace] {
         guard drafts.count <= Limits.batchMax else {
-            throw LedgerError(.tooMany, "\(drafts.count) traces in one call; at most \(Limits.batchMax) are registered together")
+            throw LedgerError(
+                .tooMany, "\(drafts.count) traces in one call; at most \(Limits.batchMax) are registered together")
         }
         guard !drafts.isEmpty else { return [] }
         try signer.check(.now)
@@ -53,8 +54,9 @@ extension Ledger {
 
     private static func existing(_ item: PreparedTrace, in reader: Reader) throws -> Trace? {
         let row = try reader.first(
-            "\(TraceRow.select) WHERE collection = ? AND product = ? AND hash = ? AND event = ?", .init(item.collection),
-            .init(item.product), .init(item.hash), .init(item.draft.event.rawValue), map: TraceRow.init)
+            "\(TraceRow.select) WHERE collection = ? AND product = ? AND hash = ? AND event = ?",
+            .init(item.collection), .init(item.product), .init(item.hash), .init(item.draft.event.rawValue),
+            map: TraceRow.init)
         return try row.map { try Trace.parse($0.document) }
     }
 
@@ -67,10 +69,10 @@ extension Ledger {
                 message_digest, certificate, signature, message)
             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
             """,
-            .init(leaf), .init(item.id.bytes), .init(item.draft.event.rawValue), .init(item.draft.name), .init(item.draft.size),
-            .init(item.hash), .init(item.draft.hashAlgorithm.rawValue), .init(time.microseconds), .init(item.draft.origin),
-            .init(item.collection), .init(item.product), .init(item.messageDigest), .init(signer.certificateDigest),
-            .init(item.signature), .init(item.message))
+            .init(leaf), .init(item.id.bytes), .init(item.draft.event.rawValue), .init(item.draft.name),
+            .init(item.draft.size), .init(item.hash), .init(item.draft.hashAlgorithm.rawValue),
+            .init(time.microseconds), .init(item.draft.origin), .init(item.collection), .init(item.product),
+            .init(item.messageDigest), .init(signer.certificateDigest), .init(item.signature), .init(item.message))
         for hash in [item.hash] + item.contentHashes {
             try transaction.run("INSERT INTO trace_hashes (hash, leaf) VALUES (?, ?)", .init(hash), .init(leaf))
         }

@@ -17,7 +17,8 @@ struct EntryRow {
             let algorithm = TraceHashAlgorithm(rawValue: row.text(6))
         else { throw LedgerError(.damaged, "the row of leaf \(row.int(0)) is not one of a trace") }
         entry = LogEntry(
-            id: id, event: event, name: row.text(3), size: row.int(4), hash: Hex.encode(row.blob(5)), hashAlgorithm: algorithm,
+            id: id, event: event, name: row.text(3), size: row.int(4), hash: Hex.encode(row.blob(5)),
+            hashAlgorithm: algorithm,
             messageDigest: row.blob(7), certificateDigest: row.blob(8), timestamp: Timestamp(microseconds: row.int(9)))
     }
 }

@@ -6,10 +6,10 @@ extension Ledger {
             module: "ledger", number: 1,
             [
                 "CREATE TABLE trace_certificates (digest BLOB PRIMARY KEY, certificate BLOB NOT NULL)",
-                // A row is a leaf of the log: its entry is computed from the columns and not stored, so a bundle of 256 is a
-                // range of the primary key, and appending one rewrites nothing. The product is stored once, in `message`,
-                // which comes last so that reading entries does not touch its pages. `collection` is 0 and `product` the
-                // name for traces of what is not the node's own, so that the index tells them apart, too.
+                // A row is a leaf of the log: its entry is computed from the columns and not stored, so a bundle of 256
+                // is a range of the primary key, and appending one rewrites nothing. The product is stored once, in
+                // `message`, which comes last so that reading entries does not touch its pages. `collection` is 0 and
+                // `product` the name for traces of what is not the node's own, so that the index tells them apart, too.
                 """
                 CREATE TABLE traces (
                     leaf INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE, event TEXT NOT NULL, name TEXT NOT NULL,
@@ -33,10 +33,13 @@ extension Ledger {
                 // The one latest state; `edge` holds the hashes of the tree's right edge, the largest subtree first.
                 """
                 CREATE TABLE log_head (
-                    id INTEGER PRIMARY KEY CHECK (id = 1), origin TEXT NOT NULL, size INTEGER NOT NULL, edge BLOB NOT NULL,
-                    time INTEGER NOT NULL, checkpoint BLOB NOT NULL)
+                    id INTEGER PRIMARY KEY CHECK (id = 1), origin TEXT NOT NULL, size INTEGER NOT NULL,
+                    edge BLOB NOT NULL, time INTEGER NOT NULL, checkpoint BLOB NOT NULL)
                 """,
-                "CREATE TABLE log_checkpoints (size INTEGER PRIMARY KEY, time INTEGER NOT NULL, checkpoint BLOB NOT NULL)",
+                """
+                CREATE TABLE log_checkpoints (
+                    size INTEGER PRIMARY KEY, time INTEGER NOT NULL, checkpoint BLOB NOT NULL)
+                """,
             ])
     ]
 }

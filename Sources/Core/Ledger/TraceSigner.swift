@@ -43,7 +43,11 @@ struct TraceSigner: Sendable {
         guard (validFrom.seconds...max(validFrom.seconds, expires.seconds)).contains(now.seconds) else {
             throw LedgerError(
                 .expired,
-                "the certificate that signs traces is valid from \(validFrom.rfc3339) to \(expires.rfc3339), and it is \(now.rfc3339)")
+                """
+                the certificate that signs traces is valid from \(validFrom.rfc3339) to \(expires.rfc3339), and now it \
+                is \(now.rfc3339)
+                """
+            )
         }
     }
 

@@ -20,18 +20,21 @@ struct BodyDigests {
 
     /// Compares with what the client said.
     ///
-    /// - Throws: ``ObjectsError`` `.badDigest`, `.badPayloadHash`, `.badChecksum`, and what the trailers' source throws.
+    /// - Throws: ``ObjectsError`` `.badDigest`, `.badPayloadHash`, `.badChecksum`, and what the trailers' source
+    ///   throws.
     func finish(
         _ expectations: BodyExpectations
     ) throws -> (md5: [UInt8], checksum: (algorithm: ChecksumAlgorithm, value: [UInt8])?) {
         let md5Value = md5.finish()
         if let expected = expectations.md5, expected != md5Value {
             throw ObjectsError(
-                .badDigest, "the body's MD5 is \(Base64.encode(md5Value)), not \(Base64.encode(expected)) as Content-MD5 says")
+                .badDigest,
+                "the body's MD5 is \(Base64.encode(md5Value)), not \(Base64.encode(expected)) as Content-MD5 says")
         }
         if let expected = expectations.sha256, let value = sha256?.finish(), expected != value {
             throw ObjectsError(
-                .badPayloadHash, "the body's SHA-256 is \(Hex.encode(value)), not \(Hex.encode(expected)) as was signed")
+                .badPayloadHash, "the body's SHA-256 is \(Hex.encode(value)), not \(Hex.encode(expected)) as was signed"
+            )
         }
         // Trailers are read to their end even where no value is asked for: broken ones are a broken body.
         let trailing = try expectations.trailing?()
@@ -39,11 +42,13 @@ struct BodyDigests {
         let value = checksum.finish()
         let name = checksum.algorithm.rawValue
         if let trailing, trailing.algorithm != checksum.algorithm {
-            throw ObjectsError(.badChecksum, "the trailer holds \(trailing.algorithm.rawValue), but \(name) was announced")
+            throw ObjectsError(
+                .badChecksum, "the trailer holds \(trailing.algorithm.rawValue), but \(name) was announced")
         }
         if let expected = trailing?.value ?? expectations.checksum?.value, expected != Base64.encode(value) {
             throw ObjectsError(
-                .badChecksum, "the body's \(name) is \(Base64.encode(value)), not \(expected.prefix(64)) as was sent with it")
+                .badChecksum,
+                "the body's \(name) is \(Base64.encode(value)), not \(expected.prefix(64)) as was sent with it")
         }
         return (md5Value, (checksum.algorithm, value))
     }

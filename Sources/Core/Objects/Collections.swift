@@ -22,7 +22,8 @@ extension Objects {
         guard isFine else {
             throw ObjectsError(
                 .invalidName,
-                "'\(name.prefix(80))' is no collection name: 3 to 63 lower-case letters, digits, '.' or '-', beginning and ending with a letter or digit")
+                "'\(name.prefix(80))' is no collection name: 3 to 63 lower-case letters, digits, '.' or '-', beginning and ending with a letter or digit"
+            )
         }
     }
 
@@ -41,7 +42,8 @@ extension Objects {
             let space = try keyring.space(Keyring.mainSpace, in: transaction)
             let id = try transaction.tid
             try transaction.run(
-                "INSERT INTO collections (id, space, name, owner, created, sealed_key) VALUES (?, ?, ?, ?, ?, ?)", .init(id),
+                "INSERT INTO collections (id, space, name, owner, created, sealed_key) VALUES (?, ?, ?, ?, ?, ?)",
+                .init(id),
                 .init(space.id), .init(name), .init(owner), .init(now.microseconds),
                 .init(keyring.newCollectionKey(space: space.key, collection: id)))
             events.record(.collectionCreated, by: owner, on: name, collection: id)
@@ -53,7 +55,8 @@ extension Objects {
     package func collection(_ name: String) async throws -> Collection {
         if let known = collectionCache[name] { return known }
         let found = try await journal.read { reader in
-            try reader.first("SELECT id, name, owner, created FROM collections WHERE name = ?", .init(name), map: Self.collection)
+            try reader.first(
+                "SELECT id, name, owner, created FROM collections WHERE name = ?", .init(name), map: Self.collection)
         }
         guard let found else { throw ObjectsError.noSuchCollection(name) }
         collectionCache[name] = found

@@ -5,7 +5,8 @@ package import NIOCore
 import Wire
 
 extension Objects {
-    /// Copies an object without touching its bytes: the copy names the same blobs, and has their keys sealed for itself.
+    /// Copies an object without touching its bytes: the copy names the same blobs, and has their keys sealed for
+    /// itself.
     ///
     /// - Parameters:
     ///   - replacing: new headers, or nil to keep the source's.
@@ -43,11 +44,14 @@ extension Objects {
         case .parts:
             let sourceID = source.version.id
             parts = try await journal.read { try PartRow.all(version: sourceID, in: $0) }
-            for index in parts.indices { parts[index].sealedKey = try reseal(parts[index].sealedKey, part: parts[index].number) }
+            for index in parts.indices {
+                parts[index].sealedKey = try reseal(parts[index].sealedKey, part: parts[index].number)
+            }
         }
         return try await publish(copy, inline: source.inline, in: target, by: actor, condition: condition) {
             [parts, sourceID = source.version.id] transaction in
-            // The source's blobs live as long as its row does, and after that for a minute: the row must still be there.
+            // The source's blobs live as long as its row does, and after that for a minute: the row must still be
+            // there.
             guard try transaction.scalar("SELECT 1 FROM versions WHERE id = ?", .init(sourceID.bytes)) != nil else {
                 throw ObjectsError.noSuchKey(sourceKey)
             }

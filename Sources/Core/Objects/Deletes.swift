@@ -45,7 +45,8 @@ extension Objects {
         let before = Timestamp.now.adding(seconds: -seconds).microseconds
         return try await journal.database.write { transaction in
             let ids = try transaction.rows(
-                "SELECT id FROM versions WHERE ended IS NOT NULL AND ended_at <= ? ORDER BY ended_at LIMIT ?", .init(before),
+                "SELECT id FROM versions WHERE ended IS NOT NULL AND ended_at <= ? ORDER BY ended_at LIMIT ?",
+                .init(before),
                 .init(limit)
             ) { VersionID(stored: $0.blob(0)) }
             for id in ids { try Self.discard(version: id, in: transaction) }
@@ -84,7 +85,9 @@ extension Objects {
     package func collectGarbage(olderThan seconds: Int64 = endedSeconds, limit: Int = 500) async throws -> Int {
         let before = Timestamp.now.adding(seconds: -seconds).microseconds
         let ids = try await journal.read { reader in
-            try reader.rows("SELECT blob FROM garbage WHERE since <= ? ORDER BY since LIMIT ?", .init(before), .init(limit)) {
+            try reader.rows(
+                "SELECT blob FROM garbage WHERE since <= ? ORDER BY since LIMIT ?", .init(before), .init(limit)
+            ) {
                 try BlobID(bytes: $0.blob(0))
             }
         }
@@ -96,8 +99,8 @@ extension Objects {
         return ids.count
     }
 
-    /// Deletes blobs that no row names: what a crash between bytes and row left. Only blobs made before `moment` are looked
-    /// at, since a younger one may be about to get its row.
+    /// Deletes blobs that no row names: what a crash between bytes and row left. Only blobs made before `moment` are
+    /// looked at, since a younger one may be about to get its row.
     ///
     /// - Returns: how many were deleted.
     package func sweepOrphans(madeBefore moment: Timestamp) async throws -> Int {

@@ -31,6 +31,8 @@ package struct ObjectsError: Error, Sendable, CustomStringConvertible {
     }
 
     static func noSuchUpload(_ id: String) -> ObjectsError {
-        ObjectsError(.noSuchUpload, "there is no upload '\(id.prefix(64))' of this key: it was completed, aborted or never begun")
+        ObjectsError(
+            .noSuchUpload, "there is no upload '\(id.prefix(64))' of this key: it was completed, aborted or never begun"
+        )
     }
 }

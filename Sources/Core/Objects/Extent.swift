@@ -23,7 +23,8 @@ struct Extent: Sendable {
             throw Self.damaged
         }
         return try sealed.withUnsafeBytes { all in
-            try open(UnsafeRawBufferPointer(rebasing: all[Int(span.sealed.lowerBound)..<Int(span.sealed.upperBound)]), span)
+            try open(
+                UnsafeRawBufferPointer(rebasing: all[Int(span.sealed.lowerBound)..<Int(span.sealed.upperBound)]), span)
         }
     }
 
@@ -39,8 +40,9 @@ struct Extent: Sendable {
         } catch {
             throw Self.damaged
         }
-        guard Int64(out.readableBytes) == span.plainCount, let wanted = out.getSlice(
-            at: out.readerIndex + Int(span.wanted.lowerBound), length: span.wanted.count)
+        guard Int64(out.readableBytes) == span.plainCount,
+            let wanted = out.getSlice(
+                at: out.readerIndex + Int(span.wanted.lowerBound), length: span.wanted.count)
         else { throw Self.damaged }
         return wanted
     }

@@ -60,7 +60,8 @@ extension Objects {
     /// - Throws: ``ObjectsError`` `.tooLarge` beyond `limit`.
     package func bytes(of object: OpenObject, limit: Int64) async throws -> [UInt8] {
         guard object.version.size <= limit else {
-            throw ObjectsError(.tooLarge, "'\(object.version.key)' has \(object.version.size) bytes; at most \(limit) are read here")
+            throw ObjectsError(
+                .tooLarge, "'\(object.version.key)' has \(object.version.size) bytes; at most \(limit) are read here")
         }
         let buffer = try await bytes(of: object, range: 0..<object.version.size)
         return Array(buffer.readableBytesView)
@@ -115,7 +116,8 @@ extension Objects {
         switch version.storage {
         case .inline(let sealedKey):
             guard let bytes = object.inline else {
-                throw ObjectsError(.damaged, "the bytes of version \(version.id.text) are missing from the metadata store")
+                throw ObjectsError(
+                    .damaged, "the bytes of version \(version.id.text) are missing from the metadata store")
             }
             return [
                 Extent(
@@ -141,7 +143,8 @@ extension Objects {
                     let size = row.int(2)
                     return Extent(
                         source: .blob(try BlobID(bytes: row.blob(3))),
-                        dataKey: try key.openDataKey(row.blob(4), version: version.id, part: Int(row.int(0))), size: size,
+                        dataKey: try key.openDataKey(row.blob(4), version: version.id, part: Int(row.int(0))),
+                        size: size,
                         range: max(0, range.lowerBound - start)..<min(size, range.upperBound - start))
                 }
             }

@@ -23,8 +23,8 @@ struct StoredBytes: Sendable {
 
 /// Takes one body in: once through the digests and the cipher into the blob store.
 ///
-/// A body of up to `inlineMax` bytes becomes sealed bytes for the metadata store; a larger one a blob, cut into chunks of
-/// 1 MiB that are worked on by the thread pool while the connection receives the next.
+/// A body of up to `inlineMax` bytes becomes sealed bytes for the metadata store; a larger one a blob, cut into chunks
+/// of 1 MiB that are worked on by the thread pool while the connection receives the next.
 struct Intake {
     private static let chunkSize = 16 * Frames.plainSize
     /// Up to this many bytes are digested where we are: a hop to another thread costs more.
@@ -56,7 +56,8 @@ struct Intake {
 
     /// Reads `body` to its end.
     ///
-    /// - Throws: ``ObjectsError`` where the body is not what the client announced or does not fit; nothing is left behind.
+    /// - Throws: ``ObjectsError`` where the body is not what the client announced or does not fit; nothing is left
+    ///   behind.
     mutating func store(_ body: some AsyncSequence<ByteBuffer, any Error> & Sendable) async throws -> StoredBytes {
         do {
             for try await buffer in body {
@@ -72,13 +73,15 @@ struct Intake {
     private mutating func take(_ buffer: ByteBuffer) async throws {
         size += Int64(buffer.readableBytes)
         guard size <= expectations.lengthMax else {
-            throw ObjectsError(.tooLarge, "the body is larger than the \(expectations.lengthMax) bytes that are allowed")
+            throw ObjectsError(
+                .tooLarge, "the body is larger than the \(expectations.lengthMax) bytes that are allowed")
         }
         if let length = expectations.length, size > length {
             throw ObjectsError(.incompleteBody, "the body is longer than the \(length) bytes that were announced")
         }
         if pending.readableBytes == 0 { pending = buffer } else { pending.writeImmutableBuffer(buffer) }
-        // Strictly more than a chunk: the last frame of a blob is sealed as such, so something must be left for the end.
+        // Strictly more than a chunk: the last frame of a blob is sealed as such, so something must be left for the
+        // end.
         while pending.readableBytes > Self.chunkSize, let chunk = pending.readSlice(length: Self.chunkSize) {
             try await write(chunk, isLast: false)
         }
@@ -100,7 +103,8 @@ struct Intake {
 
     private mutating func finish() async throws -> StoredBytes {
         if let length = expectations.length, size != length {
-            throw ObjectsError(.incompleteBody, "the body ended after \(size) of the \(length) bytes that were announced")
+            throw ObjectsError(
+                .incompleteBody, "the body ended after \(size) of the \(length) bytes that were announced")
         }
         let place: StoredBytes.Place
         if blob == nil, size <= inlineMax {

@@ -4,8 +4,8 @@ import Journal
 import Synchronization
 import Vault
 
-/// The keys between the master key and the data: a space's key is sealed by the master key, a collection's by its space's,
-/// an object's by its collection's. What is sealed is bound to the id that it is for.
+/// The keys between the master key and the data: a space's key is sealed by the master key, a collection's by its
+/// space's, an object's by its collection's. What is sealed is bound to the id that it is for.
 final class Keyring: Sendable {
     private let journal: Journal
     private let master: MasterKey

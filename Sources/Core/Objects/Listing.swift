@@ -34,7 +34,8 @@ extension Objects {
     ) async throws -> Listing {
         let collection = try await collection(name)
         return try await journal.read { reader in
-            var scan = ListScan(collection: collection.id, prefix: prefix, delimiter: delimiter, after: after, limit: limit)
+            var scan = ListScan(
+                collection: collection.id, prefix: prefix, delimiter: delimiter, after: after, limit: limit)
             try scan.run(reader)
             return scan.listing
         }
@@ -172,7 +173,8 @@ extension Objects {
     /// The collection with a row id, whatever it is called.
     package func collection(id: Int64) async throws -> Collection? {
         try await journal.read { reader in
-            try reader.first("SELECT id, name, owner, created FROM collections WHERE id = ?", .init(id), map: Self.collection)
+            try reader.first(
+                "SELECT id, name, owner, created FROM collections WHERE id = ?", .init(id), map: Self.collection)
         }
     }
 }

@@ -85,7 +85,8 @@ extension Objects {
         return found
     }
 
-    private static let uploadColumns = "id, key, created, initiator, content_type, headers, checksum_algorithm, checksum_kind"
+    private static let uploadColumns =
+        "id, key, created, initiator, content_type, headers, checksum_algorithm, checksum_kind"
 
     private static func upload(_ id: VersionID, collection: Int64, key: String, in reader: Reader) throws -> Upload? {
         try reader.first(
@@ -106,7 +107,8 @@ extension Objects {
 
     /// Uploads under way, in the order of key and id.
     package func uploads(
-        collection name: String, prefix: String = "", afterKey: String = "", afterID: VersionID? = nil, limit: Int = 1000
+        collection name: String, prefix: String = "", afterKey: String = "", afterID: VersionID? = nil,
+        limit: Int = 1000
     ) async throws -> [Upload] {
         let collection = try await collection(name)
         return try await journal.read { reader in
@@ -116,7 +118,8 @@ extension Objects {
                 WHERE collection = ? AND (key > ? OR (key = ? AND id > ?)) AND key >= ? AND substr(key, 1, length(?)) = ?
                 ORDER BY key, id LIMIT ?
                 """,
-                .init(collection.id), .init(afterKey), .init(afterKey), .init(afterID?.bytes ?? [UInt8](repeating: 255, count: 17)),
+                .init(collection.id), .init(afterKey), .init(afterKey),
+                .init(afterID?.bytes ?? [UInt8](repeating: 255, count: 17)),
                 .init(prefix), .init(prefix), .init(prefix), .init(limit), map: Self.upload)
         }
     }
@@ -131,9 +134,12 @@ extension Objects {
         }
         let collection = try await collection(name)
         var expectations = expectations
-        if expectations.checksum == nil, let checksum = upload.checksum { expectations.checksum = (checksum.algorithm, nil) }
+        if expectations.checksum == nil, let checksum = upload.checksum {
+            expectations.checksum = (checksum.algorithm, nil)
+        }
         var intake = try Intake(
-            objects: self, collectionKey: await keyring.key(ofCollection: collection.id), version: upload.id, part: number,
+            objects: self, collectionKey: await keyring.key(ofCollection: collection.id), version: upload.id,
+            part: number,
             expectations: expectations)
         let stored = try await intake.store(body)
         guard case .blob(let blob) = stored.place else {
@@ -145,13 +151,15 @@ extension Objects {
         do {
             try await journal.database.write { transaction in
                 try transaction.lock("upload \(upload.id.text)")
-                guard try Self.upload(upload.id, collection: collection.id, key: upload.key, in: transaction) != nil else {
+                guard try Self.upload(upload.id, collection: collection.id, key: upload.key, in: transaction) != nil
+                else {
                     throw ObjectsError.noSuchUpload(upload.id.text)
                 }
                 try transaction.run(
                     "INSERT INTO garbage (blob, since) SELECT blob, CAST(? AS BIGINT) FROM parts WHERE version = ? AND number = ?",
                     .init(Timestamp.now.microseconds), .init(upload.id.bytes), .init(number))
-                try transaction.run("DELETE FROM parts WHERE version = ? AND number = ?", .init(upload.id.bytes), .init(number))
+                try transaction.run(
+                    "DELETE FROM parts WHERE version = ? AND number = ?", .init(upload.id.bytes), .init(number))
                 try row.insert(version: upload.id, in: transaction)
             }
         } catch {
@@ -169,9 +177,11 @@ extension Objects {
     /// Makes an object of the named parts. No bytes are moved: the upload's id becomes the version's.
     ///
     /// - Parameter checksum: of the whole object, where the client gave one: base64.
-    /// - Throws: ``ObjectsError`` `.noSuchUpload`, `.invalidPart`, `.invalidPartOrder`, `.partTooSmall`, `.badChecksum`.
+    /// - Throws: ``ObjectsError`` `.noSuchUpload`, `.invalidPart`, `.invalidPartOrder`, `.partTooSmall`,
+    ///   `.badChecksum`.
     package func completeUpload(
-        collection name: String, key: String, id: String, parts references: [PartReference], checksum: String?, size: Int64?,
+        collection name: String, key: String, id: String, parts references: [PartReference], checksum: String?,
+        size: Int64?,
         by actor: String, condition: @escaping WriteCondition = { _ in }
     ) async throws -> ObjectVersion {
         let collection = try await collection(name)
@@ -199,11 +209,13 @@ extension Objects {
             let used = Set(assembly.parts.map(\.number))
             for row in rows where !used.contains(row.number) {
                 try Self.makeGarbage(row.blob, in: transaction)
-                try transaction.run("DELETE FROM parts WHERE version = ? AND number = ?", .init(id: versionID), .init(row.number))
+                try transaction.run(
+                    "DELETE FROM parts WHERE version = ? AND number = ?", .init(id: versionID), .init(row.number))
             }
             for part in assembly.parts {
                 try transaction.run(
-                    "UPDATE parts SET start = ? WHERE version = ? AND number = ?", .init(part.start), .init(id: versionID),
+                    "UPDATE parts SET start = ? WHERE version = ? AND number = ?", .init(part.start),
+                    .init(id: versionID),
                     .init(part.number))
             }
             try transaction.run("DELETE FROM uploads WHERE id = ?", .init(id: versionID))

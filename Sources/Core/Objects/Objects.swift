@@ -6,8 +6,8 @@ package import Vault
 
 /// The bytes that an institute keeps, and their names: collections, objects and their versions.
 ///
-/// Every version is immutable. Its bytes are durable before the row that names them commits, so a crash leaves at most a
-/// blob without a row, which the Janitor removes, and never a row without bytes.
+/// Every version is immutable. Its bytes are durable before the row that names them commits, so a crash leaves at most
+/// a blob without a row, which the Janitor removes, and never a row without bytes.
 package final class Objects: Sendable {
     package let journal: Journal
     package let blobs: any BlobStore

@@ -54,24 +54,31 @@ struct Assembly {
 
     /// Checks the parts that a client names against those that have come.
     init(upload: Upload, stored: [PartRow], references: [PartReference]) throws {
-        guard !references.isEmpty else { throw ObjectsError(.invalidPart, "an upload is completed with at least one part") }
+        guard !references.isEmpty else {
+            throw ObjectsError(.invalidPart, "an upload is completed with at least one part")
+        }
         let byNumber = Dictionary(stored.map { ($0.number, $0) }, uniquingKeysWith: { first, _ in first })
         var md5s: [UInt8] = []
-        var last = 0
+        for (earlier, later) in zip(references, references.dropFirst()) where later.number <= earlier.number {
+            throw ObjectsError(
+                .invalidPartOrder,
+                "part \(later.number) is listed after part \(earlier.number): the list is in rising order")
+        }
         for (index, reference) in references.enumerated() {
-            guard reference.number > last else {
-                throw ObjectsError(.invalidPartOrder, "part \(reference.number) is listed after part \(last): the list is in rising order")
-            }
-            last = reference.number
             guard var row = byNumber[reference.number], row.etag == reference.etag else {
-                throw ObjectsError(.invalidPart, "part \(reference.number) has not come, or not with the ETag '\(reference.etag.prefix(64))'")
+                throw ObjectsError(
+                    .invalidPart,
+                    "part \(reference.number) has not come, or not with the ETag '\(reference.etag.prefix(64))'")
             }
             if let expected = reference.checksum, expected != row.checksum {
-                throw ObjectsError(.invalidPart, "part \(reference.number) has another checksum than '\(expected.prefix(64))'")
+                throw ObjectsError(
+                    .invalidPart, "part \(reference.number) has another checksum than '\(expected.prefix(64))'")
             }
             guard index == references.count - 1 || row.size >= Limits.partBytesMin else {
                 throw ObjectsError(
-                    .partTooSmall, "part \(reference.number) has \(row.size) bytes: all but the last have at least \(Limits.partBytesMin)")
+                    .partTooSmall,
+                    "part \(reference.number) has \(row.size) bytes: all but the last have at least \(Limits.partBytesMin)"
+                )
             }
             row.start = size
             size += row.size
@@ -79,7 +86,8 @@ struct Assembly {
             parts.append(row)
         }
         guard size <= Limits.multipartBytesMax else {
-            throw ObjectsError(.tooLarge, "the object would have \(size) bytes; at most \(Limits.multipartBytesMax) are allowed")
+            throw ObjectsError(
+                .tooLarge, "the object would have \(size) bytes; at most \(Limits.multipartBytesMax) are allowed")
         }
         etag = Hex.encode(DigestAlgorithm.md5.hash(md5s)) + "-\(parts.count)"
         checksum = upload.checksum.flatMap { Self.checksum($0.algorithm, $0.kind, parts) }
@@ -112,7 +120,9 @@ struct Assembly {
             throw ObjectsError(.incompleteBody, "the parts have \(size) bytes, not \(expectedSize)")
         }
         if let expected, let checksum, expected != checksum.value {
-            throw ObjectsError(.badChecksum, "the object's \(checksum.algorithm.rawValue) is \(checksum.value), not \(expected.prefix(80))")
+            throw ObjectsError(
+                .badChecksum,
+                "the object's \(checksum.algorithm.rawValue) is \(checksum.value), not \(expected.prefix(80))")
         }
     }
 }

@@ -1,7 +1,7 @@
-package import NIOCore
 import Blobs
 import Database
 package import Journal
+package import NIOCore
 import Wire
 
 extension EventKind {
@@ -18,7 +18,8 @@ extension Objects {
     ///
     /// - Parameters:
     ///   - isSystem: whether this is one of the node's own objects, below `systemPrefix`.
-    ///   - condition: evaluated under the key's lock, so that of two writers who both demand that the key be new, one wins.
+    ///   - condition: evaluated under the key's lock, so that of two writers who both demand that the key be new, one
+    ///     wins.
     /// - Throws: ``ObjectsError``, or what `condition` throws. Nothing is left behind then.
     package func put(
         collection name: String, key: String, description: ObjectDescription, expecting expectations: BodyExpectations,
@@ -98,21 +99,23 @@ extension Objects {
         }
     }
 
-    /// Removes a blob whose row did not commit. If nobody knows whether it did, the blob stays: the Janitor finds out later.
+    /// Removes a blob whose row did not commit. If nobody knows whether it did, the blob stays: the Janitor finds out
+    /// later.
     func discard(_ blob: BlobID, after error: any Error) async {
         if let error = error as? DatabaseError, error.code == .commitUnknown { return }
         try? await blobs.delete(blob)
     }
 
-    /// What the node keeps for itself beside a collection's objects, such as previews, lies below this prefix. Clients may
-    /// read there but neither write nor see it in a listing, unless they ask for exactly that prefix.
+    /// What the node keeps for itself beside a collection's objects, such as previews, lies below this prefix. Clients
+    /// may read there but neither write nor see it in a listing, unless they ask for exactly that prefix.
     package static let systemPrefix = ".martlet/"
 
     /// Checks what a client gives as a key and as headers.
     package static func check(key: String, _ description: ObjectDescription = ObjectDescription()) throws {
         guard !key.isEmpty else { throw ObjectsError(.invalidKey, "the key is empty") }
         guard key.utf8.count <= Limits.keyBytesMax else {
-            throw ObjectsError(.keyTooLong, "the key has \(key.utf8.count) bytes; at most \(Limits.keyBytesMax) are allowed")
+            throw ObjectsError(
+                .keyTooLong, "the key has \(key.utf8.count) bytes; at most \(Limits.keyBytesMax) are allowed")
         }
         guard !key.utf8.contains(0) else { throw ObjectsError(.invalidKey, "the key contains a NUL character") }
         // Every object is a file of the WebDAV face too, where these segments would mean another place.
@@ -122,9 +125,13 @@ extension Objects {
         guard !key.split(separator: "/").contains(where: { $0 == "." || $0 == ".." }) else {
             throw ObjectsError(.invalidKey, "the key has a segment '.' or '..', which no file can be called")
         }
-        let bytes = description.headers.reduce(description.contentType.utf8.count) { $0 + $1.name.utf8.count + $1.value.utf8.count }
+        let bytes = description.headers.reduce(description.contentType.utf8.count) {
+            $0 + $1.name.utf8.count + $1.value.utf8.count
+        }
         guard bytes <= Limits.headerBytesMax else {
-            throw ObjectsError(.headersTooLarge, "the object's headers have \(bytes) bytes; at most \(Limits.headerBytesMax) are allowed")
+            throw ObjectsError(
+                .headersTooLarge,
+                "the object's headers have \(bytes) bytes; at most \(Limits.headerBytesMax) are allowed")
         }
     }
 }

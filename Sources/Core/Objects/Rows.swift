@@ -28,7 +28,8 @@ extension Objects {
 
     static func current(collection: Int64, key: String, in reader: Reader) throws -> ObjectVersion? {
         try reader.first(
-            "SELECT \(columns) FROM versions WHERE collection = ? AND key = ? AND ended IS NULL", .init(collection), .init(key),
+            "SELECT \(columns) FROM versions WHERE collection = ? AND key = ? AND ended IS NULL", .init(collection),
+            .init(key),
             map: version)
     }
 
@@ -47,7 +48,8 @@ extension Objects {
             .init(version.id.bytes), .init(version.collection), .init(version.key), .init(version.tid),
             .init(version.created.microseconds), .init(version.size), .init(version.etag), .init(version.digest),
             .init(version.contentType), .init(text(version.headers)), .init(version.checksum?.algorithm.rawValue),
-            .init(version.checksum?.value), .init(version.checksum?.kind.rawValue), .init(version.partCount), blob, sealedKey)
+            .init(version.checksum?.value), .init(version.checksum?.kind.rawValue), .init(version.partCount), blob,
+            sealedKey)
         if let inline {
             try transaction.run(
                 "INSERT INTO inline_bytes (version, bytes) VALUES (?, ?)", .init(version.id.bytes), .init(inline))

@@ -11,7 +11,8 @@ extension Objects {
                     id INTEGER PRIMARY KEY, space INTEGER NOT NULL REFERENCES spaces (id), name TEXT NOT NULL UNIQUE,
                     owner TEXT NOT NULL, created INTEGER NOT NULL, sealed_key BLOB NOT NULL)
                 """,
-                // `ended` is null while a version is the current one of its key; then the TID that replaced or removed it.
+                // `ended` is null while a version is the current one of its key; then the TID that replaced or removed
+                // it.
                 """
                 CREATE TABLE versions (
                     id BLOB PRIMARY KEY, collection INTEGER NOT NULL REFERENCES collections (id), key TEXT NOT NULL,

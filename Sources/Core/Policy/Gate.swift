@@ -32,7 +32,8 @@ package final class Gate: Sendable {
     ) async throws -> Decision {
         let applicable = try await policies.applicable(to: principal)
         let request = PolicyRequest(
-            principal: principal.arn, action: action, resource: resource, context: Self.conditionKeys(principal, context))
+            principal: principal.arn, action: action, resource: resource,
+            context: Self.conditionKeys(principal, context))
         return request.evaluate(applicable)
     }
 
@@ -69,7 +70,8 @@ package final class Gate: Sendable {
             }
         }
         throw AccessDenied(
-            principal: principal.name, action: action, resource: resource, reason: reason, isAnonymous: principal.isAnonymous)
+            principal: principal.name, action: action, resource: resource, reason: reason,
+            isAnonymous: principal.isAnonymous)
     }
 
     private static func conditionKeys(_ principal: Principal, _ context: RequestContext) -> [String: [String]] {

@@ -28,7 +28,9 @@ package final class Policies: Sendable {
             name: "administrator",
             document: try PolicyDocument(
                 parsing: Array(
-                    #"{"Version":"2012-10-17","Statement":[{"Sid":"Everything","Effect":"Allow","Action":"*","Resource":"*"}]}"#.utf8)))
+                    #"{"Version":"2012-10-17","Statement":[{"Sid":"Everything","Effect":"Allow","Action":"*","Resource":"*"}]}"#
+                        .utf8))
+        )
     }
 
     /// Policies that apply to a principal: its own, its groups', and those for everybody.
@@ -112,8 +114,10 @@ package final class Policies: Sendable {
     private static func check(_ subject: Attachment, in transaction: Transaction) throws {
         let exists: Bool
         switch subject {
-        case .account(let name): exists = try transaction.scalar("SELECT 1 FROM accounts WHERE name = ?", .init(name)) != nil
-        case .group(let name): exists = try transaction.scalar("SELECT 1 FROM groups WHERE name = ?", .init(name)) != nil
+        case .account(let name):
+            exists = try transaction.scalar("SELECT 1 FROM accounts WHERE name = ?", .init(name)) != nil
+        case .group(let name):
+            exists = try transaction.scalar("SELECT 1 FROM groups WHERE name = ?", .init(name)) != nil
         case .authenticated, .everyone: exists = true
         }
         guard exists else { throw PolicyStoreError(code: .notFound, message: "there is no '\(subject.text)'") }
@@ -124,7 +128,8 @@ package final class Policies: Sendable {
             let count = try transaction.execute(
                 "DELETE FROM policy_attachments WHERE policy = ? AND subject = ?", .init(name), .init(subject.text))
             guard count > 0 else {
-                throw PolicyStoreError(code: .notFound, message: "the policy '\(name)' is not attached to '\(subject.text)'")
+                throw PolicyStoreError(
+                    code: .notFound, message: "the policy '\(name)' is not attached to '\(subject.text)'")
             }
             events.record(.policyDetached, by: actor, on: name) { $0.member("from", subject.text) }
         }

@@ -5,7 +5,8 @@ import Wire
 /// The node's master key: the root of every key and secret that it keeps.
 ///
 /// It lives in a file of its own (64 hexadecimal digits, mode 0600), apart from the data that it protects: without the
-/// file nothing that the node has stored can be read, so it belongs into the backup of secrets and not into that of data.
+/// file nothing that the node has stored can be read, so it belongs into the backup of secrets and not into that of
+/// data.
 package final class MasterKey: Sendable {
     private let key: AEADKey
 
@@ -17,15 +18,20 @@ package final class MasterKey: Sendable {
     package static func open(path: String, creates: Bool) throws -> MasterKey {
         let fd = Glibc.open(path, O_RDONLY | O_CLOEXEC)
         if fd < 0 {
-            guard errno == ENOENT else { throw VaultError("cannot open the master key \(path): \(String(cString: strerror(errno)))") }
+            guard errno == ENOENT else {
+                throw VaultError("cannot open the master key \(path): \(String(cString: strerror(errno)))")
+            }
             guard creates else {
-                throw VaultError("the master key \(path) is missing, but there is data that it protects: restore it from its backup")
+                throw VaultError(
+                    "the master key \(path) is missing, but there is data that it protects: restore it from its backup")
             }
             return try create(path: path)
         }
         defer { close(fd) }
         var status = stat()
-        guard fstat(fd, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { throw VaultError("\(path) is not a file") }
+        guard fstat(fd, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
+            throw VaultError("\(path) is not a file")
+        }
         guard status.st_mode & 0o077 == 0 else {
             throw VaultError("the master key \(path) can be read by others: set its mode to 0600")
         }
@@ -44,7 +50,9 @@ package final class MasterKey: Sendable {
         let text = Array((Hex.encode(raw) + "\n").utf8)
         let temporary = path + ".new"
         let fd = Glibc.open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
-        guard fd >= 0 else { throw VaultError("cannot create the master key \(path): \(String(cString: strerror(errno)))") }
+        guard fd >= 0 else {
+            throw VaultError("cannot create the master key \(path): \(String(cString: strerror(errno)))")
+        }
         defer { close(fd) }
         guard write(fd, text, text.count) == text.count, fsync(fd) == 0, rename(temporary, path) == 0 else {
             throw VaultError("cannot write the master key \(path): \(String(cString: strerror(errno)))")
@@ -76,7 +84,8 @@ package final class MasterKey: Sendable {
         VaultError("\(label) does not open under this master key: it was altered, or sealed by another key")
     }
 
-    /// Encrypts a secret for one purpose: it opens only under the same `label`, so that a row copied elsewhere is useless.
+    /// Encrypts a secret for one purpose: it opens only under the same `label`, so that a row copied elsewhere is
+    /// useless.
     package func seal(_ secret: [UInt8], label: String) throws -> [UInt8] {
         try key.seal(secret, authenticating: Array(label.utf8))
     }

@@ -22,6 +22,7 @@ package struct TraceError: Error, Hashable, Sendable, CustomStringConvertible {
 
 /// At most 80 characters of untrusted text for a message, without its control characters.
 func excerpt(_ text: String) -> String {
-    let start = String(String.UnicodeScalarView(text.unicodeScalars.prefix(80).map { $0.value < 0x20 ? "\u{FFFD}" : $0 }))
+    let start = String(
+        String.UnicodeScalarView(text.unicodeScalars.prefix(80).map { $0.value < 0x20 ? "\u{FFFD}" : $0 }))
     return "'\(start)\(text.unicodeScalars.count > 80 ? "…" : "")'"
 }

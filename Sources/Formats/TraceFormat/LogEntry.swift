@@ -3,8 +3,8 @@ package import Wire
 
 /// What the transparency log holds of a trace: digests and names, below 1 kB for any name of up to 400 bytes.
 ///
-/// It is a function of the trace, so whoever has the trace can compute its leaf. It says nothing of people: the origin is
-/// not in it, and the certificate only as a digest, since nothing can be taken out of a log again.
+/// It is a function of the trace, so whoever has the trace can compute its leaf. It says nothing of people: the origin
+/// is not in it, and the certificate only as a digest, since nothing can be taken out of a log again.
 package struct LogEntry: Hashable, Sendable {
     package var id: TraceID
     package var event: TraceEvent
@@ -42,8 +42,10 @@ package struct LogEntry: Hashable, Sendable {
             throw TraceError(.malformed, "the certificate of trace \(trace.id) must be Base64")
         }
         self.init(
-            id: trace.id, event: trace.event, name: trace.product.name, size: trace.product.size, hash: trace.product.hash,
-            hashAlgorithm: trace.hashAlgorithm, messageDigest: Array(SHA256.hash(data: Array(trace.signature.message.utf8))),
+            id: trace.id, event: trace.event, name: trace.product.name, size: trace.product.size,
+            hash: trace.product.hash,
+            hashAlgorithm: trace.hashAlgorithm,
+            messageDigest: Array(SHA256.hash(data: Array(trace.signature.message.utf8))),
             certificateDigest: Array(SHA256.hash(data: certificate)), timestamp: trace.timestamp)
     }
 

@@ -3,12 +3,12 @@ import Wire
 
 /// One digest for a product of several files.
 package enum ProductDigest {
-    /// BLAKE3 over the lines that `b3sum` would print for the files, in the order of their paths' bytes: the hexadecimal
-    /// BLAKE3 of the file, two spaces, its path below the product's folder, a newline. So anyone can compute it with
-    /// `cd FOLDER && find . -type f -printf '%P\0' | LC_ALL=C sort -z | xargs -0 b3sum | b3sum`.
+    /// BLAKE3 over the lines that `b3sum` would print for the files, in the order of their paths' bytes: the
+    /// hexadecimal BLAKE3 of the file, two spaces, its path below the product's folder, a newline. So anyone can
+    /// compute it with `cd FOLDER && find . -type f -printf '%P\0' | LC_ALL=C sort -z | xargs -0 b3sum | b3sum`.
     ///
-    /// As `b3sum` does, a path with a newline or backslash is written with `\n` and `\\`, and its line begins with a backslash,
-    /// so that no two products have the same lines.
+    /// As `b3sum` does, a path with a newline or backslash is written with `\n` and `\\`, and its line begins with a
+    /// backslash, so that no two products have the same lines.
     ///
     /// - Parameter files: each path once, relative, with slashes; hashes are BLAKE3 in hexadecimal digits.
     /// - Returns: 64 lower-case hexadecimal digits.

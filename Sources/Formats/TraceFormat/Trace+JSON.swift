@@ -140,7 +140,9 @@ extension Trace.Product {
 
 extension JSONValue {
     fileprivate func text(_ name: String) throws(TraceError) -> String {
-        guard let text = self[name]?.string else { throw TraceError(.malformed, "the member '\(name)' of a trace must be a string") }
+        guard let text = self[name]?.string else {
+            throw TraceError(.malformed, "the member '\(name)' of a trace must be a string")
+        }
         return text
     }
 

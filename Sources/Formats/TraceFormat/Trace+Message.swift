@@ -1,9 +1,10 @@
 extension Trace.Product {
-    /// The bytes to sign: compact JSON with the product's members in alphabetical order and the event after them. An array
-    /// that is nil is left out, an empty one is not. The hash algorithm, the obsolescence, the time and the origin are not
-    /// part of it.
+    /// The bytes to sign: compact JSON with the product's members in alphabetical order and the event after them. An
+    /// array that is nil is left out, an empty one is not. The hash algorithm, the obsolescence, the time and the
+    /// origin are not part of it.
     ///
-    /// A verifier never rebuilds it: other signers order the contents as they like, so it takes `Signature.message` as given.
+    /// A verifier never rebuilds it: other signers order the contents as they like, so it takes `Signature.message` as
+    /// given.
     package func message(event: TraceEvent) -> [UInt8] {
         var out: [UInt8] = []
         out.reserveCapacity(160 + name.utf8.count + 200 * (contents?.count ?? 0) + 160 * (inputs?.count ?? 0))

@@ -6,8 +6,8 @@ import Wire
 import X509
 
 extension Trace {
-    /// What is wrong with the signature: whether it is one of the message by the key of the certificate, whether that was
-    /// valid at the trace's time, and whether the message says what the trace says. Empty if it is all right.
+    /// What is wrong with the signature: whether it is one of the message by the key of the certificate, whether that
+    /// was valid at the trace's time, and whether the message says what the trace says. Empty if it is all right.
     ///
     /// The certificate vouches for itself here. Who is behind it is for the log to say, which holds its digest.
     package func signatureFaults() -> [TraceFault] {
@@ -33,7 +33,8 @@ extension Trace {
         case "RSA-SHA256":
             guard let key = _RSA.Signing.PublicKey(key) else { return wrongKey }
             guard key.keySizeInBits >= 2048 else {
-                return TraceFault(.unreadableSignature, "an RSA key of \(key.keySizeInBits) bits is too weak: 2048 are needed")
+                return TraceFault(
+                    .unreadableSignature, "an RSA key of \(key.keySizeInBits) bits is too weak: 2048 are needed")
             }
             isValid = key.isValidSignature(.init(rawRepresentation: bytes), for: digest, padding: .insecurePKCS1v1_5)
         case "ECDSA-SHA256":
@@ -54,7 +55,8 @@ extension Trace {
                 .unreadableSignature,
                 "the signature algorithm \(excerpt(signature.algorithm)) must be RSA-SHA256 or ECDSA-SHA256")
         }
-        return isValid ? nil : TraceFault(.invalidSignature, "the signature is not one of the message by the certificate's key")
+        return isValid
+            ? nil : TraceFault(.invalidSignature, "the signature is not one of the message by the certificate's key")
     }
 
     private var wrongKey: TraceFault {
@@ -68,7 +70,8 @@ extension Trace {
         guard timestamp.seconds < from.seconds || timestamp.seconds > until.seconds else { return nil }
         return TraceFault(
             .certificateNotValid,
-            "the certificate was valid from \(from.rfc3339) to \(until.rfc3339), not at the trace's time \(timestamp.rfc3339)")
+            "the certificate was valid from \(from.rfc3339) to \(until.rfc3339), not at \(timestamp.rfc3339)"
+        )
     }
 
     /// Everything that the trace says of the product must have been signed; the order of contents and inputs is free.
@@ -77,7 +80,10 @@ extension Trace {
         if bytes == product.message(event: event) { return nil }
         guard let value = try? JSONValue(parsing: bytes, maximumDepth: 8), let signed = try? Product(value),
             let signedEvent = value["event"]?.string
-        else { return TraceFault(.messageDiffers, "the signed message must be JSON with the members of a product and its event") }
+        else {
+            return TraceFault(
+                .messageDiffers, "the signed message must be JSON with the members of a product and its event")
+        }
         var different: [String] = []
         if signed.name != product.name { different.append("name") }
         if signed.size != product.size { different.append("size") }
@@ -86,7 +92,8 @@ extension Trace {
         if Self.pairs(signed.contents) != Self.pairs(product.contents) { different.append("contents") }
         if Self.pairs(signed.inputs) != Self.pairs(product.inputs) { different.append("inputs") }
         guard !different.isEmpty else { return nil }
-        return TraceFault(.messageDiffers, "the signed message has another \(different.joined(separator: ", ")) than the trace")
+        return TraceFault(
+            .messageDiffers, "the signed message has another \(different.joined(separator: ", ")) than the trace")
     }
 
     private static func pairs(_ contents: [Content]?) -> [[String]: Int] {

@@ -1,7 +1,7 @@
 package import Wire
 
-/// A signed statement about a product at one moment of its life, as the Copernicus Data Space's traceability service has it
-/// (its API, version 1.1.0).
+/// A signed statement about a product at one moment of its life, as the Copernicus Data Space's traceability service
+/// has it (its API, version 1.1.0).
 package struct Trace: Hashable, Sendable {
     package var id: TraceID
     package var event: TraceEvent

@@ -20,14 +20,17 @@ package struct TraceID: Hashable, Sendable, CustomStringConvertible {
         self.init(bytes)
     }
 
-    /// A new one of version 7 (RFC 9562 §5.7): those made later sort later, so that an index over a billion of them grows
-    /// at its end.
+    /// A new one of version 7 (RFC 9562 §5.7): those made later sort later, so that an index over a billion of them
+    /// grows at its end.
     package static func make(now: Timestamp = .now) -> TraceID {
         var generator = SystemRandomNumberGenerator()
         let milliseconds = UInt64(clamping: now.microseconds / 1000) & 0xFFFF_FFFF_FFFF
         let high = milliseconds << 16 | 0x7000 | generator.next() & 0x0FFF
         let low = 1 << 63 | generator.next() & 0x3FFF_FFFF_FFFF_FFFF
-        return TraceID(unchecked: [high, low].flatMap { word in (0..<8).map { UInt8(truncatingIfNeeded: word >> (56 - 8 * UInt64($0))) } })
+        return TraceID(
+            unchecked: [high, low].flatMap { word in
+                (0..<8).map { UInt8(truncatingIfNeeded: word >> (56 - 8 * UInt64($0))) }
+            })
     }
 
     private init(unchecked bytes: [UInt8]) { self.bytes = bytes }

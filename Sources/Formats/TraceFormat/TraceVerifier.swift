@@ -3,9 +3,11 @@ import Wire
 
 /// A file or folder about which the question is whether it is what its maker released.
 package struct TraceSubject: Sendable {
-    /// As traces name it: a product's name, or a file's path in its product, with the product's name before it or without.
+    /// As traces name it: a product's name, or a file's path in its product, with the product's name before it or
+    /// without.
     package var name: String
-    /// Its digest by each algorithm that was computed, in hexadecimal digits; a folder's is ``ProductDigest/folder(_:)``.
+    /// Its digest by each algorithm that was computed, in hexadecimal digits; a folder's is
+    /// ``ProductDigest/folder(_:)``.
     package var hashes: [TraceHashAlgorithm: String]
     /// The files of a folder with their BLAKE3, to say which of them is altered.
     package var contents: [Trace.Content]
@@ -75,7 +77,9 @@ package struct TraceVerifier: Sendable {
                 continue
             }
             if isSame {
-                if genuine == nil || trace.event == .create && genuine?.0.event != .create { genuine = (trace, checkpoint) }
+                if genuine == nil || trace.event == .create && genuine?.0.event != .create {
+                    genuine = (trace, checkpoint)
+                }
                 if trace.event == .obsolete { notes.append(obsoleteNote(trace)) }
             } else if asked == nil {
                 reasons.append("trace \(trace.id) has a \(trace.hashAlgorithm.rawValue) digest, which was not computed")
@@ -90,9 +94,11 @@ package struct TraceVerifier: Sendable {
             return TraceVerdict(outcome: .genuine, reasons: [found] + notes, trace: trace, checkpoint: checkpoint)
         }
         if let (trace, checkpoint) = other {
-            let found = "\(Self.named(trace)) has another \(trace.hashAlgorithm.rawValue) digest for \(excerpt(subject.name))"
+            let found =
+                "\(Self.named(trace)) has another \(trace.hashAlgorithm.rawValue) digest for \(excerpt(subject.name))"
             return TraceVerdict(
-                outcome: .altered, reasons: [found] + differences(subject, trace) + reasons, trace: trace, checkpoint: checkpoint)
+                outcome: .altered, reasons: [found] + differences(subject, trace) + reasons, trace: trace,
+                checkpoint: checkpoint)
         }
         if reasons.isEmpty { reasons = ["no trace was found for this digest or for the name \(excerpt(subject.name))"] }
         return TraceVerdict(outcome: .unknown, reasons: reasons, trace: nil, checkpoint: nil)
@@ -121,19 +127,23 @@ package struct TraceVerifier: Sendable {
 
     private func obsoleteNote(_ trace: Trace) -> String {
         "trace \(trace.id) says since \(trace.timestamp.rfc3339) that it is obsolete"
-            + (trace.obsolescence.map { ": \(excerpt($0))" } ?? "")
+            + (trace.obsolescence.map { "; the reason, which is not signed: \(excerpt($0))" } ?? "")
     }
 
     /// The files that differ, at most 20 of them.
     private func differences(_ subject: TraceSubject, _ trace: Trace) -> [String] {
-        guard let contents = trace.product.contents, !subject.contents.isEmpty, trace.hashAlgorithm == .blake3 else { return [] }
+        guard let contents = trace.product.contents, !subject.contents.isEmpty, trace.hashAlgorithm == .blake3 else {
+            return []
+        }
         let listedMax = 20
         let traced = Dictionary(contents.map { ($0.path, $0.hash.lowercased()) }) { first, _ in first }
         let found = Dictionary(subject.contents.map { ($0.path, $0.hash.lowercased()) }) { first, _ in first }
         var lines = subject.contents.filter { traced[$0.path] != nil && traced[$0.path] != $0.hash.lowercased() }
             .map { "the file \(excerpt($0.path)) is altered" }
         lines += contents.filter { found[$0.path] == nil }.map { "the file \(excerpt($0.path)) is missing" }
-        lines += subject.contents.filter { traced[$0.path] == nil }.map { "the file \(excerpt($0.path)) is not in the trace" }
+        lines += subject.contents.filter { traced[$0.path] == nil }.map {
+            "the file \(excerpt($0.path)) is not in the trace"
+        }
         guard lines.count > listedMax else { return lines }
         return lines.prefix(listedMax) + ["and \(lines.count - listedMax) files more"]
     }

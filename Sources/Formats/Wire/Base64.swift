@@ -34,7 +34,8 @@ package enum Base64 {
         }
     }
 
-    /// Decodes either alphabet, padded or not. Nil for any other character, a wrong length, or set bits after the last byte.
+    /// Decodes either alphabet, padded or not. Nil for any other character, a wrong length, or set bits after the last
+    /// byte.
     package static func decode(_ text: some StringProtocol) -> [UInt8]? {
         var out: [UInt8] = []
         out.reserveCapacity(text.utf8.count / 4 * 3 + 2)

@@ -211,7 +211,9 @@ private struct JSONParser {
         while let c = current, c != UInt8(ascii: "\""), c != UInt8(ascii: "\\"), c >= 0x20 { at += 1 }
         guard let end = current else { throw fault("a string does not end") }
         if end == UInt8(ascii: "\"") {
-            guard let text = String(validating: bytes[start..<at], as: UTF8.self) else { throw fault("a string is not UTF-8") }
+            guard let text = String(validating: bytes[start..<at], as: UTF8.self) else {
+                throw fault("a string is not UTF-8")
+            }
             at += 1
             return text
         }
@@ -281,7 +283,9 @@ private struct JSONParser {
         _ = take("-")
         if take("0") {
             // No digit may follow a leading zero.
-            if let c = current, (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(c) { throw fault("a number has a leading zero") }
+            if let c = current, (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(c) {
+                throw fault("a number has a leading zero")
+            }
         } else {
             try digits()
         }

@@ -38,7 +38,8 @@ package enum PercentEncoding {
         var iterator = text.utf8.makeIterator()
         while let c = iterator.next() {
             if c == UInt8(ascii: "%") {
-                guard let high = iterator.next().flatMap(Hex.value(of:)), let low = iterator.next().flatMap(Hex.value(of:))
+                guard let high = iterator.next().flatMap(Hex.value(of:)),
+                    let low = iterator.next().flatMap(Hex.value(of:))
                 else { return nil }
                 out.append(high << 4 | low)
             } else if c == UInt8(ascii: "+"), plusIsSpace {

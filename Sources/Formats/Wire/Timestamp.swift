@@ -65,7 +65,9 @@ package struct Timestamp: Sendable, Hashable, Comparable, Codable {
         guard (0...9999).contains(year), (1...12).contains(month), (1...31).contains(day), (0...23).contains(hour),
             (0...59).contains(minute), (0...60).contains(second)
         else { return nil }
-        let lengths = [31, year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) ? 29 : 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]
+        let lengths = [
+            31, year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) ? 29 : 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31,
+        ]
         guard day <= lengths[month - 1] else { return nil }
         let y = Int64(month <= 2 ? year - 1 : year)
         let era = (y >= 0 ? y : y - 399) / 400
@@ -124,11 +126,14 @@ package struct Timestamp: Sendable, Hashable, Comparable, Codable {
         if !(p.skip("Z") || p.skip("z")) {
             let sign: Int
             if p.skip("+") { sign = 1 } else if p.skip("-") { sign = -1 } else { return nil }
-            guard let hours = p.number(2), p.skip(":"), let minutes = p.number(2), hours < 24, minutes < 60 else { return nil }
+            guard let hours = p.number(2), p.skip(":"), let minutes = p.number(2), hours < 24, minutes < 60 else {
+                return nil
+            }
             offset = sign * (hours * 3600 + minutes * 60)
         }
         guard p.isAtEnd,
-            let local = Timestamp(year: year, month: month, day: day, hour: hour, minute: minute, second: second, micro: micro)
+            let local = Timestamp(
+                year: year, month: month, day: day, hour: hour, minute: minute, second: second, micro: micro)
         else { return nil }
         self = local.adding(seconds: Int64(-offset))
         guard Self.range.contains(seconds) else { return nil }
@@ -159,13 +164,16 @@ package struct Timestamp: Sendable, Hashable, Comparable, Codable {
     /// Parses IMF-fixdate, the one form that HTTP lets senders use.
     package init?(httpDate text: some StringProtocol) {
         let fields = text.split(separator: " ")
-        guard fields.count == 6, fields[5] == "GMT" || fields[5] == "UTC", fields[0].utf8.count == 4, fields[0].hasSuffix(","),
-            Self.weekdays.contains(String(fields[0].dropLast())), let month = Self.months.firstIndex(of: String(fields[2]))
+        guard fields.count == 6, fields[5] == "GMT" || fields[5] == "UTC", fields[0].utf8.count == 4,
+            fields[0].hasSuffix(","),
+            Self.weekdays.contains(String(fields[0].dropLast())),
+            let month = Self.months.firstIndex(of: String(fields[2]))
         else { return nil }
         var days = DigitParser(fields[1])
         var years = DigitParser(fields[3])
         var p = DigitParser(fields[4])
-        guard let day = days.number(2), days.isAtEnd, let year = years.number(4), years.isAtEnd, let hour = p.number(2), p.skip(":"), let minute = p.number(2), p.skip(":"), let second = p.number(2), p.isAtEnd
+        guard let day = days.number(2), days.isAtEnd, let year = years.number(4), years.isAtEnd, let hour = p.number(2),
+            p.skip(":"), let minute = p.number(2), p.skip(":"), let second = p.number(2), p.isAtEnd
         else { return nil }
         self.init(year: year, month: month + 1, day: day, hour: hour, minute: minute, second: second)
     }
@@ -184,7 +192,8 @@ package struct Timestamp: Sendable, Hashable, Comparable, Codable {
     /// Parses ISO 8601 basic form `20261121T035600Z`.
     package init?(basic text: some StringProtocol) {
         var p = DigitParser(text)
-        guard let year = p.number(4), let month = p.number(2), let day = p.number(2), p.skip("T"), let hour = p.number(2),
+        guard let year = p.number(4), let month = p.number(2), let day = p.number(2), p.skip("T"),
+            let hour = p.number(2),
             let minute = p.number(2), let second = p.number(2), p.skip("Z"), p.isAtEnd
         else { return nil }
         self.init(year: year, month: month, day: day, hour: hour, minute: minute, second: second)

@@ -7,9 +7,9 @@ import Wire
 
 /// Turns arriving products into Items of the catalogue.
 ///
-/// A product is complete, and is described, as soon as every file that its own list names is there (the manifest of a SAFE
-/// product, the MTL file of a Landsat scene, the assets of a STAC item file), and otherwise when nothing in it has changed
-/// for the settling time. One that changes later is described anew.
+/// A product is complete, and is described, as soon as every file that its own list names is there (the manifest of a
+/// SAFE product, the MTL file of a Landsat scene, the assets of a STAC item file), and otherwise when nothing in it has
+/// changed for the settling time. One that changes later is described anew.
 package struct Cataloguer: Worker {
     package let name = "cataloguer"
     private let objects: Objects
@@ -68,7 +68,8 @@ package struct Cataloguer: Worker {
     }
 
     private func describeDue() async throws -> Bool {
-        let due = try await products.pending(changedBefore: Timestamp.now.adding(seconds: -settleSeconds), limit: Self.batch)
+        let due = try await products.pending(
+            changedBefore: Timestamp.now.adding(seconds: -settleSeconds), limit: Self.batch)
         for product in due { try await describe(product) }
         return due.count == Self.batch
     }
@@ -81,7 +82,8 @@ package struct Cataloguer: Worker {
         }
         let files = try await ProductFiles(of: product.path, in: collection, objects)
         if files.all.isEmpty {
-            try await catalogue.remove(collection: collection.name, product: product.path.text, by: Principal.cataloguer)
+            try await catalogue.remove(
+                collection: collection.name, product: product.path.text, by: Principal.cataloguer)
             try await products.complete(product, collection: collection.name, by: Principal.cataloguer, isRemoved: true)
             return
         }

@@ -28,7 +28,9 @@ struct Describer: Sendable {
 
     /// Whether every file is there that the product's own list names. False for a product without such a list.
     func isCompleteByList(_ files: ProductFiles) async throws -> Bool {
-        guard !files.isCut, let anchor = anchor(of: files), let bytes = try await files.bytes(anchor.path) else { return false }
+        guard !files.isCut, let anchor = anchor(of: files), let bytes = try await files.bytes(anchor.path) else {
+            return false
+        }
         do {
             switch anchor.kind {
             case .safe: return try SAFEManifest(parsing: bytes).files.allSatisfy { files.has($0.path) }
@@ -64,8 +66,14 @@ struct Describer: Sendable {
     /// A STAC item file at the top of the product, its relative addresses made absolute.
     private func givenItem(_ files: ProductFiles) async throws -> [UInt8]? {
         let candidates = files.all.map(\.path)
-            .filter { !$0.contains("/") && ($0.lowercased().hasSuffix(".json") || $0.lowercased().hasSuffix(".geojson")) }
-            .sorted { ($0.lowercased().contains("stac") ? 0 : 1, $0.utf8.count) < ($1.lowercased().contains("stac") ? 0 : 1, $1.utf8.count) }
+            .filter {
+                !$0.contains("/") && ($0.lowercased().hasSuffix(".json") || $0.lowercased().hasSuffix(".geojson"))
+            }
+            .sorted {
+                ($0.lowercased().contains("stac") ? 0 : 1, $0.utf8.count) < (
+                    $1.lowercased().contains("stac") ? 0 : 1, $1.utf8.count
+                )
+            }
         for path in candidates.prefix(Self.candidatesMax) {
             guard let bytes = try await files.bytes(path), let json = try? JSONValue(parsing: bytes),
                 json["type"]?.string == "Feature", json["stac_version"]?.string != nil
@@ -90,7 +98,9 @@ struct Describer: Sendable {
             case .landsat: return try ProductMetadata.landsat(try LandsatMTL(parsing: bytes))
             case .safe:
                 let manifest = try SAFEManifest(parsing: bytes)
-                if let paths = ProductMetadata.sentinel2Paths(manifest), let product = try await files.bytes(paths.product) {
+                if let paths = ProductMetadata.sentinel2Paths(manifest),
+                    let product = try await files.bytes(paths.product)
+                {
                     var tile: [UInt8]?
                     if let path = paths.tile { tile = try await files.bytes(path) }
                     return try ProductMetadata.sentinel2(manifest: manifest, product: product, tile: tile)
@@ -106,7 +116,8 @@ struct Describer: Sendable {
     // MARK: Rasters
 
     /// Looks into the product's GeoTIFFs; only into one of them, for a preview, where metadata say the rest.
-    private func lookIntoRasters(_ files: ProductFiles, _ facts: ItemFacts) async throws -> [String: RasterDescription] {
+    private func lookIntoRasters(_ files: ProductFiles, _ facts: ItemFacts) async throws -> [String: RasterDescription]
+    {
         var looks: [String: RasterDescription] = [:]
         let hasPicture = ItemBuilder.thumbnail(files, facts) != nil
         let candidates = files.all.filter { Self.isRaster($0.path) && $0.version.size > 0 }
@@ -115,7 +126,8 @@ struct Describer: Sendable {
         for file in candidates.prefix(facts.geometry == nil ? Self.rastersMax : 1) {
             do {
                 let look = try await rasters.inspect(
-                    name: file.path, size: file.version.size, preview: needsPreview, read: try await files.read(file.version))
+                    name: file.path, size: file.version.size, preview: needsPreview,
+                    read: try await files.read(file.version))
                 looks[file.path] = look
                 if look.preview != nil { needsPreview = false }
             } catch let error as RasterError {
@@ -134,7 +146,9 @@ struct Describer: Sendable {
     private func keepPreview(
         _ files: ProductFiles, _ facts: ItemFacts, _ looks: [String: RasterDescription]
     ) async throws -> String? {
-        guard let png = looks.sorted(by: { $0.key < $1.key }).lazy.compactMap({ $0.value.preview }).first else { return nil }
+        guard let png = looks.sorted(by: { $0.key < $1.key }).lazy.compactMap({ $0.value.preview }).first else {
+            return nil
+        }
         let key = "\(Objects.systemPrefix)previews/\(files.path.text.dropLast()).png"
         var description = ObjectDescription()
         description.contentType = "image/png"

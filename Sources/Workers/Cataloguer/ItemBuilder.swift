@@ -62,8 +62,11 @@ struct ItemBuilder {
         let footprints = looks.sorted { $0.key < $1.key }.compactMap(\.value.footprint)
         guard let first = footprints.first else { return nil }
         guard footprints.contains(where: { $0.bbox != first.bbox }) else { return (first.geometry, first.bbox) }
-        // Boxes that cross the antimeridian cannot simply be joined by their numbers: then the first one stands for all.
-        guard footprints.allSatisfy({ $0.bbox.count == 4 && $0.bbox[0] <= $0.bbox[2] }) else { return (first.geometry, first.bbox) }
+        // Boxes that cross the antimeridian cannot simply be joined by their numbers: then the first one stands for
+        // all.
+        guard footprints.allSatisfy({ $0.bbox.count == 4 && $0.bbox[0] <= $0.bbox[2] }) else {
+            return (first.geometry, first.bbox)
+        }
         let west = footprints.map { $0.bbox[0] }.min() ?? 0
         let south = footprints.map { $0.bbox[1] }.min() ?? 0
         let east = footprints.map { $0.bbox[2] }.max() ?? 0
@@ -97,7 +100,9 @@ struct ItemBuilder {
         if out["created"] == nil { out["created"] = .string(arrived.rfc3339) }
         out["updated"] = .string((files.all.map(\.version.created).max() ?? arrived).rfc3339)
         if let gsd = looks.values.compactMap(\.gsd).min(), out["gsd"] == nil { out["gsd"] = .double(gsd) }
-        if out["proj:code"] == nil, let code = looks.sorted(by: { $0.key < $1.key }).lazy.compactMap({ $0.value.crsCode }).first {
+        if out["proj:code"] == nil,
+            let code = looks.sorted(by: { $0.key < $1.key }).lazy.compactMap({ $0.value.crsCode }).first
+        {
             out["proj:code"] = .string(code)
         }
         if files.all.count > Self.assetsMax || files.isCut { out["martlet:files"] = .integer(Int64(files.all.count)) }
@@ -140,7 +145,8 @@ struct ItemBuilder {
     private func write(_ path: String, _ version: ObjectVersion, isThumbnail: Bool, _ json: inout JSONWriter) {
         let fact = facts.files[path]
         let look = looks[path]
-        json.member("href", "\(s3URL)/\(files.collection.name)/\(PercentEncoding.encode(version.key, keepingSlash: true))")
+        json.member(
+            "href", "\(s3URL)/\(files.collection.name)/\(PercentEncoding.encode(version.key, keepingSlash: true))")
         json.member("type", look?.mediaType ?? fact?.mediaType ?? MediaType.of(path: path))
         json.member("title", fact?.title ?? String(path.split(separator: "/").last ?? ""))
         json.member("roles", isThumbnail ? ["thumbnail"] : fact?.roles ?? roles(path, look))

@@ -18,8 +18,8 @@ package struct Janitor: Worker {
     /// Days that access records are kept.
     private static let accessDays: Int64 = 90
 
-    /// - Parameter ownsBlobs: whether the blob store is this node's alone. In one that is shared, another node may be about
-    ///   to write the row of a blob that is a day old, but not of an older one.
+    /// - Parameter ownsBlobs: whether the blob store is this node's alone. In one that is shared, another node may be
+    ///   about to write the row of a blob that is a day old, but not of an older one.
     package init(objects: Objects, journal: Journal, ownsBlobs: Bool) {
         orphanedBefore = ownsBlobs ? .now : Timestamp.now.adding(seconds: -86_400)
         self.objects = objects

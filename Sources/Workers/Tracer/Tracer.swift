@@ -48,7 +48,8 @@ package struct Tracer: Worker {
         }
         var contents: [Trace.Content] = []
         for file in files.all {
-            contents.append(Trace.Content(path: file.path, hash: Hex.encode(try await objects.digest(of: file.version))))
+            contents.append(
+                Trace.Content(path: file.path, hash: Hex.encode(try await objects.digest(of: file.version))))
         }
         let size = files.all.reduce(0) { $0 + $1.version.size }
         // A product that is one file has that file's digest, so that whoever holds the file finds the trace.

@@ -34,7 +34,8 @@ struct Downloader {
             let response = try await client.start(.GET, client.objectURL(collection, object.key), headers: headers)
             guard response.status == (at > 0 ? .partialContent : .ok) else {
                 let body = try await response.body.collect(upTo: 1 << 20)
-                throw NodeClient.failure(.init(status: response.status, headers: response.headers, bytes: Array(body.readableBytesView)))
+                throw NodeClient.failure(
+                    .init(status: response.status, headers: response.headers, bytes: Array(body.readableBytesView)))
             }
             for try await buffer in response.body {
                 try Self.write(buffer, fd, partial)
@@ -42,7 +43,9 @@ struct Downloader {
                 progress.add(Int64(buffer.readableBytes), label: object.key)
             }
         }
-        guard at == object.size else { throw Failure(.failed, "\(object.key) ended after \(at) of \(object.size) bytes: run the command again") }
+        guard at == object.size else {
+            throw Failure(.failed, "\(object.key) ended after \(at) of \(object.size) bytes: run the command again")
+        }
         try check(fd, object, partial)
         guard fsync(fd) == 0, rename(partial, path) == 0 else { throw File.failure("write", path) }
         return resumed ? .resumed : .fetched
@@ -75,7 +78,8 @@ struct Downloader {
         }
         guard Hex.encode(Array(hash.finalize())) == object.etag else {
             unlink(path)
-            throw Failure(.notAsItShouldBe, "\(object.key) arrived altered; what came was removed: run the command again")
+            throw Failure(
+                .notAsItShouldBe, "\(object.key) arrived altered; what came was removed: run the command again")
         }
     }
 }

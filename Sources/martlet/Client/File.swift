@@ -4,7 +4,8 @@ import Glibc
 enum File {
     static func failure(_ act: String, _ path: String) -> Failure {
         let reason = errno
-        return Failure(reason == ENOENT ? .notFound : .failed, "cannot \(act) \(path): \(String(cString: strerror(reason)))")
+        return Failure(
+            reason == ENOENT ? .notFound : .failed, "cannot \(act) \(path): \(String(cString: strerror(reason)))")
     }
 
     /// A small file, whole.

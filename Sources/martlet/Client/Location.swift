@@ -35,7 +35,9 @@ extension NodeClient {
     func list(
         _ collection: String, prefix: String, delimiter: String, token: String?
     ) async throws -> (objects: [RemoteObject], prefixes: [String], next: String?) {
-        var query = QueryItems([("list-type", "2"), ("prefix", prefix), ("delimiter", delimiter), ("encoding-type", "url")])
+        var query = QueryItems([
+            ("list-type", "2"), ("prefix", prefix), ("delimiter", delimiter), ("encoding-type", "url"),
+        ])
         if let token { query.items.append(("continuation-token", token)) }
         let answer = try await send(.GET, "\(s3)/\(collection)?\(query.encoded)")
         guard answer.status == .ok else { throw Self.failure(answer) }
@@ -44,7 +46,8 @@ extension NodeClient {
         let objects = root.all("Contents").map { entry in
             RemoteObject(
                 key: decoded(entry["Key"]?.text), size: entry["Size"].flatMap { Int64($0.text) } ?? 0,
-                etag: (entry["ETag"]?.text ?? "").replacing("\"", with: ""), modified: entry["LastModified"]?.text ?? "")
+                etag: (entry["ETag"]?.text ?? "").replacing("\"", with: ""), modified: entry["LastModified"]?.text ?? ""
+            )
         }
         return (
             objects, root.all("CommonPrefixes").map { decoded($0["Prefix"]?.text) }, root["NextContinuationToken"]?.text

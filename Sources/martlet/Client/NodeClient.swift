@@ -26,8 +26,12 @@ final class NodeClient: Sendable {
 
     /// Runs `body` with a client of the node that `MARTLET_URL` names, or that `martlet login` was given.
     ///
-    /// Logs in with `MARTLET_USER` and `MARTLET_PASSWORD` where they are set, otherwise with what `martlet login` stored.
-    static func with<T>(login: Bool = true, url: String? = nil, _ body: (NodeClient) async throws -> T) async throws -> T {
+    /// Logs in with `MARTLET_USER` and `MARTLET_PASSWORD` where they are set, otherwise with what `martlet login`
+    /// stored.
+    static func with<T>(
+        login: Bool = true, url: String? = nil, user: String? = nil, password: String? = nil, authority: String? = nil,
+        _ body: (NodeClient) async throws -> T
+    ) async throws -> T {
         let environment = Environment.all
         let stored = StoredLogin.read()
         guard let web = (url ?? environment["MARTLET_URL"] ?? stored?.url).map(withoutSlash) else {
@@ -36,7 +40,7 @@ final class NodeClient: Sendable {
         var configuration = HTTPClient.Configuration()
         configuration.timeout.connect = .seconds(10)
         configuration.redirectConfiguration = .disallow
-        if let file = environment["MARTLET_CA"] ?? (stored?.url == web ? stored?.authority : nil) {
+        if let file = authority ?? environment["MARTLET_CA"] ?? (stored?.url == web ? stored?.authority : nil) {
             var tls = TLSConfiguration.makeClientConfiguration()
             tls.trustRoots = .file(file)
             configuration.tlsConfiguration = tls
@@ -47,7 +51,9 @@ final class NodeClient: Sendable {
             let directions = try await anonymous.json(.GET, "/.well-known/martlet")
             var token: String?
             if login {
-                if let user = environment["MARTLET_USER"], let password = environment["MARTLET_PASSWORD"] {
+                if let user = user ?? environment["MARTLET_USER"],
+                    let password = password ?? environment["MARTLET_PASSWORD"]
+                {
                     token = try await anonymous.token(user: user, password: password).token
                 } else if let stored, stored.url == web {
                     guard stored.expires > Timestamp.now.seconds else {
@@ -55,7 +61,8 @@ final class NodeClient: Sendable {
                     }
                     token = stored.token
                 } else {
-                    throw Failure(.notAllowed, "not logged in: run 'martlet login', or set MARTLET_USER and MARTLET_PASSWORD")
+                    throw Failure(
+                        .notAllowed, "not logged in: run 'martlet login', or set MARTLET_USER and MARTLET_PASSWORD")
                 }
             }
             let client = NodeClient(web: web, s3: directions["s3"]?.string ?? "", http: http, token: token)
@@ -72,23 +79,28 @@ final class NodeClient: Sendable {
 
     private static func readable(_ error: any Error, _ web: String) -> any Error {
         switch error {
-        case let error as NIOConnectionError: Failure(.failed, "\(web) does not answer: \(error.host):\(error.port) refuses connections")
+        case let error as NIOConnectionError:
+            Failure(.failed, "\(web) does not answer: \(error.host):\(error.port) refuses connections")
         case let error as HTTPClientError where error == .connectTimeout: Failure(.failed, "\(web) does not answer")
         case is NIOSSLError:
-            Failure(.failed, "the certificate of \(web) is not trusted: name the authority's file in MARTLET_CA (\(error))")
+            Failure(
+                .failed, "the certificate of \(web) is not trusted: name the authority's file in MARTLET_CA (\(error))")
         default: error
         }
     }
 
     /// Gets a token by name and password.
     func token(user: String, password: String) async throws -> (token: String, expires: Int64) {
-        let form = QueryItems([("grant_type", "password"), ("username", user), ("password", password), ("client_id", "martlet")])
+        let form = QueryItems([
+            ("grant_type", "password"), ("username", user), ("password", password), ("client_id", "martlet"),
+        ])
         let answer = try await send(
             .POST, web + "/oidc/token", headers: ["Content-Type": "application/x-www-form-urlencoded"],
             body: .bytes(Array(form.encoded.utf8)))
         let json = try? JSONValue(parsing: answer.bytes)
         guard answer.status == .ok, let token = json?["access_token"]?.string else {
-            throw Failure(.notAllowed, json?["error_description"]?.string ?? "the node answers \(answer.status) to the login")
+            throw Failure(
+                .notAllowed, json?["error_description"]?.string ?? "the node answers \(answer.status) to the login")
         }
         return (token, Timestamp.now.seconds + (json?["expires_in"]?.integer ?? 0))
     }

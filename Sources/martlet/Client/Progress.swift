@@ -38,12 +38,14 @@ final class Progress: Sendable {
 
     private func line(_ state: State, _ now: ContinuousClock.Instant) -> String {
         let share = total > 0 ? min(1, Double(state.done) / Double(total)) : 1
-        let seconds = max(0.001, Double((now - began).components.seconds) + Double((now - began).components.attoseconds) / 1e18)
+        let seconds = max(
+            0.001, Double((now - began).components.seconds) + Double((now - began).components.attoseconds) / 1e18)
         let rate = Int64(Double(state.done) / seconds)
         let width = 24
         let filled = Int(share * Double(width))
         let bar = String(repeating: "█", count: filled) + String(repeating: "░", count: width - filled)
-        return "\(bar) \(Int(share * 100))% \(Size.text(state.done)) of \(Size.text(total)), \(Size.text(rate))/s  \(state.label.suffix(40))"
+        return
+            "\(bar) \(Int(share * 100))% \(Size.text(state.done)) of \(Size.text(total)), \(Size.text(rate))/s  \(state.label.suffix(40))"
     }
 }
 

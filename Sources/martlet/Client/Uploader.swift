@@ -4,8 +4,8 @@ import NIOCore
 import NIOHTTP1
 import Wire
 
-/// Sends files to a node. What is there already, byte for byte, is not sent again; a large upload that was cut off goes on
-/// where it stopped.
+/// Sends files to a node. What is there already, byte for byte, is not sent again; a large upload that was cut off goes
+/// on where it stopped.
 struct Uploader {
     /// Files up to this size are one PUT.
     static let singleMax: Int64 = 64 << 20
@@ -24,7 +24,9 @@ struct Uploader {
     }
 
     /// - Parameter known: what the collection holds under that key.
-    func upload(_ path: String, to collection: String, key: String, known: NodeClient.RemoteObject?) async throws -> Outcome {
+    func upload(_ path: String, to collection: String, key: String, known: NodeClient.RemoteObject?) async throws
+        -> Outcome
+    {
         let file = try ReadableFile(path)
         if let known, known.size == file.size, try etag(of: file) == known.etag {
             progress.add(file.size, label: key)
@@ -83,11 +85,14 @@ struct Uploader {
         let list = try await client.send(.GET, "\(client.s3)/\(collection)?\(query.encoded)")
         if list.status == .ok {
             let open = try XMLElement(parsing: list.bytes).all("Upload").filter { $0["Key"]?.text == key }
-            if let id = open.max(by: { ($0["Initiated"]?.text ?? "") < ($1["Initiated"]?.text ?? "") })?["UploadId"]?.text {
+            if let id = open.max(by: { ($0["Initiated"]?.text ?? "") < ($1["Initiated"]?.text ?? "") })?["UploadId"]?
+                .text
+            {
                 var parts: [Int: String] = [:]
                 var marker: String? = "0"
                 while let after = marker {
-                    let page = try await client.send(.GET, "\(client.objectURL(collection, key))?uploadId=\(id)&part-number-marker=\(after)")
+                    let page = try await client.send(
+                        .GET, "\(client.objectURL(collection, key))?uploadId=\(id)&part-number-marker=\(after)")
                     guard page.status == .ok else { throw NodeClient.failure(page) }
                     let root = try XMLElement(parsing: page.bytes)
                     for part in root.all("Part") {
@@ -137,7 +142,8 @@ struct Uploader {
     private func body(_ file: ReadableFile, at start: Int64, count: Int64, label: String) -> HTTPClientRequest.Body {
         let progress = self.progress
         return .stream(
-            FileSlices(file: file, at: start, end: start + count) { progress.add($0, label: label) }, length: .known(count))
+            FileSlices(file: file, at: start, end: start + count) { progress.add($0, label: label) },
+            length: .known(count))
     }
 }
 

@@ -65,7 +65,8 @@ struct AccountCommand: AsyncParsableCommand {
     }
 
     struct Disable: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Switches an account off: none of its credentials opens anything.")
+        static let configuration = CommandConfiguration(
+            abstract: "Switches an account off: none of its credentials opens anything.")
         @Argument var name: String
         @Flag(help: "Print JSON.") var json = false
 
@@ -117,13 +118,15 @@ struct AccountCommand: AsyncParsableCommand {
         guard !json else { return Console.write(account.text) }
         let state = account["disabled"]?.bool == true ? "  disabled" : ""
         Console.write(
-            "\((account["name"]?.string ?? "").padded(24))  \((account["kind"]?.string ?? "").padded(8))  \(account["displayName"]?.string ?? "")\(state)")
+            "\((account["name"]?.string ?? "").padded(24))  \((account["kind"]?.string ?? "").padded(8))  \(account["displayName"]?.string ?? "")\(state)"
+        )
     }
 }
 
 struct GroupCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "group", abstract: "Groups of accounts.", subcommands: [List.self, Create.self, Show.self, Add.self, Remove.self, Delete.self])
+        commandName: "group", abstract: "Groups of accounts.",
+        subcommands: [List.self, Create.self, Show.self, Add.self, Remove.self, Delete.self])
 
     struct List: AsyncParsableCommand {
         static let configuration = CommandConfiguration(abstract: "Lists groups.")
@@ -169,7 +172,8 @@ struct GroupCommand: AsyncParsableCommand {
     struct Add: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Makes an account, or all members of a group, members of a group.",
-            discussion: "Example: martlet group add scientists ada\n         martlet group add everybody --group scientists")
+            discussion:
+                "Example: martlet group add scientists ada\n         martlet group add everybody --group scientists")
         @Argument(help: "The group.") var name: String
         @Argument(help: "The account.") var account: String?
         @Option(help: "The group whose members become members.") var group: String?

@@ -30,7 +30,9 @@ struct Cp: AsyncParsableCommand {
             switch places {
             case (.local(let path), .remote(let collection, let key)): try await upload(client, path, collection, key)
             case (.remote(let collection, let key), .local(let path)): try await download(client, collection, key, path)
-            default: throw Failure(.failed, "one of the two places is on the node (s3://COLLECTION/KEY), the other a file or folder")
+            default:
+                throw Failure(
+                    .failed, "one of the two places is on the node (s3://COLLECTION/KEY), the other a file or folder")
             }
         }
     }
@@ -39,11 +41,14 @@ struct Cp: AsyncParsableCommand {
 
     private func upload(_ client: NodeClient, _ path: String, _ collection: String, _ key: String) async throws {
         guard let info = File.info(path) else { throw Failure(.notFound, "there is no file or folder '\(path)'") }
-        guard !info.isFolder || recursive else { throw Failure(.failed, "'\(path)' is a folder: say -r to copy it with all that is in it") }
+        guard !info.isFolder || recursive else {
+            throw Failure(.failed, "'\(path)' is a folder: say -r to copy it with all that is in it")
+        }
         let name = String(path.split(separator: "/").last ?? "")
         var files: [(path: String, key: String, size: Int64)]
         if info.isFolder {
-            let base = key.isEmpty || key.hasSuffix("/") ? (name == "." || name == ".." ? key : key + name + "/") : key + "/"
+            let base =
+                key.isEmpty || key.hasSuffix("/") ? (name == "." || name == ".." ? key : key + name + "/") : key + "/"
             files = try File.walk(path).map { (path + "/" + $0.path, base + $0.path, $0.size) }
         } else {
             files = [(path, key.isEmpty || key.hasSuffix("/") ? key + name : key, info.size)]
@@ -77,8 +82,12 @@ struct Cp: AsyncParsableCommand {
         if recursive {
             let prefix = key.isEmpty || key.hasSuffix("/") ? key : key + "/"
             let name = prefix.split(separator: "/").last.map(String.init)
-            let base = path.hasSuffix("/") || File.info(path)?.isFolder == true ? [path.hasSuffix("/") ? String(path.dropLast()) : path, name].compactMap { $0 }.joined(separator: "/") : path
-            files = try await client.listAll(collection, prefix: prefix).filter { !$0.key.hasSuffix("/") }.map { object in
+            let base =
+                path.hasSuffix("/") || File.info(path)?.isFolder == true
+                ? [path.hasSuffix("/") ? String(path.dropLast()) : path, name].compactMap { $0 }.joined(separator: "/")
+                : path
+            files = try await client.listAll(collection, prefix: prefix).filter { !$0.key.hasSuffix("/") }.map {
+                object in
                 (object, base + "/" + object.key.dropFirst(prefix.count))
             }
         } else {
@@ -86,7 +95,11 @@ struct Cp: AsyncParsableCommand {
             let target = path.hasSuffix("/") || File.info(path)?.isFolder == true ? path + "/" + name : path
             files = try await client.listAll(collection, prefix: key).filter { $0.key == key }.map { ($0, target) }
         }
-        guard !files.isEmpty else { throw Failure(.notFound, "there is nothing at s3://\(collection)/\(key)" + (recursive ? "" : " (say -r for a prefix)")) }
+        guard !files.isEmpty else {
+            throw Failure(
+                .notFound, "there is nothing at s3://\(collection)/\(key)" + (recursive ? "" : " (say -r for a prefix)")
+            )
+        }
         for file in files where file.path.split(separator: "/").contains("..") && !path.contains("..") {
             throw Failure(.failed, "the key '\(file.object.key)' would lead out of '\(path)'")
         }

@@ -20,7 +20,8 @@ struct KeyCommand: AsyncParsableCommand {
                         Console.write(key.text)
                     } else {
                         Console.write(
-                            "\(key["accessKeyId"]?.string ?? "")  \((key["account"]?.string ?? "").padded(20))  \(key["created"]?.string?.prefix(10) ?? "")  \(key["description"]?.string ?? "")")
+                            "\(key["accessKeyId"]?.string ?? "")  \((key["account"]?.string ?? "").padded(20))  \(key["created"]?.string?.prefix(10) ?? "")  \(key["description"]?.string ?? "")"
+                        )
                     }
                 }
             }

@@ -25,12 +25,22 @@ struct Login: AsyncParsableCommand {
             let password = try environment["MARTLET_PASSWORD"] ?? Prompt.password("Password: ")
             let login = try await client.token(user: user, password: password)
             if token {
-                if json { Console.json { $0.member("token", login.token); $0.member("expires", login.expires) } } else { Console.write(login.token) }
+                if json {
+                    Console.json {
+                        $0.member("token", login.token); $0.member("expires", login.expires)
+                    }
+                } else {
+                    Console.write(login.token)
+                }
                 return
             }
-            try StoredLogin(url: client.web, token: login.token, expires: login.expires, authority: environment["MARTLET_CA"]).write()
+            try StoredLogin(
+                url: client.web, token: login.token, expires: login.expires, authority: environment["MARTLET_CA"]
+            ).write()
             if json {
-                Console.json { $0.member("url", client.web); $0.member("user", user); $0.member("expires", login.expires) }
+                Console.json {
+                    $0.member("url", client.web); $0.member("user", user); $0.member("expires", login.expires)
+                }
             } else {
                 Console.write("Logged in to \(client.web) as \(user) for an hour.")
             }

@@ -19,14 +19,22 @@ struct Ls: AsyncParsableCommand {
     func run() async throws {
         try await NodeClient.with { client in
             guard let place else { return try await collections(client) }
-            guard case .remote(let collection, let prefix) = try Location(place.hasPrefix("s3://") ? place : "s3://" + place) else { return }
+            guard
+                case .remote(let collection, let prefix) = try Location(
+                    place.hasPrefix("s3://") ? place : "s3://" + place)
+            else { return }
             var token: String?
             var isEmpty = true
             repeat {
-                let page = try await client.list(collection, prefix: prefix, delimiter: recursive ? "" : "/", token: token)
+                let page = try await client.list(
+                    collection, prefix: prefix, delimiter: recursive ? "" : "/", token: token)
                 for name in page.prefixes {
                     isEmpty = false
-                    if json { Console.json { $0.member("prefix", name) } } else { Console.write(Self.row("", "", name)) }
+                    if json {
+                        Console.json { $0.member("prefix", name) }
+                    } else {
+                        Console.write(Self.row("", "", name))
+                    }
                 }
                 for object in page.objects {
                     isEmpty = false
@@ -38,7 +46,10 @@ struct Ls: AsyncParsableCommand {
                             $0.member("modified", object.modified)
                         }
                     } else {
-                        Console.write(Self.row(object.modified.prefix(19).replacing("T", with: " "), Size.text(object.size), object.key))
+                        Console.write(
+                            Self.row(
+                                object.modified.prefix(19).replacing("T", with: " "), Size.text(object.size), object.key
+                            ))
                     }
                 }
                 token = page.next
@@ -58,7 +69,9 @@ struct Ls: AsyncParsableCommand {
             let name = bucket["Name"]?.text ?? ""
             let created = bucket["CreationDate"]?.text ?? ""
             if json {
-                Console.json { $0.member("collection", name); $0.member("created", created) }
+                Console.json {
+                    $0.member("collection", name); $0.member("created", created)
+                }
             } else {
                 Console.write("\(created.prefix(19).replacing("T", with: " "))  \(name)")
             }

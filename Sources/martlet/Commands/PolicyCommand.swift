@@ -25,7 +25,9 @@ struct PolicyCommand: AsyncParsableCommand {
         func run() async throws {
             try await NodeClient.with { client in
                 for policy in try await client.json(.GET, "/admin/v1/policies")["policies"]?.array ?? [] {
-                    if json { Console.write(policy.text) } else {
+                    if json {
+                        Console.write(policy.text)
+                    } else {
                         let to = (policy["attachments"]?.array ?? []).compactMap(\.string).joined(separator: ", ")
                         Console.write("\((policy["name"]?.string ?? "").padded(32))  \(to)")
                     }
@@ -84,7 +86,8 @@ struct PolicyCommand: AsyncParsableCommand {
 
         func run() async throws {
             try await NodeClient.with { client in
-                try await client.json(.DELETE, PolicyCommand.path(name) + "/attachments/" + PercentEncoding.encode(from))
+                try await client.json(
+                    .DELETE, PolicyCommand.path(name) + "/attachments/" + PercentEncoding.encode(from))
                 Report.done("detached", name, json: json)
             }
         }

@@ -23,14 +23,18 @@ struct Search: AsyncParsableCommand {
         if !id.isEmpty { body["ids"] = .array(id.map { .string($0) }) }
         if let bbox {
             let numbers = bbox.split(separator: ",").compactMap { Double($0) }
-            guard numbers.count == 4 || numbers.count == 6 else { throw Failure(.failed, "--bbox is west,south,east,north, not '\(bbox)'") }
+            guard numbers.count == 4 || numbers.count == 6 else {
+                throw Failure(.failed, "--bbox is west,south,east,north, not '\(bbox)'")
+            }
             body["bbox"] = .array(numbers.map { .double($0) })
         }
         if let datetime {
             // A bare date means the whole day.
-            body["datetime"] = .string(datetime.split(separator: "/", omittingEmptySubsequences: false).enumerated().map { index, part in
-                part.count == 10 ? part + (index == 0 && datetime.contains("/") ? "T00:00:00Z" : "T23:59:59Z") : String(part)
-            }.joined(separator: "/"))
+            body["datetime"] = .string(
+                datetime.split(separator: "/", omittingEmptySubsequences: false).enumerated().map { index, part in
+                    part.count == 10
+                        ? part + (index == 0 && datetime.contains("/") ? "T00:00:00Z" : "T23:59:59Z") : String(part)
+                }.joined(separator: "/"))
             if datetime.count == 10 { body["datetime"] = .string("\(datetime)T00:00:00Z/\(datetime)T23:59:59Z") }
         }
         if let intersects { body["intersects"] = try JSONValue(parsing: try File.read(intersects, limit: 16 << 20)) }
@@ -58,6 +62,8 @@ struct Search: AsyncParsableCommand {
         let properties = item["properties"]
         let time = properties?["datetime"]?.string ?? properties?["start_datetime"]?.string ?? ""
         let cloud = properties?["eo:cloud_cover"]?.number.map { "  \(Int($0)) % cloud" } ?? ""
-        Console.write("\(time.prefix(19).replacing("T", with: " ").padded(19))  \((item["collection"]?.string ?? "").padded(16))  \(item["id"]?.string ?? "")\(cloud)")
+        Console.write(
+            "\(time.prefix(19).replacing("T", with: " ").padded(19))  \((item["collection"]?.string ?? "").padded(16))  \(item["id"]?.string ?? "")\(cloud)"
+        )
     }
 }

@@ -1,7 +1,6 @@
 import ArgumentParser
 import Dispatch
 import Glibc
-import HTTPSupport
 import Server
 import Wire
 
@@ -26,14 +25,14 @@ struct Serve: AsyncParsableCommand {
         if json {
             Console.json {
                 $0.member("event", "ready")
-                $0.member("web", node.web.url)
-                $0.member("s3", node.s3.url)
+                $0.member("web", node.webURL)
+                $0.member("s3", node.s3URL)
                 if let file = node.authorityFile { $0.member("authority", file) }
                 if let password = node.generatedPassword { $0.member("adminPassword", password) }
             }
         } else {
-            Console.write("Console and APIs:  \(node.web.url)")
-            Console.write("S3:                \(node.s3.url)")
+            Console.write("Console and APIs:  \(node.webURL)")
+            Console.write("S3:                \(node.s3URL)")
             if let file = node.authorityFile { Console.write("Certificate to trust: \(file)") }
             if let password = node.generatedPassword {
                 Console.write("Administrator:     admin, password \(password) (shown only now)")

@@ -81,13 +81,18 @@ function grid(latitude) {
     return L.extend({}, L.CRS.EPSG4326, { wrapLng: undefined, transformation: new L.Transformation(narrow / 180, 1, -1 / 180, 0.5) });
 }
 
+function placed(row, isWorld) {
+    const geometry = JSON.parse(row.dataset.footprint);
+    return isWorld ? geometry : joined(geometry);
+}
+
 function start(frame) {
     const isWorld = frame.dataset.map === "world";
-    const rows = bySelector("[data-footprint]").map((row) => ({ row, geometry: joined(JSON.parse(row.dataset.footprint)) }));
+    const rows = bySelector("[data-footprint]").map((row) => ({ row, geometry: placed(row, isWorld) }));
     const plain = L.geoJSON(rows.map((entry) => entry.geometry));
     const bounds = plain.getBounds();
-    const view = isWorld || !bounds.isValid() ? L.latLngBounds([-58, -170], [76, 180]) : bounds.pad(0.3);
-    frame.querySelector("svg").remove();
+    const view = isWorld || !bounds.isValid() ? L.latLngBounds([-58, -170], [76, 180]) : bounds.pad(rows.length > 1 ? 0.3 : 0.8);
+    frame.querySelector(".outline").remove();
     const map = L.map(frame, {
         crs: grid(isWorld ? 0 : Math.max(-84, Math.min(84, view.getCenter().lat))), zoomSnap: 0.25, minZoom: -1, maxZoom: 14,
         attributionControl: false, worldCopyJump: false, maxBounds: [[-90, -540], [90, 540]], keyboard: true,

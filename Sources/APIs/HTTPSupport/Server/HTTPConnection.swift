@@ -10,7 +10,8 @@ final class HTTPConnection: ChannelDuplexHandler {
     typealias OutboundIn = HTTPServerResponsePart
     typealias OutboundOut = HTTPServerResponsePart
 
-    /// Bytes of an unread body that are still taken in after an early answer; a client that has more to send is cut off.
+    /// Bytes of an unread body that are still taken in after an early answer; a client that has more to send is cut
+    /// off.
     private static let drainLimit = 1 << 20
 
     private let responder: Responder
@@ -24,8 +25,9 @@ final class HTTPConnection: ChannelDuplexHandler {
     private var wantsRead = false
     private var isDraining = false
     private var drained = 0
-    private var closesAfterAnswer = false
-    private var isQuiescing = false
+    private var closesAfterDraining = false
+    /// The answer that is being made is the last one of this connection.
+    private var isEnding = false
 
     init(responder: @escaping Responder, isSecure: Bool, loop: any EventLoop) {
         self.responder = responder
@@ -68,7 +70,7 @@ final class HTTPConnection: ChannelDuplexHandler {
 
     private func begin(_ head: HTTPRequestHead, _ context: ChannelHandlerContext) {
         let expectsContinue = head.headers[canonicalForm: "expect"].contains { $0.lowercased() == "100-continue" }
-        closesAfterAnswer = !head.isKeepAlive || isQuiescing
+        let isLast = !head.isKeepAlive
         let length = head.headers.first(name: "content-length").flatMap { Int64($0) }
         let this = NIOLoopBound(self, eventLoop: context.eventLoop)
         let loop = context.eventLoop
@@ -82,28 +84,28 @@ final class HTTPConnection: ChannelDuplexHandler {
             onResume: { loop.execute { this.value.resumeReading() } })
         self.body = body
         let request = Request(
-            method: head.method, target: head.uri, headers: head.headers, body: body, connection: connectionInfo(context),
+            method: head.method, target: head.uri, headers: head.headers, body: body,
+            connection: connectionInfo(context),
             id: RequestID.next())
         let channel = context.channel
         let responder = self.responder
         let answer: @Sendable () async -> Void = {
-            await Self.answer(request, responder, on: this, channel, version)
+            await Self.answer(request, responder, on: this, channel, version, isLast: isLast)
         }
         task = Task(executorPreference: executor, operation: answer)
     }
 
     private static func answer(
         _ request: Request, _ responder: Responder, on this: NIOLoopBound<HTTPConnection>, _ channel: any Channel,
-        _ version: HTTPVersion
+        _ version: HTTPVersion, isLast: Bool
     ) async {
         let response = await responder(request)
         // On this connection's loop, as everything in this task that does not wait for something else.
         let body = request.body
-        var closes = this.value.closesAfterAnswer
-        if !body.isExhausted, !canDrain(body) { closes = true }
+        let closes = isLast || this.value.isEnding || !(body.isExhausted || canDrain(body))
         do {
             try await write(response, to: channel, request: request, version: version, closes: closes)
-            channel.eventLoop.execute { this.value.answered() }
+            channel.eventLoop.execute { this.value.answered(body, closes: closes) }
         } catch {
             // The status line is gone already: an unfinished answer can only be told by a broken connection.
             channel.close(promise: nil)
@@ -117,7 +119,8 @@ final class HTTPConnection: ChannelDuplexHandler {
 
     private func sendContinue(_ version: HTTPVersion) {
         guard body != nil, let context else { return }
-        context.writeAndFlush(wrapOutboundOut(.head(HTTPResponseHead(version: version, status: .continue))), promise: nil)
+        context.writeAndFlush(
+            wrapOutboundOut(.head(HTTPResponseHead(version: version, status: .continue))), promise: nil)
     }
 
     private func connectionInfo(_ context: ChannelHandlerContext) -> ConnectionInfo {
@@ -144,7 +147,9 @@ final class HTTPConnection: ChannelDuplexHandler {
         let mayHaveBody = response.status.mayHaveResponseBody
         switch response.body {
         case .empty:
-            if mayHaveBody, !head.headers.contains(name: "Content-Length") { head.headers.add(name: "Content-Length", value: "0") }
+            if mayHaveBody, !head.headers.contains(name: "Content-Length") {
+                head.headers.add(name: "Content-Length", value: "0")
+            }
             channel.write(HTTPServerResponsePart.head(head), promise: nil)
         case .buffer(let buffer):
             head.headers.replaceOrAdd(name: "Content-Length", value: String(buffer.readableBytes))
@@ -158,26 +163,26 @@ final class HTTPConnection: ChannelDuplexHandler {
         try await channel.writeAndFlush(HTTPServerResponsePart.end(nil)).get()
     }
 
-    private func answered() {
-        task = nil
-        guard let body, let context else { return }
-        self.body = nil
-        if body.isExhausted {
-            if closesAfterAnswer { context.close(promise: nil) }
+    /// An answer is out. The next request may have begun meanwhile: then `body` is already its.
+    private func answered(_ answered: RequestBody, closes: Bool) {
+        guard let context else { return }
+        if body === answered { body = nil }
+        guard !answered.isExhausted else {
+            if closes { context.close(promise: nil) }
             return
         }
-        if !Self.canDrain(body) { closesAfterAnswer = true }
-        // What the client still sends is read and dropped: closing at once would reset the connection before it has read
-        // the answer.
+        // What the client still sends is read and dropped: closing at once would reset the connection before it has
+        // read the answer.
         isDraining = true
+        closesAfterDraining = closes
         drained = 0
         resumeReading()
-        if body.hasEnded { endDraining(context) }
+        if answered.hasEnded { endDraining(context) }
     }
 
     private func endDraining(_ context: ChannelHandlerContext) {
         isDraining = false
-        if closesAfterAnswer { context.close(promise: nil) }
+        if closesAfterDraining { context.close(promise: nil) }
     }
 
     // MARK: Ending
@@ -190,15 +195,25 @@ final class HTTPConnection: ChannelDuplexHandler {
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        body?.finish(.failure(BodyTruncated()))
-        context.close(promise: nil)
+        if body != nil {
+            // The request that is being worked on hears of it, answers, and is the last one.
+            isEnding = true
+            body?.finish(.failure(BodyTruncated()))
+        } else if error is HTTPParserError {
+            let head = HTTPResponseHead(
+                version: .http1_1, status: .badRequest, headers: ["Content-Length": "0", "Connection": "close"])
+            context.write(wrapOutboundOut(.head(head)), promise: nil)
+            let closed = NIOLoopBound(context, eventLoop: context.eventLoop)
+            context.writeAndFlush(wrapOutboundOut(.end(nil))).whenComplete { _ in closed.value.close(promise: nil) }
+        } else {
+            context.close(promise: nil)
+        }
     }
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
         switch event {
         case is ChannelShouldQuiesceEvent:
-            isQuiescing = true
-            closesAfterAnswer = true
+            isEnding = true
             if body == nil, !isDraining { context.close(promise: nil) }
         case is IdleStateHandler.IdleStateEvent:
             // A request that is being worked on may be silent for long; one that waits for its client may not.

@@ -1,0 +1,58 @@
+"""What Linux knows of a process and its children: processor time, memory; and of the machine: load, model."""
+
+import os
+import pathlib
+
+TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
+
+
+def _stat(pid):
+    """The fields of /proc/PID/stat behind the command, which may itself hold spaces and brackets."""
+    return pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+
+
+def tree(root):
+    """The process and all that descend from it."""
+    children = {}
+    for entry in os.listdir("/proc"):
+        if entry.isdigit():
+            try:
+                children.setdefault(int(_stat(entry)[1]), []).append(int(entry))
+            except (OSError, IndexError):
+                continue
+    found, waiting = [], [root]
+    while waiting:
+        found.append(waiting.pop())
+        waiting += children.get(found[-1], [])
+    return found
+
+
+def cpu_seconds(root):
+    """User and system time of the tree, with that of children which have ended."""
+    ticks = 0
+    for pid in tree(root):
+        try:
+            ticks += sum(int(field) for field in _stat(pid)[11:15])
+        except OSError:
+            continue
+    return ticks / TICKS_PER_SECOND
+
+
+def peak_rss_mib(root):
+    """The sum of the highest resident sizes in the tree."""
+    total = 0
+    for pid in tree(root):
+        try:
+            for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines():
+                if line.startswith("VmHWM:"):
+                    total += int(line.split()[1])
+        except OSError:
+            continue
+    return total / 1024
+
+
+def machine():
+    """The processor, the count of them and the memory, in words."""
+    model = next((line.partition(":")[2].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")), "?")
+    kib = next(int(line.split()[1]) for line in open("/proc/meminfo") if line.startswith("MemTotal"))
+    return f"{os.cpu_count()} × {model}, {kib / 1048576:.0f} GiB, Linux {os.uname().release}"

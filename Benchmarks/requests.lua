@@ -1,0 +1,37 @@
+-- A load for wrk: METHOD TARGETS [BODY], where TARGETS holds one request target a line. Each thread takes its own share of
+-- the lines, so that no key is written by two of them, and begins anew when it has sent all.
+local threads = {}
+
+function setup(thread)
+    thread:set("number", #threads)
+    table.insert(threads, thread)
+    for _, other in ipairs(threads) do other:set("count", #threads) end
+end
+
+function init(args)
+    local method, file, body = args[1], args[2], nil
+    if args[3] then
+        local handle = assert(io.open(args[3], "rb"))
+        body = handle:read("*a")
+        handle:close()
+    end
+    local targets, line_number = {}, 0
+    for line in io.lines(file) do
+        if line_number % count == number then targets[#targets + 1] = line end
+        line_number = line_number + 1
+    end
+    local next_target = 0
+    request = function()
+        next_target = next_target % #targets + 1
+        return wrk.format(method, targets[next_target], nil, body)
+    end
+end
+
+function done(summary, latency)
+    local errors = summary.errors
+    io.write(string.format(
+        'RESULT {"requests": %d, "bytes": %d, "seconds": %.6f, "failed": %d, "p50_us": %d, "p99_us": %d}\n',
+        summary.requests, summary.bytes, summary.duration / 1e6,
+        errors.connect + errors.read + errors.write + errors.status + errors.timeout,
+        latency:percentile(50), latency:percentile(99)))
+end

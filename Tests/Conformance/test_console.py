@@ -1,0 +1,253 @@
+"""The console in Chromium: login, collections, map, item, files, preview and trace, as a person goes through them.
+
+Screenshots in light and dark, 1280 and 390 pixels wide, are kept in out/screenshots.
+"""
+
+import json
+import urllib.parse
+
+import pytest
+import requests
+from conftest import empty_bucket, new_bucket
+from products import LANDSAT, LEVEL_2A, shared, upload, wait_for, wait_for_item
+from selenium import webdriver
+from selenium.common.exceptions import NoAlertPresentException
+from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support.ui import WebDriverWait
+
+WIDTHS = {1280: 900, 390: 844}
+SCHEMES = ["light", "dark"]
+
+
+@pytest.fixture(scope="module")
+def browser():
+    options = webdriver.ChromeOptions()
+    options.binary_location = "/usr/bin/chromium"
+    for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--lang=en", "--hide-scrollbars"):
+        options.add_argument(argument)
+    # The node's own authority is not in Chromium's store; whether it is right is for other tests.
+    options.accept_insecure_certs = True
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    driver = webdriver.Chrome(options=options, service=Service("/usr/bin/chromedriver"))
+    driver.set_page_load_timeout(60)
+    yield driver
+    driver.quit()
+
+
+@pytest.fixture(scope="module")
+def collection(node):
+    s3 = node.s3()
+    name = new_bucket(s3, "console")
+    products = shared() / "products"
+    upload(s3, name, products / f"{LEVEL_2A}.SAFE", f"{LEVEL_2A}.SAFE")
+    upload(s3, name, products / LANDSAT, LANDSAT, leave_out=[f"{LANDSAT}_SR_stac.json"])
+    s3.upload_file(str(products / "rasters" / "RGB.byte.tif"), name, "RGB.byte.tif")
+    s3.put_object(Bucket=name, Key="<script>alert(1)</script>/<img src=x onerror=alert(2)>.txt", Body=b"hostile")
+    http = node.http()
+    for item in (LEVEL_2A, LANDSAT, "RGB.byte"):
+        wait_for_item(http, node, name, item)
+    yield name
+    empty_bucket(s3, name)
+    s3.delete_bucket(Bucket=name)
+
+
+def open_page(browser, node, path="/"):
+    browser.get(node.web + path)
+
+
+def log_in(browser, node):
+    browser.delete_all_cookies()
+    open_page(browser, node, "/login")
+    browser.find_element(By.NAME, "name").send_keys("admin")
+    browser.find_element(By.NAME, "password").send_keys(node.password)
+    browser.find_element(By.CSS_SELECTOR, "form button[type=submit]").click()
+    WebDriverWait(browser, 20).until(lambda b: "/login" not in b.current_url)
+
+
+@pytest.fixture
+def logged_in(browser, node, collection):
+    open_page(browser, node)
+    if "/login" in browser.current_url or browser.find_elements(By.NAME, "password"):
+        log_in(browser, node)
+    return browser
+
+
+def look(browser, width, scheme):
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", {
+        "width": width, "height": WIDTHS[width], "deviceScaleFactor": 1, "mobile": width < 600})
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {
+        "features": [{"name": "prefers-color-scheme", "value": scheme}, {"name": "prefers-reduced-motion", "value": "reduce"}]})
+
+
+def settled(browser):
+    """Waits until the page, its pictures and its map have been drawn."""
+    WebDriverWait(browser, 20).until(lambda b: b.execute_script(
+        "return document.readyState === 'complete' && [...document.images].every(i => i.complete)"))
+
+
+def errors(browser):
+    return [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE" and "favicon" not in entry["message"]]
+
+
+def item_path(collection, item):
+    return f"/collections/{collection}/items/{urllib.parse.quote(item)}"
+
+
+# One way through it
+
+def test_a_person_goes_from_login_to_a_file(browser, node, collection):
+    browser.delete_all_cookies()
+    open_page(browser, node)
+    assert browser.find_elements(By.NAME, "password"), "without a session there is the login"
+    browser.find_element(By.NAME, "name").send_keys("admin")
+    browser.find_element(By.NAME, "password").send_keys("surely wrong")
+    browser.find_element(By.CSS_SELECTOR, "form button[type=submit]").click()
+    settled(browser)
+    assert browser.find_element(By.CSS_SELECTOR, "[role=alert]").text
+    log_in(browser, node)
+    browser.find_element(By.LINK_TEXT, collection).click()
+    settled(browser)
+    # The items stand in the list and on the map.
+    assert browser.find_elements(By.CSS_SELECTOR, ".map path")
+    browser.find_element(By.PARTIAL_LINK_TEXT, LANDSAT).click()
+    settled(browser)
+    text = browser.find_element(By.TAG_NAME, "main").text
+    assert LANDSAT in text and "81" in text and "andsat" in text
+    # Its picture is there and is one.
+    pictures = browser.execute_script("return [...document.querySelectorAll('main img')].map(i => [i.src, i.naturalWidth])")
+    assert any(width > 50 for _, width in pictures), pictures
+    # A file opens: the link signs it when it is followed.
+    links = browser.find_elements(By.CSS_SELECTOR, "main a[href*='/open?href=']")
+    wanted = next(link.get_attribute("href") for link in links if "MTL.json" in urllib.parse.unquote(link.get_attribute("href")))
+    cookies = {cookie["name"]: cookie["value"] for cookie in browser.get_cookies()}
+    signed = requests.get(wanted, cookies=cookies, verify=node.verify, allow_redirects=False)
+    assert signed.status_code in (302, 303, 307) and "X-Amz-Signature" in signed.headers["Location"]
+    body = requests.get(signed.headers["Location"], verify=node.verify).content
+    assert body == (shared() / "products" / LANDSAT / f"{LANDSAT}_MTL.json").read_bytes()
+    assert not errors(browser)
+
+
+def test_an_item_shows_its_trace_as_verified(logged_in, node, collection):
+    def shown():
+        open_page(logged_in, node, item_path(collection, LANDSAT))
+        settled(logged_in)
+        text = logged_in.find_element(By.TAG_NAME, "main").text.lower()
+        return "trace" in text and ("genuine" in text or "verified" in text)
+
+    wait_for("the trace on the page", shown, seconds=90)
+
+
+def test_the_map_moves_and_shows_footprints(logged_in, node, collection):
+    open_page(logged_in, node, f"/collections/{collection}")
+    settled(logged_in)
+    # Leaflet from Debian's package if the node's machine has it, else the drawing.
+    shapes = WebDriverWait(logged_in, 20).until(lambda b: b.find_elements(By.CSS_SELECTOR, ".map path"))
+    assert len(shapes) >= 3
+
+
+def test_logging_out_ends_the_session(browser, node, collection):
+    log_in(browser, node)
+    cookies = {cookie["name"]: cookie["value"] for cookie in browser.get_cookies()}
+    session = next(cookie for cookie in browser.get_cookies() if "session" in cookie["name"])
+    assert session["httpOnly"] and session["sameSite"] in ("Lax", "Strict") and session["secure"] == node.tls
+    browser.find_element(By.XPATH, "//button[contains(., 'Log out')]").click()
+    settled(browser)
+    open_page(browser, node, f"/collections/{collection}")
+    assert browser.find_elements(By.NAME, "password")
+    answer = requests.get(f"{node.web}/collections/{collection}", cookies=cookies, verify=node.verify, allow_redirects=False)
+    assert answer.status_code in (302, 303, 401, 403) and LANDSAT not in answer.text
+
+
+def test_after_the_login_one_is_where_one_wanted_to_be(browser, node, collection):
+    browser.delete_all_cookies()
+    open_page(browser, node, item_path(collection, "RGB.byte"))
+    browser.find_element(By.NAME, "name").send_keys("admin")
+    browser.find_element(By.NAME, "password").send_keys(node.password)
+    browser.find_element(By.CSS_SELECTOR, "form button[type=submit]").click()
+    WebDriverWait(browser, 20).until(lambda b: item_path(collection, "RGB.byte") in b.current_url)
+
+
+# What pages look like, everywhere
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("page", ["login", "home", "collection", "item", "raster", "missing"])
+def test_pages_fit_and_say_nothing_wrong(logged_in, node, collection, screenshots, page, width, scheme):
+    path = {
+        "login": "/login", "home": "/", "collection": f"/collections/{collection}", "item": item_path(collection, LANDSAT),
+        "raster": item_path(collection, "RGB.byte"), "missing": "/collections/no-such-collection"}[page]
+    look(logged_in, width, scheme)
+    errors(logged_in)
+    open_page(logged_in, node, path)
+    settled(logged_in)
+    if page != "missing":
+        assert not errors(logged_in)
+    size = logged_in.execute_script("return [document.documentElement.scrollWidth, window.innerWidth]")
+    assert size[0] <= size[1], f"the page is {size[0]} pixels wide in a window of {size[1]}"
+    whole = logged_in.execute_script("return Math.min(4000, document.documentElement.scrollHeight)")
+    logged_in.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", {
+        "width": width, "height": max(WIDTHS[width], whole), "deviceScaleFactor": 1, "mobile": width < 600})
+    assert logged_in.save_screenshot(str(screenshots / f"{page}-{width}-{scheme}.png"))
+    background = logged_in.execute_script("return getComputedStyle(document.body).backgroundColor")
+    numbers = [float(part) for part in background[background.index("(") + 1:-1].split(",")[:3]]
+    if len(numbers) == 3 and background != "rgba(0, 0, 0, 0)":
+        assert (sum(numbers) > 380) == (scheme == "light"), background
+    names = logged_in.execute_script(
+        "return [...document.querySelectorAll('main input:not([type=hidden]), main select, main button, main a')]"
+        ".filter(e => e.offsetParent && !(e.innerText || e.ariaLabel || e.title || (e.labels && e.labels.length) || e.querySelector('img[alt]')"
+        "|| e.getAttribute('aria-labelledby'))).map(e => e.outerHTML.slice(0, 200))")
+    assert not names, f"nothing says what these are: {names}"
+
+
+def test_pages_load_nothing_from_elsewhere(logged_in, node, collection):
+    logged_in.get_log("performance")
+    for path in ("/", f"/collections/{collection}", item_path(collection, LANDSAT)):
+        open_page(logged_in, node, path)
+        settled(logged_in)
+    asked = [
+        json.loads(entry["message"])["message"] for entry in logged_in.get_log("performance")]
+    addresses = {
+        message["params"]["request"]["url"] for message in asked if message["method"] == "Network.requestWillBeSent"}
+    assert addresses
+    elsewhere = {
+        address for address in addresses
+        if not address.startswith((node.web + "/", node.s3_url + "/", "data:", "blob:", "chrome", "about:"))}
+    assert not elsewhere
+
+
+def test_hostile_names_are_only_text(logged_in, node, collection):
+    open_page(logged_in, node, f"/collections/{collection}")
+    settled(logged_in)
+    assert not logged_in.execute_script("return document.querySelectorAll('main script, main img[onerror]').length")
+    with pytest.raises(NoAlertPresentException):
+        logged_in.switch_to.alert.accept()
+    answer = requests.get(f"{node.web}/login?next=%22%3E%3Cscript%3Ealert(1)%3C/script%3E", verify=node.verify)
+    assert "<script>alert(1)" not in answer.text
+
+
+def test_the_login_leads_to_no_other_host(node):
+    for target in ("https://evil.example/", "//evil.example/", "/\\evil.example/", "javascript:alert(1)"):
+        answer = requests.post(
+            f"{node.web}/login", data={"name": "admin", "password": node.password, "next": target}, verify=node.verify,
+            headers={"Origin": node.web}, allow_redirects=False)
+        assert answer.status_code in (302, 303), answer.text[:200]
+        assert urllib.parse.urljoin(node.web, answer.headers["Location"]).startswith(node.web + "/"), target
+
+
+def test_pages_are_guarded_by_headers(node):
+    answer = requests.get(f"{node.web}/login", verify=node.verify)
+    policy = answer.headers["Content-Security-Policy"]
+    assert "default-src" in policy and "unsafe-inline" not in policy.split("script-src")[-1].split(";")[0]
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert "frame-ancestors" in policy or answer.headers.get("X-Frame-Options") == "DENY"
+
+
+def test_a_form_of_another_site_changes_nothing(browser, node, collection):
+    log_in(browser, node)
+    cookies = {cookie["name"]: cookie["value"] for cookie in browser.get_cookies()}
+    for headers in ({"Origin": "https://evil.example"}, {"Sec-Fetch-Site": "cross-site"}, {}):
+        answer = requests.post(
+            f"{node.web}/admin/v1/accounts", json={"name": "mallory"}, cookies=cookies, headers=headers, verify=node.verify)
+        assert answer.status_code in (401, 403), (headers, answer.text)
+    assert node.cli("account", "show", "mallory").returncode == 4
