@@ -106,8 +106,21 @@ let apis: [Target] = [
     target("APIs", "SigningAPI", ["HTTPSupport", "Identity", "Policy", "SigV4", "Wire", logging, nioHTTP1]),
     target(
         "APIs", "STACAPI",
-        ["Catalogue", "Geometry", "HTTPSupport", "Identity", "Policy", "Wire", logging, nioCore, nioHTTP1]),
+        ["Catalogue", "Geometry", "HTTPSupport", "Identity", "Journal", "Policy", "Wire", logging, nioHTTP1]),
     target("APIs", "TraceAPI", ["HTTPSupport", "Ledger", "MerkleLog", "TraceFormat", "Wire", logging, nioCore, nioHTTP1]),
+    // What a browser is sent is part of the program: nothing to install, nothing to lose.
+    .target(
+        name: "Console",
+        dependencies: [
+            "Catalogue", "Ciphers", "Geometry", "HTTPSupport", "IAMPolicy", "Identity", "Ledger", "MerkleLog", "Objects",
+            "Policy", "TraceFormat", "Wire", asn1, logging, nioCore, nioHTTP1, x509,
+        ],
+        path: "Sources/APIs/Console",
+        resources: [
+            .embedInCode("Assets/console.css"), .embedInCode("Assets/console.js"), .embedInCode("Assets/mark.svg"),
+            .embedInCode("Assets/world.json"),
+        ],
+        swiftSettings: settings),
     target(
         "APIs", "S3API",
         ["Database", "HTTPSupport", "Identity", "Objects", "Policy", "SigV4", "Wire", logging, nioCore, nioHTTP1]),
@@ -117,8 +130,8 @@ let workers: [Target] = [
     target(
         "", "Workers",
         [
-            "Catalogue", "Journal", "Ledger", "Objects", "ProductMetadata", "Rasters", "TraceFormat", "Wire", logging,
-            nioCore,
+            "BLAKE3", "Catalogue", "Journal", "Ledger", "Objects", "ProductMetadata", "Rasters", "TraceFormat", "Wire",
+            logging, nioCore,
         ])
 ]
 
@@ -126,7 +139,7 @@ let top: [Target] = [
     target(
         "", "Server",
         [
-            "AdminAPI", "Blobs", "Catalogue", "Certificates", "Ciphers", "Database", "HTTPSupport", "Identity",
+            "AdminAPI", "Blobs", "Catalogue", "Certificates", "Console", "Ciphers", "Database", "HTTPSupport", "Identity",
             "Journal", "Ledger", "OIDCAPI", "Objects",
             "Policy", "Rasters", "S3API", "STACAPI", "SigV4", "SigningAPI", "TraceAPI", "Vault", "Wire", "Workers",
             logging, nioHTTP1, nioPosix, nioSSL,
@@ -171,6 +184,8 @@ let testTargets: [Target] = [
     tests("CatalogueTests", ["Catalogue", "Database", "Geometry", "Journal", "TestSupport", "Wire"]),
     tests("HTTPSupportTests", ["HTTPSupport", "Wire", httpClient, nioCore, nioHTTP1, nioPosix]),
     tests("S3APITests", ["HTTPSupport", "S3API", nioHTTP1]),
+    tests("ConsoleTests", ["Console", "Geometry", "Wire"]),
+    tests("CertificatesTests", ["Certificates", "Wire", crypto, x509, asn1]),
     tests("WorkersTests", ["Catalogue", "Wire", "Workers"]),
     tests("TraceFormatTests", ["BLAKE3", "Certificates", "MerkleLog", "TraceFormat", "Wire", crypto]),
     tests("LedgerTests", [

@@ -8,6 +8,7 @@ import json
 import os
 import pathlib
 import socket
+import struct
 import subprocess
 import time
 import urllib.parse
@@ -66,6 +67,10 @@ class Connection:
         self.port = port
         self.socket = socket.create_connection(("127.0.0.1", port), ANSWER_SECONDS_MAX)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        # The kernel keeps the time limit: with Python's own the socket would not block, and sendfile needs that it does.
+        self.socket.settimeout(None)
+        for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
+            self.socket.setsockopt(socket.SOL_SOCKET, option, struct.pack("ll", ANSWER_SECONDS_MAX, 0))
         self.rest = b""
 
     def close(self):

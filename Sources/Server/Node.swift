@@ -1,6 +1,7 @@
 import AdminAPI
 import Blobs
 import Catalogue
+import Console
 import Database
 import Glibc
 package import HTTPSupport
@@ -89,12 +90,17 @@ package final class Node: Sendable {
             journal: journal, identity: identity, authority: try await Authority.load(identity),
             origin: NodeName.host + "/martlet")
         let s3Service = S3Service(objects: objects, gate: gate, authenticator: authenticator)
+        let signing = SigningService(gate: gate, authenticator: authenticator, s3URL: s3URL)
+        let console = ConsoleService(
+            catalogue: catalogue, objects: objects, ledger: ledger, gate: gate, authenticator: authenticator,
+            addresses: NodeAddresses(web: webURL, s3: s3URL),
+            sign: { try await signing.sign([$0], method: "GET", seconds: $1, $2).first ?? $0 })
         let router = WebRouter(
             oidc: OIDCService(authenticator: authenticator),
             admin: AdminService(policies: policies, gate: gate, authenticator: authenticator),
             stac: STACService(catalogue: catalogue, gate: gate, authenticator: authenticator),
             traces: TraceService(ledger: ledger, version: Version.current),
-            signing: SigningService(gate: gate, authenticator: authenticator, s3URL: s3URL),
+            signing: signing, console: console,
             webURL: webURL, s3URL: s3URL, isReady: { try await journal.read { _ in } })
         s3Responder.set { await s3Service.respond(to: $0) }
         webResponder.set { await router.respond(to: $0) }

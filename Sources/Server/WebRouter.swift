@@ -1,4 +1,5 @@
 import AdminAPI
+import Console
 import HTTPSupport
 import NIOHTTP1
 import OIDCAPI
@@ -14,6 +15,7 @@ struct WebRouter: Sendable {
     let stac: STACService
     let traces: TraceService
     let signing: SigningService
+    let console: ConsoleService
     let webURL: String
     let s3URL: String
     let isReady: @Sendable () async throws -> Void
@@ -33,7 +35,7 @@ struct WebRouter: Sendable {
         case "readyz" where rest.isEmpty: return await readiness()
         case ".well-known" where rest == ["openid-configuration"]: return oidc.discovery
         case ".well-known" where rest == ["martlet"]: return directions
-        default: return Problem.notFound("there is nothing at \(request.rawPath)").response
+        default: return await console.respond(to: request, path: path)
         }
     }
 

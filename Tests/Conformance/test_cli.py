@@ -2,9 +2,11 @@
 
 import json
 import os
+import pathlib
 import secrets
 import signal
 import subprocess
+import sys
 import time
 
 import pytest
@@ -357,8 +359,10 @@ def test_the_folder_is_for_its_owner_only(any_node):
 def test_the_demo_ends_with_0_when_all_of_it_held(tmp_path):
     began = time.monotonic()
     done = subprocess.run(
-        [BINARY, "demo", "--json", "--exit", "--products", str(shared() / "products")], env=clean_environment() | {"HOME": str(tmp_path)}, cwd=tmp_path, capture_output=True,
-        text=True, timeout=580)
+        [BINARY, "demo", "--json", "--exit", "--products", str(shared() / "products"), "--data", str(tmp_path / "data"),
+         "--web", "127.0.0.1:0", "--s3", "127.0.0.1:0"],
+        env=clean_environment() | {"HOME": str(tmp_path), "PATH": f"{pathlib.Path(sys.executable).parent}:{os.environ['PATH']}"},
+        cwd=tmp_path, capture_output=True, text=True, timeout=580)
     assert done.returncode == 0, f"after {time.monotonic() - began:.0f} s: {done.stdout}\n{done.stderr}"
     said = {}
     for line in lines(done.stdout):

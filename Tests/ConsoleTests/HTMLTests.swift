@@ -57,7 +57,10 @@ struct HTMLTests {
         var generator = Seeded(state: 7)
         let pool = Array("<>&\"'/=ab \u{0}\u{1F}é\u{2028}")
         for _ in 0..<2000 {
-            let given = String((0..<Int.random(in: 0...30, using: &generator)).map { _ in pool[Int.random(in: 0..<pool.count, using: &generator)] })
+            let given = String(
+                (0..<Int.random(in: 0...30, using: &generator)).map { _ in
+                    pool[Int.random(in: 0..<pool.count, using: &generator)]
+                })
             var html = HTML()
             html.element("p", .set("title", given), text: given)
             let inner = html.string.dropFirst("<p title=\"".count).dropLast("</p>".count)

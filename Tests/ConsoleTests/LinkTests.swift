@@ -7,8 +7,10 @@ struct LinkTests {
         "only web addresses and local paths may be followed",
         arguments: [
             ("https://example.org/a", true), ("HTTP://example.org", true), ("/collections/a", true), ("/", true),
-            ("javascript:alert(1)", false), ("JaVaScRiPt:alert(1)", false), ("data:text/html,x", false), ("//evil.example", false),
-            ("/\\evil.example", false), ("https://", false), ("java\nscript:alert(1)", false), (" javascript:alert(1)", false),
+            ("javascript:alert(1)", false), ("JaVaScRiPt:alert(1)", false), ("data:text/html,x", false),
+            ("//evil.example", false),
+            ("/\\evil.example", false), ("https://", false), ("java\nscript:alert(1)", false),
+            (" javascript:alert(1)", false),
             ("s3://bucket/key", false), ("", false), ("vbscript:x", false), ("/a b", false),
         ])
     func safe(address: String, isSafe: Bool) {
@@ -19,7 +21,8 @@ struct LinkTests {
         "after the login one stays on this node",
         arguments: [
             ("/collections/eo?from=2021-01-01", "/collections/eo?from=2021-01-01"), ("https://evil.example", "/"),
-            ("//evil.example", "/"), ("/\\evil.example", "/"), ("\\\\evil.example", "/"), ("collections", "/"), ("", "/"),
+            ("//evil.example", "/"), ("/\\evil.example", "/"), ("\\\\evil.example", "/"), ("collections", "/"),
+            ("", "/"),
             ("/login?next=/login", "/"), ("/logout", "/"), ("/a\r\nSet-Cookie: x", "/"), ("/a\tb", "/"),
         ])
     func next(asked: String, answer: String) {

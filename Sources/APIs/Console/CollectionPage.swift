@@ -30,7 +30,8 @@ struct CollectionPage {
             writeFacts(&html)
             guard canSearch else {
                 return html.element(
-                    "p", .class("lead"), text: "You may list this collection's objects over S3, but not search its items.")
+                    "p", .class("lead"),
+                    text: "You may list this collection's objects over S3, but not search its items.")
             }
             writeFilters(&html)
             for problem in query.problems { html.element("p", .class("problem"), .set("role", "alert"), text: problem) }
@@ -42,13 +43,16 @@ struct CollectionPage {
     }
 
     private func writeFacts(_ html: inout HTML) {
-        if let text = collection.document?["description"]?.string { html.element("p", .class("lead"), text: text.prefix(2000)) }
+        if let text = collection.document?["description"]?.string {
+            html.element("p", .class("lead"), text: text.prefix(2000))
+        }
         html.element("p", .class("figures")) { html in
             html.element("strong", text: Words.count(collection.itemCount, "item", "items"))
             if let objects {
                 html.element(
                     "span",
-                    text: objects.isMore ? "more than \(Words.count(objects.count)) files" : Words.count(objects.count, "file", "files"))
+                    text: objects.isMore
+                        ? "more than \(Words.count(objects.count)) files" : Words.count(objects.count, "file", "files"))
             }
             if let times = collection.times { html.element("span", text: Words.days(times)) }
             if let area = collection.area { html.element("span", text: Words.place(area)) }
@@ -57,7 +61,9 @@ struct CollectionPage {
     }
 
     private func writeFilters(_ html: inout HTML) {
-        html.element("form", .class("filters"), .set("method", "get"), .set("role", "search"), .set("aria-label", "Filter items")) { html in
+        html.element(
+            "form", .class("filters"), .set("method", "get"), .set("role", "search"), .set("aria-label", "Filter items")
+        ) { html in
             field("From", "from", "date", query.from, nil, &html)
             field("To", "to", "date", query.to, nil, &html)
             field("Area: west, south, east, north", "bbox", "text", query.area, "anywhere", &html)
@@ -70,7 +76,9 @@ struct CollectionPage {
         }
     }
 
-    private func field(_ label: String, _ name: String, _ type: String, _ value: String, _ hint: String?, _ html: inout HTML) {
+    private func field(
+        _ label: String, _ name: String, _ type: String, _ value: String, _ hint: String?, _ html: inout HTML
+    ) {
         html.element("div", .class("field " + name)) { html in
             html.element("label", .set("for", "filter-" + name), text: label)
             html.void(
@@ -80,16 +88,21 @@ struct CollectionPage {
     }
 
     private func writeMap(_ files: StaticFiles, _ html: inout HTML) {
-        var shapes = items.compactMap { item in item.footprint.map { MapFigure.Shape($0, box: item.box, label: item.id) } }
+        var shapes = items.compactMap { item in
+            item.footprint.map { MapFigure.Shape($0, box: item.box, label: item.id) }
+        }
         if shapes.isEmpty, let area = query.box ?? collection.area {
-            shapes = [MapFigure.Shape(MapFigure.outline(area), box: area, label: "what the collection covers")]
+            shapes = [
+                MapFigure.Shape(MapFigure.outline(area), box: area, label: "what the collection covers", isExtent: true)
+            ]
         }
         MapFigure(shapes: shapes, label: "Map of the items on this page", hasLeaflet: files.hasLeaflet).write(to: &html)
         let unplaced = items.filter { $0.footprint == nil }.count
         if unplaced > 0 {
             html.element(
                 "p", .class("sub"),
-                text: "\(Words.count(Int64(unplaced), "item", "items")) of this page without a place: in the list only.")
+                text: "\(Words.count(Int64(unplaced), "item", "items")) of this page without a place: in the list only."
+            )
         }
     }
 
@@ -108,10 +121,14 @@ struct CollectionPage {
         guard previous != nil || next != nil else { return }
         html.element("nav", .class("pages"), .set("aria-label", "Pages")) { html in
             if let previous {
-                html.element("a", .class("button"), .set("rel", "prev"), .href(query.link(collection.name, token: previous)), text: "Newer")
+                html.element(
+                    "a", .class("button"), .set("rel", "prev"), .href(query.link(collection.name, token: previous)),
+                    text: "Newer")
             }
             if let next {
-                html.element("a", .class("button"), .set("rel", "next"), .href(query.link(collection.name, token: next)), text: "Older")
+                html.element(
+                    "a", .class("button"), .set("rel", "next"), .href(query.link(collection.name, token: next)),
+                    text: "Older")
             }
         }
     }
@@ -128,7 +145,9 @@ struct CollectionPage {
                 html.element("a", .href(item.link), text: item.id)
                 html.element("p", .class("sub figures")) { html in
                     html.element("span") { $0.time(item.times) }
-                    if let cloud = item.cloudCover { html.element("span", text: "cloud \(Words.decimal(cloud, digits: 0)) %") }
+                    if let cloud = item.cloudCover {
+                        html.element("span", text: "cloud \(Words.decimal(cloud, digits: 0)) %")
+                    }
                     if let platform = item.properties["platform"]?.string { html.element("span", text: platform) }
                 }
             }

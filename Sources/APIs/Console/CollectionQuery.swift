@@ -29,7 +29,9 @@ struct CollectionQuery: Sendable {
         // The last day counts as a whole.
         let last = day(to, "to").map { $0.adding(seconds: 86_400) }.map { Timestamp(microseconds: $0.microseconds - 1) }
         if first != nil || last != nil { interval = SearchInterval(from: first, to: last) }
-        if let first, let last, first > last { problems.append("The first day, \(from), is after the last one, \(to).") }
+        if let first, let last, first > last {
+            problems.append("The first day, \(from), is after the last one, \(to).")
+        }
         readArea()
         if !token.isEmpty {
             pageToken = try? PageToken(token)
@@ -42,7 +44,8 @@ struct CollectionQuery: Sendable {
     /// The address of the page with these filters, from the given place in the list on.
     func link(_ collection: String, token: PageToken?) -> String {
         var items = QueryItems()
-        for (name, value) in [("from", from), ("to", to), ("bbox", area), ("token", token?.text ?? "")] where !value.isEmpty {
+        for (name, value) in [("from", from), ("to", to), ("bbox", area), ("token", token?.text ?? "")]
+        where !value.isEmpty {
             items.items.append((name, value))
         }
         let query = items.encoded
@@ -58,10 +61,13 @@ struct CollectionQuery: Sendable {
 
     private mutating func readArea() {
         guard !area.isEmpty else { return }
-        let numbers = area.split(separator: ",", omittingEmptySubsequences: false).map { Double($0.filter { $0 != " " }) }
+        let numbers = area.split(separator: ",", omittingEmptySubsequences: false).map {
+            Double($0.filter { $0 != " " })
+        }
         do {
             guard numbers.count == 4, !numbers.contains(nil) else {
-                throw GeometryError(.malformed, "four numbers are needed: west, south, east, north, such as 10.5,45,12,46.5")
+                throw GeometryError(
+                    .malformed, "four numbers are needed: west, south, east, north, such as 10.5,45,12,46.5")
             }
             box = try BoundingBox(parsing: numbers.compactMap { $0 })
         } catch {

@@ -1,7 +1,7 @@
 package import Catalogue
 package import HTTPSupport
-package import Ledger
 import Identity
+package import Ledger
 import Logging
 import NIOHTTP1
 package import Objects
@@ -10,8 +10,8 @@ import Wire
 
 /// The web console: what people see of a node in a browser.
 ///
-/// Pages are whole when they leave the server; the script adds only the moving map and the copy buttons. It answers every path
-/// that no other face has.
+/// Pages are whole when they leave the server; the script adds only the moving map and the copy buttons. It answers
+/// every path that no other face has.
 package struct ConsoleService: Sendable {
     /// Signs the address of an object after asking the gate, for so many seconds.
     package typealias Sign = @Sendable (_ href: String, _ seconds: Int64, _ caller: Caller) async throws -> String
@@ -42,7 +42,9 @@ package struct ConsoleService: Sendable {
 
     /// Answers `/` and below.
     package func respond(to request: Request, path: [String]) async -> Response {
-        if path.count == 2, path[0] == "static", let response = files.response(path[1], request) { return secured(response) }
+        if path.count == 2, path[0] == "static", let response = files.response(path[1], request) {
+            return secured(response)
+        }
         var principal: Principal?
         do {
             let caller = try await authenticator.caller(of: request, cookies: true)
@@ -64,8 +66,11 @@ package struct ConsoleService: Sendable {
             return try await logout(request)
         default: break
         }
-        let pages = [[], ["open"], ["collections"]].contains(path) || path.first == "collections" && [2, 4].contains(path.count)
-        guard pages, path.count < 4 || path[2] == "items" else {
+        let pages =
+            [[], ["open"], ["collections"]].contains(path)
+            || path.first == "collections" && [2, 4].contains(path.count)
+        // No name has a NUL, and neither engine can compare one.
+        guard pages, path.count < 4 || path[2] == "items", !path.contains(where: { $0.utf8.contains(0) }) else {
             throw Problem.notFound("There is no page at \(request.rawPath.prefix(200)).")
         }
         guard isRead else { throw Problem.methodNotAllowed("GET, HEAD") }
@@ -85,8 +90,9 @@ package struct ConsoleService: Sendable {
 
     /// Sends the browser on to a file, with an address that is signed only now.
     private func open(_ query: QueryItems, _ caller: Caller) async throws -> Response {
-        guard let href = query["href"], addresses.isLocal(href) else {
-            throw Problem.badRequest("The parameter 'href' is an address on \(addresses.s3), as an item's files have it.")
+        guard let href = query["href"], addresses.isLocal(href), !href.contains("%00"), !href.utf8.contains(0) else {
+            throw Problem.badRequest(
+                "The parameter 'href' is an address on \(addresses.s3), as an item's files have it.")
         }
         // Long enough for a large file to begin, and for a browser that asks again for a range.
         var response = Response.redirect(try await sign(href, 3600, caller))
@@ -102,24 +108,29 @@ package struct ConsoleService: Sendable {
         if let error = error as? CatalogueError {
             let isMissing = error.code == .noSuchItem || error.code == .noSuchCollection
             problem = isMissing ? .notFound(error.message) : .badRequest(error.message)
+        } else if let denied = error as? AccessDenied {
+            problem = .forbidden("You may not do \(denied.action) on \(denied.resource): \(denied.reason)")
         } else if let known = Problem(error) {
             problem = known
         } else {
             logger.error("\(request.method) \(request.rawPath) [\(request.id)]: \(error)")
-            problem = Problem(.internalServerError, "internal", "The request failed inside the server; it is logged as \(request.id).")
+            problem = Problem(
+                .internalServerError, "internal", "The request failed inside the server; it is logged as \(request.id)."
+            )
         }
         // Programs that ask for nothing in particular get a problem that they can read.
         guard request.header("accept")?.contains("text/html") == true else { return problem.response }
         return ErrorPage(problem: problem, principal: principal, requestID: request.id).response(files)
     }
 
-    /// What every answer says to the browser: nothing runs or loads that is not the node's own, and nobody frames it. Pictures
-    /// come from the S3 port. The policy on referrers keeps `Origin` on forms, by which they are told from foreign ones.
+    /// What every answer says to the browser: nothing runs or loads that is not the node's own, and nobody frames it.
+    /// Pictures come from the S3 port. The policy on referrers keeps `Origin` on forms, by which they are told from
+    /// foreign ones.
     private func secured(_ response: Response) -> Response {
         var response = response
         let policy = """
-            default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' \(addresses.s3); connect-src 'self'; \
-            form-action 'self'; base-uri 'none'; frame-ancestors 'none'
+            default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' \(addresses.s3); \
+            connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'
             """
         response.headers.replaceOrAdd(name: "Content-Security-Policy", value: policy)
         response.headers.replaceOrAdd(name: "Referrer-Policy", value: "same-origin")

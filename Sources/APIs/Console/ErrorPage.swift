@@ -20,8 +20,10 @@ struct ErrorPage {
                 html.element("p", .class("lead"), text: detail)
                 if problem.status == .forbidden {
                     html.element(
-                        "p", text: "If you should have this right, show this page to the node's administrators: the line above "
-                            + "names the action, the resource and the reason.")
+                        "p",
+                        text:
+                            "If you should have this right, show this page to the node's administrators: the line "
+                            + "above names the action, the resource and the reason.")
                 }
                 html.element("p") { $0.element("a", .class("button"), .href("/"), text: "To the collections") }
                 html.element("p", .class("sub"), text: "Request \(requestID)")

@@ -7,16 +7,21 @@ struct FilesSection {
     func write(to html: inout HTML) {
         html.element("section", .class("panel"), .set("aria-labelledby", "files")) { html in
             html.element("h2", .id("files"), text: "Files")
-            guard !item.assets.isEmpty else { return html.element("p", .class("sub"), text: "This item lists no files.") }
+            guard !item.assets.isEmpty else {
+                return html.element("p", .class("sub"), text: "This item lists no files.")
+            }
             html.element("table", .class("files")) { html in
                 html.raw(
-                    "<thead><tr><th scope=\"col\">File</th><th scope=\"col\">Type</th><th scope=\"col\" class=\"number\">Size</th>")
-                html.raw("<th scope=\"col\">Checksum</th><th scope=\"col\"><span class=\"hidden\">Link</span></th></tr></thead>")
+                    """
+                    <thead><tr><th scope="col">File</th><th scope="col">Type</th><th scope="col" class="number">Size</th>
+                    <th scope="col">Checksum</th><th scope="col"><span class="hidden">Link</span></th></tr></thead>
+                    """)
                 html.element("tbody") { html in for asset in item.assets { write(asset, &html) } }
             }
             if item.assets.contains(where: \.isLocal) {
                 html.element(
-                    "p", .class("sub"), text: "A copied link opens its file for one hour, for whoever has it, without a login.")
+                    "p", .class("sub"),
+                    text: "A copied link opens its file for one hour, for whoever has it, without a login.")
             }
         }
     }
@@ -26,12 +31,14 @@ struct FilesSection {
             html.element("td", .class("file")) { html in
                 let link = asset.isLocal ? Link.open(asset.href) : asset.href
                 if Link.isSafe(link) {
-                    html.element("a", .href(link), .set("rel", asset.isLocal ? nil : "noopener noreferrer"), text: asset.name)
+                    html.element(
+                        "a", .href(link), .set("rel", asset.isLocal ? nil : "noopener noreferrer"), text: asset.name)
                 } else {
                     html.element("span", text: asset.name)
                 }
                 let isNew = asset.title != asset.name && !asset.name.hasSuffix("/" + asset.title)
-                let note = [isNew ? asset.title : nil, asset.isLocal ? nil : "elsewhere: \(asset.href.prefix(200))"].compactMap { $0 }
+                let note = [isNew ? asset.title : nil, asset.isLocal ? nil : "elsewhere: \(asset.href.prefix(200))"]
+                    .compactMap { $0 }
                 if !note.isEmpty { html.element("span", .class("sub"), text: note.joined(separator: " · ")) }
             }
             html.element("td", .class("type"), text: Self.type(asset.type))

@@ -16,7 +16,8 @@ extension HTML {
     mutating func command(_ command: String, _ label: String = "Copy") {
         element("div", .class("command")) { html in
             html.element("pre", .set("tabindex", "0")) { $0.element("code", text: command) }
-            html.element("button", .class("quiet"), .set("type", "button"), .flag("data-copy"), .flag("hidden"), text: label)
+            html.element(
+                "button", .class("quiet"), .set("type", "button"), .flag("data-copy"), .flag("hidden"), text: label)
         }
     }
 

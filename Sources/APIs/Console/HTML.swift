@@ -1,5 +1,5 @@
-/// Writes HTML. Whatever comes as a `String` is escaped; markup comes only as text of this program (`StaticString`), so that
-/// nothing a client handed in can become an element, an attribute or an address that runs something.
+/// Writes HTML. Whatever comes as a `String` is escaped; markup comes only as text of this program (`StaticString`), so
+/// that nothing a client handed in can become an element, an attribute or an address that runs something.
 package struct HTML: Sendable {
     package private(set) var bytes: [UInt8] = []
 
@@ -16,7 +16,9 @@ package struct HTML: Sendable {
     package mutating func text(_ text: some StringProtocol) { escape(text) }
 
     /// An element with what `body` writes into it.
-    package mutating func element(_ name: StaticString, _ attributes: Attribute..., body: (inout HTML) throws -> Void) rethrows {
+    package mutating func element(_ name: StaticString, _ attributes: Attribute..., body: (inout HTML) throws -> Void)
+        rethrows
+    {
         open(name, attributes)
         try body(&self)
         raw("</")

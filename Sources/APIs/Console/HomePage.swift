@@ -40,11 +40,15 @@ struct HomePage {
 
     private func writeMap(_ files: StaticFiles, _ html: inout HTML) {
         var shapes = rows.compactMap { row in
-            row.collection.area.map { MapFigure.Shape(MapFigure.outline($0), box: $0, label: row.collection.name) }
+            row.collection.area.map {
+                MapFigure.Shape(MapFigure.outline($0), box: $0, label: row.collection.name, isExtent: true)
+            }
         }
-        shapes += newest.compactMap { item in item.footprint.map { MapFigure.Shape($0, box: item.box, label: item.id) } }
+        shapes += newest.compactMap { item in item.footprint.map { MapFigure.Shape($0, box: item.box, label: item.id) }
+        }
         MapFigure(
-            shapes: shapes, label: "World map of what the collections cover", isWorld: true, hasLeaflet: files.hasLeaflet
+            shapes: shapes, label: "World map of what the collections cover", isWorld: true,
+            hasLeaflet: files.hasLeaflet
         ).write(to: &html)
     }
 
@@ -53,7 +57,8 @@ struct HomePage {
         for row in rows {
             let collection = row.collection
             html.element(
-                "li", .class("card"), .set("data-footprint", collection.area.map { MapFigure.json(MapFigure.outline($0)) }),
+                "li", .class("card"),
+                .set("data-footprint", collection.area.map { MapFigure.json(MapFigure.outline($0)) }),
                 .set("data-kind", "extent")
             ) { html in
                 html.element("h3") { $0.element("a", .href(Link.collection(collection.name)), text: collection.title) }
@@ -74,7 +79,8 @@ struct HomePage {
         html.raw("</ul>")
         if let next {
             html.element("nav", .class("pages"), .set("aria-label", "Pages")) { html in
-                html.element("a", .class("button"), .href("/?after=" + PercentEncoding.encode(next)), text: "More collections")
+                html.element(
+                    "a", .class("button"), .href("/?after=" + PercentEncoding.encode(next)), text: "More collections")
             }
         }
     }
@@ -118,8 +124,10 @@ struct HomePage {
             html.element("h1", text: "No collections yet")
             html.element(
                 "p", .class("lead"),
-                text: "Upload a product, and it appears here: as an item on the map, with its files, preview and trace. If "
-                    + "there should be data already, ask the node's administrators for a policy that lets you see them.")
+                text:
+                    "Upload a product, and it appears here: as an item on the map, with its files, preview and trace. "
+                    + "If there should be data already, ask the node's administrators for a policy that lets you see them."
+            )
             writeUpload(&html)
         }
     }
@@ -130,7 +138,7 @@ struct HomePage {
             """
             export MARTLET_URL=\(addresses.web)
             martlet login
-            martlet cp -r ./S2A_MSIL2A_EXAMPLE.SAFE s3://my-collection/
+            martlet cp -r ./EXAMPLE.SAFE s3://my-collection/
             """)
         html.element("h2", text: "With any S3 client")
         html.element("p", text: "Make an access key first; its secret is shown once:")
@@ -139,11 +147,12 @@ struct HomePage {
         html.command(
             """
             aws --endpoint-url \(addresses.s3) s3 mb s3://my-collection
-            aws --endpoint-url \(addresses.s3) s3 cp --recursive ./S2A_MSIL2A_EXAMPLE.SAFE s3://my-collection/S2A_MSIL2A_EXAMPLE.SAFE
+            aws --endpoint-url \(addresses.s3) s3 cp --recursive ./EXAMPLE.SAFE s3://my-collection/EXAMPLE.SAFE
             """)
         html.command(
-            "rclone copy ./S2A_MSIL2A_EXAMPLE.SAFE "
-                + "\":s3,provider=Other,env_auth=true,endpoint='\(addresses.s3)':my-collection/S2A_MSIL2A_EXAMPLE.SAFE\"")
+            "rclone copy ./EXAMPLE.SAFE "
+                + "\":s3,provider=Other,env_auth=true,endpoint='\(addresses.s3)':my-collection/EXAMPLE.SAFE\""
+        )
     }
 }
 

@@ -19,7 +19,9 @@ struct ItemDetails {
             html.element("h1", .class("name"), text: item.properties["title"]?.string ?? item.id)
             html.element("p", .class("figures")) { html in
                 html.element("strong") { $0.time(item.times) }
-                if let cloud = item.cloudCover { html.element("span", text: "cloud \(Words.decimal(cloud, digits: 1)) %") }
+                if let cloud = item.cloudCover {
+                    html.element("span", text: "cloud \(Words.decimal(cloud, digits: 1)) %")
+                }
                 if let platform = item.properties["platform"]?.string { html.element("span", text: platform) }
                 html.element("span", text: Words.count(Int64(item.assets.count), "file", "files") + size)
             }
@@ -79,7 +81,9 @@ struct ItemDetails {
                 }
                 html.entry("Catalogued", Words.time(item.updated))
                 if let product = item.product {
-                    html.entry("Stored at", "s3://\(item.collection)/\(product.hasSuffix("*") ? String(product.dropLast()) : product)")
+                    html.entry(
+                        "Stored at",
+                        "s3://\(item.collection)/\(product.hasSuffix("*") ? String(product.dropLast()) : product)")
                 }
             }
             html.element("p", .class("links")) { html in

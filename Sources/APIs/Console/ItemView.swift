@@ -26,9 +26,13 @@ struct ItemView: Sendable {
         updated = record.updated
         footprint = document["geometry"].flatMap { $0.isNull ? nil : try? Geometry(parsing: $0) }
         // The item's own box says whether a footprint in two parts crosses the antimeridian; the parts alone do not.
-        box = footprint.map { footprint in document["bbox"].flatMap { try? BoundingBox(parsing: $0) } ?? footprint.boundingBox }
+        box = footprint.map { footprint in
+            document["bbox"].flatMap { try? BoundingBox(parsing: $0) } ?? footprint.boundingBox
+        }
         properties = document["properties"]?.object ?? JSONObject()
-        assets = (document["assets"]?.object?.members ?? []).prefix(Self.assetsMax).map { AssetView($0, addresses: addresses) }
+        assets = (document["assets"]?.object?.members ?? []).prefix(Self.assetsMax).map {
+            AssetView($0, addresses: addresses)
+        }
     }
 
     var link: String { Link.item(collection, id) }
@@ -42,7 +46,8 @@ struct ItemView: Sendable {
         return start...end
     }
 
-    /// The picture of the product that a browser can show, if it is on this node: the pages load nothing from elsewhere.
+    /// The picture of the product that a browser can show, if it is on this node: the pages load nothing from
+    /// elsewhere.
     var picture: AssetView? {
         let shown = assets.filter { $0.isPicture && $0.isLocal }
         return shown.first { $0.roles.contains("thumbnail") } ?? shown.first { $0.roles.contains("overview") }
@@ -81,10 +86,13 @@ struct AssetView: Sendable {
 
     /// The digest and the name of its algorithm. The first two bytes of a multihash say which it is and its length.
     var digest: (algorithm: String, hex: String)? {
-        guard let checksum, checksum.utf8.count > 4, let bytes = Hex.decode(checksum), bytes.count == Int(bytes[1]) + 2 else {
+        guard let checksum, checksum.utf8.count > 4, let bytes = Hex.decode(checksum), bytes.count == Int(bytes[1]) + 2
+        else {
             return nil
         }
-        let names: [UInt8: String] = [0x11: "SHA-1", 0x12: "SHA-256", 0x13: "SHA-512", 0x16: "SHA3-256", 0x1E: "BLAKE3", 0xD5: "MD5"]
+        let names: [UInt8: String] = [
+            0x11: "SHA-1", 0x12: "SHA-256", 0x13: "SHA-512", 0x16: "SHA3-256", 0x1E: "BLAKE3", 0xD5: "MD5",
+        ]
         return names[bytes[0]].map { ($0, Hex.encode(bytes.dropFirst(2))) }
     }
 }

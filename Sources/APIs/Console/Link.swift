@@ -16,13 +16,14 @@ package enum Link {
         path == "/" ? "/login" : "/login?next=" + PercentEncoding.encode(path)
     }
 
-    /// Whether an address may stand in a page: `http`, `https`, or a path of this node. Anything else could run a script
-    /// (`javascript:`, `data:`) or leave the node while looking local (`//host`).
+    /// Whether an address may stand in a page: `http`, `https`, or a path of this node. Anything else could run a
+    /// script (`javascript:`, `data:`) or leave the node while looking local (`//host`).
     package static func isSafe(_ address: String) -> Bool {
         guard address.utf8.allSatisfy({ $0 > 0x20 && $0 != 0x7F }) else { return false }
         if isLocal(address) { return true }
         let start = address.prefix(8).lowercased()
-        return (start.hasPrefix("http://") && address.utf8.count > 7) || (start.hasPrefix("https://") && address.utf8.count > 8)
+        return (start.hasPrefix("http://") && address.utf8.count > 7)
+            || (start.hasPrefix("https://") && address.utf8.count > 8)
     }
 
     /// Where to go after the login: a path of this node, and never one that a browser would read as another host.

@@ -25,7 +25,8 @@ struct LoginPage {
                 html.element("label", .set("for", "name"), text: "Name")
                 html.void(
                     "input", .id("name"), .set("name", "name"), .set("value", name), .set("autocomplete", "username"),
-                    .set("autocapitalize", "none"), .set("spellcheck", "false"), .flag("required"), .flag("autofocus", name.isEmpty))
+                    .set("autocapitalize", "none"), .set("spellcheck", "false"), .flag("required"),
+                    .flag("autofocus", name.isEmpty))
                 html.element("label", .set("for", "password"), text: "Password")
                 html.void(
                     "input", .id("password"), .set("name", "password"), .set("type", "password"),

@@ -11,13 +11,14 @@ extension ConsoleService {
         return LoginPage(next: next).response(files)
     }
 
-    /// Takes the form. The cookie is `SameSite=Strict` and the origin is looked at as well, so no other site logs anybody in.
+    /// Takes the form. The cookie is `SameSite=Strict` and the origin is looked at as well, so no other site logs
+    /// anybody in.
     func login(_ request: Request) async throws -> Response {
         try requireOwnForm(request)
         let form = try await request.form()
         var page = LoginPage(next: Link.next(form["next"]))
         page.name = form["name"] ?? ""
-        guard let password = form["password"], !password.isEmpty, !page.name.isEmpty else {
+        guard let password = form["password"], !password.isEmpty, !page.name.isEmpty, !page.name.utf8.contains(0) else {
             page.status = .badRequest
             page.problem = "Both a name and a password are needed."
             return page.response(files)

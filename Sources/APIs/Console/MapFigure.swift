@@ -4,8 +4,8 @@ import Wire
 
 /// A map of footprints: an outline of the world as SVG, which the script replaces with a map that moves.
 ///
-/// Elements of the page say what is on the map by `data-footprint` (GeoJSON); the script finds them by that, so a row and its
-/// footprint know each other without a second list.
+/// Elements of the page say what is on the map by `data-footprint` (GeoJSON); the script finds them by that, so a row
+/// and its footprint know each other without a second list.
 package struct MapFigure {
     struct Shape {
         let geometry: Geometry
@@ -13,11 +13,14 @@ package struct MapFigure {
         let box: BoundingBox
         /// What it is, for people and screen readers.
         let label: String
+        /// Whether it is what a collection covers, and not a footprint.
+        let isExtent: Bool
 
-        init(_ geometry: Geometry, box: BoundingBox? = nil, label: String) {
+        init(_ geometry: Geometry, box: BoundingBox? = nil, label: String, isExtent: Bool = false) {
             self.geometry = geometry
             self.box = box ?? geometry.boundingBox
             self.label = label
+            self.isExtent = isExtent
         }
     }
 
@@ -47,7 +50,8 @@ package struct MapFigure {
             box.splitAtAntimeridian.map { part in
                 [
                     [
-                        Position(part.west, part.south), Position(part.east, part.south), Position(part.east, part.north),
+                        Position(part.west, part.south), Position(part.east, part.south),
+                        Position(part.east, part.north),
                         Position(part.west, part.north), Position(part.west, part.south),
                     ]
                 ]
@@ -55,13 +59,18 @@ package struct MapFigure {
     }
 
     func write(to html: inout HTML) {
-        html.element("div", .class(isWorld ? "map world" : "map"), .set("data-map", isWorld ? "world" : ""), .set("aria-label", label), .set("role", "region")) { html in
+        html.element(
+            "div", .class(isWorld ? "map world" : "map"), .set("data-map", isWorld ? "world" : ""),
+            .set("aria-label", label), .set("role", "region")
+        ) { html in
             writeSVG(to: &html)
             if !isWorld { writeLocator(to: &html) }
             if !hasLeaflet {
                 html.element(
                     "p", .class("map-note"),
-                    text: "The moving map needs Debian's package libjs-leaflet on the node: apt-get install libjs-leaflet")
+                    text:
+                        "The moving map needs Debian's package libjs-leaflet on the node: apt-get install libjs-leaflet"
+                )
             }
         }
     }
@@ -74,18 +83,28 @@ package struct MapFigure {
         let stretch = max(0.1, cos(middle * .pi / 180))
         let box = [frame.west * stretch, -frame.north, (frame.east - frame.west) * stretch, frame.north - frame.south]
         html.element(
-            "svg", .class("outline"), .set("viewBox", box.map { Self.number($0) }.joined(separator: " ")), .set("role", "img"),
+            "svg", .class("outline"), .set("viewBox", box.map { Self.number($0) }.joined(separator: " ")),
+            .set("role", "img"),
             .set("aria-label", label), .set("preserveAspectRatio", "xMidYMid meet")
         ) { html in
             html.element("g", .set("transform", "scale(\(Self.number(stretch)) -1)")) { html in
-                html.element("use", .set("href", StaticFiles.worldSVG.path + "#land"), .class("land")) { _ in }
-                html.element("use", .set("href", StaticFiles.worldSVG.path + "#borders"), .class("borders")) { _ in }
-                for shape in shapes {
-                    html.element("path", .class("footprint"), .set("d", Self.path(shape.geometry))) { html in
-                        html.element("title", text: shape.label)
-                    }
+                writeWorld(&html)
+                // What lies across the antimeridian goes on in a second world beside the first.
+                for (isSeen, shift) in [(frame.east > 180, "translate(360)"), (frame.west < -180, "translate(-360)")]
+                where isSeen {
+                    html.element("g", .set("transform", shift), body: writeWorld)
                 }
             }
+        }
+    }
+
+    private func writeWorld(_ html: inout HTML) {
+        html.element("use", .set("href", StaticFiles.worldSVG.path + "#land"), .class("land")) { _ in }
+        html.element("use", .set("href", StaticFiles.worldSVG.path + "#borders"), .class("borders")) { _ in }
+        for shape in shapes {
+            html.element(
+                "path", .class(shape.isExtent ? "footprint extent" : "footprint"), .set("d", Self.path(shape.geometry))
+            ) { $0.element("title", text: shape.label) }
         }
     }
 
@@ -93,12 +112,14 @@ package struct MapFigure {
     private func writeLocator(to html: inout HTML) {
         guard let area = Self.union(shapes.map(\.box)) else { return }
         let east = area.crossesAntimeridian ? area.east + 360 : area.east
-        html.element("svg", .class("locator"), .set("viewBox", "-180 -90 360 180"), .set("aria-hidden", "true")) { html in
+        html.element("svg", .class("locator"), .set("viewBox", "-180 -90 360 180"), .set("aria-hidden", "true")) {
+            html in
             html.element("g", .set("transform", "scale(1 -1)")) { html in
                 html.element("use", .set("href", StaticFiles.worldSVG.path + "#land"), .class("land")) { _ in }
             }
             html.element(
-                "circle", .set("cx", Self.number((area.west + east) / 2)), .set("cy", Self.number(-(area.south + area.north) / 2)),
+                "circle", .set("cx", Self.number((area.west + east) / 2)),
+                .set("cy", Self.number(-(area.south + area.north) / 2)),
                 .set("r", "12")
             ) { _ in }
         }

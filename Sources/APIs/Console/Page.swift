@@ -27,7 +27,8 @@ struct Page {
                 html.element("header", .class("top")) { writeHeader(&$0) }
                 try html.element("main", .id("main"), body: body)
                 html.element("footer", .class("bottom")) { html in
-                    html.raw("<span>Martlet</span> <a href=\"/stac\">STAC catalogue</a> <a href=\"/traces/log/checkpoint\">Log checkpoint</a> ")
+                    html.raw("<span>Martlet</span> <a href=\"/stac\">STAC catalogue</a> ")
+                    html.raw("<a href=\"/traces/log/checkpoint\">Log checkpoint</a> ")
                     html.raw("<span>World outline: Natural Earth</span>")
                 }
             }

@@ -36,7 +36,8 @@ extension ConsoleService {
             search.collections = [collection.name]
             search.limit = 1
             let newest = try await catalogue.search(search).items.first
-            rows.append(HomePage.Row(collection: collection, newest: try newest.map { try ItemView($0, addresses: addresses) }))
+            rows.append(
+                HomePage.Row(collection: collection, newest: try newest.map { try ItemView($0, addresses: addresses) }))
         }
         var search = SearchQuery(visible: directory)
         search.limit = Self.newestMax
@@ -50,10 +51,11 @@ extension ConsoleService {
     func collection(_ name: String, _ items: QueryItems, _ caller: Caller) async throws -> Response {
         let canList = try await may(caller, "s3:ListBucket", ResourceName.collection(name))
         let canSearch = try await may(caller, "stac:Search", ResourceName.stacCollection(name))
-        // A denial goes into the journal; what is only left out of a page does not. It comes before the collection is looked
-        // for, so that nobody learns of names that they may not see.
+        // A denial goes into the journal; what is only left out of a page does not. It comes before the collection is
+        // looked for, so that nobody learns of names that they may not see.
         if canSearch || !canList {
-            try await gate.require(caller.principal, "stac:Search", on: ResourceName.stacCollection(name), caller.context)
+            try await gate.require(
+                caller.principal, "stac:Search", on: ResourceName.stacCollection(name), caller.context)
         }
         let collection = try await catalogue.collection(name)
         let query = CollectionQuery(items)
@@ -69,7 +71,8 @@ extension ConsoleService {
         }
         return CollectionPage(
             principal: caller.principal, collection: collection, objects: canList ? try await countObjects(name) : nil,
-            canSearch: canSearch, query: query, items: try (page?.items ?? []).map { try ItemView($0, addresses: addresses) },
+            canSearch: canSearch, query: query,
+            items: try (page?.items ?? []).map { try ItemView($0, addresses: addresses) },
             matched: page?.matched, previous: page?.previous, next: page?.next
         ).response(files)
     }
@@ -78,7 +81,8 @@ extension ConsoleService {
         try await gate.require(caller.principal, "stac:GetItem", on: ResourceName.item(collection, id), caller.context)
         let item = try ItemView(try await catalogue.item(collection: collection, id: id), addresses: addresses)
         return ItemDetails(
-            principal: caller.principal, item: item, reports: try await TraceReport.find(item, in: ledger), addresses: addresses,
+            principal: caller.principal, item: item, reports: try await TraceReport.find(item, in: ledger),
+            addresses: addresses,
             vkey: ledger.vkey
         ).response(files)
     }

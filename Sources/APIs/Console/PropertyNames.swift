@@ -9,6 +9,7 @@ enum PropertyNames {
         ("datetime", "Acquired", ""),
         ("start_datetime", "Acquisition began", ""),
         ("end_datetime", "Acquisition ended", ""),
+        ("martlet:datetime_is_arrival", "Time is that of arrival", ""),
         ("platform", "Platform", ""),
         ("constellation", "Constellation", ""),
         ("mission", "Mission", ""),
@@ -60,7 +61,9 @@ enum PropertyNames {
     static func sorted(_ properties: JSONObject) -> [JSONObject.Member] {
         let members = properties.members.filter { !$0.value.isNull }
         let named = known.compactMap { entry in members.first { $0.name == entry.name } }
-        let others = members.filter { member in !known.contains { $0.name == member.name } }.sorted { $0.name < $1.name }
+        let others = members.filter { member in !known.contains { $0.name == member.name } }.sorted {
+            $0.name < $1.name
+        }
         return named + others
     }
 

@@ -11,7 +11,8 @@ struct StaticFiles: Sendable {
         let name: String
         let type: String
         let bytes: ByteBuffer
-        /// Names the content: it is the entity tag, and stands in the address, so that a browser may keep the file for good.
+        /// Names the content: it is the entity tag, and stands in the address, so that a browser may keep the file for
+        /// good.
         let tag: String
 
         init(_ name: String, _ type: String, _ bytes: [UInt8]) {

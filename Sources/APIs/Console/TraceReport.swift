@@ -26,13 +26,15 @@ struct TraceReport: Sendable {
 
     /// The traces of an item's product, verified; the latest first.
     ///
-    /// They are found by the product's name. One that shares no digest with the item is another product's of the same name.
+    /// They are found by the product's name. One that shares no digest with the item is another product's of the same
+    /// name.
     static func find(_ item: ItemView, in ledger: Ledger) async throws -> [TraceReport] {
         let verifier = TraceVerifier(key: try VerifierKey(vkey: ledger.vkey))
         let digests = Set(item.assets.compactMap { $0.digest?.hex })
         var ids: [TraceID] = []
         for name in names(of: item) where ids.isEmpty { ids = try await ledger.ids(name: name) }
-        if ids.isEmpty, let first = item.assets.lazy.compactMap({ $0.digest?.hex }).first, let hash = Hex.decode(first) {
+        if ids.isEmpty, let first = item.assets.lazy.compactMap({ $0.digest?.hex }).first, let hash = Hex.decode(first)
+        {
             ids = try await ledger.ids(hash: hash)
         }
         var reports: [TraceReport] = []
@@ -44,7 +46,8 @@ struct TraceReport: Sendable {
             let (faults, checkpoint) = verifier.check(TraceEvidence(trace: trace, proof: proof.bundle))
             reports.append(
                 TraceReport(
-                    trace: trace, faults: faults, checkpoint: checkpoint, index: (try? InclusionBundle(proof.bundle))?.index,
+                    trace: trace, faults: faults, checkpoint: checkpoint,
+                    index: (try? InclusionBundle(proof.bundle))?.index,
                     signer: subject(of: trace), matching: matching, known: digests.count))
         }
         return reports
@@ -61,7 +64,8 @@ struct TraceReport: Sendable {
     }
 
     private static func subject(of trace: Trace) -> String? {
-        guard let der = Base64.decode(trace.signature.certificate), let certificate = try? Certificate(derEncoded: der) else {
+        guard let der = Base64.decode(trace.signature.certificate), let certificate = try? Certificate(derEncoded: der)
+        else {
             return nil
         }
         return certificate.subject.description

@@ -15,7 +15,9 @@ struct TraceSection {
             html.element("h2", .id("trace"), text: "Trace")
             guard let first = reports.first else {
                 return html.element(
-                    "p", .class("sub"), text: "No trace is registered for this product yet. It is signed soon after the product is complete.")
+                    "p", .class("sub"),
+                    text:
+                        "No trace is registered for this product yet. It is signed soon after the product is complete.")
             }
             write(first, &html)
             for report in reports.dropFirst() {
@@ -26,7 +28,9 @@ struct TraceSection {
                 }
             }
             html.element("h3", text: "Check it yourself")
-            html.element("p", .class("sub"), text: "On a copy of the product. Nothing is believed but the log's key, which is in the command:")
+            html.element(
+                "p", .class("sub"),
+                text: "On a copy of the product. Nothing is believed but the log's key, which is in the command:")
             html.command(
                 "MARTLET_URL=\(addresses.web) martlet trace verify --vkey \(Self.shellWord(vkey)) "
                     + Self.shellWord("./" + first.trace.product.name))
@@ -40,12 +44,16 @@ struct TraceSection {
             html.entry("Event", "\(trace.event.rawValue), \(Words.time(trace.timestamp))")
             html.element("dt", text: "\(trace.hashAlgorithm.rawValue) digest")
             html.element("dd") { $0.element("code", text: trace.product.hash) }
-            html.entry("Covers", "\(Words.count(Int64(trace.product.contents?.count ?? 1), "file", "files")), \(Words.size(trace.product.size))")
+            html.entry(
+                "Covers",
+                "\(Words.count(Int64(trace.product.contents?.count ?? 1), "file", "files")), \(Words.size(trace.product.size))"
+            )
             if let signer = report.signer { html.entry("Signed by", "\(signer) (\(trace.signature.algorithm))") }
             html.entry("Registered by", trace.origin)
             if let index = report.index { html.entry("Log entry", Words.count(Int64(clamping: index))) }
             if let checkpoint = report.checkpoint {
-                html.entry("Log", "\(checkpoint.origin), \(Words.count(Int64(clamping: checkpoint.size), "entry", "entries"))")
+                html.entry(
+                    "Log", "\(checkpoint.origin), \(Words.count(Int64(clamping: checkpoint.size), "entry", "entries"))")
             }
             if let reason = trace.obsolescence { html.entry("Obsolete", reason) }
         }
@@ -64,7 +72,8 @@ struct TraceSection {
                 html.element("strong", text: "Verified")
                 html.text(" just now: the signature, the inclusion in the log and the log's signed checkpoint hold.")
                 if report.known > 0 {
-                    html.text(" The digests of \(report.matching) of \(Words.count(Int64(report.known), "file", "files")) here are the trace's.")
+                    let known = Words.count(Int64(report.known), "file", "files")
+                    html.text(" The digests of \(report.matching) of \(known) here are the trace's.")
                 }
             }
         } else {

@@ -76,7 +76,8 @@ package enum Words {
             return first == last ? first : "\(first) to \(last)"
         }
         if box.west <= -180, box.east >= 180, box.south <= -90, box.north >= 90 { return "the whole Earth" }
-        return range(box.west, box.east) { degrees($0, "E", "W") } + ", " + range(box.south, box.north) { degrees($0, "N", "S") }
+        return range(box.west, box.east) { degrees($0, "E", "W") } + ", "
+            + range(box.south, box.north) { degrees($0, "N", "S") }
     }
 
     private static func degrees(_ value: Double, _ positive: String, _ negative: String) -> String {

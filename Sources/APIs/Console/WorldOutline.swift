@@ -1,19 +1,23 @@
 import Wire
 
-/// The outline of the world: Natural Earth's 1:110m countries (public domain, naturalearthdata.com), simplified to a tenth of
-/// a degree. Made from `naturalearth_lowres` of the PyPI package geopandas 0.14.4.
+/// The outline of the world: Natural Earth's 1:110m countries (public domain, naturalearthdata.com), simplified to a
+/// tenth of a degree. Made from `naturalearth_lowres` of the PyPI package geopandas 0.14.4.
 ///
-/// `world.json` has two lists of lines, `land` (closed) and `borders`. A line begins with longitude and latitude in tenths of
-/// a degree; each further pair is the way from the point before.
+/// `world.json` has two lists of lines, `land` (closed) and `borders`. A line begins with longitude and latitude in
+/// tenths of a degree; each further pair is the way from the point before.
 enum WorldOutline {
-    /// The outline as SVG with the elements `land` and `borders`, in degrees with latitudes upwards; empty if the JSON is none.
+    /// The outline as SVG with the elements `land` and `borders`, in degrees with latitudes upwards; empty if the JSON
+    /// is none.
     static func svg(_ world: [UInt8]) -> [UInt8] {
         let json = (try? JSONValue(parsing: world)) ?? .null
         var html = HTML(capacity: 80 << 10)
         html.element("svg", .set("xmlns", "http://www.w3.org/2000/svg"), .set("viewBox", "-180 -90 360 180")) { html in
             for (id, end) in [("land", "z"), ("borders", "")] {
                 let lines = json[id]?.array ?? []
-                html.element("path", .id(id), .set("d", lines.map { path($0) + end }.joined())) { _ in }
+                html.element(
+                    "path", .id(id), .set("vector-effect", "non-scaling-stroke"),
+                    .set("d", lines.map { path($0) + end }.joined())
+                ) { _ in }
             }
         }
         return html.bytes

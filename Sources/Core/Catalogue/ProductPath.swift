@@ -57,8 +57,9 @@ package struct ProductPath: Sendable, Hashable {
         return String(path.split(separator: "/").last ?? path)
     }
 
-    /// The id that its Item gets where none is given: the name of a package folder, which is unique by the mission's
-    /// own rules; otherwise the whole path with `_` for `/`.
+    /// The id that its Item gets where none is given: the name of a package folder, which is unique by the mission's own
+    /// rules; otherwise the whole path with `_` for `/`. Not always one that an Item can have, nor always unique: see
+    /// the Cataloguer.
     package var itemID: String {
         let path = String(text.dropLast())
         for ending in Self.packages where path.hasSuffix(ending) { return String(name.dropLast(ending.count)) }

@@ -134,7 +134,11 @@ package enum Limits {
     package static let partBytesMin: Int64 = 5 << 20
     package static let partsMax = 10_000
     package static let keyBytesMax = 1024
-    /// User metadata, names and values together: 2 KiB in S3; Martlet takes 8 KiB for all kept headers.
+    /// What clients call as they like; names are counted without this prefix.
+    static let userPrefix = "x-amz-meta-"
+    /// User metadata, names and values together: 2 KiB, as in S3.
+    package static let userMetadataBytesMax = 2048
+    /// All headers that are kept with an object, names and values together.
     package static let headerBytesMax = 8192
     /// Objects up to this size are kept in the metadata store. See docs/adr/0003.
     package static let inlineBytesMax: Int64 = 16 << 10

@@ -125,6 +125,13 @@ extension Objects {
         guard !key.split(separator: "/").contains(where: { $0 == "." || $0 == ".." }) else {
             throw ObjectsError(.invalidKey, "the key has a segment '.' or '..', which no file can be called")
         }
+        let user = description.headers.filter { $0.name.hasPrefix(Limits.userPrefix) }
+        let userBytes = user.reduce(0) { $0 + $1.name.utf8.count - Limits.userPrefix.utf8.count + $1.value.utf8.count }
+        guard userBytes <= Limits.userMetadataBytesMax else {
+            throw ObjectsError(
+                .headersTooLarge,
+                "the user metadata has \(userBytes) bytes; at most \(Limits.userMetadataBytesMax) are allowed")
+        }
         let bytes = description.headers.reduce(description.contentType.utf8.count) {
             $0 + $1.name.utf8.count + $1.value.utf8.count
         }

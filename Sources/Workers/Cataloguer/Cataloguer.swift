@@ -1,3 +1,4 @@
+import BLAKE3
 package import Catalogue
 import Journal
 import Logging
@@ -87,20 +88,51 @@ package struct Cataloguer: Worker {
             try await products.complete(product, collection: collection.name, by: Principal.cataloguer, isRemoved: true)
             return
         }
-        let item = try await describer.item(for: files)
-        do {
-            try await put(item.document, files)
-        } catch let error as CatalogueError where item.isGiven {
-            // What lies beside the data is no valid Item after all: the product gets one of what is known instead.
-            logger.warning("\(collection.name)/\(product.path.text): its own STAC item is not taken: \(error)")
-            try await put(try await describer.item(for: files, takesGiven: false).document, files)
+        try await putItem(of: files)
+        try await products.complete(
+            product, collection: collection.name, by: Principal.cataloguer, isRemoved: false)
+    }
+
+    private func putItem(of files: ProductFiles) async throws {
+        let name = "\(files.collection.name)/\(files.path.text)"
+        if let given = try await describer.givenItem(files) {
+            do {
+                return try await put(given, files)
+            } catch let error as CatalogueError {
+                // What lies beside the data is no valid Item after all: the product gets one of what is known instead.
+                logger.warning("\(name): its own STAC item is not taken: \(error)")
+            }
         }
-        try await products.complete(product, collection: collection.name, by: Principal.cataloguer, isRemoved: false)
+        let description = try await describer.describe(files)
+        do {
+            try await put(description.document(id: ItemID.plain(files.path)), files)
+        } catch let error as CatalogueError where error.code == .idTaken {
+            // Another product was first, for example `a/b_c` before `a_b/c`.
+            try await put(description.document(id: ItemID.distinct(files.path)), files)
+        }
     }
 
     private func put(_ document: [UInt8], _ files: ProductFiles) async throws {
         _ = try await catalogue.put(
             item: document, collection: files.collection.name, product: files.path.text, by: Principal.cataloguer)
+    }
+}
+
+/// Ids for Items that bring none.
+enum ItemID {
+    /// Longest id made; an Item's may have 256 bytes.
+    private static let bytesMax = 200
+
+    static func plain(_ path: ProductPath) -> String {
+        let id = path.itemID
+        let isFine = id.utf8.count <= bytesMax && id.utf8.allSatisfy { $0 >= 0x20 && $0 != 0x7F }
+        return isFine ? id : distinct(path)
+    }
+
+    /// With a digest of the path behind it, so that no two products have the same.
+    static func distinct(_ path: ProductPath) -> String {
+        let readable = String(path.itemID.prefix(60).filter { $0.isASCII && ($0.asciiValue ?? 0) >= 0x20 && $0 != "\u{7F}" })
+        return readable + "-" + Hex.encode(BLAKE3.hash(Array(path.text.utf8)).prefix(8))
     }
 }
 

@@ -50,21 +50,18 @@ struct Describer: Sendable {
 
     // MARK: Items
 
-    /// The product's Item.
-    ///
-    /// - Parameter takesGiven: whether a STAC item file beside the data is taken as it is.
-    func item(for files: ProductFiles, takesGiven: Bool = true) async throws -> (document: [UInt8], isGiven: Bool) {
-        if takesGiven, let given = try await givenItem(files) { return (given, true) }
+    /// What is known of a product, from its metadata files and its rasters.
+    func describe(_ files: ProductFiles) async throws -> ItemBuilder {
         var facts = ItemFacts()
         if let anchor = anchor(of: files), let known = try await self.facts(files, anchor) { facts = known }
         let looks = try await lookIntoRasters(files, facts)
         var builder = ItemBuilder(files: files, facts: facts, looks: looks, s3URL: s3URL)
         builder.preview = try await keepPreview(files, facts, looks)
-        return (builder.document, false)
+        return builder
     }
 
-    /// A STAC item file at the top of the product, its relative addresses made absolute.
-    private func givenItem(_ files: ProductFiles) async throws -> [UInt8]? {
+    /// A STAC item file at the top of the product, its relative addresses made absolute; nil if there is none.
+    func givenItem(_ files: ProductFiles) async throws -> [UInt8]? {
         let candidates = files.all.map(\.path)
             .filter {
                 !$0.contains("/") && ($0.lowercased().hasSuffix(".json") || $0.lowercased().hasSuffix(".geojson"))

@@ -27,13 +27,13 @@ struct ItemBuilder {
     private static let projection = "https://stac-extensions.github.io/projection/v2.0.0/schema.json"
     private static let file = "https://stac-extensions.github.io/file/v2.1.0/schema.json"
 
-    var document: [UInt8] {
+    func document(id: String) -> [UInt8] {
         var json = JSONWriter(capacity: 4096)
         json.object { json in
             json.member("type", "Feature")
             json.member("stac_version", "1.1.0")
             json.member("stac_extensions", extensions)
-            json.member("id", files.path.itemID)
+            json.member("id", id)
             json.member("collection", files.collection.name)
             let place = place
             json.member("geometry", place?.geometry ?? .null)

@@ -1,0 +1,73 @@
+"""Rows of results: medians, ratios, the table, and whether the claim holds."""
+
+import statistics
+
+CLAIM = "no worse than rclone in any row: rate ≥ 1×, server CPU per operation ≤ 1×"
+
+
+class Row:
+    """One operation, measured over several rounds on each server."""
+
+    def __init__(self, name, unit, operation, note=""):
+        self.name, self.unit, self.operation, self.note = name, unit, operation, note
+        self.runs = {}
+
+    def add(self, server, rate, cpu_us, **more):
+        self.runs.setdefault(server, []).append({"rate": rate, "cpu_us": cpu_us, **more})
+
+    def median(self, server, figure):
+        runs = [run[figure] for run in self.runs.get(server, []) if run.get(figure) is not None]
+        return statistics.median(runs) if runs else None
+
+    def ratio(self, peer, figure):
+        """Martlet divided by the peer; None where either was not measured or used less than a tick."""
+        ours, theirs = self.median("martlet", figure), self.median(peer, figure)
+        return ours / theirs if ours is not None and theirs else None
+
+    def verdict(self, peer="rclone"):
+        rate, cpu = self.ratio(peer, "rate"), self.ratio(peer, "cpu_us")
+        if rate is None or cpu is None:
+            return None
+        return "PASS" if rate >= 1 and cpu <= 1 else "FAIL"
+
+    def as_json(self):
+        figures = sorted({figure for runs in self.runs.values() for run in runs for figure in run})
+        return {
+            "name": self.name, "rate_unit": self.unit, "operation": self.operation, "note": self.note,
+            "verdict": self.verdict(), "runs": self.runs,
+            "median": {server: {figure: self.median(server, figure) for figure in figures} for server in self.runs},
+            "martlet_to": {peer: {"rate": self.ratio(peer, "rate"), "cpu": self.ratio(peer, "cpu_us")}
+                           for peer in self.runs if peer != "martlet"}}
+
+
+def _number(value):
+    if value is None:
+        return "–"
+    if value >= 1000:
+        return f"{value:,.0f}"
+    return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def _ratio(value):
+    return "–" if value is None else f"{value:.2f}×"
+
+
+def _aligned(lines):
+    widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) if column < 2 else cell.rjust(width)
+                  for column, (cell, width) in enumerate(zip(line, widths))).rstrip()
+        for line in lines)
+
+
+def table(rows):
+    """Rates and CPU of all servers, then Martlet's ratios to each peer."""
+    lines = [["row", "rate in", "martlet", "rclone", "nginx", "CPU µs/op", "rclone", "nginx",
+              "rate/rclone", "CPU/rclone", "rate/nginx", "CPU/nginx", "claim"]]
+    servers = ("martlet", "rclone", "nginx")
+    for row in rows:
+        lines.append(
+            [row.name, row.unit] + [_number(row.median(server, figure)) for figure in ("rate", "cpu_us") for server in servers]
+            + [_ratio(row.ratio(peer, figure)) for peer in ("rclone", "nginx") for figure in ("rate", "cpu_us")]
+            + [row.verdict() or "–"])
+    return _aligned(lines)
