@@ -118,7 +118,6 @@ let apis: [Target] = [
         path: "Sources/APIs/Console",
         resources: [
             .embedInCode("Assets/console.css"), .embedInCode("Assets/console.js"), .embedInCode("Assets/mark.svg"),
-            .embedInCode("Assets/world.json"),
         ],
         swiftSettings: settings),
     target(

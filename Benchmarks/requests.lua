@@ -1,5 +1,6 @@
 -- A load for wrk: METHOD TARGETS [BODY], where TARGETS holds one request target a line. Each thread takes its own share of
--- the lines, so that no key is written by two of them, and begins anew when it has sent all.
+-- the lines, so that no key is written by two of them, and begins anew when it has sent all. Where there are fewer lines
+-- than threads, each takes all.
 local threads = {}
 
 function setup(thread)
@@ -15,10 +16,10 @@ function init(args)
         body = handle:read("*a")
         handle:close()
     end
-    local targets, line_number = {}, 0
-    for line in io.lines(file) do
-        if line_number % count == number then targets[#targets + 1] = line end
-        line_number = line_number + 1
+    local lines, targets = {}, {}
+    for line in io.lines(file) do lines[#lines + 1] = line end
+    for index, line in ipairs(lines) do
+        if index % count == number or #lines < count then targets[#targets + 1] = line end
     end
     local next_target = 0
     request = function()

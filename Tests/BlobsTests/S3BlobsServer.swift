@@ -18,28 +18,27 @@ final class MotoServer: Sendable {
     let port: Int
     /// Closing this end stops the server.
     private let lifeline: Mutex<Int32>
-    private static let once = Mutex<MotoServer?>(nil)
+    /// The server of this test run, started when first asked for.
+    private static let once = Task { try await MotoServer() }
     private static let command = path(of: "moto_server")
 
     static var isInstalled: Bool { command != nil }
 
-    /// The server of this test run, started when first asked for.
-    static func shared() throws -> MotoServer {
-        try once.withLock { server in
-            if let server { return server }
-            let fresh = try MotoServer()
-            server = fresh
-            return fresh
-        }
-    }
+    static func shared() async throws -> MotoServer { try await once.value }
 
-    init() throws {
+    init() async throws {
         guard let command = Self.command else { throw Failure(description: "there is no moto_server (pip install moto[server])") }
         port = try freePort()
+        lifeline = Mutex(try Self.spawn(command, port))
+        for _ in 0..<600 where !isListening(port) { try await Task.sleep(for: .milliseconds(50)) }
+        guard isListening(port) else { throw Failure(description: "moto_server does not answer on port \(port)") }
+    }
+
+    /// Starts the server: the descriptor whose closing ends it.
+    private static func spawn(_ command: String, _ port: Int) throws -> Int32 {
         var ends: [Int32] = [-1, -1]
         guard pipe(&ends) == 0 else { throw Failure(description: "pipe: errno \(errno)") }
         for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
-        lifeline = Mutex(ends[1])
         defer { Glibc.close(ends[0]) }
         // KILL, not TERM: tests end the server in the middle of its work.
         let script = #""$0" -H 127.0.0.1 -p "$1" </dev/null >/dev/null 2>&1 & read -r _; kill -9 $!"#
@@ -47,23 +46,24 @@ final class MotoServer: Sendable {
         posix_spawn_file_actions_init(&actions)
         defer { posix_spawn_file_actions_destroy(&actions) }
         posix_spawn_file_actions_adddup2(&actions, ends[0], 0)
-        let words = ["/bin/sh", "-c", script, command, String(port)]
-        var arguments: [UnsafeMutablePointer<CChar>?] = words.map { strdup($0) } + [nil]
+        let texts: [String] = ["/bin/sh", "-c", script, command, String(port)]
+        var arguments: [UnsafeMutablePointer<CChar>?] = texts.map { strdup($0) } + [nil]
         defer { arguments.forEach { free($0) } }
         var process = pid_t()
         guard posix_spawn(&process, "/bin/sh", &actions, nil, &arguments, environ) == 0 else {
+            Glibc.close(ends[1])
             throw Failure(description: "cannot start /bin/sh")
         }
-        for _ in 0..<600 where !isListening(port) { usleep(50_000) }
-        guard isListening(port) else { throw Failure(description: "moto_server does not answer on port \(port)") }
+        return ends[1]
     }
 
-    func stop() {
+    /// Ends the server's process, and waits until nobody listens any more.
+    func stop() async throws {
         lifeline.withLock { end in
             if end >= 0 { Glibc.close(end) }
             end = -1
         }
-        for _ in 0..<200 where isListening(port) { usleep(10_000) }
+        for _ in 0..<200 where isListening(port) { try await Task.sleep(for: .milliseconds(10)) }
     }
 
     func location(_ bucket: String, port other: Int? = nil) throws -> S3Location {

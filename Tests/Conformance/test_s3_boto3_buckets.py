@@ -4,6 +4,7 @@ import re
 import secrets
 
 import pytest
+from botocore.handlers import validate_bucket_name
 from conftest import new_bucket
 from errors import refused
 
@@ -47,14 +48,9 @@ def test_an_object_of_a_bucket_that_is_not_there_is_no_such_bucket(s3):
 @pytest.mark.parametrize("name", ["ab", "Upper-case", "under_score", "-dash-first", "dot..dot", "192.168.5.4", "a" * 64])
 def test_a_name_that_s3_does_not_allow_is_refused(s3, name):
     # botocore has its own opinion of names, which would keep the request from being sent.
-    s3.meta.events.unregister("before-parameter-build.s3.CreateBucket", _validate_bucket_name())
+    s3.meta.events.unregister("before-parameter-build.s3.CreateBucket", validate_bucket_name)
     with refused("InvalidBucketName", 400):
         s3.create_bucket(Bucket=name)
-
-
-def _validate_bucket_name():
-    from botocore.handlers import validate_bucket_name
-    return validate_bucket_name
 
 
 def test_the_region_is_the_default_one(s3, bucket):

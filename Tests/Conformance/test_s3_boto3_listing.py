@@ -3,6 +3,7 @@
 import concurrent.futures
 
 import pytest
+from botocore import handlers
 from conftest import empty_bucket, new_bucket
 from errors import refused
 
@@ -121,7 +122,6 @@ def test_a_token_that_is_none_is_an_invalid_argument(s3, listed):
 
 def test_without_url_encoding_keys_come_as_they_are(node, listed):
     s3 = node.s3()
-    from botocore import handlers
     s3.meta.events.unregister("before-parameter-build.s3.ListObjectsV2", handlers.set_list_objects_encoding_type_url)
     page = s3.list_objects_v2(Bucket=listed, Prefix="a%")
     assert "EncodingType" not in page

@@ -1,6 +1,7 @@
 import Console
 import Geometry
 import Testing
+import Wire
 
 @Suite("Maps")
 struct MapTests {
@@ -16,5 +17,29 @@ struct MapTests {
         #expect(MapFigure.union([try box(179, 0, -179, 1)]) == (try box(179, 0, -179, 1)))
         #expect(MapFigure.union([try box(179, 0, -179, 1), try box(-10, 0, 10, 1)]) == (try box(-180, 0, 180, 1)))
         #expect(MapFigure.union([try box(-180, -90, 180, 90)]) == (try box(-180, -90, 180, 90)))
+    }
+}
+
+@Suite("The outline of the world")
+struct WorldOutlineTests {
+    @Test("the lines close, stay on the Earth, and make an SVG of two paths")
+    func lines() throws {
+        let world = try JSONValue(parsing: WorldOutline.bytes)
+        for (name, least) in [("land", 100), ("borders", 200)] {
+            let lines = try #require(world[name]?.array)
+            #expect(lines.count > least)
+            for line in lines {
+                let numbers = try #require(line.array).map { try #require($0.integer) }
+                #expect(numbers.count >= 4 && numbers.count.isMultiple(of: 2))
+                var (x, y) = (0 as Int64, 0 as Int64)
+                for index in stride(from: 0, to: numbers.count, by: 2) {
+                    (x, y) = (x + numbers[index], y + numbers[index + 1])
+                    #expect((-1800...1800).contains(x) && (-900...900).contains(y))
+                }
+            }
+        }
+        let svg = String(decoding: WorldOutline.svg, as: UTF8.self)
+        #expect(svg.contains("<path id=\"land\"") && svg.contains("<path id=\"borders\""))
+        #expect(svg.utf8.count > 30_000 && svg.utf8.count < 100_000)
     }
 }

@@ -1,9 +1,9 @@
 import Catalogue
 import Geometry
-import Wire
+package import Wire
 
 /// The filters of a collection's page, as they stand in its address and in its form.
-struct CollectionQuery: Sendable {
+package struct CollectionQuery: Sendable {
     /// First and last day, `2021-09-08`; empty for an open end.
     var from = ""
     var to = ""
@@ -11,7 +11,7 @@ struct CollectionQuery: Sendable {
     var area = ""
     var token = ""
     /// What could not be read of it, for the person who typed it.
-    var problems: [String] = []
+    package private(set) var problems: [String] = []
     private(set) var interval: SearchInterval?
     private(set) var box: BoundingBox?
     private(set) var pageToken: PageToken?
@@ -19,7 +19,7 @@ struct CollectionQuery: Sendable {
     /// Items on a page.
     static let limit = 50
 
-    init(_ items: QueryItems) {
+    package init(_ items: QueryItems) {
         func value(_ name: String) -> String { String((items[name] ?? "").prefix(512)) }
         from = value("from")
         to = value("to")
@@ -39,7 +39,7 @@ struct CollectionQuery: Sendable {
         }
     }
 
-    var isFiltered: Bool { interval != nil || box != nil }
+    package var isFiltered: Bool { interval != nil || box != nil }
 
     /// The address of the page with these filters, from the given place in the list on.
     func link(_ collection: String, token: PageToken?) -> String {

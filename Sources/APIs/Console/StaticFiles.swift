@@ -27,8 +27,8 @@ struct StaticFiles: Sendable {
 
     static let style = File("console.css", "text/css; charset=utf-8", PackageResources.console_css)
     static let script = File("console.js", "text/javascript; charset=utf-8", PackageResources.console_js)
-    static let worldJSON = File("world.json", "application/json", PackageResources.world_json)
-    static let worldSVG = File("world.svg", "image/svg+xml", WorldOutline.svg(PackageResources.world_json))
+    static let worldJSON = File("world.json", "application/json", WorldOutline.bytes)
+    static let worldSVG = File("world.svg", "image/svg+xml", WorldOutline.svg)
     static let mark = File("mark.svg", "image/svg+xml", PackageResources.mark_svg)
 
     /// Where Debian's package libjs-leaflet puts it.

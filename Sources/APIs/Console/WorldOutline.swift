@@ -3,13 +3,15 @@ import Wire
 /// The outline of the world: Natural Earth's 1:110m countries (public domain, naturalearthdata.com), simplified to a
 /// tenth of a degree. Made from `naturalearth_lowres` of the PyPI package geopandas 0.14.4.
 ///
-/// `world.json` has two lists of lines, `land` (closed) and `borders`. A line begins with longitude and latitude in
+/// It has two lists of lines, `land` (closed) and `borders`. A line begins with longitude and latitude in
 /// tenths of a degree; each further pair is the way from the point before.
-enum WorldOutline {
-    /// The outline as SVG with the elements `land` and `borders`, in degrees with latitudes upwards; empty if the JSON
-    /// is none.
-    static func svg(_ world: [UInt8]) -> [UInt8] {
-        let json = (try? JSONValue(parsing: world)) ?? .null
+package enum WorldOutline {
+    /// As JSON, for the script.
+    package static var bytes: [UInt8] { json.withUTF8Buffer { Array($0) } }
+
+    /// As SVG with the elements `land` and `borders`, in degrees with latitudes upwards.
+    package static var svg: [UInt8] {
+        let json = (try? JSONValue(parsing: bytes)) ?? .null
         var html = HTML(capacity: 80 << 10)
         html.element("svg", .set("xmlns", "http://www.w3.org/2000/svg"), .set("viewBox", "-180 -90 360 180")) { html in
             for (id, end) in [("land", "z"), ("borders", "")] {

@@ -42,11 +42,12 @@ package struct Request: Sendable {
     /// The decoded query, or nil where its percent-encoding is broken.
     package var query: QueryItems? { QueryItems(parsing: rawQuery) }
 
-    /// The decoded segments of the path, without empty ones; nil where the percent-encoding is broken.
+    /// The decoded segments of the path, without empty ones; nil where the percent-encoding is broken, or hides a NUL
+    /// character, which no name contains.
     package var segments: [String]? {
         var out: [String] = []
         for part in rawPath.split(separator: "/") {
-            guard let text = PercentEncoding.decode(part) else { return nil }
+            guard let text = PercentEncoding.decode(part), !text.utf8.contains(0) else { return nil }
             out.append(text)
         }
         return out

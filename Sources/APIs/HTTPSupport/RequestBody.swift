@@ -129,6 +129,9 @@ package final class RequestBody: AsyncSequence, AsyncIteratorProtocol, Sendable 
         }
     }
 
+    /// Whether somebody has begun to read.
+    var wasAsked: Bool { state.withLock { $0.wasAsked } }
+
     /// Whether the last byte has come, though perhaps not been taken.
     var hasEnded: Bool { state.withLock { $0.end != nil } }
 

@@ -19,13 +19,18 @@ extension S3Service {
                 .invalidRequest, "an object copied onto itself needs new metadata: x-amz-metadata-directive: REPLACE")
         }
         let described = try ObjectHeaders.description(of: request)
+        let algorithm = try request.header("x-amz-checksum-algorithm").map { try ChecksumAlgorithm(header: $0) }
         let version = try await objects.copy(
             from: source.bucket, key: source.key, to: address.bucket, key: address.key,
-            replacing: directive == "REPLACE" ? described : nil, by: caller.principal.name,
+            replacing: directive == "REPLACE" ? described : nil, checksum: algorithm, by: caller.principal.name,
             sourceCondition: Self.sourceCondition(request), condition: Self.writeCondition(request))
         return Self.xml("CopyObjectResult") { xml in
             xml.element("LastModified", version.created.rfc3339Milliseconds)
             xml.element("ETag", "\"\(version.etag)\"")
+            if let checksum = version.checksum {
+                checksum.write(to: &xml)
+                xml.element("ChecksumType", checksum.kind.rawValue)
+            }
         }
     }
 

@@ -12,11 +12,7 @@ extension S3Service {
         try await require(caller, "s3:PutObject", on: address)
         var checksum: (algorithm: ChecksumAlgorithm, kind: ObjectChecksum.Kind)?
         if let name = request.header("x-amz-checksum-algorithm") {
-            guard let algorithm = ChecksumAlgorithm(rawValue: name.uppercased()) else {
-                throw S3Error(
-                    .invalidRequest,
-                    "'\(name.prefix(40))' is no checksum algorithm: CRC32, CRC32C, CRC64NVME, SHA1 or SHA256")
-            }
+            let algorithm = try ChecksumAlgorithm(header: name)
             // CRC64NVME exists for whole objects only; the others default to a checksum of checksums.
             var kind = algorithm == .crc64nvme ? ObjectChecksum.Kind.fullObject : .composite
             if let type = request.header("x-amz-checksum-type") {
@@ -110,6 +106,7 @@ extension S3Service {
             let checksum = ChecksumAlgorithm.allCases.lazy.compactMap { part["Checksum" + $0.rawValue]?.text }.first
             return PartReference(number: number, etag: etag.replacing("\"", with: ""), checksum: checksum)
         }
+        guard !parts.isEmpty else { throw S3Error(.malformedXML, "an upload is completed with at least one <Part>") }
         let version = try await objects.completeUpload(
             collection: address.bucket, key: address.key, id: id, parts: parts, checksum: whole,
             size: request.header("x-amz-mp-object-size").flatMap { Int64($0) }, by: caller.principal.name,

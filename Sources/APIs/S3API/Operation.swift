@@ -105,6 +105,9 @@ extension Operation {
         guard let bucket = PercentEncoding.decode(Substring(path[..<bucketEnd])),
             let key = PercentEncoding.decode(Substring(path[bucketEnd...].dropFirst()))
         else { throw S3Error(.invalidURI, "the path is not valid percent-encoded UTF-8") }
+        guard !bucket.utf8.contains(0), !key.utf8.contains(0) else {
+            throw S3Error(.invalidArgument, "the name of a bucket or key contains a NUL character")
+        }
         var parameters = Parameters(query)
         let method = request.method
         let isCopy = request.headers.contains(name: "x-amz-copy-source")
@@ -235,6 +238,8 @@ private struct Parameters {
     private static let always: Set<String> = [
         "X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Date", "X-Amz-Expires", "X-Amz-SignedHeaders", "X-Amz-Signature",
         "X-Amz-Security-Token", "X-Amz-Content-Sha256", "X-Amz-User-Agent", "x-id",
+        // Of the signature's old version, which is refused for what it is.
+        "AWSAccessKeyId", "Signature", "Expires",
     ]
 
     init(_ query: QueryItems) { self.query = query }

@@ -124,13 +124,20 @@ struct Payload {
             found = (algorithm, value)
         }
         if found == nil, let name = headers.first(name: "x-amz-sdk-checksum-algorithm") {
-            guard let algorithm = ChecksumAlgorithm(rawValue: name.uppercased()) else {
-                throw S3Error(
-                    .invalidRequest,
-                    "'\(name.prefix(40))' is no checksum algorithm: CRC32, CRC32C, CRC64NVME, SHA1 or SHA256")
-            }
-            found = (algorithm, nil)
+            found = (try ChecksumAlgorithm(header: name), nil)
         }
         return found
+    }
+}
+
+extension ChecksumAlgorithm {
+    /// The algorithm that a header names.
+    init(header name: String) throws {
+        guard let algorithm = ChecksumAlgorithm(rawValue: name.uppercased()) else {
+            throw S3Error(
+                .invalidRequest,
+                "'\(name.prefix(40))' is no checksum algorithm: CRC32, CRC32C, CRC64NVME, SHA1 or SHA256")
+        }
+        self = algorithm
     }
 }

@@ -22,6 +22,7 @@ struct S3Error: Error, Sendable {
         static let accessDenied = Code("AccessDenied", .forbidden)
         static let accessControlListNotSupported = Code("AccessControlListNotSupported", .badRequest)
         static let authorizationHeaderMalformed = Code("AuthorizationHeaderMalformed", .badRequest)
+        static let authorizationQueryParametersError = Code("AuthorizationQueryParametersError", .badRequest)
         static let badDigest = Code("BadDigest", .badRequest)
         static let bucketAlreadyExists = Code("BucketAlreadyExists", .conflict)
         static let bucketAlreadyOwnedByYou = Code("BucketAlreadyOwnedByYou", .conflict)
@@ -125,7 +126,9 @@ struct S3Error: Error, Sendable {
 
     private static func code(of code: SignatureError.Code) -> Code {
         switch code {
-        case .malformed, .unsupportedAlgorithm, .scopeMismatch: .authorizationHeaderMalformed
+        case .malformed, .scopeMismatch: .authorizationHeaderMalformed
+        case .severalSignatures: .invalidArgument
+        case .unsupportedAlgorithm: .invalidRequest
         case .hostNotSigned, .headerNotSigned, .expired, .notYetValid: .accessDenied
         case .headerMissing, .payloadHashInvalid: .invalidRequest
         case .timeTooSkewed: .requestTimeTooSkewed

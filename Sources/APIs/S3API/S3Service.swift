@@ -27,7 +27,11 @@ package struct S3Service: Sendable {
             let caller = try await authenticator.caller(of: request)
             response = try await perform(operation, request, caller)
         } catch {
-            let known = S3Error(error)
+            var known = S3Error(error)
+            // S3 has another name for the same fault where the signature is in the query.
+            if known?.code == .authorizationHeaderMalformed, request.rawQuery.contains("X-Amz-") {
+                known?.code = .authorizationQueryParametersError
+            }
             if known == nil { logger.error("\(request.method) \(request.rawPath) [\(request.id)]: \(error)") }
             response =
                 (known ?? S3Error(.internalError, "the request failed inside the server; it is logged as \(request.id)"))

@@ -55,6 +55,13 @@ struct BodyDigests {
 }
 
 extension BodyExpectations {
+    /// Refuses a body that announces itself as too large before any of it is read.
+    func checkLength() throws {
+        if let length, length > lengthMax {
+            throw ObjectsError(.tooLarge, "the body has \(length) bytes; at most \(lengthMax) are allowed")
+        }
+    }
+
     /// Checks a small body that is in memory.
     package func check(_ bytes: [UInt8]) throws {
         if let length, length != Int64(bytes.count) {

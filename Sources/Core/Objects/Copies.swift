@@ -2,6 +2,7 @@ import Ciphers
 import Database
 import Journal
 package import NIOCore
+import Synchronization
 import Wire
 
 extension Objects {
@@ -13,7 +14,8 @@ extension Objects {
     ///   - sourceCondition: looks at the source; throws to refuse.
     package func copy(
         from sourceCollection: String, key sourceKey: String, to collectionName: String, key: String,
-        replacing: ObjectDescription?, by actor: String, sourceCondition: @escaping WriteCondition = { _ in },
+        replacing: ObjectDescription?, checksum algorithm: ChecksumAlgorithm? = nil, by actor: String,
+        sourceCondition: @escaping WriteCondition = { _ in },
         condition: @escaping WriteCondition = { _ in }
     ) async throws -> ObjectVersion {
         try Self.check(key: key, replacing ?? ObjectDescription())
@@ -37,6 +39,9 @@ extension Objects {
             copy.contentType = replacing.contentType
             copy.headers = replacing.headers
         }
+        if let algorithm, algorithm != copy.checksum?.algorithm || copy.checksum?.kind != .fullObject {
+            copy.checksum = try await checksum(algorithm, of: source)
+        }
         var parts: [PartRow] = []
         switch source.version.storage {
         case .inline(let sealed): copy.storage = .inline(sealedKey: try reseal(sealed, part: 0))
@@ -57,6 +62,15 @@ extension Objects {
             }
             for part in parts { try part.insert(version: id, in: transaction) }
         }
+    }
+
+    private func checksum(_ algorithm: ChecksumAlgorithm, of object: OpenObject) async throws -> ObjectChecksum {
+        let stream = Mutex(ChecksumStream(algorithm))
+        try await read(object, range: 0..<object.version.size) { buffer in
+            buffer.withUnsafeReadableBytes { bytes in stream.withLock { $0.update(bytes) } }
+        }
+        let value = stream.withLock { $0.finish() }
+        return ObjectChecksum(algorithm: algorithm, value: Base64.encode(value), kind: .fullObject)
     }
 
     /// Streams a range of an object, for a copy that has to store it anew.

@@ -132,6 +132,7 @@ extension Objects {
         guard (1...Limits.partsMax).contains(number) else {
             throw ObjectsError(.invalidPartNumber, "a part's number is 1 to \(Limits.partsMax), not \(number)")
         }
+        try expectations.checkLength()
         let collection = try await collection(name)
         var expectations = expectations
         if expectations.checksum == nil, let checksum = upload.checksum {

@@ -27,6 +27,7 @@ extension Objects {
         body: some AsyncSequence<ByteBuffer, any Error> & Sendable
     ) async throws -> ObjectVersion {
         if !isSystem { try Self.check(key: key, description) }
+        try expectations.checkLength()
         let collection = try await collection(name)
         let id = VersionID()
         var intake = try Intake(

@@ -30,7 +30,7 @@ package struct Authorization: Hashable, Sendable {
         let isPresigned = head.query.has("X-Amz-Algorithm") || head.query.has("X-Amz-Signature")
         if let header, ASCII.hasPrefixLowercased(header, "aws4-") || ASCII.hasPrefixLowercased(header, "aws ") {
             guard !isPresigned else {
-                throw SignatureError(.malformed, "a request is signed by header or by query, not by both")
+                throw SignatureError(.severalSignatures, "a request is signed by header or by query, not by both")
             }
             return try Authorization(header: header, head: head, service: service)
         }

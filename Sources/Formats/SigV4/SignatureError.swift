@@ -10,6 +10,7 @@ package struct SignatureError: Error, Hashable, Sendable, CustomStringConvertibl
         /// A parameter is missing, twice there, too long or not of the form that the standard gives it.
         package static let malformed = Code(name: "malformed")
         /// Signature Version 2, SigV4A (ECDSA), or an algorithm that does not exist.
+        package static let severalSignatures = Code(name: "severalSignatures")
         package static let unsupportedAlgorithm = Code(name: "unsupportedAlgorithm")
         /// `host` is not among the signed headers.
         package static let hostNotSigned = Code(name: "hostNotSigned")

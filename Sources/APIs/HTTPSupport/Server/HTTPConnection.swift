@@ -90,19 +90,23 @@ final class HTTPConnection: ChannelDuplexHandler {
         let channel = context.channel
         let responder = self.responder
         let answer: @Sendable () async -> Void = {
-            await Self.answer(request, responder, on: this, channel, version, isLast: isLast)
+            await Self.answer(
+                request, responder, on: this, channel, version, isLast: isLast, expectsContinue: expectsContinue)
         }
         task = Task(executorPreference: executor, operation: answer)
     }
 
     private static func answer(
         _ request: Request, _ responder: Responder, on this: NIOLoopBound<HTTPConnection>, _ channel: any Channel,
-        _ version: HTTPVersion, isLast: Bool
+        _ version: HTTPVersion, isLast: Bool, expectsContinue: Bool
     ) async {
         let response = await responder(request)
         // On this connection's loop, as everything in this task that does not wait for something else.
         let body = request.body
-        let closes = isLast || this.value.isEnding || !(body.isExhausted || canDrain(body))
+        // A client that was not told to continue may keep its body to itself, and nobody could tell that from the next
+        // request (RFC 9110 §10.1.1).
+        let mayKeepBody = expectsContinue && !body.wasAsked && !body.isExhausted
+        let closes = isLast || this.value.isEnding || mayKeepBody || !(body.isExhausted || canDrain(body))
         do {
             try await write(response, to: channel, request: request, version: version, closes: closes)
             channel.eventLoop.execute { this.value.answered(body, closes: closes) }

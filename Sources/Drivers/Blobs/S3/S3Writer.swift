@@ -47,7 +47,7 @@ actor S3Writer: BlobWriter {
             }
         } catch {
             await giveUp()
-            throw error
+            throw asWriting(error)
         }
         state = .idle
     }
@@ -65,7 +65,7 @@ actor S3Writer: BlobWriter {
             }
         } catch {
             await giveUp()
-            throw error
+            throw asWriting(error)
         }
         state = .ended
     }
@@ -79,6 +79,12 @@ actor S3Writer: BlobWriter {
     private func begin() throws(BlobError) {
         guard case .idle = state else { throw BlobError(.invalid, "blob \(id) is not being written any more") }
         state = .busy
+    }
+
+    /// What the store does not find while a blob is being written is the upload.
+    private func asWriting(_ error: BlobError) -> BlobError {
+        guard error.code == .notFound else { return error }
+        return BlobError(.io, "the upload of blob \(id) is gone: it was removed, or took longer than a week", cause: error)
     }
 
     // MARK: In one piece
@@ -103,8 +109,7 @@ actor S3Writer: BlobWriter {
         guard error.code == .exists || error.code == .notFound else { throw error }
         let answer = try? await client.send(S3Call(method: .HEAD, key: key), "cannot look for blob \(id)")
         guard answer?.headers.first(name: "x-amz-meta-martlet-writer") == token else {
-            guard error.code == .exists else { throw BlobError(.io, "the upload of blob \(id) is gone", cause: error) }
-            throw BlobError(.exists, "there is a blob \(id) already")
+            throw error.code == .exists ? BlobError(.exists, "there is a blob \(id) already") : error
         }
     }
 

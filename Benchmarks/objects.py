@@ -1,0 +1,148 @@
+"""The rows of S3: small objects, large objects, listings."""
+
+import re
+import statistics
+import time
+
+import load
+from runs import LARGE_BYTES, MIB, PAGE_KEYS, SMALL_BYTES, say
+from servers import BUCKET, Martlet, Nginx, Rclone
+
+LARGE_CLIENTS = 4
+FILL_CLIENTS = 32
+# More targets than a run can use up, so that each PUT makes a new object.
+PUTS_PER_SECOND_MAX = {1: 12000, 16: 16000}
+GET_KEYS = 2000
+LISTED_BODY = b"0123456789abcdef"
+LATE_WORK_SECONDS = 6
+
+
+def list_keys(count):
+    """Keys in folders of a page's size."""
+    return [f"list/{key // PAGE_KEYS:03}/{key % PAGE_KEYS:06}" for key in range(count)]
+
+
+def measure(bench):
+    """Starts the three servers, measures all rows, stops the servers."""
+    servers = []
+    try:
+        # One after the other, so that those which did start are stopped where the next does not.
+        servers.append(Martlet(bench.home, bench.binary))
+        servers.append(Rclone(bench.home, list_keys(bench.plan.list_keys), LISTED_BODY))
+        servers.append(Nginx(bench.home))
+        connection = load.Connection(servers[0].port)
+        connection.ask("PUT", servers[0].target("PUT", ""), b"")
+        connection.close()
+        small_objects(bench, servers)
+        say("small objects are measured")
+        large_objects(bench, servers)
+        say("large objects are measured")
+        listing(bench, servers[:2])
+        say("listings are measured")
+        for server in servers:
+            bench.facts[f"peak_rss_mib_{server.name}"] = server.peak_rss_mib()
+    finally:
+        for server in servers:
+            server.stop()
+
+
+def small_objects(bench, servers):
+    martlet = servers[0]
+    before, counted, puts = martlet.cpu_seconds(), 0.0, 0
+    for clients in (1, 16):
+        row = bench.row(f"PUT 4 KiB, {clients} client{'s' if clients > 1 else ''}", "/s", "one object")
+        for number, server in bench.in_turns(servers):
+            count = PUTS_PER_SECOND_MAX[clients] * bench.plan.seconds
+            file = bench.targets("put", (
+                server.target("PUT", f"put-{clients}-{number}/{key:06}") for key in range(count)))
+            used, result = bench.wrk(row, server, "PUT", file, clients, bench.small)
+            if server is martlet:
+                counted += used
+                puts += result["requests"]
+            server.settle()
+    # What the journal's workers do once a folder has been quiet for the settling time (5 s) belongs to the PUTs too.
+    time.sleep(LATE_WORK_SECONDS)
+    martlet.settle()
+    bench.facts["martlet_later_cpu_us_per_put"] = 1e6 * max(0.0, martlet.cpu_seconds() - before - counted) / max(1, puts)
+
+    for server in servers:
+        jobs = [server.target("PUT", f"get/{key:06}") for key in range(GET_KEYS)]
+        body = bench.small.read_bytes()
+        load.in_parallel(server.port, 16, jobs, lambda connection, job: connection.ask("PUT", job, body))
+    for clients in (1, 16):
+        row = bench.row(f"GET 4 KiB, {clients} client{'s' if clients > 1 else ''}", "/s", "one object")
+        for _, server in bench.in_turns(servers):
+            file = bench.targets("get", (server.target("GET", f"get/{key:06}") for key in range(GET_KEYS)))
+            _, result = bench.wrk(row, server, "GET", file, clients)
+            if result["bytes"] < result["requests"] * SMALL_BYTES:
+                raise RuntimeError(f"{server.name} answered GETs without their bytes")
+
+
+def large_objects(bench, servers):
+    count = LARGE_CLIENTS * bench.plan.large_per_client
+    put, get = (bench.row(f"{method} 64 MiB, {LARGE_CLIENTS} clients", "MiB/s", "one object") for method in ("PUT", "GET"))
+    with open(bench.large, "rb") as handle:
+
+        def send(connection, target):
+            connection.send_file(target, handle, LARGE_BYTES)
+
+        for number, server in bench.in_turns(servers):
+            # The first round writes new objects, the later ones over them: the disk need not hold them all.
+            transfer(bench, put, server, [server.target("PUT", f"large/{key}") for key in range(count)], send)
+            server.settle()
+
+    def receive(connection, target):
+        if connection.count_bytes(target) != LARGE_BYTES:
+            raise RuntimeError(f"port {connection.port} gave another size than 64 MiB")
+
+    for _, server in bench.in_turns(servers):
+        transfer(bench, get, server, [server.target("GET", f"large/{key}") for key in range(count)], receive)
+
+
+def transfer(bench, row, server, jobs, work):
+    before = server.cpu_seconds()
+    seconds = load.in_parallel(server.port, LARGE_CLIENTS, jobs, work)
+    used = server.cpu_seconds() - before
+    row.add(server.name, len(jobs) * LARGE_BYTES / MIB / seconds, 1e6 * used / len(jobs))
+
+
+def listing(bench, servers):
+    martlet, keys = servers[0], list_keys(bench.plan.list_keys)
+    begin = time.monotonic()
+    load.in_parallel(martlet.port, FILL_CLIENTS, [martlet.target("PUT", key) for key in keys],
+                     lambda connection, job: connection.ask("PUT", job, LISTED_BODY))
+    bench.facts["list_fill_seconds"] = time.monotonic() - begin
+    time.sleep(LATE_WORK_SECONDS)
+    martlet.settle(60)
+    pages = -(-len(keys) // PAGE_KEYS)
+    row = bench.row(f"LIST {len(keys):,} keys", "keys/s", "one key", f"{pages} pages of {PAGE_KEYS}, one client")
+    for _, server in bench.in_turns(servers):
+        before = server.cpu_seconds()
+        times = list_all(server, len(keys))
+        used = server.cpu_seconds() - before
+        row.add(server.name, len(keys) / sum(times), 1e6 * used / len(keys),
+                first_page_ms=1e3 * times[0], last_page_ms=1e3 * times[-1], page_ms=1e3 * statistics.median(times))
+
+
+def list_all(server, expected):
+    """Reads all pages; returns the seconds each took."""
+    connection, token, found, times = load.Connection(server.port), None, 0, []
+    try:
+        while True:
+            query = [("list-type", "2"), ("prefix", "list/"), ("max-keys", str(PAGE_KEYS))]
+            if token:
+                query.append(("continuation-token", token))
+            target = server.target("GET", "", query)
+            begin = time.monotonic()
+            page = connection.ask("GET", target)
+            times.append(time.monotonic() - begin)
+            found += page.count(b"<Key>")
+            more = re.search(rb"<NextContinuationToken>([^<]+)</NextContinuationToken>", page)
+            if more is None:
+                break
+            token = more.group(1).decode()
+    finally:
+        connection.close()
+    if found != expected:
+        raise RuntimeError(f"{server.name} listed {found} of {expected} keys")
+    return times
