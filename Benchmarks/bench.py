@@ -38,31 +38,43 @@ def main():
     except (RuntimeError, OSError, subprocess.SubprocessError) as error:
         failure = str(error)
     finally:
+        # Shown before the folders are removed: those hold some 300,000 files, which takes its time.
+        loads += [bench.load_max, os.getloadavg()[0]]
+        show(bench, loads, failure)
+        if arguments.json:
+            write_json(arguments.json, bench, loads, failure)
         bench.remove()
         shutil.rmtree(home, ignore_errors=True)
-    loads += [bench.load_max, os.getloadavg()[0]]
+    return 2 if failure else int("FAIL" in (row.verdict() for row in bench.rows))
 
-    verdicts = [row.verdict() for row in bench.rows]
-    print(f"{datetime.date.today()}  {procfs.machine()}  load before/most/after {loads[0]:.1f}/{loads[1]:.1f}/{loads[2]:.1f}")
+
+def show(bench, loads, failure):
+    print(f"{datetime.date.today()}  {procfs.machine()}")
+    print("load average before, most, after: " + ", ".join(f"{load:.1f}" for load in loads))
     print(report.table(bench.rows) if bench.rows else "nothing was measured")
     for row in bench.rows:
         for figure in ("first_page_ms", "last_page_ms"):
             if row.median("martlet", figure) is not None:
-                print(f"{row.name}, {figure}: " + ", ".join(f"{server} {row.median(server, figure):.1f}" for server in row.runs))
-    print(", ".join(f"{name} {value:,.1f}" for name, value in bench.facts.items()))
+                medians = ", ".join(f"{server} {row.median(server, figure):.1f}" for server in row.runs)
+                print(f"{row.name}, {figure}: {medians}")
+    for name, value in bench.facts.items():
+        print(f"{name}: {value:,.1f}")
     for row in bench.rows:
         if row.verdict():
-            print(f"{row.verdict()}  {row.name}: rate {row.ratio('rclone', 'rate'):.2f}×, CPU {row.ratio('rclone', 'cpu_us'):.2f}×")
+            rate, cpu = row.ratio("rclone", "rate"), row.ratio("rclone", "cpu_us")
+            print(f"{row.verdict()}  {row.name}: rate {rate:.2f}×, CPU {cpu:.2f}×")
     if failure:
         print(f"stopped: {failure}")
     else:
-        print(("FAIL" if "FAIL" in verdicts else "PASS") + f"  {report.CLAIM}")
-    if arguments.json:
-        pathlib.Path(arguments.json).write_text(json.dumps({
-            "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
-            "machine": procfs.machine(), "load": loads, "quick": arguments.quick, "failure": failure, "claim": report.CLAIM,
-            "rows": [row.as_json() for row in bench.rows], "facts": bench.facts}, indent=1) + "\n")
-    return 2 if failure else int("FAIL" in verdicts)
+        failed = any(row.verdict() == "FAIL" for row in bench.rows)
+        print(("FAIL" if failed else "PASS") + f"  {report.CLAIM}", flush=True)
+
+
+def write_json(path, bench, loads, failure):
+    pathlib.Path(path).write_text(json.dumps({
+        "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+        "machine": procfs.machine(), "load": loads, "plan": vars(bench.plan), "failure": failure, "claim": report.CLAIM,
+        "rows": [row.as_json() for row in bench.rows], "facts": bench.facts}, indent=1) + "\n")
 
 
 if __name__ == "__main__":

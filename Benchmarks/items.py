@@ -34,7 +34,8 @@ def _item(number, west, south, date, random_numbers):
             "proj:transform": [float(metres), 0.0, 499980.0, 0.0, -float(metres), 4600020.0],
             "eo:bands": [{"name": band, "common_name": band.lower(), "center_wavelength": 0.74,
                           "full_width_half_max": 0.018, "description": f"Band {band} of the MultiSpectral Instrument"}],
-            "file:size": random_numbers.randrange(10**8), "file:checksum": f"1220{random_numbers.getrandbits(256):064x}"}
+            "file:size": random_numbers.randrange(10**8),
+            "file:checksum": f"1220{random_numbers.getrandbits(256):064x}"}
     for part in METADATA:
         assets[part] = {"href": f"{base}/{part}.xml", "type": "application/xml", "roles": ["metadata"],
                         "file:checksum": f"1220{random_numbers.getrandbits(256):064x}"}
@@ -48,7 +49,8 @@ def _item(number, west, south, date, random_numbers):
             [[west, south], [east, south], [east, north], [west, north], [west, south]]]},
         "properties": {
             "datetime": f"{date}T10:30:31.024000Z", "platform": "Sentinel-2B", "constellation": "Sentinel 2",
-            "instruments": ["msi"], "proj:epsg": 32600 + zone, "eo:cloud_cover": round(random_numbers.uniform(0, 100), 4),
+            "instruments": ["msi"], "proj:epsg": 32600 + zone,
+            "eo:cloud_cover": round(random_numbers.uniform(0, 100), 4),
             "sat:relative_orbit": 108, "sat:orbit_state": "descending", "s2:mgrs_tile": f"{zone:02}B",
             "s2:product_uri": f"{name}.SAFE", "s2:processing_baseline": "05.11",
             **{f"s2:{part}_percentage": round(random_numbers.uniform(0, 100), 6) for part in percentages}},

@@ -46,7 +46,8 @@ class Presigner:
 def wrk(port, method, targets, clients, seconds, body=None, headers=()):
     """Runs wrk for `seconds` over the targets in a file; raises where any request failed."""
     threads = min(2, clients)
-    command = ["wrk", f"-t{threads}", f"-c{clients}", f"-d{seconds}s", "--timeout", "30s", "-s", str(HERE / "requests.lua")]
+    command = ["wrk", f"-t{threads}", f"-c{clients}", f"-d{seconds}s", "--timeout", "30s"]
+    command += ["-s", str(HERE / "requests.lua")]
     for header in headers:
         command += ["-H", header]
     command += [f"http://127.0.0.1:{port}", "--", method, str(targets)] + ([str(body)] if body else [])
@@ -67,7 +68,7 @@ class Connection:
         self.port = port
         self.socket = socket.create_connection(("127.0.0.1", port), ANSWER_SECONDS_MAX)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        # The kernel keeps the time limit: with Python's own the socket would not block, and sendfile needs that it does.
+        # The kernel keeps the time limit: with Python's own the socket would not block, as sendfile needs it to.
         self.socket.settimeout(None)
         for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
             self.socket.setsockopt(socket.SOL_SOCKET, option, struct.pack("ll", ANSWER_SECONDS_MAX, 0))

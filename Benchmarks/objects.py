@@ -63,7 +63,8 @@ def small_objects(bench, servers):
     # What the journal's workers do once a folder has been quiet for the settling time (5 s) belongs to the PUTs too.
     time.sleep(LATE_WORK_SECONDS)
     martlet.settle()
-    bench.facts["martlet_later_cpu_us_per_put"] = 1e6 * max(0.0, martlet.cpu_seconds() - before - counted) / max(1, puts)
+    later = martlet.cpu_seconds() - before - counted
+    bench.facts["martlet_later_cpu_us_per_put"] = 1e6 * max(0.0, later) / puts
 
     for server in servers:
         jobs = [server.target("PUT", f"get/{key:06}") for key in range(GET_KEYS)]
@@ -80,7 +81,8 @@ def small_objects(bench, servers):
 
 def large_objects(bench, servers):
     count = LARGE_CLIENTS * bench.plan.large_per_client
-    put, get = (bench.row(f"{method} 64 MiB, {LARGE_CLIENTS} clients", "MiB/s", "one object") for method in ("PUT", "GET"))
+    put, get = (
+        bench.row(f"{method} 64 MiB, {LARGE_CLIENTS} clients", "MiB/s", "one object") for method in ("PUT", "GET"))
     with open(bench.large, "rb") as handle:
 
         def send(connection, target):

@@ -53,6 +53,8 @@ def peak_rss_mib(root):
 
 def machine():
     """The processor, the count of them and the memory, in words."""
-    model = next((line.partition(":")[2].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")), "?")
-    kib = next(int(line.split()[1]) for line in open("/proc/meminfo") if line.startswith("MemTotal"))
+    with open("/proc/cpuinfo") as lines:
+        model = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "?")
+    with open("/proc/meminfo") as lines:
+        kib = next(int(line.split()[1]) for line in lines if line.startswith("MemTotal"))
     return f"{os.cpu_count()} × {model}, {kib / 1048576:.0f} GiB, Linux {os.uname().release}"

@@ -67,7 +67,8 @@ def table(rows):
     servers = ("martlet", "rclone", "nginx")
     for row in rows:
         lines.append(
-            [row.name, row.unit] + [_number(row.median(server, figure)) for figure in ("rate", "cpu_us") for server in servers]
+            [row.name, row.unit]
+            + [_number(row.median(server, figure)) for figure in ("rate", "cpu_us") for server in servers]
             + [_ratio(row.ratio(peer, figure)) for peer in ("rclone", "nginx") for figure in ("rate", "cpu_us")]
             + [row.verdict() or "–"])
     return _aligned(lines)

@@ -1,6 +1,6 @@
--- A load for wrk: METHOD TARGETS [BODY], where TARGETS holds one request target a line. Each thread takes its own share of
--- the lines, so that no key is written by two of them, and begins anew when it has sent all. Where there are fewer lines
--- than threads, each takes all.
+-- A load for wrk: METHOD TARGETS [BODY], where TARGETS holds one request target a line. Each thread takes its own share
+-- of the lines, so that no key is written by two of them, and begins anew when it has sent all. Where there are fewer
+-- lines than threads, each takes all.
 local threads = {}
 
 function setup(thread)

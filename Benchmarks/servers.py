@@ -143,7 +143,7 @@ class Rclone(Server):
 
 
 class Nginx(Server):
-    """nginx on a folder: static files by sendfile, PUT by its WebDAV module; no checksums, no sync, no access control."""
+    """nginx on a folder: static files by sendfile, PUT by its WebDAV module; no checksums, no sync, no access rules."""
 
     name = "nginx"
 

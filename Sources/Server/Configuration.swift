@@ -40,7 +40,7 @@ package struct Configuration: Sendable {
     package var blobCredentials: Credentials?
     package var tls: TLS
     /// Under which address clients reach the web port and the S3 port, where that is not what they listen on.
-    package var url: String?
+    package var webURL: String?
     package var s3URL: String?
     /// Seconds without a change after which a product without a list of its files counts as complete.
     package var settleSeconds: Int64
@@ -57,7 +57,7 @@ package struct Configuration: Sendable {
         ("tls", "on: serve TLS with certificates of the node's own authority"),
         ("tls-certificate", "file with a certificate chain (PEM), instead of the node's own"),
         ("tls-key", "file with its key (PEM)"),
-        ("url", "address under which clients reach the web port"),
+        ("web-url", "address under which clients reach the web port"),
         ("s3-url", "address under which clients reach the S3 port"),
         ("settle-seconds", "quiet time after which a product counts as complete (default 5)"),
     ]
@@ -98,7 +98,7 @@ package struct Configuration: Sendable {
             }
         default: throw ConfigurationError("--tls-certificate and --tls-key come together")
         }
-        url = try value("url").map { try Self.base($0, "--url") }
+        webURL = try value("web-url").map { try Self.base($0, "--web-url") }
         s3URL = try value("s3-url").map { try Self.base($0, "--s3-url") }
         let settle = value("settle-seconds") ?? "5"
         guard let seconds = Int64(settle), (0...86_400).contains(seconds) else {

@@ -64,7 +64,8 @@ package final class Node: Sendable {
         let master = try MasterKey.open(path: configuration.data + "/master.key", creates: isNew)
         let identity = Identity(journal: journal, master: master)
         let blobs = try await Self.openBlobs(configuration)
-        let objects = Objects(journal: journal, blobs: blobs, master: master, pool: pool)
+        let objects = Objects(journal: journal, blobs: blobs, master: master, pool: pool,
+            reserve: DiskReserve([configuration.data] + (configuration.blobs.map { $0.hasPrefix("s3://") ? [] : [$0] } ?? [])))
         let password = try await identity.bootstrap(password: configuration.adminPassword)
         let policies = try Policies(journal: journal)
         let catalogue = Catalogue(journal: journal)
@@ -81,7 +82,7 @@ package final class Node: Sendable {
         let web = try await HTTPListener.bind(
             host: configuration.web.host, port: configuration.web.port, group: group, tls: tls?.context,
             responder: { await webResponder.respond($0) })
-        let webURL = configuration.url ?? web.url
+        let webURL = configuration.webURL ?? web.url
         let s3URL = configuration.s3URL ?? s3.url
 
         let tokens = try await TokenAuthority(identity: identity, issuer: webURL)

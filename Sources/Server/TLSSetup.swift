@@ -47,7 +47,7 @@ struct TLSSetup {
         for address in [configuration.web, configuration.s3] where address.host != "0.0.0.0" && address.host != "::" {
             hosts.append(address.host)
         }
-        for url in [configuration.url, configuration.s3URL].compactMap({ $0 }) {
+        for url in [configuration.webURL, configuration.s3URL].compactMap({ $0 }) {
             let authority = url.split(separator: "/").last ?? ""
             if authority.hasPrefix("[") {
                 hosts.append(String(authority.dropFirst().prefix { $0 != "]" }))

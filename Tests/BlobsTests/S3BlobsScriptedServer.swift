@@ -31,7 +31,8 @@ final class ScriptedServer: Sendable {
 
     /// - Parameter answer: the answer to a request, and how many of the same method and URI came before.
     static func run(
-        _ answer: @escaping @Sendable (Request, Int) -> Answer, _ body: (ScriptedServer, S3Location) async throws -> Void
+        _ answer: @escaping @Sendable (Request, Int) -> Answer,
+        _ body: (ScriptedServer, S3Location) async throws -> Void
     ) async throws {
         let server = try await ScriptedServer(answer)
         let port = server.channel.localAddress?.port ?? 0
@@ -103,7 +104,9 @@ final class ScriptedServer: Sendable {
             }
             let head = HTTPResponseHead(version: .http1_1, status: answer.status, headers: headers)
             context.write(wrapOutboundOut(.head(head)), promise: nil)
-            if !isHead { context.write(wrapOutboundOut(.body(.byteBuffer(ByteBuffer(string: answer.body)))), promise: nil) }
+            if !isHead {
+                context.write(wrapOutboundOut(.body(.byteBuffer(ByteBuffer(string: answer.body)))), promise: nil)
+            }
             guard answer.toldLength == nil else {
                 let loop = NIOLoopBound(context, eventLoop: context.eventLoop)
                 context.flush()

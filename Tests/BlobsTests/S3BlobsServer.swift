@@ -1,4 +1,3 @@
-import AsyncHTTPClient
 import Glibc
 import NIOCore
 import NIOHTTP1
@@ -27,7 +26,9 @@ final class MotoServer: Sendable {
     static func shared() async throws -> MotoServer { try await once.value }
 
     init() async throws {
-        guard let command = Self.command else { throw Failure(description: "there is no moto_server (pip install moto[server])") }
+        guard let command = Self.command else {
+            throw Failure(description: "there is no moto_server (pip install moto[server])")
+        }
         port = try freePort()
         lifeline = Mutex(try Self.spawn(command, port))
         for _ in 0..<600 where !isListening(port) { try await Task.sleep(for: .milliseconds(50)) }
@@ -89,7 +90,8 @@ func withS3Blobs(_ body: (S3Blobs, S3Location) async throws -> Void) async throw
     try await withS3Blobs(location) { try await body($0, location) }
 }
 
-func withS3Blobs(_ location: S3Location, callSecondsMax: Int = 60, _ body: (S3Blobs) async throws -> Void) async throws {
+func withS3Blobs(_ location: S3Location, callSecondsMax: Int = 60, _ body: (S3Blobs) async throws -> Void) async throws
+{
     let store = try await S3Blobs.open(location, callSecondsMax: callSecondsMax)
     do {
         try await body(store)
@@ -102,7 +104,7 @@ func withS3Blobs(_ location: S3Location, callSecondsMax: Int = 60, _ body: (S3Bl
 
 /// Runs `body` with a client for calls of the test's own.
 func withClient<Result>(_ location: S3Location, _ body: (S3Client) async throws -> Result) async throws -> Result {
-    let client = S3Client(location, HTTPClient.Configuration(), callTime: .seconds(20))
+    let client = S3Client(location, try await S3Blobs.configuration(location), callTime: .seconds(20))
     do {
         let result = try await body(client)
         await client.close()
@@ -122,7 +124,9 @@ func uploads(_ location: S3Location) async throws -> Int {
     }
 }
 
-private func withSocket<Result>(_ port: Int, _ body: (Int32, UnsafePointer<sockaddr>, socklen_t) throws -> Result) rethrows -> Result {
+private func withSocket<Result>(_ port: Int, _ body: (Int32, UnsafePointer<sockaddr>, socklen_t) throws -> Result)
+    rethrows -> Result
+{
     let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
     defer { Glibc.close(descriptor) }
     var address = sockaddr_in()

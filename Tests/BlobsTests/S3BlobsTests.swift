@@ -8,7 +8,9 @@ import Wire
 /// The S3 store against a real server process.
 @Suite(.enabled(if: MotoServer.isInstalled, "moto_server is not installed"))
 struct S3BlobsTests {
-    @Test("blobs around the size of a part are read as written", arguments: [0, 1, (8 << 20) - 1, 8 << 20, (8 << 20) + 1, 20 << 20])
+    @Test(
+        "blobs around the size of a part are read as written",
+        arguments: [0, 1, (8 << 20) - 1, 8 << 20, (8 << 20) + 1, 20 << 20])
     func roundTrip(_ count: Int) async throws {
         try await withS3Blobs { store, location in
             let id = BlobID.random()

@@ -34,7 +34,9 @@ struct CertificateAuthorityTests {
         #expect(serials.allSatisfy { $0.count == 16 })
     }
 
-    @Test("a server's certificate carries its hosts and is accepted for each", arguments: ["localhost", "127.0.0.1", "::1", "data.example.org"])
+    @Test(
+        "a server's certificate carries its hosts and is accepted for each",
+        arguments: ["localhost", "127.0.0.1", "::1", "data.example.org"])
     func server(_ host: String) async throws {
         let authority = try CertificateAuthority.create(name: "A")
         let issued = try authority.issueServer(
@@ -51,7 +53,9 @@ struct CertificateAuthorityTests {
         #expect(try certificate.extensions.basicConstraints == .notCertificateAuthority)
         #expect(try certificate.extensions.keyUsage == KeyUsage(digitalSignature: true))
         #expect(try await isAccepted(issued, from: authority, host: host))
-        #expect(try await !isAccepted(issued, from: authority, host: host.contains(where: \.isLetter) ? "other.org" : "127.0.0.2"))
+        #expect(
+            try await !isAccepted(
+                issued, from: authority, host: host.contains(where: \.isLetter) ? "other.org" : "127.0.0.2"))
         #expect(try await !isAccepted(issued, from: CertificateAuthority.create(name: "A"), host: host))
     }
 
@@ -77,12 +81,16 @@ struct CertificateAuthorityTests {
     @Test(
         "hosts that no certificate can name are refused",
         arguments: [
-            "", ".", "a..b", "-a", "a-", "a b", "a_b", "münchen.de", "http://a", "a:80", "1.2.3", "1.2.3.4.5", "256.1.1.1", "*", "a.*",
-            "*a.b", "[::1", "[127.0.0.1]", "a\0b", "a/b", String(repeating: "a", count: 64), String(repeating: "a.", count: 127) + "a",
+            "", ".", "a..b", "-a", "a-", "a b", "a_b", "münchen.de", "http://a", "a:80", "1.2.3", "1.2.3.4.5",
+            "256.1.1.1", "*", "a.*",
+            "*a.b", "[::1", "[127.0.0.1]", "a\0b", "a/b", String(repeating: "a", count: 64),
+            String(repeating: "a.", count: 127) + "a",
         ])
     func badHosts(_ host: String) throws {
         let authority = try CertificateAuthority.create(name: "A")
-        let error = try #require(throws: CertificatesError.self) { try authority.issueServer(hosts: ["good", host], days: 1) }
+        let error = try #require(throws: CertificatesError.self) {
+            try authority.issueServer(hosts: ["good", host], days: 1)
+        }
         #expect(error.code == .invalidParameter)
     }
 
@@ -100,7 +108,9 @@ struct CertificateAuthorityTests {
             #expect(code { try authority.issueSigner(commonName: name, days: 1) } == .invalidParameter)
         }
         for microseconds in [Int64.min, -1, 0, .max] {
-            #expect(code { try CertificateAuthority.create(name: "A", now: Timestamp(microseconds: microseconds)) } == .invalidParameter)
+            #expect(
+                code { try CertificateAuthority.create(name: "A", now: Timestamp(microseconds: microseconds)) }
+                    == .invalidParameter)
         }
     }
 
@@ -110,7 +120,8 @@ struct CertificateAuthorityTests {
         let authority = try CertificateAuthority.create(name: "A", now: start)
         let late = authority.expires.adding(seconds: -86400)
         #expect(try authority.issueServer(hosts: ["a"], days: 30, now: late).expires == authority.expires)
-        #expect(try authority.issueServer(hosts: ["a"], days: 30, now: start).expires == start.adding(seconds: 30 * 86400))
+        #expect(
+            try authority.issueServer(hosts: ["a"], days: 30, now: start).expires == start.adding(seconds: 30 * 86400))
         #expect(code { try authority.issueSigner(commonName: "s", days: 1, now: authority.expires) } == .expired)
     }
 
@@ -130,11 +141,16 @@ struct CertificateAuthorityTests {
         let server = try first.issueServer(hosts: ["a"], days: 1)
         #expect(code { try CertificateAuthority(key: other.key, certificate: first.certificate) } == .keyMismatch)
         #expect(code { try CertificateAuthority(key: server.key, certificate: server.certificate) } == .notAuthority)
-        for key in [[], Array(first.key.dropLast()), first.key + [0], [UInt8](repeating: 0, count: 32), [UInt8](repeating: 255, count: 32)] {
+        for key in [
+            [], Array(first.key.dropLast()), first.key + [0], [UInt8](repeating: 0, count: 32),
+            [UInt8](repeating: 255, count: 32),
+        ] {
             #expect(code { try CertificateAuthority(key: key, certificate: first.certificate) } == .malformed)
         }
         for count in stride(from: 0, to: first.certificate.count, by: 7) {
-            #expect(code { try CertificateAuthority(key: first.key, certificate: Array(first.certificate.prefix(count))) } == .malformed)
+            #expect(
+                code { try CertificateAuthority(key: first.key, certificate: Array(first.certificate.prefix(count))) }
+                    == .malformed)
         }
     }
 
@@ -149,14 +165,20 @@ struct CertificateAuthorityTests {
         #expect(!dumped.contains("\(issued.key[0]), \(issued.key[1])") && !dumped.contains("- \(issued.key[0])\n"))
     }
 
-    private func isAccepted(_ issued: IssuedCertificate, from authority: CertificateAuthority, host: String) async throws -> Bool {
+    private func isAccepted(_ issued: IssuedCertificate, from authority: CertificateAuthority, host: String)
+        async throws -> Bool
+    {
         let isAddress = !host.contains { $0.isLetter }
-        var verifier = Verifier(rootCertificates: CertificateStore([try Certificate(derEncoded: authority.certificate)])) {
+        var verifier = Verifier(
+            rootCertificates: CertificateStore([try Certificate(derEncoded: authority.certificate)])
+        ) {
             RFC5280Policy()
             ServerIdentityPolicy(serverHostname: isAddress ? nil : host, serverIP: isAddress ? host : nil)
         }
         let leaf = try Certificate(derEncoded: issued.certificate)
-        if case .validCertificate = await verifier.validate(leaf: leaf, intermediates: CertificateStore()) { return true }
+        if case .validCertificate = await verifier.validate(leaf: leaf, intermediates: CertificateStore()) {
+            return true
+        }
         return false
     }
 }

@@ -20,7 +20,8 @@ struct CertificateChainTests {
         #expect(chain.subject == "CN=localhost")
         #expect(chain.expires == issued.expires)
         #expect(chain.validFrom.seconds <= Timestamp.now.seconds - 3600)
-        #expect(try CertificateChain.parse(chainPEM: issued.certificatePEM, keyPEM: issued.keyPEM).certificates.count == 1)
+        #expect(
+            try CertificateChain.parse(chainPEM: issued.certificatePEM, keyPEM: issued.keyPEM).certificates.count == 1)
     }
 
     @Test("an expired chain is read: the caller says what follows from it")
@@ -46,7 +47,9 @@ struct CertificateChainTests {
     func broken() throws {
         let impostor = try CertificateAuthority.create(name: "A")
         for issuer in [impostor.certificatePEM, issued.certificatePEM] {
-            #expect(code { try CertificateChain.parse(chainPEM: issued.certificatePEM + issuer, keyPEM: issued.keyPEM) } == .brokenChain)
+            #expect(
+                code { try CertificateChain.parse(chainPEM: issued.certificatePEM + issuer, keyPEM: issued.keyPEM) }
+                    == .brokenChain)
         }
         let turned = authority.certificatePEM + issued.certificatePEM
         #expect(code { try CertificateChain.parse(chainPEM: turned, keyPEM: issued.keyPEM) } == .keyMismatch)
@@ -69,7 +72,8 @@ struct CertificateChainTests {
         for chain in ["", "text", garbage, issued.certificatePEM + issued.keyPEM, long, many] {
             #expect(code { try CertificateChain.parse(chainPEM: chain, keyPEM: issued.keyPEM) } == .malformed)
         }
-        let withParameters = try CertificateChain.parse(chainPEM: issued.certificatePEM, keyPEM: parameters + issued.keyPEM)
+        let withParameters = try CertificateChain.parse(
+            chainPEM: issued.certificatePEM, keyPEM: parameters + issued.keyPEM)
         #expect(withParameters.certificates.count == 1)
     }
 

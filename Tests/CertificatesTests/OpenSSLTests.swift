@@ -19,7 +19,8 @@ struct OpenSSLTests {
             let text = openssl(["x509", "-in", "\(folder)/leaf.pem", "-noout", "-text"]).output
             for expected in [
                 "Version: 3", "Issuer: CN = Martlet", "Subject: CN = localhost", "NIST CURVE: P-256",
-                "DNS:localhost, IP Address:127.0.0.1, IP Address:0:0:0:0:0:0:0:1", "TLS Web Server Authentication", "CA:FALSE",
+                "DNS:localhost, IP Address:127.0.0.1, IP Address:0:0:0:0:0:0:0:1", "TLS Web Server Authentication",
+                "CA:FALSE",
                 "Signature Algorithm: ecdsa-with-SHA256",
             ] { #expect(text.contains(expected)) }
             let root = openssl(["x509", "-in", "\(folder)/ca.pem", "-noout", "-text"]).output
@@ -68,7 +69,8 @@ struct OpenSSLTests {
         defer { try? FileManager.default.removeItem(atPath: folder) }
         let authority = try CertificateAuthority.create(name: "Martlet")
         let issued = try authority.issueServer(hosts: ["localhost", "127.0.0.1", "::1"], days: 30)
-        for (name, text) in [("ca", authority.certificatePEM), ("leaf", issued.certificatePEM), ("key", issued.keyPEM)] {
+        for (name, text) in [("ca", authority.certificatePEM), ("leaf", issued.certificatePEM), ("key", issued.keyPEM)]
+        {
             try Data(text.utf8).write(to: URL(filePath: "\(folder)/\(name).pem"))
         }
         try body(folder, authority, issued)

@@ -35,7 +35,7 @@ def free_port():
 
 
 class Node:
-    """One node: `martlet serve` on a data folder that outlives the process, so that it can be killed and started again."""
+    """One node: `martlet serve` on a data folder that outlives the process, so that it can be killed and go on."""
 
     def __init__(self, name, metadata="sqlite", tls=False, data=None, options=(), environment=None):
         self.name = name
@@ -59,7 +59,16 @@ class Node:
 
     def start(self):
         command = [
-            BINARY, "serve", "--data", str(self.data), "--metadata", self.metadata, "--settle-seconds", "1", "--json"]
+            BINARY,
+            "serve",
+            "--data",
+            str(self.data),
+            "--metadata",
+            self.metadata,
+            "--settle-seconds",
+            "1",
+            "--json",
+        ]
         for face, port in self.ports.items():
             command += [f"--{face}", f"127.0.0.1:{port}"]
         if self.tls:
@@ -69,12 +78,13 @@ class Node:
             environment["MARTLET_ADMIN_PASSWORD"] = self.password
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
-                command + self.options, stdout=subprocess.PIPE, stderr=log, cwd=self.home, env=environment)
+                command + self.options, stdout=subprocess.PIPE, stderr=log, cwd=self.home, env=environment
+            )
         self.ready = self._read_ready()
         return self
 
     def _read_ready(self):
-        """Reads standard output up to the line that says ready; the rest of it stays small, so nobody has to drain it."""
+        """Reads standard output up to the line that says ready; what may follow is too little to fill the pipe."""
         deadline = time.monotonic() + READY_SECONDS
         os.set_blocking(self.process.stdout.fileno(), False)
         text = b""
@@ -132,7 +142,7 @@ class Node:
         log = self.log.read_text(errors="replace").splitlines()
         crashes = [number for number, line in enumerate(log) if "Fatal error" in line or "Program crashed" in line]
         begin = crashes[-1] - 5 if crashes else len(log) - lines
-        return "\n".join(log[max(0, begin):][:lines])
+        return "\n".join(log[max(0, begin) :][:lines])
 
     # Addresses and credentials
 
@@ -176,16 +186,27 @@ class Node:
     def client_environment(self, user="admin", password=None):
         """What the command line finds the node by. HOME is the node's own, so that nothing is left in the tester's."""
         environment = {
-            **clean_environment(), "HOME": str(self.home), "XDG_CONFIG_HOME": str(self.home / "config"),
-            "MARTLET_URL": self.web, "MARTLET_USER": user, "MARTLET_PASSWORD": password or self.password}
+            **clean_environment(),
+            "HOME": str(self.home),
+            "XDG_CONFIG_HOME": str(self.home / "config"),
+            "MARTLET_URL": self.web,
+            "MARTLET_USER": user,
+            "MARTLET_PASSWORD": password or self.password,
+        }
         if self.tls:
             environment["MARTLET_CA"] = self.authority
         return environment
 
     def cli(self, *arguments, user="admin", password=None, timeout=120, environment=None, **options):
         return subprocess.run(
-            [BINARY, *map(str, arguments)], env={**self.client_environment(user, password), **(environment or {})},
-            capture_output=True, text=True, timeout=timeout, cwd=self.home, **options)
+            [BINARY, *map(str, arguments)],
+            env={**self.client_environment(user, password), **(environment or {})},
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            cwd=self.home,
+            **options,
+        )
 
     def cli_json(self, *arguments, **options):
         done = self.cli(*arguments, **options)
@@ -197,8 +218,14 @@ class Node:
         access, secret = key or self.access_key()
         config = {"s3": {"addressing_style": "path"}, "retries": {"total_max_attempts": retries + 1}, **config}
         return boto3.session.Session().client(
-            "s3", endpoint_url=self.s3_url, region_name="us-east-1", aws_access_key_id=access,
-            aws_secret_access_key=secret, verify=self.verify, config=botocore.config.Config(**config))
+            "s3",
+            endpoint_url=self.s3_url,
+            region_name="us-east-1",
+            aws_access_key_id=access,
+            aws_secret_access_key=secret,
+            verify=self.verify,
+            config=botocore.config.Config(**config),
+        )
 
     def http(self, token=True, user="admin", password=None):
         """A `requests` session on the node's certificate, with a bearer token unless told otherwise."""
@@ -228,16 +255,43 @@ class Postgres:
         data = self.home / "data"
         subprocess.run(
             self._as_postgres(
-                POSTGRES_BIN / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "--no-sync", "-E", "UTF8",
-                "--locale", "C.UTF-8"),
-            check=True, capture_output=True, cwd=self.home)
+                POSTGRES_BIN / "initdb",
+                "-D",
+                data,
+                "-U",
+                "postgres",
+                "-A",
+                "trust",
+                "--no-sync",
+                "-E",
+                "UTF8",
+                "--locale",
+                "C.UTF-8",
+            ),
+            check=True,
+            capture_output=True,
+            cwd=self.home,
+        )
         with open(self.home / "postgres.log", "wb") as log:
             # The server itself is never killed here, so it need not wait for the disk; what is tested is the node.
             self.process = subprocess.Popen(
                 self._as_postgres(
-                    POSTGRES_BIN / "postgres", "-D", data, "-k", self.home, "-c", "listen_addresses=",
-                    "-c", "fsync=off", "-c", "max_connections=300"),
-                stdout=log, stderr=log, cwd=self.home)
+                    POSTGRES_BIN / "postgres",
+                    "-D",
+                    data,
+                    "-k",
+                    self.home,
+                    "-c",
+                    "listen_addresses=",
+                    "-c",
+                    "fsync=off",
+                    "-c",
+                    "max_connections=300",
+                ),
+                stdout=log,
+                stderr=log,
+                cwd=self.home,
+            )
         deadline = time.monotonic() + READY_SECONDS
         while self._run("SELECT 1", check=False).returncode != 0:
             assert time.monotonic() < deadline, (self.home / "postgres.log").read_text()
@@ -247,7 +301,9 @@ class Postgres:
     def _run(self, statement, check=True):
         return subprocess.run(
             [POSTGRES_BIN / "psql", "-h", self.home, "-U", "postgres", "-d", "postgres", "-c", statement],
-            check=check, capture_output=True)
+            check=check,
+            capture_output=True,
+        )
 
     def database(self):
         """Makes an empty database and returns its URL."""

@@ -43,10 +43,14 @@ def real_items(name, count):
 
 def put_items(s3, bucket, items):
     """Puts each item as the item file of a product of its own."""
+
     def put(item):
         s3.put_object(
-            Bucket=bucket, Key=f"{item['id']}/{item['id']}.json", Body=json.dumps(item).encode(),
-            ContentType="application/geo+json")
+            Bucket=bucket,
+            Key=f"{item['id']}/{item['id']}.json",
+            Body=json.dumps(item).encode(),
+            ContentType="application/geo+json",
+        )
 
     with concurrent.futures.ThreadPoolExecutor(8) as pool:
         list(pool.map(put, items))

@@ -87,6 +87,6 @@ class Connection:
             size = int(size, 16)
             while len(self._buffer) < size + 2 and self._fill():
                 pass
-            body, self._buffer = body + self._buffer[:size], self._buffer[size + 2:]
+            body, self._buffer = body + self._buffer[:size], self._buffer[size + 2 :]
             if size == 0:
                 return body

@@ -6,16 +6,18 @@ import jsonschema
 import referencing
 from products import shared
 
-PARTS = {"Feature": "item-spec/json-schema/item", "Collection": "collection-spec/json-schema/collection",
-         "Catalog": "catalog-spec/json-schema/catalog"}
+PARTS = {
+    "Feature": "item-spec/json-schema/item",
+    "Collection": "collection-spec/json-schema/collection",
+    "Catalog": "catalog-spec/json-schema/catalog",
+}
 
 
 def _registry(folder):
     resources = []
     for path in folder.rglob("*.json"):
         schema = json.loads(path.read_text())
-        resource = referencing.Resource.from_contents(
-            schema, default_specification=referencing.jsonschema.DRAFT7)
+        resource = referencing.Resource.from_contents(schema, default_specification=referencing.jsonschema.DRAFT7)
         address = schema["$id"].rstrip("#")
         resources.append((address, resource))
         # One published schema misspells its own name, so each is known by its file's name as well.

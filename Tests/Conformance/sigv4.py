@@ -49,7 +49,7 @@ class Signer:
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
     def headers(self, method, path, host, query=(), payload=EMPTY, extra=None, unsigned=()):
-        """Headers of a signed request; `path` may be encoded in any way, `extra` is signed too, except what `unsigned` names."""
+        """Headers of a signed request; `extra` is signed too, except what `unsigned` names."""
         headers = {"host": host, "x-amz-date": self.time, "x-amz-content-sha256": payload}
         headers |= {name.lower(): value for name, value in (extra or {}).items()}
         signed = sorted(name for name in headers if name not in unsigned)
@@ -57,14 +57,20 @@ class Signer:
         self.last = self._sign("AWS4-HMAC-SHA256", self.time, self.scope, canonical)
         headers["authorization"] = (
             f"AWS4-HMAC-SHA256 Credential={self.access_key}/{self.scope}, SignedHeaders={';'.join(signed)}, "
-            f"Signature={self.last}")
+            f"Signature={self.last}"
+        )
         return headers
 
     def query(self, method, path, host, seconds=60, extra=()):
         """The query of a presigned address."""
         query = [
-            ("X-Amz-Algorithm", "AWS4-HMAC-SHA256"), ("X-Amz-Credential", f"{self.access_key}/{self.scope}"),
-            ("X-Amz-Date", self.time), ("X-Amz-Expires", str(seconds)), ("X-Amz-SignedHeaders", "host"), *extra]
+            ("X-Amz-Algorithm", "AWS4-HMAC-SHA256"),
+            ("X-Amz-Credential", f"{self.access_key}/{self.scope}"),
+            ("X-Amz-Date", self.time),
+            ("X-Amz-Expires", str(seconds)),
+            ("X-Amz-SignedHeaders", "host"),
+            *extra,
+        ]
         canonical = self._canonical(method, path, query, {"host": host}, ["host"], UNSIGNED)
         signature = self._sign("AWS4-HMAC-SHA256", self.time, self.scope, canonical)
         return "&".join(f"{quote(name)}={quote(value)}" for name, value in [*query, ("X-Amz-Signature", signature)])
@@ -72,7 +78,8 @@ class Signer:
     def chunk(self, data):
         """One signed chunk of `aws-chunked`, framed; the signature chains to the one before."""
         self.last = self._sign(
-            "AWS4-HMAC-SHA256-PAYLOAD", self.time, self.scope, self.last, EMPTY, hashlib.sha256(data).hexdigest())
+            "AWS4-HMAC-SHA256-PAYLOAD", self.time, self.scope, self.last, EMPTY, hashlib.sha256(data).hexdigest()
+        )
         return b"%x;chunk-signature=%s\r\n" % (len(data), self.last.encode()) + data + b"\r\n"
 
     def trailer(self, name, value):

@@ -32,7 +32,13 @@ def place(node):
 @pytest.fixture
 def folder(tmp_path):
     root = tmp_path / "product"
-    for name, size in {"a.txt": 5, "empty": 0, "deep/b c+%.bin": 100_000, "deep/er/ü.bin": 300_000, "large.bin": (20 << 20) + 3}.items():
+    for name, size in {
+        "a.txt": 5,
+        "empty": 0,
+        "deep/b c+%.bin": 100_000,
+        "deep/er/ü.bin": 300_000,
+        "large.bin": (20 << 20) + 3,
+    }.items():
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(os.urandom(size))
@@ -54,12 +60,15 @@ def ok(done):
 
 # cp and ls
 
+
 def test_a_folder_goes_up_and_comes_down(node, place, folder, tmp_path):
     told = lines(ok(node.cli("cp", "-r", folder, f"s3://{place}/", "--json")))
     assert {line["to"] for line in told} == {f"s3://{place}/product/{name}" for name in contents(folder)}
     assert sum(line["size"] for line in told) == sum(map(len, contents(folder).values()))
     listed = lines(ok(node.cli("ls", "-r", "--json", f"s3://{place}")))
-    assert {line["key"]: line["size"] for line in listed} == {f"product/{name}": len(body) for name, body in contents(folder).items()}
+    assert {line["key"]: line["size"] for line in listed} == {
+        f"product/{name}": len(body) for name, body in contents(folder).items()
+    }
     ok(node.cli("cp", "-r", f"s3://{place}/product", tmp_path / "back"))
     assert contents(tmp_path / "back") == contents(folder)
 
@@ -78,7 +87,10 @@ def test_one_file_goes_up_and_comes_down(node, place, folder, tmp_path):
 def test_a_copy_that_is_repeated_sends_only_what_changed(node, place, folder):
     ok(node.cli("cp", "-r", folder, f"s3://{place}/p"))
     (folder / "a.txt").write_bytes(b"other")
-    told = {line["to"].rsplit("/", 1)[1]: line["outcome"] for line in lines(ok(node.cli("cp", "-r", folder, f"s3://{place}/p", "--json")))}
+    told = {
+        line["to"].rsplit("/", 1)[1]: line["outcome"]
+        for line in lines(ok(node.cli("cp", "-r", folder, f"s3://{place}/p", "--json")))
+    }
     assert len(set(told.values())) == 2 and sum(outcome == told["a.txt"] for outcome in told.values()) == 1, told
     assert node.s3().get_object(Bucket=place, Key="p/a.txt")["Body"].read() == b"other"
 
@@ -86,7 +98,8 @@ def test_a_copy_that_is_repeated_sends_only_what_changed(node, place, folder):
 def cut_off(node, arguments, after):
     """Starts a copy and kills it as soon as `after()` says that some of it is there."""
     process = subprocess.Popen(
-        [BINARY, *map(str, arguments)], env=node.client_environment(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        [BINARY, *map(str, arguments)], env=node.client_environment(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+    )
     try:
         wait_for("some of the copy", after, seconds=60)
         assert process.poll() is None, "the copy was over before it could be cut off"
@@ -107,13 +120,17 @@ def test_an_upload_that_was_cut_off_goes_on(node, place, tmp_path):
     def parts():
         uploads = s3.list_multipart_uploads(Bucket=place).get("Uploads", [])
         return sum(
-            len(s3.list_parts(Bucket=place, Key="big.bin", UploadId=upload["UploadId"]).get("Parts", [])) for upload in uploads)
+            len(s3.list_parts(Bucket=place, Key="big.bin", UploadId=upload["UploadId"]).get("Parts", []))
+            for upload in uploads
+        )
 
     cut_off(node, ["cp", source, f"s3://{place}/big.bin"], lambda: parts() >= 3)
     kept = {upload["UploadId"] for upload in s3.list_multipart_uploads(Bucket=place)["Uploads"]}
     before = {
-        part["PartNumber"]: part["LastModified"] for upload in kept
-        for part in s3.list_parts(Bucket=place, Key="big.bin", UploadId=upload)["Parts"]}
+        part["PartNumber"]: part["LastModified"]
+        for upload in kept
+        for part in s3.list_parts(Bucket=place, Key="big.bin", UploadId=upload)["Parts"]
+    }
     assert before
     ok(node.cli("cp", source, f"s3://{place}/big.bin", timeout=300))
     assert "Uploads" not in s3.list_multipart_uploads(Bucket=place), "the upload that was begun was taken up, and ended"
@@ -150,8 +167,11 @@ def _same(stream, path):
 
 def test_listing_by_levels(node, place, folder):
     ok(node.cli("cp", "-r", folder, f"s3://{place}/p"))
-    assert {"collection": place} == {"collection": next(
-        line["collection"] for line in lines(ok(node.cli("ls", "--json"))) if line["collection"] == place)}
+    assert {"collection": place} == {
+        "collection": next(
+            line["collection"] for line in lines(ok(node.cli("ls", "--json"))) if line["collection"] == place
+        )
+    }
     level = lines(ok(node.cli("ls", "--json", f"s3://{place}/p/")))
     assert {line.get("prefix") or line["key"] for line in level} == {"p/a.txt", "p/empty", "p/large.bin", "p/deep/"}
     text = ok(node.cli("ls", f"s3://{place}/p/"))
@@ -160,12 +180,15 @@ def test_listing_by_levels(node, place, folder):
 
 # The other commands
 
+
 def test_search_sign_and_trace_of_a_product(node, place, tmp_path):
     source = shared() / "products" / f"{LEVEL_2A}.SAFE"
     ok(node.cli("cp", "-r", source, f"s3://{place}/"))
     found = wait_for("the item", lambda: lines(ok(node.cli("search", "--collection", place, "--json"))))
     assert [item["id"] for item in found] == [LEVEL_2A]
-    assert lines(ok(node.cli("search", "--collection", place, "--bbox", "179,-18,180,-16", "--datetime", "2023-08-21", "--json")))
+    assert lines(
+        ok(node.cli("search", "--collection", place, "--bbox", "179,-18,180,-16", "--datetime", "2023-08-21", "--json"))
+    )
     assert not ok(node.cli("search", "--collection", place, "--bbox", "0,0,1,1", "--json"))
     assert not ok(node.cli("search", "--collection", place, "--datetime", "2020-01-01/2020-12-31", "--json"))
     shape = tmp_path / "shape.json"
@@ -218,7 +241,11 @@ def test_login_is_remembered(node):
             del whole[name]
         return subprocess.run([BINARY, *arguments], env=whole, capture_output=True, text=True, timeout=60)
 
-    stored = [path for path in (node.home / "config").rglob("*") if path.is_file()] if (node.home / "config").exists() else []
+    stored = (
+        [path for path in (node.home / "config").rglob("*") if path.is_file()]
+        if (node.home / "config").exists()
+        else []
+    )
     for path in stored:
         path.unlink()
     assert without_password("ls").returncode == NOT_ALLOWED
@@ -236,14 +263,28 @@ def test_doctor_finds_nothing_wrong(node):
     assert lines(done.stdout)
 
 
-@pytest.mark.parametrize("command, status", [
-    (["ls", "s3://no-such-collection-here"], NOT_FOUND), (["cp", "s3://no-such-collection-here/k", "/tmp/x"], NOT_FOUND),
-    (["cp", "/no/such/file", "s3://a-collection/k"], NOT_FOUND), (["account", "show", "nobody-here"], NOT_FOUND),
-    (["policy", "show", "nothing-here"], NOT_FOUND), (["trace", "verify", "/no/such/file"], NOT_FOUND),
-    (["cp", "/etc", "s3://a-collection/"], FAILED), (["cp", "/etc/hostname", "/tmp/there"], FAILED),
-    (["search", "--bbox", "1,2,3"], FAILED), (["search", "--datetime", "yesterday"], FAILED),
-    (["sign", "https://elsewhere.example/x"], FAILED), (["serve"], FAILED), (["serve", "--data", "/tmp/x", "--web", "nonsense"], FAILED),
-    (["no-such-command"], USAGE), (["ls", "--no-such-flag"], USAGE), (["key", "create"], USAGE), (["cp", "one"], USAGE)])
+@pytest.mark.parametrize(
+    "command, status",
+    [
+        (["ls", "s3://no-such-collection-here"], NOT_FOUND),
+        (["cp", "s3://no-such-collection-here/k", "/tmp/x"], NOT_FOUND),
+        (["cp", "/no/such/file", "s3://a-collection/k"], NOT_FOUND),
+        (["account", "show", "nobody-here"], NOT_FOUND),
+        (["policy", "show", "nothing-here"], NOT_FOUND),
+        (["trace", "verify", "/no/such/file"], NOT_FOUND),
+        (["cp", "/etc", "s3://a-collection/"], FAILED),
+        (["cp", "/etc/hostname", "/tmp/there"], FAILED),
+        (["search", "--bbox", "1,2,3"], FAILED),
+        (["search", "--datetime", "yesterday"], FAILED),
+        (["sign", "https://elsewhere.example/x"], FAILED),
+        (["serve"], FAILED),
+        (["serve", "--data", "/tmp/x", "--web", "nonsense"], FAILED),
+        (["no-such-command"], USAGE),
+        (["ls", "--no-such-flag"], USAGE),
+        (["key", "create"], USAGE),
+        (["cp", "one"], USAGE),
+    ],
+)
 def test_exit_codes_tell_what_happened(any_node, command, status):
     done = any_node.cli(*command)
     assert done.returncode == status, f"{done.returncode}: {done.stderr}"
@@ -271,16 +312,35 @@ def test_help_and_version_are_on_standard_output(any_node):
     for command in (["--help"], ["cp", "--help"], ["--version"]):
         done = any_node.cli(*command)
         assert done.returncode == 0 and done.stdout.strip() and not done.stderr
-    for command in ("serve", "demo", "login", "ls", "cp", "search", "sign", "trace", "account", "key", "policy", "doctor"):
+    for command in (
+        "serve",
+        "demo",
+        "login",
+        "ls",
+        "cp",
+        "search",
+        "sign",
+        "trace",
+        "account",
+        "key",
+        "policy",
+        "doctor",
+    ):
         assert command in any_node.cli("--help").stdout
 
 
 # serve
 
+
 def serve(tmp_path, *arguments, **environment):
     return subprocess.Popen(
-        [BINARY, "serve", "--json", *map(str, arguments)], env=clean_environment() | environment, cwd=tmp_path,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        [BINARY, "serve", "--json", *map(str, arguments)],
+        env=clean_environment() | environment,
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
 
 
 def ready(process):
@@ -291,40 +351,71 @@ def ready(process):
 
 def end(process, number=signal.SIGTERM):
     process.send_signal(number)
-    process.communicate(timeout=30)
+    try:
+        process.communicate(timeout=30)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.communicate()
+        raise AssertionError(f"serve had not ended 30 s after signal {number}") from None
     return process.returncode
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_serve_ends_cleanly_and_finds_everything_again(tmp_path, number):
-    process = serve(tmp_path, "--data", tmp_path / "d", "--web", "127.0.0.1:0", "--s3", "127.0.0.1:0", MARTLET_ADMIN_PASSWORD="x" * 20)
+    process = serve(
+        tmp_path,
+        "--data",
+        tmp_path / "d",
+        "--web",
+        "127.0.0.1:0",
+        "--s3",
+        "127.0.0.1:0",
+        MARTLET_ADMIN_PASSWORD="x" * 20,
+    )
     first = ready(process)
     assert first["web"].startswith("http://127.0.0.1:") and "adminPassword" not in first
-    assert requests.get(first["web"] + "/healthz").status_code == requests.get(first["web"] + "/readyz").status_code == 200
+    assert (
+        requests.get(first["web"] + "/healthz").status_code == requests.get(first["web"] + "/readyz").status_code == 200
+    )
     assert end(process, number) == 0
     process = serve(tmp_path, "--data", tmp_path / "d", "--web", "127.0.0.1:0", "--s3", "127.0.0.1:0")
     again = ready(process)
-    login = requests.post(again["web"] + "/oidc/token", data={"grant_type": "password", "username": "admin", "password": "x" * 20})
+    login = requests.post(
+        again["web"] + "/oidc/token", data={"grant_type": "password", "username": "admin", "password": "x" * 20}
+    )
     assert login.status_code == 200, login.text
     assert end(process) == 0
 
 
 def test_settings_come_from_flags_then_environment_then_file(tmp_path):
     configuration = tmp_path / "martlet.conf"
-    configuration.write_text(f"# a node\ndata = {tmp_path}/from-file\nweb = 127.0.0.1:0\ns3 = 127.0.0.1:0\nurl = http://from.file\n")
+    configuration.write_text(
+        f"# a node\ndata = {tmp_path}/from-file\nweb = 127.0.0.1:0\ns3 = 127.0.0.1:0\nurl = http://from.file\n"
+    )
     process = serve(tmp_path, "--config", configuration)
     assert ready(process)["web"] == "http://from.file"
     end(process)
     process = serve(tmp_path, "--config", configuration, MARTLET_URL="http://from.environment")
     assert ready(process)["web"] == "http://from.environment"
     end(process)
-    process = serve(tmp_path, "--config", configuration, "--url", "http://from.flag", MARTLET_URL="http://from.environment")
+    process = serve(
+        tmp_path, "--config", configuration, "--url", "http://from.flag", MARTLET_URL="http://from.environment"
+    )
     assert ready(process)["web"] == "http://from.flag"
     end(process)
     assert (tmp_path / "from-file").is_dir()
 
 
-@pytest.mark.parametrize("line", ["nonsense", "no-such-setting = 1", "tls = maybe", "settle-seconds = soon", "metadata = mysql://x"])
+def test_a_signal_right_after_the_ready_line_ends_it_too(tmp_path):
+    for attempt in range(10):
+        process = serve(tmp_path, "--data", tmp_path / "d", "--web", "127.0.0.1:0", "--s3", "127.0.0.1:0")
+        ready(process)
+        assert end(process) == 0, attempt
+
+
+@pytest.mark.parametrize(
+    "line", ["nonsense", "no-such-setting = 1", "tls = maybe", "settle-seconds = soon", "metadata = mysql://x"]
+)
 def test_a_configuration_that_cannot_be_meant_is_told(tmp_path, line):
     configuration = tmp_path / "martlet.conf"
     configuration.write_text(f"data = {tmp_path}/d\nweb = 127.0.0.1:0\ns3 = 127.0.0.1:0\n{line}\n")
@@ -359,10 +450,27 @@ def test_the_folder_is_for_its_owner_only(any_node):
 def test_the_demo_ends_with_0_when_all_of_it_held(tmp_path):
     began = time.monotonic()
     done = subprocess.run(
-        [BINARY, "demo", "--json", "--exit", "--products", str(shared() / "products"), "--data", str(tmp_path / "data"),
-         "--web", "127.0.0.1:0", "--s3", "127.0.0.1:0"],
-        env=clean_environment() | {"HOME": str(tmp_path), "PATH": f"{pathlib.Path(sys.executable).parent}:{os.environ['PATH']}"},
-        cwd=tmp_path, capture_output=True, text=True, timeout=580)
+        [
+            BINARY,
+            "demo",
+            "--json",
+            "--exit",
+            "--products",
+            str(shared() / "products"),
+            "--data",
+            str(tmp_path / "data"),
+            "--web",
+            "127.0.0.1:0",
+            "--s3",
+            "127.0.0.1:0",
+        ],
+        env=clean_environment()
+        | {"HOME": str(tmp_path), "PATH": f"{pathlib.Path(sys.executable).parent}:{os.environ['PATH']}"},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=580,
+    )
     assert done.returncode == 0, f"after {time.monotonic() - began:.0f} s: {done.stdout}\n{done.stderr}"
     said = {}
     for line in lines(done.stdout):

@@ -24,7 +24,14 @@ SCHEMES = ["light", "dark"]
 def browser():
     options = webdriver.ChromeOptions()
     options.binary_location = "/usr/bin/chromium"
-    for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--lang=en", "--hide-scrollbars"):
+    for argument in (
+        "--headless=new",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-dev-shm-usage",
+        "--lang=en",
+        "--hide-scrollbars",
+    ):
         options.add_argument(argument)
     # The node's own authority is not in Chromium's store; whether it is right is for other tests.
     options.accept_insecure_certs = True
@@ -74,20 +81,36 @@ def logged_in(browser, node, collection):
 
 
 def look(browser, width, scheme):
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", {
-        "width": width, "height": WIDTHS[width], "deviceScaleFactor": 1, "mobile": width < 600})
-    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {
-        "features": [{"name": "prefers-color-scheme", "value": scheme}, {"name": "prefers-reduced-motion", "value": "reduce"}]})
+    browser.execute_cdp_cmd(
+        "Emulation.setDeviceMetricsOverride",
+        {"width": width, "height": WIDTHS[width], "deviceScaleFactor": 1, "mobile": width < 600},
+    )
+    browser.execute_cdp_cmd(
+        "Emulation.setEmulatedMedia",
+        {
+            "features": [
+                {"name": "prefers-color-scheme", "value": scheme},
+                {"name": "prefers-reduced-motion", "value": "reduce"},
+            ]
+        },
+    )
 
 
 def settled(browser):
     """Waits until the page, its pictures and its map have been drawn."""
-    WebDriverWait(browser, 20).until(lambda b: b.execute_script(
-        "return document.readyState === 'complete' && [...document.images].every(i => i.complete)"))
+    WebDriverWait(browser, 20).until(
+        lambda b: b.execute_script(
+            "return document.readyState === 'complete' && [...document.images].every(i => i.complete)"
+        )
+    )
 
 
 def errors(browser):
-    return [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE" and "favicon" not in entry["message"]]
+    return [
+        entry
+        for entry in browser.get_log("browser")
+        if entry["level"] == "SEVERE" and "favicon" not in entry["message"]
+    ]
 
 
 def item_path(collection, item):
@@ -95,6 +118,7 @@ def item_path(collection, item):
 
 
 # One way through it
+
 
 def test_a_person_goes_from_login_to_a_file(browser, node, collection):
     browser.delete_all_cookies()
@@ -116,11 +140,15 @@ def test_a_person_goes_from_login_to_a_file(browser, node, collection):
     text = browser.find_element(By.TAG_NAME, "main").text
     assert LANDSAT in text and "81" in text and "andsat" in text
     # Its picture is there and is one.
-    pictures = browser.execute_script("return [...document.querySelectorAll('main img')].map(i => [i.src, i.naturalWidth])")
+    pictures = browser.execute_script(
+        "return [...document.querySelectorAll('main img')].map(i => [i.src, i.naturalWidth])"
+    )
     assert any(width > 50 for _, width in pictures), pictures
     # A file opens: the link signs it when it is followed.
     links = browser.find_elements(By.CSS_SELECTOR, "main a[href*='/open?href=']")
-    wanted = next(link.get_attribute("href") for link in links if "MTL.json" in urllib.parse.unquote(link.get_attribute("href")))
+    wanted = next(
+        link.get_attribute("href") for link in links if "MTL.json" in urllib.parse.unquote(link.get_attribute("href"))
+    )
     cookies = {cookie["name"]: cookie["value"] for cookie in browser.get_cookies()}
     signed = requests.get(wanted, cookies=cookies, verify=node.verify, allow_redirects=False)
     assert signed.status_code in (302, 303, 307) and "X-Amz-Signature" in signed.headers["Location"]
@@ -156,7 +184,9 @@ def test_logging_out_ends_the_session(browser, node, collection):
     settled(browser)
     open_page(browser, node, f"/collections/{collection}")
     assert browser.find_elements(By.NAME, "password")
-    answer = requests.get(f"{node.web}/collections/{collection}", cookies=cookies, verify=node.verify, allow_redirects=False)
+    answer = requests.get(
+        f"{node.web}/collections/{collection}", cookies=cookies, verify=node.verify, allow_redirects=False
+    )
     assert answer.status_code in (302, 303, 401, 403) and LANDSAT not in answer.text
 
 
@@ -171,13 +201,19 @@ def test_after_the_login_one_is_where_one_wanted_to_be(browser, node, collection
 
 # What pages look like, everywhere
 
+
 @pytest.mark.parametrize("scheme", SCHEMES)
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("page", ["login", "home", "collection", "item", "raster", "missing"])
 def test_pages_fit_and_say_nothing_wrong(logged_in, node, collection, screenshots, page, width, scheme):
     path = {
-        "login": "/login", "home": "/", "collection": f"/collections/{collection}", "item": item_path(collection, LANDSAT),
-        "raster": item_path(collection, "RGB.byte"), "missing": "/collections/no-such-collection"}[page]
+        "login": "/login",
+        "home": "/",
+        "collection": f"/collections/{collection}",
+        "item": item_path(collection, LANDSAT),
+        "raster": item_path(collection, "RGB.byte"),
+        "missing": "/collections/no-such-collection",
+    }[page]
     look(logged_in, width, scheme)
     errors(logged_in)
     if page == "login":
@@ -189,17 +225,20 @@ def test_pages_fit_and_say_nothing_wrong(logged_in, node, collection, screenshot
     size = logged_in.execute_script("return [document.documentElement.scrollWidth, window.innerWidth]")
     assert size[0] <= size[1], f"the page is {size[0]} pixels wide in a window of {size[1]}"
     whole = logged_in.execute_script("return Math.min(4000, document.documentElement.scrollHeight)")
-    logged_in.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", {
-        "width": width, "height": max(WIDTHS[width], whole), "deviceScaleFactor": 1, "mobile": width < 600})
+    logged_in.execute_cdp_cmd(
+        "Emulation.setDeviceMetricsOverride",
+        {"width": width, "height": max(WIDTHS[width], whole), "deviceScaleFactor": 1, "mobile": width < 600},
+    )
     assert logged_in.save_screenshot(str(screenshots / f"{page}-{width}-{scheme}.png"))
     background = logged_in.execute_script("return getComputedStyle(document.body).backgroundColor")
-    numbers = [float(part) for part in background[background.index("(") + 1:-1].split(",")[:3]]
+    numbers = [float(part) for part in background[background.index("(") + 1 : -1].split(",")[:3]]
     if len(numbers) == 3 and background != "rgba(0, 0, 0, 0)":
         assert (sum(numbers) > 380) == (scheme == "light"), background
     names = logged_in.execute_script(
         "return [...document.querySelectorAll('main input:not([type=hidden]), main select, main button, main a')]"
-        ".filter(e => e.offsetParent && !(e.textContent.trim() || e.ariaLabel || e.title || (e.labels && e.labels.length) || e.querySelector('img[alt]')"
-        "|| e.getAttribute('aria-labelledby'))).map(e => e.outerHTML.slice(0, 200))")
+        ".filter(e => e.offsetParent && !(e.textContent.trim() || e.ariaLabel || e.title"
+        " || (e.labels && e.labels.length) || e.querySelector('img[alt]') || e.getAttribute('aria-labelledby'))).map(e => e.outerHTML.slice(0, 200))"
+    )
     assert not names, f"nothing says what these are: {names}"
 
 
@@ -208,14 +247,16 @@ def test_pages_load_nothing_from_elsewhere(logged_in, node, collection):
     for path in ("/", f"/collections/{collection}", item_path(collection, LANDSAT)):
         open_page(logged_in, node, path)
         settled(logged_in)
-    asked = [
-        json.loads(entry["message"])["message"] for entry in logged_in.get_log("performance")]
+    asked = [json.loads(entry["message"])["message"] for entry in logged_in.get_log("performance")]
     addresses = {
-        message["params"]["request"]["url"] for message in asked if message["method"] == "Network.requestWillBeSent"}
+        message["params"]["request"]["url"] for message in asked if message["method"] == "Network.requestWillBeSent"
+    }
     assert addresses
     elsewhere = {
-        address for address in addresses
-        if not address.startswith((node.web + "/", node.s3_url + "/", "data:", "blob:", "chrome", "about:"))}
+        address
+        for address in addresses
+        if not address.startswith((node.web + "/", node.s3_url + "/", "data:", "blob:", "chrome", "about:"))
+    }
     assert not elsewhere
 
 
@@ -232,8 +273,12 @@ def test_hostile_names_are_only_text(logged_in, node, collection):
 def test_the_login_leads_to_no_other_host(node):
     for target in ("https://evil.example/", "//evil.example/", "/\\evil.example/", "javascript:alert(1)"):
         answer = requests.post(
-            f"{node.web}/login", data={"name": "admin", "password": node.password, "next": target}, verify=node.verify,
-            headers={"Origin": node.web}, allow_redirects=False)
+            f"{node.web}/login",
+            data={"name": "admin", "password": node.password, "next": target},
+            verify=node.verify,
+            headers={"Origin": node.web},
+            allow_redirects=False,
+        )
         assert answer.status_code in (302, 303), answer.text[:200]
         assert urllib.parse.urljoin(node.web, answer.headers["Location"]).startswith(node.web + "/"), target
 
@@ -251,6 +296,11 @@ def test_a_form_of_another_site_changes_nothing(browser, node, collection):
     cookies = {cookie["name"]: cookie["value"] for cookie in browser.get_cookies()}
     for headers in ({"Origin": "https://evil.example"}, {"Sec-Fetch-Site": "cross-site"}, {}):
         answer = requests.post(
-            f"{node.web}/admin/v1/accounts", json={"name": "mallory"}, cookies=cookies, headers=headers, verify=node.verify)
+            f"{node.web}/admin/v1/accounts",
+            json={"name": "mallory"},
+            cookies=cookies,
+            headers=headers,
+            verify=node.verify,
+        )
         assert answer.status_code in (401, 403), (headers, answer.text)
     assert node.cli("account", "show", "mallory").returncode == 4

@@ -27,7 +27,7 @@ def content(seed, index):
 
 
 def put_until_killed(node, bucket, seed):
-    """Starts all PUTs, kills the node after a random number of answers, and returns the answered ones with their ETags."""
+    """Starts all PUTs, kills the node after a random number of answers, and returns the answered ones' ETags."""
     chance = random.Random(f"{seed}")
     connections = chance.randint(16, 32)
     s3 = node.s3(max_pool_connections=connections, connect_timeout=10, read_timeout=30)
@@ -62,8 +62,10 @@ def put_until_killed(node, bucket, seed):
 def check(node, bucket, seed, answered):
     s3 = node.s3(max_pool_connections=16)
     listed = {
-        found["Key"]: found for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket)
-        for found in page.get("Contents", [])}
+        found["Key"]: found
+        for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket)
+        for found in page.get("Contents", [])
+    }
 
     def wrong(index):
         key = f"{index % 10}/{index:04}"
@@ -87,8 +89,7 @@ def check(node, bucket, seed, answered):
 def blob_bytes(node):
     """Files of the blob folder, without its lock."""
     folder = node.data / "blobs"
-    return {
-        path: path.stat().st_size for path in folder.rglob("*") if path.is_file() and path.name != "lock"}
+    return {path: path.stat().st_size for path in folder.rglob("*") if path.is_file() and path.name != "lock"}
 
 
 @pytest.mark.parametrize("kind", ["sqlite-http", "postgres-https"])
@@ -113,7 +114,9 @@ def test_nothing_answered_is_lost_and_nothing_is_half_there(nodes, kind):
         deadline = time.monotonic() + SWEEP_SECONDS
         while (left := blob_bytes(node)) and time.monotonic() < deadline:
             time.sleep(0.5)
-        assert not left, f"{len(left)} blobs, {sum(left.values())} B, are left {SWEEP_SECONDS} s after the last object went"
+        assert not left, (
+            f"{len(left)} blobs, {sum(left.values())} B, are left {SWEEP_SECONDS} s after the last object went"
+        )
         node.stop()
     finally:
         node.remove()
@@ -129,7 +132,8 @@ def test_an_upload_in_parts_goes_on_after_a_crash(nodes):
 
         def put(number):
             answer = node.s3().upload_part(
-                Bucket="parts", Key="k", UploadId=upload, PartNumber=number, Body=bodies[number - 1])
+                Bucket="parts", Key="k", UploadId=upload, PartNumber=number, Body=bodies[number - 1]
+            )
             return {"PartNumber": number, "ETag": answer["ETag"]}
 
         parts = [put(1), put(2)]
@@ -137,7 +141,9 @@ def test_an_upload_in_parts_goes_on_after_a_crash(nodes):
         node.start()
         s3 = node.s3()
         listed = s3.list_parts(Bucket="parts", Key="k", UploadId=upload)["Parts"]
-        assert [(part["PartNumber"], part["ETag"]) for part in listed] == [(part["PartNumber"], part["ETag"]) for part in parts]
+        assert [(part["PartNumber"], part["ETag"]) for part in listed] == [
+            (part["PartNumber"], part["ETag"]) for part in parts
+        ]
         parts.append(put(3))
         s3.complete_multipart_upload(Bucket="parts", Key="k", UploadId=upload, MultipartUpload={"Parts": parts})
         node.kill()

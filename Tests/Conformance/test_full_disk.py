@@ -18,7 +18,8 @@ RECOVERY_SECONDS = 180
 def small_disk():
     folder = pathlib.Path(tempfile.mkdtemp(prefix="martlet-disk-"))
     mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", f"size={DISK_BYTES}", "tmpfs", str(folder)], capture_output=True, text=True)
+        ["mount", "-t", "tmpfs", "-o", f"size={DISK_BYTES}", "tmpfs", str(folder)], capture_output=True, text=True
+    )
     if mounted.returncode != 0:
         folder.rmdir()
         pytest.skip(f"a small disk needs the right to mount one: {mounted.stderr.strip()}")
@@ -58,8 +59,10 @@ def test_a_full_disk_is_told_and_outlived(nodes, small_disk, kind, size):
             assert refusal["Error"]["Code"] == "InsufficientStorage", refusal
         assert node.is_alive()
         listed = {
-            found["Key"]: found["Size"] for page in s3.get_paginator("list_objects_v2").paginate(Bucket="full")
-            for found in page.get("Contents", [])}
+            found["Key"]: found["Size"]
+            for page in s3.get_paginator("list_objects_v2").paginate(Bucket="full")
+            for found in page.get("Contents", [])
+        }
         assert listed == {key: len(body) for key, body in stored.items()}, "what was refused is not listed"
         for key, body in stored.items():
             assert s3.get_object(Bucket="full", Key=key)["Body"].read() == body, key
@@ -81,7 +84,9 @@ def test_a_full_disk_is_told_and_outlived(nodes, small_disk, kind, size):
                 break
             except ClientError as error:
                 assert error.response["Error"]["Code"] == "InsufficientStorage", error
-                assert time.monotonic() < deadline, f"no space {RECOVERY_SECONDS} s after half of the objects were deleted"
+                assert time.monotonic() < deadline, (
+                    f"no space {RECOVERY_SECONDS} s after half of the objects were deleted"
+                )
                 time.sleep(1)
         assert s3.get_object(Bucket="full", Key="again")["Body"].read() == stored[gone[0]]
         for key in set(stored) - set(gone):

@@ -42,13 +42,22 @@ def policy(node, tmp_path):
 
 
 def allow(bucket, *actions):
-    return [{"Sid": "Test", "Effect": "Allow", "Action": list(actions),
-             "Resource": [f"arn:aws:s3:::{bucket}", f"arn:aws:s3:::{bucket}/*"]}]
+    return [
+        {
+            "Sid": "Test",
+            "Effect": "Allow",
+            "Action": list(actions),
+            "Resource": [f"arn:aws:s3:::{bucket}", f"arn:aws:s3:::{bucket}/*"],
+        }
+    ]
 
 
 def token(node, user, password=PASSWORD):
     return requests.post(
-        f"{node.web}/oidc/token", data={"grant_type": "password", "username": user, "password": password}, verify=node.verify)
+        f"{node.web}/oidc/token",
+        data={"grant_type": "password", "username": user, "password": password},
+        verify=node.verify,
+    )
 
 
 def test_a_new_account_may_do_nothing_and_is_told_why(node, bucket, account):
@@ -66,11 +75,17 @@ def test_a_new_account_may_do_nothing_and_is_told_why(node, bucket, account):
 def test_a_policy_gives_exactly_what_it_says(node, s3, bucket, account, policy):
     s3.put_object(Bucket=bucket, Key="open/a", Body=b"a")
     s3.put_object(Bucket=bucket, Key="closed/b", Body=b"b")
-    policy([{"Effect": "Allow", "Action": "s3:GetObject", "Resource": f"arn:aws:s3:::{bucket}/open/*"}], f"user:{account}")
+    policy(
+        [{"Effect": "Allow", "Action": "s3:GetObject", "Resource": f"arn:aws:s3:::{bucket}/open/*"}], f"user:{account}"
+    )
     theirs = node.s3(key=node.create_key(account))
     assert theirs.get_object(Bucket=bucket, Key="open/a")["Body"].read() == b"a"
-    for call, arguments in (("get_object", {"Key": "closed/b"}), ("put_object", {"Key": "open/c", "Body": b"c"}),
-                            ("delete_object", {"Key": "open/a"}), ("list_objects_v2", {})):
+    for call, arguments in (
+        ("get_object", {"Key": "closed/b"}),
+        ("put_object", {"Key": "open/c", "Body": b"c"}),
+        ("delete_object", {"Key": "open/a"}),
+        ("list_objects_v2", {}),
+    ):
         with refused("AccessDenied", 403):
             getattr(theirs, call)(Bucket=bucket, **arguments)
     assert s3.list_objects_v2(Bucket=bucket)["KeyCount"] == 2
@@ -111,22 +126,49 @@ def test_rights_come_and_go_with_nested_groups(node, s3, bucket, account, policy
 def test_variables_and_conditions_of_a_policy_count(node, s3, bucket, account, policy):
     s3.put_object(Bucket=bucket, Key=f"home/{account}/k", Body=b"mine")
     s3.put_object(Bucket=bucket, Key="home/other/k", Body=b"other")
-    policy([{"Effect": "Allow", "Action": "s3:GetObject", "Resource": f"arn:aws:s3:::{bucket}/home/${{aws:username}}/*",
-             "Condition": {"IpAddress": {"aws:SourceIp": "127.0.0.0/8"}}}], "authenticated")
+    policy(
+        [
+            {
+                "Effect": "Allow",
+                "Action": "s3:GetObject",
+                "Resource": f"arn:aws:s3:::{bucket}/home/${{aws:username}}/*",
+                "Condition": {"IpAddress": {"aws:SourceIp": "127.0.0.0/8"}},
+            }
+        ],
+        "authenticated",
+    )
     theirs = node.s3(key=node.create_key(account))
     assert theirs.get_object(Bucket=bucket, Key=f"home/{account}/k")["Body"].read() == b"mine"
     with refused("AccessDenied", 403):
         theirs.get_object(Bucket=bucket, Key="home/other/k")
-    policy([{"Effect": "Deny", "Action": "s3:GetObject", "Resource": "*",
-             "Condition": {"IpAddress": {"aws:SourceIp": "127.0.0.0/8"}}}], f"user:{account}")
+    policy(
+        [
+            {
+                "Effect": "Deny",
+                "Action": "s3:GetObject",
+                "Resource": "*",
+                "Condition": {"IpAddress": {"aws:SourceIp": "127.0.0.0/8"}},
+            }
+        ],
+        f"user:{account}",
+    )
     with refused("AccessDenied", 403):
         theirs.get_object(Bucket=bucket, Key=f"home/{account}/k")
 
 
 @pytest.mark.parametrize(
-    "document", ["", "{", "[]", "{}", '{"Statement": 7}', '{"Version":"2012-10-17","Statement":[{"Effect":"Maybe","Action":"*","Resource":"*"}]}',
-                 '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*"}]}',
-                 '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*","Condition":{"NoSuch":{"a":"b"}}}]}'])
+    "document",
+    [
+        "",
+        "{",
+        "[]",
+        "{}",
+        '{"Statement": 7}',
+        '{"Version":"2012-10-17","Statement":[{"Effect":"Maybe","Action":"*","Resource":"*"}]}',
+        '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*"}]}',
+        '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*","Condition":{"NoSuch":{"a":"b"}}}]}',
+    ],
+)
 def test_a_policy_that_is_none_is_not_stored(node, tmp_path, document):
     file = tmp_path / "policy.json"
     file.write_text(document)
@@ -142,8 +184,11 @@ def test_a_disabled_account_is_out_within_a_second(node, s3, bucket, account, po
     bearer = token(node, account).json()["access_token"]
     userinfo = f"{node.web}/oidc/userinfo"
     signed = requests.get(
-        f"{node.web}/sign", params={"href": f"s3://{bucket}/k"}, headers={"Authorization": f"Bearer {bearer}"},
-        verify=node.verify).json()["href"]
+        f"{node.web}/sign",
+        params={"href": f"s3://{bucket}/k"},
+        headers={"Authorization": f"Bearer {bearer}"},
+        verify=node.verify,
+    ).json()["href"]
     assert theirs.get_object(Bucket=bucket, Key="k")["Body"].read() == b"x"
     assert requests.get(userinfo, headers={"Authorization": f"Bearer {bearer}"}, verify=node.verify).status_code == 200
     assert requests.get(signed, verify=node.verify).status_code == 200
@@ -191,8 +236,13 @@ def test_tokens_verify_with_the_published_keys(node, account):
         header = jwt.get_unverified_header(text)
         key = next(jwt.PyJWK(key) for key in keys if key["kid"] == header["kid"])
         claims = jwt.decode(
-            text, key, algorithms=[header["alg"]], audience=jwt.decode(text, options={"verify_signature": False})["aud"],
-            issuer=discovery["issuer"], options={"require": ["exp", "iat", "iss", "sub", "aud"]})
+            text,
+            key,
+            algorithms=[header["alg"]],
+            audience=jwt.decode(text, options={"verify_signature": False})["aud"],
+            issuer=discovery["issuer"],
+            options={"require": ["exp", "iat", "iss", "sub", "aud"]},
+        )
         assert header["alg"] in ("ES256", "RS256", "EdDSA")
         assert 0 < claims["exp"] - time.time() <= 24 * 3600
     # RFC 9068: the type says that it is an access token.
@@ -205,10 +255,15 @@ def test_forged_tokens_are_refused(node):
     head, body, signature = text.split(".")
     claims = jwt.decode(text, options={"verify_signature": False})
     forged = [
-        f"{head}.{body}.{signature[:-4]}AAAA", f"{head}.{body}.", jwt.encode(claims, None, algorithm="none"),
-        jwt.encode(claims, "secret" * 8, algorithm="HS256", headers=jwt.get_unverified_header(text) | {"alg": "HS256"})]
+        f"{head}.{body}.{signature[:-4]}AAAA",
+        f"{head}.{body}.",
+        jwt.encode(claims, None, algorithm="none"),
+        jwt.encode(claims, "secret" * 8, algorithm="HS256", headers=jwt.get_unverified_header(text) | {"alg": "HS256"}),
+    ]
     for one in forged:
-        answer = requests.get(f"{node.web}/oidc/userinfo", headers={"Authorization": f"Bearer {one}"}, verify=node.verify)
+        answer = requests.get(
+            f"{node.web}/oidc/userinfo", headers={"Authorization": f"Bearer {one}"}, verify=node.verify
+        )
         assert answer.status_code == 401, one
 
 

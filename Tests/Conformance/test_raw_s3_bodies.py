@@ -19,7 +19,8 @@ class Put:
         self.connection = Connection(node.s3_url, node.authority)
         self.path = f"/{bucket}/{key}"
         self.headers = self.signer.headers(
-            "PUT", self.path, self.connection.host, payload=payload, extra=extra, query=query)
+            "PUT", self.path, self.connection.host, payload=payload, extra=extra, query=query
+        )
 
     def send(self, body, **more):
         self.connection.head("PUT", self.path, self.headers | more)
@@ -109,13 +110,14 @@ def test_an_object_larger_than_five_gibibytes_is_refused_before_it_is_sent(node,
 
 # aws-chunked
 
+
 def streamed(node, bucket, payload, extra=None, decoded=len(BODY)):
     extra = {"content-encoding": "aws-chunked", "x-amz-decoded-content-length": str(decoded), **(extra or {})}
     return Put(node, bucket, payload, extra)
 
 
 def signed_chunks(signer, body=BODY, last=True):
-    chunks = [signer.chunk(body[at:at + CHUNK]) for at in range(0, len(body), CHUNK)]
+    chunks = [signer.chunk(body[at : at + CHUNK]) for at in range(0, len(body), CHUNK)]
     return b"".join(chunks) + (signer.chunk(b"") if last else b"")
 
 
@@ -136,10 +138,10 @@ def test_signed_chunks_are_taken(request, node, s3, bucket):
 @pytest.mark.parametrize("at", [0, 1, 3, 4], ids=["first", "second", "last with data", "final"])
 def test_a_chunk_with_a_wrong_signature_is_refused(node, bucket, at):
     put = streamed(node, bucket, STREAMING)
-    pieces = [BODY[start:start + CHUNK] for start in range(0, len(BODY), CHUNK)] + [b""]
+    pieces = [BODY[start : start + CHUNK] for start in range(0, len(BODY), CHUNK)] + [b""]
     chunks = [put.signer.chunk(piece) for piece in pieces]
     mark = chunks[at].index(b"chunk-signature=") + len(b"chunk-signature=")
-    chunks[at] = chunks[at][:mark] + b"0" * 64 + chunks[at][mark + 64:]
+    chunks[at] = chunks[at][:mark] + b"0" * 64 + chunks[at][mark + 64 :]
     answer = send_chunked(put, b"".join(chunks)).answer()
     assert (answer.status, answer.code) == (403, "SignatureDoesNotMatch")
 
@@ -154,8 +156,8 @@ def test_a_chunk_with_other_data_is_refused(node, bucket):
 
 def test_chunks_in_another_order_are_refused(node, bucket):
     put = streamed(node, bucket, STREAMING)
-    first, second = put.signer.chunk(BODY[:CHUNK]), put.signer.chunk(BODY[CHUNK:2 * CHUNK])
-    rest = signed_chunks(put.signer, BODY[2 * CHUNK:])
+    first, second = put.signer.chunk(BODY[:CHUNK]), put.signer.chunk(BODY[CHUNK : 2 * CHUNK])
+    rest = signed_chunks(put.signer, BODY[2 * CHUNK :])
     answer = send_chunked(put, second + first + rest).answer()
     assert (answer.status, answer.code) == (403, "SignatureDoesNotMatch")
 
@@ -171,12 +173,23 @@ def test_chunks_of_another_length_than_declared_are_refused(node, bucket, decode
     put = streamed(node, bucket, STREAMING, decoded=decoded)
     answer = send_chunked(put, signed_chunks(put.signer)).answer()
     assert (answer.status, answer.code) in [
-        (400, "IncompleteBody"), (400, "InvalidRequest"), (400, "EntityTooLarge")], answer
+        (400, "IncompleteBody"),
+        (400, "InvalidRequest"),
+        (400, "EntityTooLarge"),
+    ], answer
 
 
 @pytest.mark.parametrize(
-    "data", [b"zz\r\n", b"10000000000000000;chunk-signature=" + b"0" * 64 + b"\r\n", b"-1\r\n", b"5;" + b"x" * 100_000, b"\r\n\r\n",
-             b"0" * 10_000 + b"5\r\nhello\r\n0\r\n\r\n"])
+    "data",
+    [
+        b"zz\r\n",
+        b"10000000000000000;chunk-signature=" + b"0" * 64 + b"\r\n",
+        b"-1\r\n",
+        b"5;" + b"x" * 100_000,
+        b"\r\n\r\n",
+        b"0" * 10_000 + b"5\r\nhello\r\n0\r\n\r\n",
+    ],
+)
 def test_framing_that_is_none_is_refused(node, bucket, data):
     put = streamed(node, bucket, STREAMING, decoded=5)
     answer = send_chunked(put, data).answer()
@@ -206,7 +219,7 @@ def test_a_signed_trailer_with_a_wrong_signature_is_refused(node, bucket):
 
 
 def unsigned_body(trailer):
-    chunks = [unsigned_chunk(BODY[at:at + CHUNK]) for at in range(0, len(BODY), CHUNK)]
+    chunks = [unsigned_chunk(BODY[at : at + CHUNK]) for at in range(0, len(BODY), CHUNK)]
     return b"".join(chunks) + b"0\r\n" + trailer + b"\r\n"
 
 
@@ -220,9 +233,14 @@ def test_an_unsigned_trailer_is_taken(request, node, s3, bucket):
 
 @pytest.mark.parametrize(
     "trailer, code",
-    [(b"x-amz-checksum-crc32:%s\r\n" % crc32(b"other").encode(), "BadDigest"), (b"x-amz-checksum-crc32:!!\r\n", "BadDigest"),
-     (b"x-amz-checksum-crc32c:AAAAAA==\r\n", "InvalidRequest"), (b"", "InvalidRequest")],
-    ids=["of something else", "no base64", "of another algorithm", "left out"])
+    [
+        (b"x-amz-checksum-crc32:%s\r\n" % crc32(b"other").encode(), "BadDigest"),
+        (b"x-amz-checksum-crc32:!!\r\n", "BadDigest"),
+        (b"x-amz-checksum-crc32c:AAAAAA==\r\n", "InvalidRequest"),
+        (b"", "InvalidRequest"),
+    ],
+    ids=["of something else", "no base64", "of another algorithm", "left out"],
+)
 def test_a_trailer_that_is_not_what_was_announced_is_refused(node, bucket, trailer, code):
     put = streamed(node, bucket, UNSIGNED_TRAILER, TRAILER)
     answer = send_chunked(put, unsigned_body(trailer)).answer()
@@ -238,6 +256,7 @@ def test_a_flood_of_trailers_is_refused(node, bucket):
 
 
 # Connections that are used again
+
 
 def test_a_client_that_waits_for_100_and_is_refused_can_go_on(node, s3, bucket):
     """A client that was refused instead of told to continue may keep its body to itself (RFC 9110 §10.1.1).
@@ -278,7 +297,9 @@ def test_two_requests_sent_at_once_are_answered_in_order(request, node, s3, buck
     path = f"/{bucket}/k"
     with Connection(node.s3_url, node.authority) as connection:
         for method in ("GET", "HEAD"):
-            connection.head(method, path, Signer(*node.access_key()).headers(method, path, connection.host, payload=EMPTY))
+            connection.head(
+                method, path, Signer(*node.access_key()).headers(method, path, connection.host, payload=EMPTY)
+            )
         first, second = connection.answer(), connection.answer("HEAD")
     assert (first.status, first.body) == (200, b"body")
     assert (second.status, second.headers["content-length"]) == (200, "4")

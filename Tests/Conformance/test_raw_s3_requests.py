@@ -10,13 +10,14 @@ from sigv4 import EMPTY, UNSIGNED, Signer
 
 
 def ask(node, method, target, body=b"", extra=None, signer=None, sent=None, unsigned=(), payload=None):
-    """Signs and sends; `sent` overrides headers after signing, `unsigned` names headers to leave out of the signature."""
+    """Signs and sends; `sent` overrides headers after signing, `unsigned` names headers that are not signed."""
     path, _, query = target.partition("?")
     pairs = [tuple(pair.partition("=")[::2]) for pair in query.split("&")] if query else []
     signer = signer or Signer(*node.access_key())
     with Connection(node.s3_url, node.authority) as connection:
         headers = signer.headers(
-            method, path, connection.host, pairs, payload or (UNSIGNED if body else EMPTY), extra, unsigned)
+            method, path, connection.host, pairs, payload or (UNSIGNED if body else EMPTY), extra, unsigned
+        )
         if body or method in ("PUT", "POST"):
             headers["content-length"] = len(body)
         connection.head(method, target, headers | (sent or {}))
@@ -42,6 +43,7 @@ def nothing_is_left(node, s3, bucket):
 
 # Keys
 
+
 @pytest.mark.parametrize("key", ["a%00b", "%00", "%ff", "%c3%28", "%ed%a0%80", "%", "%zz"])
 def test_a_key_that_is_no_text_is_refused(node, bucket, key):
     answer = ask(node, "PUT", f"/{bucket}/{key}", b"x")
@@ -54,7 +56,9 @@ def test_a_key_longer_than_1024_bytes_is_refused(node, bucket, key):
     assert (answer.status, answer.code) == (400, "KeyTooLongError")
 
 
-@pytest.mark.parametrize("key", ["..", "../x", "a/../../x", "a/..", "./x", ".", "%2e%2e/x", "a/%2E%2E/%2e%2e/etc/passwd"])
+@pytest.mark.parametrize(
+    "key", ["..", "../x", "a/../../x", "a/..", "./x", ".", "%2e%2e/x", "a/%2E%2E/%2e%2e/etc/passwd"]
+)
 def test_a_key_with_dots_never_leaves_its_bucket(node, s3, bucket, key):
     """Refused, or a key like any other; never another object, another bucket or a file."""
     answer = ask(node, "PUT", f"/{bucket}/{key}", b"dots")
@@ -78,6 +82,7 @@ def test_a_key_of_empty_segments_is_its_own(node, s3, bucket):
 
 # Documents
 
+
 def delete(node, bucket, document):
     return ask(node, "POST", f"/{bucket}?delete=", document)
 
@@ -85,18 +90,47 @@ def delete(node, bucket, document):
 BOMB = (
     b'<?xml version="1.0"?><!DOCTYPE d [<!ENTITY a0 "aaaaaaaaaa">'
     + b"".join(b'<!ENTITY a%d "%s">' % (n, b"&a%d;" % (n - 1) * 10) for n in range(1, 12))
-    + b"]><Delete><Object><Key>&a11;</Key></Object></Delete>")
+    + b"]><Delete><Object><Key>&a11;</Key></Object></Delete>"
+)
 OUTSIDE = (
     b'<?xml version="1.0"?><!DOCTYPE d [<!ENTITY x SYSTEM "file:///etc/passwd">]>'
-    b"<Delete><Object><Key>&x;</Key></Object></Delete>")
+    b"<Delete><Object><Key>&x;</Key></Object></Delete>"
+)
 
 
 @pytest.mark.parametrize(
     "document",
-    [BOMB, OUTSIDE, b"", b"<", b"<Delete>", b"<Delete/>", b"<Other/>", b"{}", b"\xff\xfe\x00", b"<a>" * 100_000,
-     b"<Delete><Object><Key>kept</Key></Object>", b"<Delete><Object></Object></Delete>",
-     b"<Delete " + b" ".join(b'a%d="x"' % n for n in range(50_000)) + b"/>"],
-    ids=["bomb", "outside", "empty", "<", "open", "no object", "other", "json", "binary", "deep", "cut off", "no key", "attributes"])
+    [
+        BOMB,
+        OUTSIDE,
+        b"",
+        b"<",
+        b"<Delete>",
+        b"<Delete/>",
+        b"<Other/>",
+        b"{}",
+        b"\xff\xfe\x00",
+        b"<a>" * 100_000,
+        b"<Delete><Object><Key>kept</Key></Object>",
+        b"<Delete><Object></Object></Delete>",
+        b"<Delete " + b" ".join(b'a%d="x"' % n for n in range(50_000)) + b"/>",
+    ],
+    ids=[
+        "bomb",
+        "outside",
+        "empty",
+        "<",
+        "open",
+        "no object",
+        "other",
+        "json",
+        "binary",
+        "deep",
+        "cut off",
+        "no key",
+        "attributes",
+    ],
+)
 def test_a_document_that_is_none_is_malformed(node, bucket, document):
     answer = delete(node, bucket, document)
     assert answer.status == 400 and answer.code in ("MalformedXML", "EntityTooLarge", "MissingRequestBodyError"), answer
@@ -119,9 +153,13 @@ def test_a_document_of_nine_mebibytes_is_refused(node, s3, bucket, size):
 
 @pytest.mark.parametrize(
     "document",
-    [BOMB.replace(b"Delete", b"CompleteMultipartUpload"), b"<CompleteMultipartUpload><Part/></CompleteMultipartUpload>",
-     b"<CompleteMultipartUpload><Part><PartNumber>x</PartNumber><ETag>e</ETag></Part></CompleteMultipartUpload>",
-     b"<CompleteMultipartUpload><Part><PartNumber>99999999999999999999</PartNumber><ETag>e</ETag></Part></CompleteMultipartUpload>"])
+    [
+        BOMB.replace(b"Delete", b"CompleteMultipartUpload"),
+        b"<CompleteMultipartUpload><Part/></CompleteMultipartUpload>",
+        b"<CompleteMultipartUpload><Part><PartNumber>x</PartNumber><ETag>e</ETag></Part></CompleteMultipartUpload>",
+        b"<CompleteMultipartUpload><Part><PartNumber>99999999999999999999</PartNumber><ETag>e</ETag></Part></CompleteMultipartUpload>",
+    ],
+)
 def test_a_list_of_parts_that_is_none_is_malformed(node, s3, bucket, document):
     upload = s3.create_multipart_upload(Bucket=bucket, Key="k")["UploadId"]
     try:
@@ -132,6 +170,7 @@ def test_a_list_of_parts_that_is_none_is_malformed(node, s3, bucket, document):
 
 
 # Sub-resources: none falls through into the operation of the bare address
+
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "POST", "GET"])
 @pytest.mark.parametrize("name", ["torrent", "unknown", "analytics", "inventory", "intelligent-tiering", "select"])
@@ -148,7 +187,9 @@ def test_an_unknown_sub_resource_of_a_bucket_is_not_implemented(node, bucket, me
         assert (answer.status, answer.code) == (501, "NotImplemented"), target
 
 
-@pytest.mark.parametrize("name", ["website", "lifecycle", "cors", "policy", "versioning", "acl", "tagging", "encryption"])
+@pytest.mark.parametrize(
+    "name", ["website", "lifecycle", "cors", "policy", "versioning", "acl", "tagging", "encryption"]
+)
 def test_a_configuration_is_never_taken_for_a_new_bucket(node, name):
     answer = ask(node, "PUT", f"/conf-no-such-bucket?{name}=", b"<x/>")
     assert (answer.status, answer.code) in [(501, "NotImplemented"), (404, "NoSuchBucket")], answer
@@ -161,6 +202,7 @@ def test_an_unknown_method_is_not_allowed(node, bucket):
 
 
 # Signatures
+
 
 def test_a_presigned_address_that_expired_is_refused(node, bucket):
     signer = Signer(*node.access_key(), now=datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(hours=2))
@@ -195,8 +237,18 @@ def test_one_request_has_one_signature(node, bucket):
 
 @pytest.mark.parametrize(
     "value",
-    ["", "AWS4-HMAC-SHA256", "AWS4-HMAC-SHA256 Credential=", "AWS4-HMAC-SHA256 Credential=a/b/c, SignedHeaders=, Signature=",
-     "AWS AKID:signature", "Basic YTpi", "Bearer nonsense", "AWS4-HMAC-SHA512 x", "AWS4-HMAC-SHA256 " + "x," * 3000])
+    [
+        "",
+        "AWS4-HMAC-SHA256",
+        "AWS4-HMAC-SHA256 Credential=",
+        "AWS4-HMAC-SHA256 Credential=a/b/c, SignedHeaders=, Signature=",
+        "AWS AKID:signature",
+        "Basic YTpi",
+        "Bearer nonsense",
+        "AWS4-HMAC-SHA512 x",
+        "AWS4-HMAC-SHA256 " + "x," * 3000,
+    ],
+)
 def test_an_authorization_that_is_none_is_refused(node, bucket, value):
     answer = ask(node, "GET", f"/{bucket}/kept", sent={"authorization": value})
     assert answer.status in (400, 401, 403), answer
@@ -209,19 +261,24 @@ def test_a_date_that_is_none_is_refused(node, bucket, date):
     assert answer.status in (400, 403), answer
 
 
-@pytest.mark.parametrize("query", ["X-Amz-Expires=-1", "X-Amz-Expires=abc", "X-Amz-Expires=99999999999999999999", "X-Amz-Date=x"])
+@pytest.mark.parametrize(
+    "query", ["X-Amz-Expires=-1", "X-Amz-Expires=abc", "X-Amz-Expires=99999999999999999999", "X-Amz-Date=x"]
+)
 def test_a_presigned_address_with_a_value_that_is_none_is_refused(node, bucket, query):
     signer = Signer(*node.access_key())
     path = f"/{bucket}/kept"
     with Connection(node.s3_url, node.authority) as connection:
         name = query.split("=")[0]
-        pairs = [pair for pair in signer.query("GET", path, connection.host).split("&") if not pair.startswith(name + "=")]
+        pairs = [
+            pair for pair in signer.query("GET", path, connection.host).split("&") if not pair.startswith(name + "=")
+        ]
         connection.head("GET", f"{path}?{'&'.join([*pairs, query])}", {"host": connection.host})
         answer = connection.answer()
     assert answer.status in (400, 403), answer
 
 
 # Connections
+
 
 def test_a_flood_of_headers_is_refused(node):
     with Connection(node.s3_url, node.authority) as connection:
@@ -248,9 +305,21 @@ def test_a_line_without_end_is_refused(node):
 
 
 @pytest.mark.parametrize(
-    "text", [b"\r\n\r\n", b"GET\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
-             b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", b"GET / HTTP/1.1\r\nHost : a\r\n\r\n", b"GET / HTTP/1.1\r\nTransfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n0\r\n\r\n",
-             b"GET / HTTP/1.1\r\n\x00: x\r\n\r\n", b"GET http://other/ HTTP/1.1\r\nHost: x\r\n\r\n", b"GET // HTTP/1.0\r\n\r\n"])
+    "text",
+    [
+        b"\r\n\r\n",
+        b"GET\r\n\r\n",
+        b"GET / HTTP/9.9\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost : a\r\n\r\n",
+        b"GET / HTTP/1.1\r\nTransfer-Encoding: chunked\r\nContent-Length: 3\r\n\r\n0\r\n\r\n",
+        b"GET / HTTP/1.1\r\n\x00: x\r\n\r\n",
+        b"GET http://other/ HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET // HTTP/1.0\r\n\r\n",
+    ],
+)
 def test_what_is_not_http_is_refused(node, text):
     with Connection(node.s3_url, node.authority) as connection:
         connection.socket.settimeout(5)

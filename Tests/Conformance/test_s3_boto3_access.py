@@ -47,10 +47,11 @@ def test_a_presigned_put_stores(node, s3, signer, bucket):
 def test_a_presigned_address_is_for_its_method_and_key_only(node, s3, signer, stored):
     url = signer.generate_presigned_url("get_object", Params=stored, ExpiresIn=60)
     for answer in (
-            requests.put(url, data=b"x", verify=node.verify),
-            requests.delete(url, verify=node.verify),
-            requests.get(url.replace(".tif", ".tiff"), verify=node.verify),
-            requests.get(url + "&response-content-type=text/html", verify=node.verify)):
+        requests.put(url, data=b"x", verify=node.verify),
+        requests.delete(url, verify=node.verify),
+        requests.get(url.replace(".tif", ".tiff"), verify=node.verify),
+        requests.get(url + "&response-content-type=text/html", verify=node.verify),
+    ):
         assert (answer.status_code, code_of(answer)) == (403, "SignatureDoesNotMatch"), answer.url
     assert s3.get_object(**stored)["Body"].read() == b"body"
 
@@ -81,9 +82,14 @@ def test_an_address_signed_with_the_old_scheme_is_told_which_one_is_right(node, 
 def test_nobody_may_do_anything(node, bucket, stored):
     nobody = node.s3(key=("", ""), signature_version=UNSIGNED)
     for call, arguments in [
-            ("list_buckets", {}), ("list_objects_v2", {"Bucket": bucket}), ("get_object", stored),
-            ("put_object", {**stored, "Body": b"x"}), ("delete_object", stored), ("create_bucket", {"Bucket": "by-nobody"}),
-            ("create_multipart_upload", {"Bucket": bucket, "Key": "k"})]:
+        ("list_buckets", {}),
+        ("list_objects_v2", {"Bucket": bucket}),
+        ("get_object", stored),
+        ("put_object", {**stored, "Body": b"x"}),
+        ("delete_object", stored),
+        ("create_bucket", {"Bucket": "by-nobody"}),
+        ("create_multipart_upload", {"Bucket": bucket, "Key": "k"}),
+    ]:
         with refused("AccessDenied", 403):
             getattr(nobody, call)(**arguments)
     assert node.s3().get_object(**stored)["Body"].read() == b"body"
@@ -126,8 +132,10 @@ def clock(monkeypatch):
     def turn(minutes):
         for module in (botocore.auth, botocore.crt.auth):
             monkeypatch.setattr(
-                module, "get_current_datetime",
-                lambda *arguments, **options: real(*arguments, **options) + datetime.timedelta(minutes=minutes))
+                module,
+                "get_current_datetime",
+                lambda *arguments, **options: real(*arguments, **options) + datetime.timedelta(minutes=minutes),
+            )
 
     return turn
 

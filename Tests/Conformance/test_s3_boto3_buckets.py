@@ -45,7 +45,9 @@ def test_an_object_of_a_bucket_that_is_not_there_is_no_such_bucket(s3):
         s3.get_object(Bucket="absent-" + secrets.token_hex(6), Key="k")
 
 
-@pytest.mark.parametrize("name", ["ab", "Upper-case", "under_score", "-dash-first", "dot..dot", "192.168.5.4", "a" * 64])
+@pytest.mark.parametrize(
+    "name", ["ab", "Upper-case", "under_score", "-dash-first", "dot..dot", "192.168.5.4", "a" * 64]
+)
 def test_a_name_that_s3_does_not_allow_is_refused(s3, name):
     # botocore has its own opinion of names, which would keep the request from being sent.
     s3.meta.events.unregister("before-parameter-build.s3.CreateBucket", validate_bucket_name)
@@ -70,8 +72,13 @@ def test_the_acl_names_the_owner_with_full_control(s3, bucket):
 
 @pytest.mark.parametrize(
     "call, code",
-    [("get_bucket_policy", "NoSuchBucketPolicy"), ("get_bucket_cors", "NoSuchCORSConfiguration"),
-     ("get_bucket_lifecycle_configuration", "NoSuchLifecycleConfiguration"), ("get_bucket_tagging", "NoSuchTagSet")])
+    [
+        ("get_bucket_policy", "NoSuchBucketPolicy"),
+        ("get_bucket_cors", "NoSuchCORSConfiguration"),
+        ("get_bucket_lifecycle_configuration", "NoSuchLifecycleConfiguration"),
+        ("get_bucket_tagging", "NoSuchTagSet"),
+    ],
+)
 def test_a_configuration_that_is_not_set_is_not_found(s3, bucket, call, code):
     with refused(code, 404):
         getattr(s3, call)(Bucket=bucket)
@@ -103,7 +110,8 @@ def _restore(s3, bucket):
 
 
 @pytest.mark.parametrize(
-    "call", [_put_website, _put_lifecycle, _put_request_payment, _get_torrent, _delete_website, _restore])
+    "call", [_put_website, _put_lifecycle, _put_request_payment, _get_torrent, _delete_website, _restore]
+)
 def test_what_is_not_implemented_says_so_and_changes_nothing(s3, bucket, call):
     s3.put_object(Bucket=bucket, Key="k", Body=b"kept")
     with refused("NotImplemented", 501):

@@ -51,7 +51,10 @@ def test_a_checksum_that_the_sdk_computes_is_kept(s3, bucket, algorithm, size):
 @pytest.mark.parametrize("algorithm", COMPUTE)
 def test_a_checksum_given_ahead_is_kept(s3, bucket, algorithm):
     given = {"Checksum" + algorithm: checksum(algorithm, b"body")}
-    assert s3.put_object(Bucket=bucket, Key="k", Body=b"body", **given)["Checksum" + algorithm] == given["Checksum" + algorithm]
+    assert (
+        s3.put_object(Bucket=bucket, Key="k", Body=b"body", **given)["Checksum" + algorithm]
+        == given["Checksum" + algorithm]
+    )
 
 
 @pytest.mark.parametrize("algorithm", COMPUTE)
@@ -60,7 +63,9 @@ def test_a_wrong_checksum_is_a_bad_digest_and_nothing_changes(s3, bucket, algori
     with refused("BadDigest", 400):
         s3.put_object(Bucket=bucket, Key="k", Body=b"after", **{"Checksum" + algorithm: checksum(algorithm, b"other")})
     with refused("BadDigest", 400):
-        s3.put_object(Bucket=bucket, Key="new", Body=b"after", **{"Checksum" + algorithm: checksum(algorithm, b"other")})
+        s3.put_object(
+            Bucket=bucket, Key="new", Body=b"after", **{"Checksum" + algorithm: checksum(algorithm, b"other")}
+        )
     assert s3.get_object(Bucket=bucket, Key="k")["Body"].read() == b"before"
     assert s3.list_objects_v2(Bucket=bucket)["KeyCount"] == 1
 

@@ -9,10 +9,33 @@ from errors import refused
 
 # 2,500 keys in folders, with everything in them that listings get wrong.
 STRANGE = [
-    "a b/one", "a+b/one", "a%20b/one", "a%2Fb", "a//b", "a//c/d", "//lead", "ä/ö", "日本/語", "🛰/sat", "z&<>\"'/x", "~", "-", "_",
-    "UPPER", "lower", "dot.", "tab\there", "new\nline", "\u00e9", "e\u0301", "\uffee", "\U00010000"]
+    "a b/one",
+    "a+b/one",
+    "a%20b/one",
+    "a%2Fb",
+    "a//b",
+    "a//c/d",
+    "//lead",
+    "ä/ö",
+    "日本/語",
+    "🛰/sat",
+    "z&<>\"'/x",
+    "~",
+    "-",
+    "_",
+    "UPPER",
+    "lower",
+    "dot.",
+    "tab\there",
+    "new\nline",
+    "\u00e9",
+    "e\u0301",
+    "\uffee",
+    "\U00010000",
+]
 KEYS = sorted(
-    STRANGE + [f"d{number % 50:02}/f{number:05}" for number in range(2500 - len(STRANGE))], key=lambda key: key.encode())
+    STRANGE + [f"d{number % 50:02}/f{number:05}" for number in range(2500 - len(STRANGE))], key=lambda key: key.encode()
+)
 
 
 @pytest.fixture(scope="module")
@@ -35,9 +58,9 @@ def expected(prefix="", delimiter=None):
     keys, prefixes = [], []
     for key in KEYS:
         if key.startswith(prefix):
-            rest = key[len(prefix):]
+            rest = key[len(prefix) :]
             if delimiter and delimiter in rest:
-                common = prefix + rest[:rest.index(delimiter) + len(delimiter)]
+                common = prefix + rest[: rest.index(delimiter) + len(delimiter)]
                 if common not in prefixes:
                     prefixes.append(common)
             else:
@@ -61,8 +84,23 @@ def test_all_keys_are_listed_once_in_order(s3, listed, call, size):
 
 
 CASES = [
-    ("", "/"), ("d", "/"), ("d0", "/"), ("d00/", "/"), ("a", "/"), ("a//", "/"), ("/", "/"), ("a b/", None), ("a+", "/"),
-    ("a%", None), ("日", "/"), ("absent", "/"), ("", "//"), ("d", "f"), ("", "0"), ("d01/f", None)]
+    ("", "/"),
+    ("d", "/"),
+    ("d0", "/"),
+    ("d00/", "/"),
+    ("a", "/"),
+    ("a//", "/"),
+    ("/", "/"),
+    ("a b/", None),
+    ("a+", "/"),
+    ("a%", None),
+    ("日", "/"),
+    ("absent", "/"),
+    ("", "//"),
+    ("d", "f"),
+    ("", "0"),
+    ("d01/f", None),
+]
 
 
 @pytest.mark.parametrize("call", ["list_objects", "list_objects_v2"])
@@ -129,6 +167,7 @@ def test_without_url_encoding_keys_come_as_they_are(node, listed):
 
 
 # Deleting many
+
 
 def test_a_thousand_are_deleted_in_silence(node, bucket):
     s3 = node.s3(max_pool_connections=16)

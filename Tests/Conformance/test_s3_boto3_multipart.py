@@ -23,7 +23,8 @@ def put(s3, bucket, upload, number, body, key="k", **options):
 
 def complete(s3, bucket, upload, parts, key="k", **options):
     return s3.complete_multipart_upload(
-        Bucket=bucket, Key=key, UploadId=upload, MultipartUpload={"Parts": parts}, **options)
+        Bucket=bucket, Key=key, UploadId=upload, MultipartUpload={"Parts": parts}, **options
+    )
 
 
 def etag_of(bodies):
@@ -66,7 +67,8 @@ def test_parts_are_listed_in_pages(s3, bucket):
         put(s3, bucket, upload, number, body)
     listed = []
     for page in s3.get_paginator("list_parts").paginate(
-            Bucket=bucket, Key="k", UploadId=upload, PaginationConfig={"PageSize": 2}):
+        Bucket=bucket, Key="k", UploadId=upload, PaginationConfig={"PageSize": 2}
+    ):
         assert len(page["Parts"]) <= 2
         listed += [(part["PartNumber"], part["Size"], part["ETag"]) for part in page["Parts"]]
     assert listed == [(n, len(body), f'"{hashlib.md5(body).hexdigest()}"') for n, body in bodies.items()]
@@ -88,7 +90,9 @@ def test_uploads_are_listed_in_pages_and_by_prefix(s3, bucket):
 def test_an_aborted_upload_is_gone(s3, bucket):
     upload = start(s3, bucket)
     part = put(s3, bucket, upload, 1, b"x")
-    assert s3.abort_multipart_upload(Bucket=bucket, Key="k", UploadId=upload)["ResponseMetadata"]["HTTPStatusCode"] == 204
+    assert (
+        s3.abort_multipart_upload(Bucket=bucket, Key="k", UploadId=upload)["ResponseMetadata"]["HTTPStatusCode"] == 204
+    )
     with refused("NoSuchUpload", 404):
         put(s3, bucket, upload, 2, b"x")
     with refused("NoSuchUpload", 404):
@@ -188,7 +192,8 @@ def test_the_checksum_of_the_whole_is_of_its_kind(s3, bucket, algorithm, kind):
     parts = []
     for number, body in enumerate(bodies, 1):
         answer = s3.upload_part(
-            Bucket=bucket, Key="k", UploadId=upload, PartNumber=number, Body=body, ChecksumAlgorithm=algorithm)
+            Bucket=bucket, Key="k", UploadId=upload, PartNumber=number, Body=body, ChecksumAlgorithm=algorithm
+        )
         assert answer[name] == checksum(algorithm, body)
         parts.append({"PartNumber": number, "ETag": answer["ETag"], name: answer[name]})
     if kind == "FULL_OBJECT":
@@ -205,7 +210,8 @@ def test_the_checksum_of_the_whole_is_of_its_kind(s3, bucket, algorithm, kind):
 def test_a_wrong_checksum_of_the_whole_is_refused(s3, bucket):
     upload = start(s3, bucket, ChecksumAlgorithm="CRC32", ChecksumType="FULL_OBJECT")
     answer = s3.upload_part(
-        Bucket=bucket, Key="k", UploadId=upload, PartNumber=1, Body=b"body", ChecksumAlgorithm="CRC32")
+        Bucket=bucket, Key="k", UploadId=upload, PartNumber=1, Body=b"body", ChecksumAlgorithm="CRC32"
+    )
     part = {"PartNumber": 1, "ETag": answer["ETag"], "ChecksumCRC32": answer["ChecksumCRC32"]}
     with refused("BadDigest", 400):
         complete(s3, bucket, upload, [part], ChecksumCRC32=checksum("CRC32", b"other"), ChecksumType="FULL_OBJECT")

@@ -45,8 +45,26 @@ def test_a_deleted_object_is_gone_and_deleting_it_again_is_no_error(s3, bucket):
 
 
 KEYS = [
-    "a b", "a+b", "a%20b", "100%", "a//b", "/a", "a/", "ümläut/日本語", "🛰.tif", "a&b=c?d#e", "quote\"'<>&", "a;b,c:d@e!f$g*h(i)",
-    "~tilde-_.", "x" * 1024, "é" * 512, "\u0301combining", "e\u0301", "\u00e9", "tab\tnewline\n"]
+    "a b",
+    "a+b",
+    "a%20b",
+    "100%",
+    "a//b",
+    "/a",
+    "a/",
+    "ümläut/日本語",
+    "🛰.tif",
+    "a&b=c?d#e",
+    "quote\"'<>&",
+    "a;b,c:d@e!f$g*h(i)",
+    "~tilde-_.",
+    "x" * 1024,
+    "é" * 512,
+    "\u0301combining",
+    "e\u0301",
+    "\u00e9",
+    "tab\tnewline\n",
+]
 
 
 @pytest.mark.parametrize("key", KEYS, ids=lambda key: ascii(key[:20]))
@@ -60,10 +78,17 @@ def test_a_key_of_any_characters_is_its_own_object(s3, bucket, key):
 
 # Headers and metadata
 
+
 def test_metadata_comes_back_as_it_was_given(s3, bucket):
     given = {
-        "plain": "value", "Mixed-Case": "Kept Value", "empty": "", "inner": "a  b",
-        "marks": "=,;\"'()[]{}<>@:/?#%+&*!^|~`", "digits": "0123", "dash-ed": "-"}
+        "plain": "value",
+        "Mixed-Case": "Kept Value",
+        "empty": "",
+        "inner": "a  b",
+        "marks": "=,;\"'()[]{}<>@:/?#%+&*!^|~`",
+        "digits": "0123",
+        "dash-ed": "-",
+    }
     s3.put_object(Bucket=bucket, Key="k", Body=b"", Metadata=given)
     expected = {name.lower(): value for name, value in given.items()}
     assert s3.head_object(Bucket=bucket, Key="k")["Metadata"] == expected
@@ -82,8 +107,12 @@ def test_two_kibibytes_of_metadata_are_the_most(s3, bucket):
 def test_system_headers_come_back(s3, bucket):
     expires = datetime.datetime(2030, 1, 2, 3, 4, 5, tzinfo=datetime.timezone.utc)
     given = dict(
-        CacheControl="max-age=60", ContentDisposition='attachment; filename="a.tif"', ContentEncoding="gzip",
-        ContentLanguage="de", ContentType="image/tiff; application=geotiff")
+        CacheControl="max-age=60",
+        ContentDisposition='attachment; filename="a.tif"',
+        ContentEncoding="gzip",
+        ContentLanguage="de",
+        ContentType="image/tiff; application=geotiff",
+    )
     s3.put_object(Bucket=bucket, Key="k", Body=b"x", Expires=expires, **given)
     head = s3.head_object(Bucket=bucket, Key="k")
     # `aws-chunked`, by which a body travels over TLS, is no part of the object's own encoding.
@@ -94,13 +123,22 @@ def test_system_headers_come_back(s3, bucket):
 def test_a_get_can_choose_the_headers_of_its_answer(s3, bucket):
     s3.put_object(Bucket=bucket, Key="k", Body=b"x", ContentType="text/plain")
     got = s3.get_object(
-        Bucket=bucket, Key="k", ResponseContentType="application/x-test", ResponseContentDisposition="inline",
-        ResponseCacheControl="no-store")
-    assert (got["ContentType"], got["ContentDisposition"], got["CacheControl"]) == ("application/x-test", "inline", "no-store")
+        Bucket=bucket,
+        Key="k",
+        ResponseContentType="application/x-test",
+        ResponseContentDisposition="inline",
+        ResponseCacheControl="no-store",
+    )
+    assert (got["ContentType"], got["ContentDisposition"], got["CacheControl"]) == (
+        "application/x-test",
+        "inline",
+        "no-store",
+    )
     assert s3.head_object(Bucket=bucket, Key="k")["ContentType"] == "text/plain"
 
 
 # Copies
+
 
 def test_a_copy_keeps_content_and_metadata(s3, bucket):
     body = os.urandom(300_000)
@@ -115,8 +153,13 @@ def test_a_copy_keeps_content_and_metadata(s3, bucket):
 def test_a_copy_can_replace_metadata_also_onto_itself(s3, bucket):
     s3.put_object(Bucket=bucket, Key="k", Body=b"body", Metadata={"old": "1"}, ContentType="text/plain")
     s3.copy_object(
-        Bucket=bucket, Key="k", CopySource={"Bucket": bucket, "Key": "k"}, MetadataDirective="REPLACE",
-        Metadata={"new": "2"}, ContentType="text/csv")
+        Bucket=bucket,
+        Key="k",
+        CopySource={"Bucket": bucket, "Key": "k"},
+        MetadataDirective="REPLACE",
+        Metadata={"new": "2"},
+        ContentType="text/csv",
+    )
     got = s3.get_object(Bucket=bucket, Key="k")
     assert (got["Body"].read(), got["Metadata"], got["ContentType"]) == (b"body", {"new": "2"}, "text/csv")
 
@@ -156,15 +199,23 @@ def ranged(s3, bucket):
 
 @pytest.mark.parametrize(
     "asked, first, last",
-    [("bytes=0-0", 0, 0), ("bytes=0-4", 0, 4), ("bytes=65535-65536", 65535, 65536), ("bytes=1000-", 1000, len(BODY) - 1),
-     ("bytes=-5", len(BODY) - 5, len(BODY) - 1), (f"bytes=-{len(BODY) * 2}", 0, len(BODY) - 1),
-     (f"bytes=10-{len(BODY) * 2}", 10, len(BODY) - 1), (f"bytes={len(BODY) - 1}-", len(BODY) - 1, len(BODY) - 1)])
+    [
+        ("bytes=0-0", 0, 0),
+        ("bytes=0-4", 0, 4),
+        ("bytes=65535-65536", 65535, 65536),
+        ("bytes=1000-", 1000, len(BODY) - 1),
+        ("bytes=-5", len(BODY) - 5, len(BODY) - 1),
+        (f"bytes=-{len(BODY) * 2}", 0, len(BODY) - 1),
+        (f"bytes=10-{len(BODY) * 2}", 10, len(BODY) - 1),
+        (f"bytes={len(BODY) - 1}-", len(BODY) - 1, len(BODY) - 1),
+    ],
+)
 def test_a_range_is_exactly_its_bytes(s3, ranged, asked, first, last):
     got = s3.get_object(Bucket=ranged, Key="k", Range=asked)
     assert got["ResponseMetadata"]["HTTPStatusCode"] == 206
     assert got["ContentRange"] == f"bytes {first}-{last}/{len(BODY)}"
     assert got["ContentLength"] == last - first + 1
-    assert got["Body"].read() == BODY[first:last + 1]
+    assert got["Body"].read() == BODY[first : last + 1]
 
 
 @pytest.mark.parametrize("asked", [f"bytes={len(BODY)}-", f"bytes={len(BODY) + 10}-{len(BODY) + 20}", "bytes=-0"])
@@ -188,16 +239,27 @@ def test_a_range_that_is_none_is_ignored(s3, ranged, asked):
 
 # Preconditions
 
+
 def test_preconditions_of_a_get(s3, bucket):
     etag = s3.put_object(Bucket=bucket, Key="k", Body=b"x")["ETag"]
     now = datetime.datetime.now(datetime.timezone.utc)
     hour = datetime.timedelta(hours=1)
-    for fits in (dict(IfMatch=etag), dict(IfMatch=etag.strip('"')), dict(IfMatch="*"), dict(IfNoneMatch='"other"'),
-                 dict(IfModifiedSince=now - hour), dict(IfUnmodifiedSince=now + hour)):
+    for fits in (
+        dict(IfMatch=etag),
+        dict(IfMatch=etag.strip('"')),
+        dict(IfMatch="*"),
+        dict(IfNoneMatch='"other"'),
+        dict(IfModifiedSince=now - hour),
+        dict(IfUnmodifiedSince=now + hour),
+    ):
         assert s3.get_object(Bucket=bucket, Key="k", **fits)["Body"].read() == b"x", fits
     changed_at = s3.head_object(Bucket=bucket, Key="k")["LastModified"]
-    for unchanged in (dict(IfNoneMatch=etag), dict(IfNoneMatch=etag.strip('"')), dict(IfNoneMatch="*"),
-                      dict(IfModifiedSince=changed_at)):
+    for unchanged in (
+        dict(IfNoneMatch=etag),
+        dict(IfNoneMatch=etag.strip('"')),
+        dict(IfNoneMatch="*"),
+        dict(IfModifiedSince=changed_at),
+    ):
         with refused("304", 304):
             s3.get_object(Bucket=bucket, Key="k", **unchanged)
     for changed in (dict(IfMatch='"other"'), dict(IfUnmodifiedSince=now - hour)):

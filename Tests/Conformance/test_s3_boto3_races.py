@@ -23,7 +23,9 @@ def _race(node, write):
 def test_one_of_many_creators_wins(node, s3, bucket):
     for round_number in range(5):
         key = f"k{round_number}"
-        results = _race(node, lambda s3, n: s3.put_object(Bucket=bucket, Key=key, Body=str(n).encode(), IfNoneMatch="*"))
+        results = _race(
+            node, lambda s3, n: s3.put_object(Bucket=bucket, Key=key, Body=str(n).encode(), IfNoneMatch="*")
+        )
         winners = [number for number, result in results if result == 200]
         assert len(winners) == 1, results
         # S3 lets a server answer the losers of a race with 409 as well.

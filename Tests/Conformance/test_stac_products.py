@@ -50,9 +50,17 @@ def test_a_sentinel_2_level_2a_product_across_the_antimeridian(node, http, colle
     item = describe(node, http, collection, LEVEL_2A)
     properties = item["properties"]
     expected = {
-        "platform": "sentinel-2a", "constellation": "sentinel-2", "instruments": ["msi"],
-        "processing:level": "L2A", "sat:relative_orbit": 29, "sat:orbit_state": "descending", "grid:code": "MGRS-01KAB",
-        "proj:code": "EPSG:32701", "s2:product_type": "S2MSI2A", "s2:processing_baseline": "05.09"}
+        "platform": "sentinel-2a",
+        "constellation": "sentinel-2",
+        "instruments": ["msi"],
+        "processing:level": "L2A",
+        "sat:relative_orbit": 29,
+        "sat:orbit_state": "descending",
+        "grid:code": "MGRS-01KAB",
+        "proj:code": "EPSG:32701",
+        "s2:product_type": "S2MSI2A",
+        "s2:processing_baseline": "05.09",
+    }
     assert {name: properties.get(name) for name in expected} == expected
     assert math.isclose(properties["eo:cloud_cover"], 59.050727, abs_tol=1e-4)
     assert properties["datetime"].startswith("2023-08-21T22:19:41.024")
@@ -70,8 +78,13 @@ def test_a_sentinel_2_level_1c_product(node, http, collection):
     upload(node.s3(), collection, shared() / "products" / f"{LEVEL_1C}.SAFE", f"2021/09/08/{LEVEL_1C}.SAFE")
     item = describe(node, http, collection, LEVEL_1C)
     expected = {
-        "platform": "sentinel-2a", "processing:level": "L1C", "sat:relative_orbit": 133, "grid:code": "MGRS-46RER",
-        "s2:product_type": "S2MSI1C", "proj:code": "EPSG:32646"}
+        "platform": "sentinel-2a",
+        "processing:level": "L1C",
+        "sat:relative_orbit": 133,
+        "grid:code": "MGRS-46RER",
+        "s2:product_type": "S2MSI1C",
+        "proj:code": "EPSG:32646",
+    }
     assert {name: item["properties"].get(name) for name in expected} == expected
     assert math.isclose(item["properties"]["eo:cloud_cover"], 88.2972, abs_tol=1e-4)
     assert item["geometry"]["type"] == "Polygon"
@@ -83,9 +96,16 @@ def test_a_landsat_scene_by_its_own_metadata(node, http, collection):
     files = upload(node.s3(), collection, folder, LANDSAT, leave_out=[f"{LANDSAT}_SR_stac.json"])
     item = describe(node, http, collection, LANDSAT)
     expected = {
-        "platform": "landsat-8", "instruments": ["oli", "tirs"], "landsat:wrs_path": "008", "landsat:wrs_row": "059",
-        "landsat:scene_id": "LC80080592019335LGN00", "landsat:collection_category": "T1", "eo:cloud_cover": 81.02,
-        "proj:code": "EPSG:32618", "sci:doi": "10.5066/P9OGBGM6"}
+        "platform": "landsat-8",
+        "instruments": ["oli", "tirs"],
+        "landsat:wrs_path": "008",
+        "landsat:wrs_row": "059",
+        "landsat:scene_id": "LC80080592019335LGN00",
+        "landsat:collection_category": "T1",
+        "eo:cloud_cover": 81.02,
+        "proj:code": "EPSG:32618",
+        "sci:doi": "10.5066/P9OGBGM6",
+    }
     assert {name: item["properties"].get(name) for name in expected} == expected
     assert item["properties"]["datetime"].startswith("2019-12-01T15:13:51.86")
     assert math.isclose(item["properties"]["view:sun_elevation"], 57.08727307, abs_tol=1e-6)
@@ -99,9 +119,18 @@ def test_a_landsat_scene_by_its_own_metadata(node, http, collection):
 def test_a_scene_with_an_item_of_an_early_stac_version_still_becomes_a_valid_item(node, http, collection):
     upload(node.s3(), collection, shared() / "products" / LANDSAT, f"early/{LANDSAT}")
     item = wait_for(
-        "the item", lambda: next((
-            item for item in http.get(f"{node.web}/stac/collections/{collection}/items", params={"limit": 100}).json()["features"]
-            if any(f"/early/{LANDSAT}/" in asset["href"] for asset in item["assets"].values())), None))
+        "the item",
+        lambda: next(
+            (
+                item
+                for item in http.get(f"{node.web}/stac/collections/{collection}/items", params={"limit": 100}).json()[
+                    "features"
+                ]
+                if any(f"/early/{LANDSAT}/" in asset["href"] for asset in item["assets"].values())
+            ),
+            None,
+        ),
+    )
     validate(item)
     assert item["properties"]["eo:cloud_cover"] == 81.02
 
@@ -149,11 +178,21 @@ def test_a_geotiff_with_damaged_pixels_is_an_item_of_what_its_header_tells(node,
 
 
 @pytest.mark.parametrize(
-    "name, body", [("empty.tif", b""), ("short.tif", b"II*\0"), ("none.tif", b"not a TIFF at all"),
-                   ("loop.tif", b"II*\0\x08\0\0\0\0\0\x08\0\0\0"), ("bomb.xml", b"<a>" * 100_000), ("MTD_MSIL2A.xml", b"<x/>"),
-                   ("X_MTL.txt", b"GROUP = "), ("X_MTL.json", b"{"), ("item.json", b'{"type":"Feature","stac_version":"1.0.0"}'),
-                   ("item2.json", b'{"type":"Feature","stac_version":"1.0.0","id":7,"geometry":[[[[' + b"[" * 5000),
-                   ("item3.json", b"\xff\xfe")])
+    "name, body",
+    [
+        ("empty.tif", b""),
+        ("short.tif", b"II*\0"),
+        ("none.tif", b"not a TIFF at all"),
+        ("loop.tif", b"II*\0\x08\0\0\0\0\0\x08\0\0\0"),
+        ("bomb.xml", b"<a>" * 100_000),
+        ("MTD_MSIL2A.xml", b"<x/>"),
+        ("X_MTL.txt", b"GROUP = "),
+        ("X_MTL.json", b"{"),
+        ("item.json", b'{"type":"Feature","stac_version":"1.0.0"}'),
+        ("item2.json", b'{"type":"Feature","stac_version":"1.0.0","id":7,"geometry":[[[[' + b"[" * 5000),
+        ("item3.json", b"\xff\xfe"),
+    ],
+)
 def test_a_file_that_is_not_what_it_is_called_is_an_item_too(node, http, collection, name, body):
     folder = "odd-" + name.replace(".", "-")
     node.s3().put_object(Bucket=collection, Key=f"{folder}/{name}", Body=body)

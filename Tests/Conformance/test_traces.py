@@ -52,11 +52,14 @@ def test_a_trace_names_every_file_with_its_digest(product):
     assert (trace["event"], trace["hash_algorithm"]) == ("CREATE", "BLAKE3")
     assert trace["product"]["name"] == f"{LEVEL_2A}.SAFE"
     assert trace["product"]["size"] == sum(path.stat().st_size for path in files.values())
-    expected = {
-        name: blake3.blake3(path.read_bytes()).hexdigest() for name, path in files.items()}
-    found = {content["path"].removeprefix(f"{LEVEL_2A}.SAFE/"): content["hash"] for content in trace["product"]["contents"]}
+    expected = {name: blake3.blake3(path.read_bytes()).hexdigest() for name, path in files.items()}
+    found = {
+        content["path"].removeprefix(f"{LEVEL_2A}.SAFE/"): content["hash"] for content in trace["product"]["contents"]
+    }
     assert found == expected
-    age = datetime.datetime.now(datetime.timezone.utc) - datetime.datetime.fromisoformat(trace["timestamp"].replace("Z", "+00:00"))
+    age = datetime.datetime.now(datetime.timezone.utc) - datetime.datetime.fromisoformat(
+        trace["timestamp"].replace("Z", "+00:00")
+    )
     assert datetime.timedelta(0) <= age < datetime.timedelta(minutes=30)
 
 
@@ -83,7 +86,8 @@ def test_the_signature_of_a_trace_verifies(node, product):
     said = json.loads(message)
     assert list(said) == ["contents", "hash", "name", "size", "event"]
     assert {name: value for name, value in said.items() if name != "event"} == {
-        name: value for name, value in trace["product"].items() if value is not None}
+        name: value for name, value in trace["product"].items() if value is not None
+    }
     assert said["event"] == trace["event"]
     assert json.dumps(said, separators=(",", ":"), ensure_ascii=False).encode() == message
     time = datetime.datetime.fromisoformat(trace["timestamp"].replace("Z", "+00:00"))
@@ -165,14 +169,30 @@ def test_a_trace_is_found_by_the_hash_of_any_file(node, http, product):
 def test_the_tile_of_what_is_not_there_yet_is_not_found(node, http, product):
     log = Log(node, http)
     size = log.checkpoint()[1]
-    for path in ("tile/0/999", "tile/0/x999/999", "tile/63/000", "tile/entries/999.p/1", "tile/0/../../x", "tile/0/000.p/0",
-                 f"tile/0/{tlog.tile_name(size // 256, 256)}", "tile/x/000", "nothing"):
+    for path in (
+        "tile/0/999",
+        "tile/0/x999/999",
+        "tile/63/000",
+        "tile/entries/999.p/1",
+        "tile/0/../../x",
+        "tile/0/000.p/0",
+        f"tile/0/{tlog.tile_name(size // 256, 256)}",
+        "tile/x/000",
+        "nothing",
+    ):
         assert http.get(log.base + path).status_code in (400, 404), path
 
 
-@pytest.mark.parametrize("path, statuses", [
-    ("not-a-uuid", [422]), ("7374c9be-84c5-4ea4-8b2b-b1e9b1a539d7", [404]), ("hash/xyz", [422]),
-    ("hash/" + "0" * 64, [200, 404]), ("name/nothing-of-this-name", [200, 404])])
+@pytest.mark.parametrize(
+    "path, statuses",
+    [
+        ("not-a-uuid", [422]),
+        ("7374c9be-84c5-4ea4-8b2b-b1e9b1a539d7", [404]),
+        ("hash/xyz", [422]),
+        ("hash/" + "0" * 64, [200, 404]),
+        ("name/nothing-of-this-name", [200, 404]),
+    ],
+)
 def test_what_is_not_there_is_told_as_the_service_tells_it(node, http, path, statuses):
     answer = http.get(f"{node.web}/traces/api/v1/traces/{path}")
     assert answer.status_code in statuses, answer.text
@@ -180,6 +200,7 @@ def test_what_is_not_there_is_told_as_the_service_tells_it(node, http, path, sta
 
 
 # martlet trace verify
+
 
 def verify(node, path):
     done = node.cli("trace", "verify", path, "--json")
@@ -220,6 +241,10 @@ def test_a_changed_product_is_traced_again(node, http, collection):
     s3.put_object(Bucket=collection, Key="twice.bin", Body=b"first")
     first = wait_for_trace(http, node, "twice.bin")
     s3.put_object(Bucket=collection, Key="twice.bin", Body=b"second")
-    found = wait_for("the second trace", lambda: (lambda all: all if len(all) > 1 else None)(traces(http, node, "twice.bin")))
-    assert {trace["product"]["hash"] for trace in found} == {blake3.blake3(body).hexdigest() for body in (b"first", b"second")}
+    found = wait_for(
+        "the second trace", lambda: (lambda all: all if len(all) > 1 else None)(traces(http, node, "twice.bin"))
+    )
+    assert {trace["product"]["hash"] for trace in found} == {
+        blake3.blake3(body).hexdigest() for body in (b"first", b"second")
+    }
     assert first["id"] in [trace["id"] for trace in found]

@@ -92,8 +92,8 @@ def entries(fetch, size):
     for data, width in tiles(fetch, size, "entries"):
         at, count = 0, 0
         while at < len(data):
-            length = int.from_bytes(data[at:at + 2], "big")
-            found.append(data[at + 2:at + 2 + length])
+            length = int.from_bytes(data[at : at + 2], "big")
+            found.append(data[at + 2 : at + 2 + length])
             at += 2 + length
             count += 1
         assert count == width and at == len(data)
@@ -104,7 +104,7 @@ def hashes(fetch, size):
     found = []
     for data, width in tiles(fetch, size, "0"):
         assert len(data) == 32 * width
-        found += [data[at:at + 32] for at in range(0, len(data), 32)]
+        found += [data[at : at + 32] for at in range(0, len(data), 32)]
     return found
 
 

@@ -129,7 +129,7 @@ import Wire
             let words = [
                 "api", "v1", "traces", "name", "hash", "proof", "entry", "log", "tile", "entries", "0", "000", "000.p",
                 "1", "64",
-                "x000", trace.id.text, digest(1), "%00", "%2F", "..", "é", "status", "checkpoint",
+                "x000", trace.id.text, digest(1), "%2F", "..", "é", "status", "checkpoint",
                 "999999999999999999999",
             ]
             for _ in 0..<1500 {

@@ -1,6 +1,6 @@
 extension WorldOutline {
-    /// See ``WorldOutline``. As a literal: SwiftPM's embedded resources are arrays of numbers, of which the compiler needs
-    /// seconds for one of this size.
+    /// See ``WorldOutline``. As a literal: SwiftPM's embedded resources are arrays of numbers, of which the compiler
+    /// needs seconds for one of this size.
     static let json: StaticString = #"""
         {"land":[[1786,-166,8,2,6,3,0,-5,-13,-4],[1787,711,13,4,0,-7,-11,0],[-176,147,4,2,5,7,2,5,0,6,2,5,2,9,-3,15,1,5,
         -2,5,-6,4,1,9,4,3,3,5,0,3,3,7,6,7,3,1,3,6,0,5,4,7,6,3,7,10,5,4,9,2,13,9,8,8,-2,13,5,14,6,6,18,9,10,17,7,0,6,-5,

@@ -35,7 +35,10 @@ package struct ProductPath: Sendable, Hashable {
     /// `scene.json`.
     private static func stem(_ name: String) -> String {
         var stem = name[...]
-        for ending in [".aux.xml", ".json", ".geojson", ".tif", ".tiff", ".tfw", ".jp2", ".xml", ".nc", ".png", ".jpg", ".jpeg", ".zip", ".md5"]
+        for ending in [
+            ".aux.xml", ".json", ".geojson", ".tif", ".tiff", ".tfw", ".jp2", ".xml", ".nc", ".png", ".jpg", ".jpeg",
+            ".zip", ".md5",
+        ]
         where stem.lowercased().hasSuffix(ending) && stem.count > ending.count {
             stem = stem.dropLast(ending.count)
         }
@@ -57,9 +60,9 @@ package struct ProductPath: Sendable, Hashable {
         return String(path.split(separator: "/").last ?? path)
     }
 
-    /// The id that its Item gets where none is given: the name of a package folder, which is unique by the mission's own
-    /// rules; otherwise the whole path with `_` for `/`. Not always one that an Item can have, nor always unique: see
-    /// the Cataloguer.
+    /// The id that its Item gets where none is given: the name of a package folder, which is unique by the mission's
+    /// own rules; otherwise the whole path with `_` for `/`. Not always one that an Item can have, nor always unique:
+    /// see the Cataloguer.
     package var itemID: String {
         let path = String(text.dropLast())
         for ending in Self.packages where path.hasSuffix(ending) { return String(name.dropLast(ending.count)) }

@@ -56,7 +56,8 @@ package final class Products: Sendable {
                     SET changed_tid = excluded.changed_tid, changed_at = excluded.changed_at
                     WHERE excluded.changed_tid > products.changed_tid
                     """,
-                    .init(change.collection), .init(change.path.text), .init(change.tid), .init(change.time.microseconds))
+                    .init(change.collection), .init(change.path.text), .init(change.tid),
+                    .init(change.time.microseconds))
             }
         }
     }
@@ -88,7 +89,8 @@ package final class Products: Sendable {
                 .init(collection), .init(path.text)
             ) { row in
                 PendingProduct(
-                    collection: collection, path: path, changed: Timestamp(microseconds: row.int(0)), changedTID: row.int(1))
+                    collection: collection, path: path, changed: Timestamp(microseconds: row.int(0)),
+                    changedTID: row.int(1))
             }
         }
     }
@@ -100,15 +102,19 @@ package final class Products: Sendable {
 
     /// Notes that a product is described as it was at its last change. If it changed again meanwhile, it goes on
     /// waiting.
-    package func complete(_ product: PendingProduct, collection name: String, by actor: String, isRemoved: Bool) async throws {
+    package func complete(_ product: PendingProduct, collection name: String, by actor: String, isRemoved: Bool)
+        async throws
+    {
         try await journal.write { transaction, events in
             let changed = try transaction.execute(
                 "UPDATE products SET completed_tid = ? WHERE collection = ? AND path = ? AND completed_tid < ?",
-                .init(product.changedTID), .init(product.collection), .init(product.path.text), .init(product.changedTID))
+                .init(product.changedTID), .init(product.collection), .init(product.path.text),
+                .init(product.changedTID))
             guard changed > 0 else { return }
             if isRemoved {
                 try transaction.run(
-                    "DELETE FROM products WHERE collection = ? AND path = ? AND changed_tid = ?", .init(product.collection),
+                    "DELETE FROM products WHERE collection = ? AND path = ? AND changed_tid = ?",
+                    .init(product.collection),
                     .init(product.path.text), .init(product.changedTID))
             }
             events.record(

@@ -133,6 +133,7 @@ extension Objects {
             throw ObjectsError(.invalidPartNumber, "a part's number is 1 to \(Limits.partsMax), not \(number)")
         }
         try expectations.checkLength()
+        try checkRoom()
         let collection = try await collection(name)
         var expectations = expectations
         if expectations.checksum == nil, let checksum = upload.checksum {

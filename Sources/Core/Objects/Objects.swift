@@ -13,12 +13,30 @@ package final class Objects: Sendable {
     package let blobs: any BlobStore
     let keyring: Keyring
     let pool: NIOThreadPool
+    private let reserve: DiskReserve
     let collectionCache = RecentReads<Collection>()
 
-    package init(journal: Journal, blobs: any BlobStore, master: MasterKey, pool: NIOThreadPool) {
+    /// - Parameters:
+    ///   - pool: for digests and ciphers of bulk data.
+    ///   - reserve: of the disks that this node's data are on.
+    package init(
+        journal: Journal, blobs: any BlobStore, master: MasterKey, pool: NIOThreadPool, reserve: DiskReserve = DiskReserve([])
+    ) {
         self.journal = journal
         self.blobs = blobs
         self.pool = pool
+        self.reserve = reserve
         keyring = Keyring(journal: journal, master: master)
+    }
+
+    /// Refuses new bytes while there is still room for what deletes.
+    ///
+    /// - Throws: ``ObjectsError`` `.storageFull`.
+    func checkRoom() throws {
+        do {
+            try reserve.check()
+        } catch {
+            throw ObjectsError(.storageFull, "the store is full: nothing was stored")
+        }
     }
 }

@@ -28,6 +28,7 @@ extension Objects {
     ) async throws -> ObjectVersion {
         if !isSystem { try Self.check(key: key, description) }
         try expectations.checkLength()
+        try checkRoom()
         let collection = try await collection(name)
         let id = VersionID()
         var intake = try Intake(

@@ -13,16 +13,20 @@ extension CertificateAuthority {
     ///   - hosts: DNS names (also `*.` before one) and IP literals, 1 to 100: all that clients may have in their URLs.
     ///   - days: 1 to 3653 from now; it ends with the authority's own time at the latest.
     /// - Throws: `.invalidParameter` for a host, count of days or clock that cannot be, `.expired` if the authority is.
-    package func issueServer(hosts: [String], days: Int, now: Timestamp = .now) throws(CertificatesError) -> IssuedCertificate {
+    package func issueServer(hosts: [String], days: Int, now: Timestamp = .now) throws(CertificatesError)
+        -> IssuedCertificate
+    {
         guard let first = hosts.first, hosts.count <= Self.hostsMax else {
-            throw CertificatesError(.invalidParameter, "a server's certificate has 1 to \(Self.hostsMax) hosts, not \(hosts.count)")
+            throw CertificatesError(
+                .invalidParameter, "a server's certificate has 1 to \(Self.hostsMax) hosts, not \(hosts.count)")
         }
         var names: [GeneralName] = []
         for host in hosts {
             let name = try HostName.generalName(host)
             if !names.contains(name) { names.append(name) }
         }
-        // Clients look at the alternative names alone, which must be critical where the subject is empty (RFC 5280 §4.2.1.6).
+        // Clients look at the alternative names alone, which must be critical where the subject is empty (RFC 5280
+        // §4.2.1.6).
         let hasSubject = first.unicodeScalars.count <= 64
         let subject = hasSubject ? try Self.commonName(first) : DistinguishedName()
         let alternatives = SubjectAlternativeNames(names)
@@ -64,11 +68,13 @@ extension CertificateAuthority {
             return try Certificate(
                 version: .v3, serialNumber: Self.randomSerial(), publicKey: publicKey,
                 notValidBefore: leaf.fromDate, notValidAfter: leaf.untilDate, issuer: self.subject, subject: subject,
-                signatureAlgorithm: .ecdsaWithSHA256, extensions: extensions, issuerPrivateKey: Certificate.PrivateKey(privateKey))
+                signatureAlgorithm: .ecdsaWithSHA256, extensions: extensions,
+                issuerPrivateKey: Certificate.PrivateKey(privateKey))
         }
         let (der, pem) = try CertificateChain.serialized(certificate)
         return IssuedCertificate(
-            key: Array(key.rawRepresentation), keyPEM: key.pemRepresentation + "\n", certificate: der, certificatePEM: pem,
+            key: Array(key.rawRepresentation), keyPEM: key.pemRepresentation + "\n", certificate: der,
+            certificatePEM: pem,
             expires: leaf.until)
     }
 }

@@ -43,8 +43,8 @@ package struct CertificateAuthority: Sendable, CustomStringConvertible, CustomRe
 
     /// An authority that was kept: its key (32 bytes, as `key` gave them) and its certificate in DER.
     ///
-    /// - Throws: `.malformed` if one cannot be read, `.keyMismatch` if they do not belong together, `.notAuthority` if the
-    ///   certificate may not issue others. An authority that has expired is opened, but issues nothing.
+    /// - Throws: `.malformed` if one cannot be read, `.keyMismatch` if they do not belong together, `.notAuthority` if
+    ///   the certificate may not issue others. An authority that has expired is opened, but issues nothing.
     package init(key: [UInt8], certificate der: [UInt8]) throws(CertificatesError) {
         guard let privateKey = try? P256.Signing.PrivateKey(rawRepresentation: key) else {
             throw CertificatesError(.malformed, "the authority's key must be a P-256 scalar of 32 bytes")
@@ -64,7 +64,8 @@ package struct CertificateAuthority: Sendable, CustomStringConvertible, CustomRe
         expires = validity.until
         privateKey = key
         subject = certificate.subject
-        keyIdentifier = (try? certificate.extensions.subjectKeyIdentifier) ?? SubjectKeyIdentifier(hash: certificate.publicKey)
+        keyIdentifier =
+            (try? certificate.extensions.subjectKeyIdentifier) ?? SubjectKeyIdentifier(hash: certificate.publicKey)
     }
 
     /// The private key: the 32 bytes of its scalar, to be kept sealed.
@@ -77,16 +78,19 @@ package struct CertificateAuthority: Sendable, CustomStringConvertible, CustomRe
     static func commonName(_ name: String) throws(CertificatesError) -> DistinguishedName {
         guard (1...64).contains(name.unicodeScalars.count), name.unicodeScalars.allSatisfy({ $0.value >= 0x20 }) else {
             throw CertificatesError(
-                .invalidParameter, "a common name has 1 to 64 characters without control characters: \(HostName.quoted(name))")
+                .invalidParameter,
+                "a common name has 1 to 64 characters without control characters: \(HostName.quoted(name))")
         }
         return try building { () throws in try DistinguishedName { CommonName(name) } }
     }
 
-    /// 128 random bits (RFC 5280 §4.1.2.2 asks for a positive number of at most 20 bytes; CAs use at least 64 random bits).
+    /// 128 random bits (RFC 5280 §4.1.2.2 asks for a positive number of at most 20 bytes; CAs use at least 64 random
+    /// bits).
     static func randomSerial() -> Certificate.SerialNumber {
         var generator = SystemRandomNumberGenerator()
         // The first byte keeps its lowest bit, so that the number is never 0 and always as long.
-        return Certificate.SerialNumber(bytes: (0..<16).map { .random(in: 0 ... .max, using: &generator) | ($0 == 0 ? 1 : 0) })
+        return Certificate.SerialNumber(
+            bytes: (0..<16).map { .random(in: 0 ... .max, using: &generator) | ($0 == 0 ? 1 : 0) })
     }
 
     /// What the encoder of certificates throws, as an error of ours. Values were checked before, so it does not happen.

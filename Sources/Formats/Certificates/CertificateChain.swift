@@ -18,9 +18,9 @@ package struct CertificateChain: Sendable {
     package static let countMax = 10
     package static let lengthMax = 1 << 20
 
-    /// Reads a chain in PEM, as web servers take it, and checks that it can be used with the key: that the key is the end
-    /// certificate's and that each certificate issued the one before it. Whether it is valid now, and trusted, is left
-    /// to the caller: an expired certificate is still worth saying so.
+    /// Reads a chain in PEM, as web servers take it, and checks that it can be used with the key: that the key is the
+    /// end certificate's and that each certificate issued the one before it. Whether it is valid now, and trusted, is
+    /// left to the caller: an expired certificate is still worth saying so.
     ///
     /// - Parameters:
     ///   - chainPEM: the end certificate first; at most 10 certificates and 1 MiB. Other PEM blocks are refused.
@@ -30,25 +30,31 @@ package struct CertificateChain: Sendable {
         let key = try Self.key(pem: keyPEM)
         let documents = try Self.documents(chainPEM, what: "the certificate")
         guard documents.count <= countMax else {
-            throw CertificatesError(.malformed, "the chain has \(documents.count) certificates; at most \(countMax) are read")
+            throw CertificatesError(
+                .malformed, "the chain has \(documents.count) certificates; at most \(countMax) are read")
         }
         var certificates: [Certificate] = []
         for document in documents {
             guard document.discriminator == "CERTIFICATE" else {
                 throw CertificatesError(
-                    .malformed, "the chain holds a \(HostName.quoted(document.discriminator)); only CERTIFICATE belongs there")
+                    .malformed,
+                    "the chain holds a \(HostName.quoted(document.discriminator)); only CERTIFICATE belongs there")
             }
             certificates.append(try certificate(der: document.derBytes))
         }
-        guard let end = certificates.first else { throw CertificatesError(.malformed, "there is no certificate in the chain") }
+        guard let end = certificates.first else {
+            throw CertificatesError(.malformed, "there is no certificate in the chain")
+        }
         guard end.publicKey == key.publicKey else {
-            throw CertificatesError(.keyMismatch, "the key is not the one that the certificate of \(end.subject) is for")
+            throw CertificatesError(
+                .keyMismatch, "the key is not the one that the certificate of \(end.subject) is for")
         }
         for (issued, issuer) in zip(certificates, certificates.dropFirst())
         where issued.issuer != issuer.subject || !issuer.publicKey.isValidSignature(issued.signature, for: issued) {
             throw CertificatesError(
                 .brokenChain,
-                "\(issuer.subject) did not issue the certificate of \(issued.subject), which stands before it in the chain")
+                "\(issuer.subject) did not issue the certificate of \(issued.subject), which is before it in the chain"
+            )
         }
         let validities = certificates.map { Validity(from: $0.notValidBefore, until: $0.notValidAfter) }
         return CertificateChain(
@@ -64,11 +70,13 @@ package struct CertificateChain: Sendable {
             throw CertificatesError(.malformed, "there is no private key in the text")
         }
         guard document.discriminator != "ENCRYPTED PRIVATE KEY" else {
-            throw CertificatesError(.malformed, "the key is encrypted with a passphrase; give it without one (openssl pkey)")
+            throw CertificatesError(
+                .malformed, "the key is encrypted with a passphrase; give it without one (openssl pkey)")
         }
         // The reader's own error is left out: it might show what it read.
         guard let key = try? Certificate.PrivateKey(pemDocument: document) else {
-            throw CertificatesError(.malformed, "the key is not a private key of RSA, P-256, P-384, P-521 or Ed25519 that can be read")
+            throw CertificatesError(
+                .malformed, "the key is not a private key of RSA, P-256, P-384, P-521 or Ed25519 that can be read")
         }
         return key
     }

@@ -4,14 +4,15 @@ import X509
 
 /// What a client compares with the host it meant to reach: a DNS name or an IP address.
 enum HostName {
-    /// The entry of the subject's alternative names (RFC 5280 §4.2.1.6) for `host`: a DNS name, also `*.` before one, or
-    /// an IPv4 or IPv6 literal, with or without brackets.
+    /// The entry of the subject's alternative names (RFC 5280 §4.2.1.6) for `host`: a DNS name, also `*.` before one,
+    /// or an IPv4 or IPv6 literal, with or without brackets.
     static func generalName(_ host: String) throws(CertificatesError) -> GeneralName {
         if let address = address(host) { return .ipAddress(ASN1OctetString(contentBytes: address[...])) }
         guard isName(host) else {
             throw CertificatesError(
                 .invalidParameter,
-                "\(quoted(host)) is neither a DNS name (letters, digits, hyphens and dots; xn-- for others) nor an IP address")
+                "\(quoted(host)) is neither a DNS name (letters, digits, - and dots; xn-- for others) nor an IP address"
+            )
         }
         return .dnsName(host.lowercased())
     }
@@ -23,7 +24,9 @@ enum HostName {
         if inet_pton(AF_INET, text, &four) == 1 { return withUnsafeBytes(of: four) { Array($0) } }
         let isBracketed = text.hasPrefix("[") && text.hasSuffix("]") && text.utf8.count > 2
         var six = in6_addr()
-        guard inet_pton(AF_INET6, isBracketed ? String(text.dropFirst().dropLast()) : text, &six) == 1 else { return nil }
+        guard inet_pton(AF_INET6, isBracketed ? String(text.dropFirst().dropLast()) : text, &six) == 1 else {
+            return nil
+        }
         return withUnsafeBytes(of: six) { Array($0) }
     }
 
@@ -45,6 +48,7 @@ enum HostName {
 
     /// A value from outside as it may stand in a message: short, and without control characters.
     static func quoted(_ text: String) -> String {
-        "\"" + String(String.UnicodeScalarView(text.unicodeScalars.prefix(80).map { $0.value < 0x20 ? " " : $0 })) + "\""
+        "\"" + String(String.UnicodeScalarView(text.unicodeScalars.prefix(80).map { $0.value < 0x20 ? " " : $0 }))
+            + "\""
     }
 }

@@ -16,7 +16,8 @@ struct Validity {
     /// valid any more anyway, and some clients refuse it from the start.
     init(now: Timestamp, days: Int, inside outer: Validity? = nil) throws(CertificatesError) {
         guard (1...Self.daysMax).contains(days) else {
-            throw CertificatesError(.invalidParameter, "a certificate is valid for 1 to \(Self.daysMax) days, not \(days)")
+            throw CertificatesError(
+                .invalidParameter, "a certificate is valid for 1 to \(Self.daysMax) days, not \(days)")
         }
         // The forms of time in a certificate end with the year 9999; a machine's clock is wrong long before.
         let year = now.parts.year

@@ -58,8 +58,8 @@ package struct QueryItems: Sendable, Hashable {
 
     package init(_ items: [(name: String, value: String?)] = []) { self.items = items }
 
-    /// Parses `a=1&b&c=%20`. `a` alone has no value, `a=` an empty one. Nil for broken percent-encoding, a NUL character
-    /// (which no store can keep in a text), or more than `limit` parameters.
+    /// Parses `a=1&b&c=%20`. `a` alone has no value, `a=` an empty one. Nil for broken percent-encoding, a NUL
+    /// character (which no store can keep in a text), or more than `limit` parameters.
     package init?(parsing text: some StringProtocol, limit: Int = 1000) {
         items = []
         guard !text.contains("%00") else { return nil }

@@ -131,7 +131,8 @@ enum ItemID {
 
     /// With a digest of the path behind it, so that no two products have the same.
     static func distinct(_ path: ProductPath) -> String {
-        let readable = String(path.itemID.prefix(60).filter { $0.isASCII && ($0.asciiValue ?? 0) >= 0x20 && $0 != "\u{7F}" })
+        let readable = String(
+            path.itemID.prefix(60).filter { $0.isASCII && ($0.asciiValue ?? 0) >= 0x20 && $0 != "\u{7F}" })
         return readable + "-" + Hex.encode(BLAKE3.hash(Array(path.text.utf8)).prefix(8))
     }
 }

@@ -53,7 +53,7 @@ struct NodeSettings: ParsableArguments {
     @Flag(help: "Serve TLS with certificates of the node's own authority.") var tls = false
     @Option(help: "File with a certificate chain (PEM), instead of the node's own.") var tlsCertificate: String?
     @Option(help: "File with its key (PEM).") var tlsKey: String?
-    @Option(help: "Address under which clients reach the web port.") var url: String?
+    @Option(name: .customLong("web-url"), help: "Address under which clients reach the web port.") var webURL: String?
     @Option(name: .customLong("s3-url"), help: "Address under which clients reach the S3 port.") var s3URL: String?
     @Option(help: "Quiet seconds after which a product counts as complete (default 5).") var settleSeconds: String?
     @Option(help: "Configuration file (default DATA/martlet.conf).") var config: String?
@@ -68,7 +68,7 @@ struct NodeSettings: ParsableArguments {
         flags["tls"] = tls ? "on" : nil
         flags["tls-certificate"] = tlsCertificate
         flags["tls-key"] = tlsKey
-        flags["url"] = url
+        flags["web-url"] = webURL
         flags["s3-url"] = s3URL
         flags["settle-seconds"] = settleSeconds
         return try Configuration(flags: flags, environment: Environment.all, file: config)

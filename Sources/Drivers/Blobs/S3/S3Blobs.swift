@@ -8,8 +8,8 @@ import Wire
 /// Blobs as objects of an S3 bucket (Ceph RGW, MinIO, AWS, another Martlet), for any number of nodes at a time.
 ///
 /// A blob's key is `PREFIX/ab/abcd…`: its id after the first two digits of it. Bucket versioning has to be off, or a
-/// deleted blob keeps its room. That an id is written once is enforced by `If-None-Match`; at a store that ignores it, the
-/// later of two writers wins, but ids are random and never meant to meet.
+/// deleted blob keeps its room. That an id is written once is enforced by `If-None-Match`; at a store that ignores it,
+/// the later of two writers wins, but ids are random and never meant to meet.
 ///
 /// Close it when done: it holds connections.
 package final class S3Blobs: BlobStore {
@@ -20,10 +20,10 @@ package final class S3Blobs: BlobStore {
     /// Opens the store after a look at its bucket. Uploads that were given up more than a week ago are removed: younger
     /// ones may be another node's.
     ///
-    /// - Parameter callSecondsMax: the longest that one call waits for the store, repetitions included, on top of a second
-    ///   for each MiB it carries.
-    /// - Throws: `.notFound` if the bucket is missing, `.unavailable` if it is not reached or access is denied, `.invalid`
-    ///   for an authority file that cannot be read.
+    /// - Parameter callSecondsMax: the longest that one call waits for the store, repetitions included, on top of a
+    ///   second for each MiB it carries.
+    /// - Throws: `.notFound` if the bucket is missing, `.unavailable` if it is not reached or access is denied,
+    ///   `.invalid` for an authority file that cannot be read.
     package static func open(_ location: S3Location, callSecondsMax: Int = 60) async throws -> S3Blobs {
         let client = S3Client(
             location, try await configuration(location), callTime: .seconds(min(max(callSecondsMax, 1), 3600)))
@@ -32,18 +32,21 @@ package final class S3Blobs: BlobStore {
         } catch {
             await client.close()
             guard error.code == .notFound else { throw error }
-            throw BlobError(.notFound, "there is no bucket \(location.bucket) at \(location.hostAndPort); create it first")
+            throw BlobError(
+                .notFound, "there is no bucket \(location.bucket) at \(location.hostAndPort); create it first")
         }
         // A node without the permission to list uploads can still store.
         try? await client.removeOldUploads(now: .now)
         return S3Blobs(client)
     }
 
-    private static func configuration(_ location: S3Location) async throws -> HTTPClient.Configuration {
+    static func configuration(_ location: S3Location) async throws -> HTTPClient.Configuration {
         var tls = TLSConfiguration.makeClientConfiguration()
         if let file = location.authorityFile {
             do {
-                let authorities = try await NIOThreadPool.singleton.runIfActive { try NIOSSLCertificate.fromPEMFile(file) }
+                let authorities = try await NIOThreadPool.singleton.runIfActive {
+                    try NIOSSLCertificate.fromPEMFile(file)
+                }
                 guard !authorities.isEmpty else { throw BlobError(.invalid, "it holds no certificate") }
                 tls.trustRoots = .certificates(authorities)
             } catch {

@@ -34,7 +34,8 @@ extension S3Client {
             }
             guard found.count < limit, page["IsTruncated"]?.text == "true" else { return Array(found.prefix(limit)) }
             // Without an advance the next page would be this one again.
-            guard let next = keys.last?["Key"]?.text, last.map({ $0.utf8.lexicographicallyPrecedes(next.utf8) }) ?? true else {
+            guard let next = keys.last?["Key"]?.text, last.map({ $0.utf8.lexicographicallyPrecedes(next.utf8) }) ?? true
+            else {
                 throw BlobError(.io, "cannot list blobs: the store promises more but lists no further key")
             }
             last = next
@@ -53,7 +54,9 @@ extension S3Client {
                 else { continue }
                 await abort(upload: uploadID, key: key)
             }
-            guard page["IsTruncated"]?.text == "true", let key = page["NextKeyMarker"]?.text, !key.isEmpty else { return }
+            guard page["IsTruncated"]?.text == "true", let key = page["NextKeyMarker"]?.text, !key.isEmpty else {
+                return
+            }
             markers = [("key-marker", key), ("upload-id-marker", page["NextUploadIdMarker"]?.text)]
         }
     }

@@ -67,7 +67,11 @@ final class S3Client: Sendable {
         }
         defer { alarm.cancel() }
         guard call.isCancellable else { return try await work.value.get() }
-        return try await withTaskCancellationHandler { await work.value } onCancel: { work.cancel() }.get()
+        return try await withTaskCancellationHandler {
+            await work.value
+        } onCancel: {
+            work.cancel()
+        }.get()
     }
 
     private func attempts(_ call: S3Call, _ what: String, until deadline: ContinuousClock.Instant) async
@@ -92,9 +96,10 @@ final class S3Client: Sendable {
         return .failure(closed)
     }
 
-    /// What lets the store verify the body: always `Content-MD5`, which every S3 store compares. Without TLS the signature
-    /// covers the body too; with it, that hash would only cost time.
-    private func checks(of body: ByteBuffer?) async -> (headers: [(name: String, value: String)], payload: PayloadHash) {
+    /// What lets the store verify the body: always `Content-MD5`, which every S3 store compares. Without TLS the
+    /// signature covers the body too; with it, that hash would only cost time.
+    private func checks(of body: ByteBuffer?) async -> (headers: [(name: String, value: String)], payload: PayloadHash)
+    {
         let isTLS = location.isTLS
         guard let body else { return ([], .ofNothing) }
         let compute: @Sendable () -> ([UInt8], PayloadHash) = {
@@ -132,7 +137,8 @@ final class S3Client: Sendable {
         } catch let failure as S3Failure {
             throw failure
         } catch is NIOTooManyBytesError {
-            throw S3Failure(BlobError(.io, "\(what): the answer has more than \(call.answerMax) bytes"), isTransient: false)
+            throw S3Failure(
+                BlobError(.io, "\(what): the answer has more than \(call.answerMax) bytes"), isTransient: false)
         } catch {
             if isClosed.load(ordering: .acquiring) { throw S3Failure(closed, isTransient: false) }
             let isOver = error is CancellationError || ContinuousClock.now >= deadline

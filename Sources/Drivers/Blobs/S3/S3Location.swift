@@ -3,8 +3,8 @@ import Wire
 
 /// Where an S3 store is and who asks: `s3://ACCESS:SECRET@host:port/bucket/prefix?tls=0&region=…&ca=/file.pem`.
 ///
-/// Access key, secret, bucket and prefix are percent-encoded where they hold anything but letters, digits and `-._~`. The
-/// description leaves the credentials out, and no error repeats the text.
+/// Access key, secret, bucket and prefix are percent-encoded where they hold anything but letters, digits and `-._~`.
+/// The description leaves the credentials out, and no error repeats the text.
 package struct S3Location: Sendable, CustomStringConvertible, CustomReflectable {
     package let host: String
     package let port: Int
@@ -24,14 +24,16 @@ package struct S3Location: Sendable, CustomStringConvertible, CustomReflectable 
     ///   - credentials: what to use where the text has none, as from `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`.
     /// - Throws: `.invalid` with the part that is wrong.
     package init(_ text: String, credentials: Credentials? = nil) throws(BlobError) {
-        guard text.utf8.count <= 4096, !text.utf8.contains(where: { $0 <= 0x20 || $0 == 0x7F }), text.hasPrefix("s3://") else {
+        guard text.utf8.count <= 4096, !text.utf8.contains(where: { $0 <= 0x20 || $0 == 0x7F }), text.hasPrefix("s3://")
+        else {
             throw Self.invalid("it begins with s3:// and holds no spaces")
         }
         let halves = text.dropFirst("s3://".count).split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
         let parts = halves[0].split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
         let authority = parts[0].split(separator: "@", omittingEmptySubsequences: false)
         guard authority.count <= 2, let address = authority.last, parts.count == 2 else {
-            throw Self.invalid("it is s3://ACCESS:SECRET@host:port/bucket, with / and @ in a secret written as %2F and %40")
+            throw Self.invalid(
+                "it is s3://ACCESS:SECRET@host:port/bucket, with / and @ in a secret written as %2F and %40")
         }
         let options = try Options(halves.count == 2 ? halves[1] : "")
         isTLS = options.isTLS
@@ -42,7 +44,8 @@ package struct S3Location: Sendable, CustomStringConvertible, CustomReflectable 
         guard let credentials = authority.count == 2 ? try Self.credentials(authority[0]) : credentials,
             !credentials.accessKeyID.isEmpty, !credentials.secret.isEmpty
         else {
-            throw Self.invalid("it needs ACCESS:SECRET@ before the host, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY")
+            throw Self.invalid(
+                "it needs ACCESS:SECRET@ before the host, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY")
         }
         self.credentials = credentials
     }
@@ -59,7 +62,9 @@ package struct S3Location: Sendable, CustomStringConvertible, CustomReflectable 
         var authorityFile: String?
 
         init(_ text: Substring) throws(BlobError) {
-            guard let query = QueryItems(parsing: text, limit: 8) else { throw S3Location.invalid("its query is not readable") }
+            guard let query = QueryItems(parsing: text, limit: 8) else {
+                throw S3Location.invalid("its query is not readable")
+            }
             for (name, value) in query.items {
                 switch (name, value ?? "") {
                 case ("tls", "0"): isTLS = false
@@ -96,7 +101,8 @@ package struct S3Location: Sendable, CustomStringConvertible, CustomReflectable 
         let isBracketed = host.hasPrefix("[") && host.hasSuffix("]")
         let inside = isBracketed ? host.dropFirst().dropLast() : host
         let isGood = inside.utf8.allSatisfy { c in
-            isBracketed ? Hex.value(of: c) != nil || c == 0x3A || c == 0x2E : PercentEncoding.isUnreserved(c) && c != 0x7E
+            isBracketed
+                ? Hex.value(of: c) != nil || c == 0x3A || c == 0x2E : PercentEncoding.isUnreserved(c) && c != 0x7E
         }
         guard isGood, (1...253).contains(inside.utf8.count) else {
             throw invalid("the host is a name, an IPv4 address or an IPv6 address in brackets")
@@ -123,7 +129,8 @@ package struct S3Location: Sendable, CustomStringConvertible, CustomReflectable 
 
     private static func credentials(_ text: Substring) throws(BlobError) -> Credentials {
         let parts = text.split(separator: ":", omittingEmptySubsequences: false)
-        guard parts.count == 2, let id = PercentEncoding.decode(parts[0]), let secret = PercentEncoding.decode(parts[1]),
+        guard parts.count == 2, let id = PercentEncoding.decode(parts[0]),
+            let secret = PercentEncoding.decode(parts[1]),
             id.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F })
         else { throw invalid("before @ stand ACCESS:SECRET, percent-encoded") }
         return Credentials(accessKeyID: id, secret: secret)

@@ -84,7 +84,8 @@ actor S3Writer: BlobWriter {
     /// What the store does not find while a blob is being written is the upload.
     private func asWriting(_ error: BlobError) -> BlobError {
         guard error.code == .notFound else { return error }
-        return BlobError(.io, "the upload of blob \(id) is gone: it was removed, or took longer than a week", cause: error)
+        return BlobError(
+            .io, "the upload of blob \(id) is gone: it was removed, or took longer than a week", cause: error)
     }
 
     // MARK: In one piece
@@ -104,7 +105,8 @@ actor S3Writer: BlobWriter {
         }
     }
 
-    /// A repeated call finds what the first one did, if only its answer was lost. Returns if the object is this writer's.
+    /// A repeated call finds what the first one did, if only its answer was lost. Returns if the object is this
+    /// writer's.
     private func checkPublished(or error: BlobError) async throws(BlobError) {
         guard error.code == .exists || error.code == .notFound else { throw error }
         let answer = try? await client.send(S3Call(method: .HEAD, key: key), "cannot look for blob \(id)")
