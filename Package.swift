@@ -169,7 +169,7 @@ let testTargets: [Target] = [
     tests("GeometryTests", ["Geometry", "Wire"]),
     tests("ProductMetadataTests", ["ProductMetadata", "Wire"]),
     tests("DatabaseTests", ["Database", "TestSupport"]),
-    tests("BlobsTests", ["Blobs", "Ciphers", "SigV4", "Wire", nioCore, nioPosix]),
+    tests("BlobsTests", ["Blobs", "Ciphers", "SigV4", "Wire", nioCore, nioHTTP1, nioPosix]),
     tests("RastersTests", ["martlet-raster", "ProductMetadata", "Rasters", "Wire", nioCore, nioPosix]),
     tests("JournalTests", ["Database", "Journal", "TestSupport", "Wire"]),
     tests("IdentityTests", ["Database", "Identity", "Journal", "TestSupport", "Vault", "Wire"]),

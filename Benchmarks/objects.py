@@ -41,6 +41,9 @@ def measure(bench):
         say("listings are measured")
         for server in servers:
             bench.facts[f"peak_rss_mib_{server.name}"] = server.peak_rss_mib()
+    except RuntimeError as error:
+        logs = "".join(f"\n{server.name}'s log: {server.log_tail()}" for server in servers)
+        raise RuntimeError(f"{error}{logs}") from error
     finally:
         for server in servers:
             server.stop()

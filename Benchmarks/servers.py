@@ -48,7 +48,10 @@ class Server:
                 if probe.connect_ex(("127.0.0.1", self.port)) == 0:
                     return
             time.sleep(0.05)
-        raise RuntimeError(f"{self.name} does not answer:\n{(self.home / 'log').read_text(errors='replace')[-2000:]}")
+        raise RuntimeError(f"{self.name} does not answer:\n{self.log_tail()}")
+
+    def log_tail(self):
+        return (self.home / "log").read_text(errors="replace")[-1000:]
 
     def target(self, method, key, query=()):
         return f"/{BUCKET}/{key}"

@@ -4,11 +4,15 @@ import Testing
 
 /// The stores that have to pass `BlobStoreTests`.
 enum TestedStore: CaseIterable, Sendable {
-    case disk
+    case disk, s3
+
+    /// An S3 store needs a server to stand on.
+    static var allCases: [TestedStore] { MotoServer.isInstalled ? [.disk, .s3] : [.disk] }
 
     func run(_ body: (any BlobStore) async throws -> Void) async throws {
         switch self {
         case .disk: try await withDiskBlobs { store, _ in try await body(store) }
+        case .s3: try await withS3Blobs { store, _ in try await body(store) }
         }
     }
 }

@@ -313,13 +313,14 @@ class Postgres:
         return f"postgres:///{name}?host={self.home}&user=postgres"
 
     def stop(self):
-        # runuser passes the signal on; SIGINT is PostgreSQL's fast shutdown.
-        self.process.send_signal(signal.SIGINT)
-        try:
-            self.process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
+        # Not a signal to the process that was started: that is `runuser`, which does not pass it on.
+        subprocess.run(
+            self._as_postgres(POSTGRES_BIN / "pg_ctl", "-D", self.home / "data", "-m", "immediate", "-w", "stop"),
+            check=True,
+            capture_output=True,
+            cwd=self.home,
+        )
+        self.process.wait(STOP_SECONDS)
         shutil.rmtree(self.home, ignore_errors=True)
 
 

@@ -19,6 +19,14 @@ from selenium.webdriver.support.ui import WebDriverWait
 WIDTHS = {1280: 900, 390: 844}
 SCHEMES = ["light", "dark"]
 
+# What a person can use and nothing says what it is.
+UNNAMED = """
+    const all = 'main input:not([type=hidden]), main select, main button, main a'
+    const isNamed = e => e.textContent.trim() || e.ariaLabel || e.title || (e.labels && e.labels.length)
+        || e.querySelector('img[alt]') || e.getAttribute('aria-labelledby')
+    return [...document.querySelectorAll(all)].filter(e => e.offsetParent && !isNamed(e)).map(e => e.outerHTML.slice(0, 200))
+"""
+
 
 @pytest.fixture(scope="module")
 def browser():
@@ -234,11 +242,7 @@ def test_pages_fit_and_say_nothing_wrong(logged_in, node, collection, screenshot
     numbers = [float(part) for part in background[background.index("(") + 1 : -1].split(",")[:3]]
     if len(numbers) == 3 and background != "rgba(0, 0, 0, 0)":
         assert (sum(numbers) > 380) == (scheme == "light"), background
-    names = logged_in.execute_script(
-        "return [...document.querySelectorAll('main input:not([type=hidden]), main select, main button, main a')]"
-        ".filter(e => e.offsetParent && !(e.textContent.trim() || e.ariaLabel || e.title"
-        " || (e.labels && e.labels.length) || e.querySelector('img[alt]') || e.getAttribute('aria-labelledby'))).map(e => e.outerHTML.slice(0, 200))"
-    )
+    names = logged_in.execute_script(UNNAMED)
     assert not names, f"nothing says what these are: {names}"
 
 

@@ -66,9 +66,10 @@ def test_an_expired_presigned_address_is_refused(node, signer, stored):
 
 @pytest.mark.parametrize("seconds", [0, 604_801])
 def test_a_presigned_address_lives_one_second_to_seven_days(node, signer, stored, seconds):
-    url = signer.generate_presigned_url("get_object", Params=stored, ExpiresIn=seconds)
-    answer = requests.get(url, verify=node.verify)
-    assert (answer.status_code, code_of(answer)) in [(400, "AuthorizationQueryParametersError"), (403, "AccessDenied")]
+    # The SDK does not sign for no time at all, so the time is written over: it is looked at before the signature.
+    url = signer.generate_presigned_url("get_object", Params=stored, ExpiresIn=60)
+    answer = requests.get(url.replace("X-Amz-Expires=60", f"X-Amz-Expires={seconds}"), verify=node.verify)
+    assert (answer.status_code, code_of(answer)) == (400, "AuthorizationQueryParametersError")
 
 
 def test_an_address_signed_with_the_old_scheme_is_told_which_one_is_right(node, stored):
