@@ -10,6 +10,8 @@ struct Follower: Sendable {
     private static let batch = 1000
     /// How late other nodes' commits, and moments that come by themselves, are seen at most.
     private static let idleSecondsMax = 1.0
+    /// Events gather for so long before they are worked off, so that the cursor's commit is shared by many.
+    private static let gathering = Duration.milliseconds(100)
 
     /// Works until it is cancelled.
     ///
@@ -38,6 +40,7 @@ struct Follower: Sendable {
                 let hasMore = try await between()
                 if !hasMore, events.count < Self.batch {
                     try await journal.waitForCommit(after: generation, secondsMax: Self.idleSecondsMax)
+                    try await Task.sleep(for: Self.gathering)
                 }
             }
         } catch {

@@ -390,16 +390,16 @@ def test_serve_ends_cleanly_and_finds_everything_again(tmp_path, number):
 def test_settings_come_from_flags_then_environment_then_file(tmp_path):
     configuration = tmp_path / "martlet.conf"
     configuration.write_text(
-        f"# a node\ndata = {tmp_path}/from-file\nweb = 127.0.0.1:0\ns3 = 127.0.0.1:0\nurl = http://from.file\n"
+        f"# a node\ndata = {tmp_path}/from-file\nweb = 127.0.0.1:0\ns3 = 127.0.0.1:0\nweb-url = http://from.file\n"
     )
     process = serve(tmp_path, "--config", configuration)
     assert ready(process)["web"] == "http://from.file"
     end(process)
-    process = serve(tmp_path, "--config", configuration, MARTLET_URL="http://from.environment")
+    process = serve(tmp_path, "--config", configuration, MARTLET_WEB_URL="http://from.environment")
     assert ready(process)["web"] == "http://from.environment"
     end(process)
     process = serve(
-        tmp_path, "--config", configuration, "--url", "http://from.flag", MARTLET_URL="http://from.environment"
+        tmp_path, "--config", configuration, "--web-url", "http://from.flag", MARTLET_WEB_URL="http://from.environment"
     )
     assert ready(process)["web"] == "http://from.flag"
     end(process)

@@ -9,6 +9,8 @@ package struct Request: Sendable {
     package var rawPath: String
     /// The query exactly as received, without the question mark.
     package var rawQuery: String
+    /// The decoded query, or nil where its percent-encoding is broken.
+    package let query: QueryItems?
     package var headers: HTTPHeaders
     package var body: RequestBody
     package var connection: ConnectionInfo
@@ -33,14 +35,12 @@ package struct Request: Sendable {
             rawPath = String(rest)
             rawQuery = ""
         }
+        query = rawQuery.isEmpty ? QueryItems() : QueryItems(parsing: rawQuery)
         self.headers = headers
         self.body = body
         self.connection = connection
         self.id = id
     }
-
-    /// The decoded query, or nil where its percent-encoding is broken.
-    package var query: QueryItems? { QueryItems(parsing: rawQuery) }
 
     /// The decoded segments of the path, without empty ones; nil where the percent-encoding is broken, or hides a NUL
     /// character, which no name contains.

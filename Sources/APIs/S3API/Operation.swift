@@ -97,7 +97,7 @@ extension Operation {
     /// - Throws: ``S3Error`` `NotImplemented` for a sub-resource or parameter that the operation does not have,
     ///   `MethodNotAllowed`, `InvalidURI`, `InvalidArgument`.
     init(_ request: Request) throws(S3Error) {
-        guard let query = QueryItems(parsing: request.rawQuery) else {
+        guard let query = request.query else {
             throw S3Error(.invalidURI, "the query is not valid percent-encoding")
         }
         let path = request.rawPath.utf8.drop { $0 == UInt8(ascii: "/") }

@@ -24,6 +24,11 @@ extension Objects {
         return found
     }
 
+    /// Whether there is an object.
+    package func exists(collection: Int64, key: String) async throws -> Bool {
+        try await journal.read { try Self.current(collection: collection, key: key, in: $0) != nil }
+    }
+
     /// The current version of a key, ready to be read: small ones come with their bytes from the same query.
     package func open(collection name: String, key: String) async throws -> OpenObject {
         let collection = try await collection(name)

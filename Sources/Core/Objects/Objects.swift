@@ -20,7 +20,8 @@ package final class Objects: Sendable {
     ///   - pool: for digests and ciphers of bulk data.
     ///   - reserve: of the disks that this node's data are on.
     package init(
-        journal: Journal, blobs: any BlobStore, master: MasterKey, pool: NIOThreadPool, reserve: DiskReserve = DiskReserve([])
+        journal: Journal, blobs: any BlobStore, master: MasterKey, pool: NIOThreadPool,
+        reserve: DiskReserve = DiskReserve([])
     ) {
         self.journal = journal
         self.blobs = blobs

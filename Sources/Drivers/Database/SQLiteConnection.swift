@@ -50,6 +50,8 @@ final class SQLiteConnection {
         // FULL: the log is synced at every commit, so an answered commit survives a power cut.
         try execute("PRAGMA synchronous = FULL")
         try execute("PRAGMA foreign_keys = ON")
+        // Statement journals would otherwise be files outside of the data folder, one for about every write.
+        try execute("PRAGMA temp_store = MEMORY")
         // No memory mapping: an I/O error would arrive as a signal that ends the node instead of as an error.
         try execute("PRAGMA mmap_size = 0")
         switch role {

@@ -33,9 +33,17 @@ package enum PercentEncoding {
     /// Decodes `%XX`, and `+` as a space where `plusIsSpace` is set. Nil where a `%` is not followed by two hexadecimal
     /// digits, or where the result is not UTF-8.
     package static func decode(_ text: some StringProtocol, plusIsSpace: Bool = false) -> String? {
+        decode(Substring(text).utf8, plusIsSpace: plusIsSpace)
+    }
+
+    // Concrete: a generic that is not specialised across modules costs many times as much.
+    private static func decode(_ text: Substring.UTF8View, plusIsSpace: Bool) -> String? {
+        guard text.contains(where: { $0 == UInt8(ascii: "%") || (plusIsSpace && $0 == UInt8(ascii: "+")) }) else {
+            return String(Substring(text))
+        }
         var out: [UInt8] = []
-        out.reserveCapacity(text.utf8.count)
-        var iterator = text.utf8.makeIterator()
+        out.reserveCapacity(text.count)
+        var iterator = text.makeIterator()
         while let c = iterator.next() {
             if c == UInt8(ascii: "%") {
                 guard let high = iterator.next().flatMap(Hex.value(of:)),
@@ -60,7 +68,7 @@ package struct QueryItems: Sendable, Hashable {
 
     /// Parses `a=1&b&c=%20`. `a` alone has no value, `a=` an empty one. Nil for broken percent-encoding, a NUL
     /// character (which no store can keep in a text), or more than `limit` parameters.
-    package init?(parsing text: some StringProtocol, limit: Int = 1000) {
+    package init?(parsing text: String, limit: Int = 1000) {
         items = []
         guard !text.contains("%00") else { return nil }
         for part in text.split(separator: "&", omittingEmptySubsequences: true) {

@@ -61,11 +61,22 @@ package struct Cataloguer: Worker {
         try await products.note(changes.map { ($0.collection, $0.path, $1.tid, $1.time) })
         for product in changes.keys.prefix(Self.batch) where product.path.isFolder {
             guard let collection = try await objects.collection(id: product.collection),
+                try await hasList(product.path, in: collection),
                 try await describer.isCompleteByList(ProductFiles(of: product.path, in: collection, objects)),
                 let pending = try await products.pending(collection: product.collection, path: product.path)
             else { continue }
             try await describe(pending)
         }
+    }
+
+    /// Whether the list of a product's files is there under the name that it usually has. Only then is it worth to look
+    /// at all of them; a list of another name is found when the product has settled.
+    private func hasList(_ path: ProductPath, in collection: Collection) async throws -> Bool {
+        for name in ["manifest.safe", "xfdumanifest.xml", path.name + "_MTL.txt", path.name + "_MTL.json"]
+        where try await objects.exists(collection: collection.id, key: path.prefix + name) {
+            return true
+        }
+        return false
     }
 
     private func describeDue() async throws -> Bool {

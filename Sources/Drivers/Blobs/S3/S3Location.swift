@@ -62,7 +62,7 @@ package struct S3Location: Sendable, CustomStringConvertible, CustomReflectable 
         var authorityFile: String?
 
         init(_ text: Substring) throws(BlobError) {
-            guard let query = QueryItems(parsing: text, limit: 8) else {
+            guard let query = QueryItems(parsing: String(text), limit: 8) else {
                 throw S3Location.invalid("its query is not readable")
             }
             for (name, value) in query.items {
