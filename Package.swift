@@ -141,7 +141,7 @@ let top: [Target] = [
             "AdminAPI", "Blobs", "Catalogue", "Certificates", "Console", "Ciphers", "Database", "HTTPSupport", "Identity",
             "Journal", "Ledger", "OIDCAPI", "Objects",
             "Policy", "Rasters", "S3API", "STACAPI", "SigV4", "SigningAPI", "TraceAPI", "Vault", "Wire", "Workers",
-            logging, nioHTTP1, nioPosix, nioSSL,
+            logging, nioCore, nioHTTP1, nioPosix, nioSSL,
         ]),
     // GDAL reads files that strangers made, so it has a process of its own: see Drivers/Rasters.
     .executableTarget(

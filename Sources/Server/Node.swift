@@ -10,6 +10,7 @@ import Journal
 import Ledger
 import Logging
 import NIOCore
+import NIOCore
 import NIOPosix
 import NIOSSL
 import OIDCAPI
@@ -47,8 +48,6 @@ package final class Node: Sendable {
     /// Opens what is stored, or makes a new store in an empty folder, and begins to serve.
     package static func start(_ configuration: Configuration) async throws -> Node {
         try Folder.create(configuration.data)
-        // The process's own loops: they end with it, so that no task that still winds down finds its loop gone.
-        let group = MultiThreadedEventLoopGroup.singleton
         // Digests and ciphers of bulk data: a thread for each core.
         let pool = NIOThreadPool(numberOfThreads: max(2, System.coreCount))
         pool.start()
@@ -75,13 +74,9 @@ package final class Node: Sendable {
         let tls = try await TLSSetup.make(configuration, identity: identity)
         // The S3 port is bound first: the address that it gets is part of what the web port tells.
         let s3Responder = LateResponder()
-        let s3 = try await HTTPListener.bind(
-            host: configuration.s3.host, port: configuration.s3.port, group: group, tls: tls?.context,
-            responder: { await s3Responder.respond($0) })
+        let s3 = try await listen(configuration.s3, "--s3", tls, s3Responder)
         let webResponder = LateResponder()
-        let web = try await HTTPListener.bind(
-            host: configuration.web.host, port: configuration.web.port, group: group, tls: tls?.context,
-            responder: { await webResponder.respond($0) })
+        let web = try await listen(configuration.web, "--web", tls, webResponder)
         let webURL = configuration.webURL ?? web.url
         let s3URL = configuration.s3URL ?? s3.url
 
@@ -138,6 +133,20 @@ package final class Node: Sendable {
         self.blobs = blobs
         self.workers = workers
         self.pools = pools
+    }
+
+    private static func listen(
+        _ address: Configuration.Address, _ name: String, _ tls: TLSSetup?, _ responder: LateResponder
+    ) async throws -> HTTPListener {
+        do {
+            // The process's own loops: they end with it, so that no task that still winds down finds its loop gone.
+            return try await HTTPListener.bind(
+                host: address.host, port: address.port, group: MultiThreadedEventLoopGroup.singleton, tls: tls?.context,
+                responder: { await responder.respond($0) })
+        } catch let error as IOError {
+            throw ConfigurationError(
+                "cannot listen on \(address.host):\(address.port) (\(name)): \(String(cString: strerror(error.errnoCode)))")
+        }
     }
 
     private static func openBlobs(_ configuration: Configuration) async throws -> any BlobStore {

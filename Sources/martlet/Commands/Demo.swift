@@ -30,6 +30,7 @@ struct Demo: AsyncParsableCommand {
         if settings.settleSeconds == nil { configuration.settleSeconds = 2 }
         let password = configuration.adminPassword ?? Operator.newPassword()
         configuration.adminPassword = password
+        let signals = Signals()
         let node = try await Node.start(configuration)
         do {
             // The first password is shown once and kept nowhere, so a demonstration that is started again sets a new
@@ -39,7 +40,7 @@ struct Demo: AsyncParsableCommand {
                 url: node.webURL, user: "admin", password: password, authority: node.authorityFile
             ) { try await show(node, $0, password) }
             report(shown, password)
-            if !exit { await Signals.wait() }
+            if !exit { await signals.wait() }
             try await node.stop()
         } catch {
             try? await node.stop()
@@ -133,9 +134,7 @@ struct Demo: AsyncParsableCommand {
         while true {
             let page = try await client.json(
                 .POST, "/stac/search",
-                body: [
-                    "collections": [.string(Self.collection)], "ids": .array(names.map { .string($0) }), "limit": 250,
-                ])
+                body: ["collections": [.string(Self.collection)], "limit": 250])
             // After a start under another address the items are written anew.
             let items = (page["features"]?.array ?? []).filter {
                 Self.addresses(of: $0).contains { $0.hasPrefix(client.s3) }

@@ -2,6 +2,7 @@ import ArgumentParser
 import Dispatch
 import Glibc
 import Server
+import Synchronization
 import Wire
 
 struct Serve: AsyncParsableCommand {
@@ -21,6 +22,7 @@ struct Serve: AsyncParsableCommand {
     var json = false
 
     func run() async throws {
+        let signals = Signals()
         let node = try await Node.start(try settings.configuration())
         if json {
             Console.json {
@@ -38,7 +40,7 @@ struct Serve: AsyncParsableCommand {
                 Console.write("Administrator:     admin, password \(password) (shown only now)")
             }
         }
-        await Signals.wait()
+        await signals.wait()
         try await node.stop()
     }
 }
@@ -88,38 +90,48 @@ enum Environment {
     }
 }
 
-/// Waits for the signal to end.
-enum Signals {
-    static func wait() async {
-        await withCheckedContinuation { (continuation: CheckedContinuation<Void, Never>) in
-            let once = Once(continuation)
-            for number in [SIGTERM, SIGINT] {
-                // A second one ends at once.
-                signal(number, SIG_IGN)
-                let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
-                source.setEventHandler {
-                    if !once.resume() { Glibc.exit(130) }
-                }
-                source.resume()
-                once.keep(source)
-            }
+/// The signals that ask a program to end. Made before anything is started, so that none is missed.
+///
+/// Sendable by hand: the sources are only held, never used, once they were made.
+final class Signals: @unchecked Sendable {
+    private struct State {
+        var count = 0
+        var waiting: CheckedContinuation<Void, Never>?
+    }
+
+    private let state = Mutex(State())
+    private var sources: [any DispatchSourceSignal] = []
+
+    init() {
+        sources = [SIGTERM, SIGINT].map { number in
+            signal(number, SIG_IGN)
+            return DispatchSource.makeSignalSource(signal: number, queue: .global())
+        }
+        for source in sources {
+            source.setEventHandler { [weak self] in self?.came() }
+            source.resume()
         }
     }
 
-    private final class Once: @unchecked Sendable {
-        // Used on one serial queue only, except for the set-up before any signal is let in.
-        private var continuation: CheckedContinuation<Void, Never>?
-        private var sources: [any DispatchSourceSignal] = []
+    private func came() {
+        let (waiting, isSecond) = state.withLock { state in
+            state.count += 1
+            defer { state.waiting = nil }
+            return (state.waiting, state.count > 1)
+        }
+        // A second one ends at once.
+        if isSecond { Glibc.exit(130) }
+        waiting?.resume()
+    }
 
-        init(_ continuation: CheckedContinuation<Void, Never>) { self.continuation = continuation }
-
-        func keep(_ source: any DispatchSourceSignal) { sources.append(source) }
-
-        func resume() -> Bool {
-            guard let continuation else { return false }
-            self.continuation = nil
-            continuation.resume()
-            return true
+    /// Returns when one has come.
+    func wait() async {
+        await withCheckedContinuation { continuation in
+            let came = state.withLock { state in
+                if state.count == 0 { state.waiting = continuation }
+                return state.count > 0
+            }
+            if came { continuation.resume() }
         }
     }
 }
