@@ -23,9 +23,7 @@ build:
 
 demo: build
 	@scripts/needs.sh demo
-	@scripts/demo-products.sh out/demo/products
-	@scripts/venv.sh out/demo/venv scripts/demo-requirements.txt
-	@PATH="$(CURDIR)/out/demo/venv/bin:$$PATH" $(BIN)/martlet demo --data out/demo/node --products out/demo/products $(ARGS)
+	@$(BIN)/martlet demo --folder out/demo $(ARGS)
 
 # Unit and integration tests, then real clients against real nodes.
 test:

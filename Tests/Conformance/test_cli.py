@@ -475,4 +475,5 @@ def test_the_demo_ends_with_0_when_all_of_it_held(tmp_path):
     said = {}
     for line in lines(done.stdout):
         said |= line
-    assert {"web", "stac"} <= set(said), said
+    assert said["ok"] and said["trace"]["verdict"] == "genuine" and said["items"] == 3, said
+    assert {"console", "adminPassword", "stac", "signedURL"} <= set(said), said

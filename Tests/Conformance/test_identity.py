@@ -314,5 +314,8 @@ def test_secrets_stand_in_no_log_and_in_no_database(node, account):
     assert token(node, account).status_code == 200
     needles = [secret.encode(), PASSWORD.encode(), node.password.encode()]
     for path in [node.log, *(path for path in node.data.rglob("*") if path.is_file())]:
-        data = path.read_bytes()
+        try:
+            data = path.read_bytes()
+        except FileNotFoundError:
+            continue  # The Janitor was quicker.
         assert not any(needle in data for needle in needles), path

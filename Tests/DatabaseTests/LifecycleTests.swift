@@ -1,13 +1,14 @@
 import Database
 import Glibc
+import TestSupport
 import Testing
 
 @Suite struct LifecycleTests {
-    @Test("migrations are applied once, by whichever of several nodes comes first", arguments: Store.allCases)
-    func migrations(store: Store) async throws {
-        try await store.withLocation { location in
+    @Test("migrations are applied once, by whichever of several nodes comes first", arguments: TestEngine.allCases)
+    func migrations(engine: TestEngine) async throws {
+        try await engine.withLocation { location in
             let steps = [
-                Store.table,
+                TestEngine.table,
                 Migration(module: "test", number: 2, ["INSERT INTO event VALUES (1, 'seed')"]),
                 Migration(
                     module: "other", number: 1, ["INSERT INTO event VALUES (2, 'sqlite')"],
@@ -24,31 +25,31 @@ import Testing
             }
             let database = try await Database.open(location, readers: 1, writers: 1, migrations: steps)
             let rows = try await database.read { try $0.rows("SELECT what FROM event ORDER BY tid") { $0.text(0) } }
-            #expect(rows == ["seed", store.rawValue])
-            #expect(database.engine == (store == .sqlite ? .sqlite : .postgres))
+            #expect(rows == ["seed", engine.rawValue])
+            #expect(database.engine == (engine == .sqlite ? .sqlite : .postgres))
             await database.close()
         }
     }
 
-    @Test("a migration that fails leaves nothing of itself", arguments: Store.allCases)
-    func failingMigration(store: Store) async throws {
-        try await store.withLocation { location in
+    @Test("a migration that fails leaves nothing of itself", arguments: TestEngine.allCases)
+    func failingMigration(engine: TestEngine) async throws {
+        try await engine.withLocation { location in
             let wrong = Migration(module: "test", number: 2, ["CREATE TABLE half (id INTEGER)", "CREATE TABL other"])
             let failure = await code {
-                _ = try await Database.open(location, migrations: [Store.table, wrong])
+                _ = try await Database.open(location, migrations: [TestEngine.table, wrong])
             }
             #expect(failure == .misuse)
             let right = Migration(module: "test", number: 2, ["CREATE TABLE half (id INTEGER)"])
-            let database = try await Database.open(location, migrations: [Store.table, right])
+            let database = try await Database.open(location, migrations: [TestEngine.table, right])
             try await #expect(database.read { try $0.scalar("SELECT count(*) FROM half") } == 0)
             await database.close()
             #expect(await code { _ = try await Database.open(location, migrations: [right, right]) } == .misuse)
         }
     }
 
-    @Test("a closed database finishes what it took and refuses the rest", arguments: Store.allCases)
-    func close(store: Store) async throws {
-        try await store.withDatabase { database in
+    @Test("a closed database finishes what it took and refuses the rest", arguments: TestEngine.allCases)
+    func close(engine: TestEngine) async throws {
+        try await engine.withTables { database in
             await database.close()
             #expect(await code { try await database.read { _ in } } == .closed)
             #expect(await code { try await database.write { _ in } } == .closed)
@@ -56,9 +57,9 @@ import Testing
         }
     }
 
-    @Test("a task cancelled while it waits is told so, and its closure does not run", arguments: Store.allCases)
-    func cancellation(store: Store) async throws {
-        try await store.withDatabase(writers: 1) { database in
+    @Test("a task cancelled while it waits is told so, and its closure does not run", arguments: TestEngine.allCases)
+    func cancellation(engine: TestEngine) async throws {
+        try await engine.withTables(writers: 1) { database in
             let (busy, release) = (Gate(), Gate())
             async let blocker: Void = database.write { _ in
                 busy.open()
@@ -76,7 +77,7 @@ import Testing
 
     @Test("a full SQLite file is reported to the one that filled it, and the rest goes on")
     func full() async throws {
-        try await Store.sqlite.withDatabase { database in
+        try await TestEngine.sqlite.withTables { database in
             try await database.write { transaction in
                 let pages = try transaction.scalar("PRAGMA page_count") ?? 0
                 try transaction.query("PRAGMA max_page_count = \(pages + 40)") { _ in }
@@ -108,7 +109,7 @@ import Testing
 
     @Test("a SQLite file belongs to its owner alone, and a file that is none is refused")
     func files() async throws {
-        try await Store.sqlite.withLocation { location in
+        try await TestEngine.sqlite.withLocation { location in
             guard case .sqlite(let path) = location else { return }
             let database = try await Database.open(location, migrations: [])
             for suffix in ["", "-wal", "-shm"] {
@@ -141,7 +142,7 @@ import Testing
 
     @Test("after the server ended all connections, reads and writes work again")
     func killed() async throws {
-        try await Store.postgres.withDatabase { database in
+        try await TestEngine.postgres.withTables { database in
             for _ in 0..<3 {
                 try await database.write { try $0.run("INSERT INTO event VALUES (1, 'x')") }
                 _ = try await database.read { try $0.scalar("SELECT 1") }
@@ -161,7 +162,7 @@ import Testing
 
     @Test("a write whose connection is lost before its commit runs again on a new one")
     func lostInside() async throws {
-        try await Store.postgres.withDatabase { database in
+        try await TestEngine.postgres.withTables { database in
             let attempts = Attempts()
             try await database.write { transaction in
                 try transaction.execute("INSERT INTO event VALUES (1, 'once')")
@@ -176,7 +177,7 @@ import Testing
 
     @Test("a connection lost in a deferred statement of a commit leaves its fate unknown")
     func lostInCommit() async throws {
-        try await Store.postgres.withDatabase { database in
+        try await TestEngine.postgres.withTables { database in
             let code = await code {
                 try await database.write { try $0.run("SELECT pg_terminate_backend(pg_backend_pid())") }
             }
@@ -187,7 +188,7 @@ import Testing
 
     @Test("deadlocked transactions are run again until both are through")
     func deadlock() async throws {
-        try await Store.postgres.withDatabase { database in
+        try await TestEngine.postgres.withTables { database in
             let (first, second) = (Gate(), Gate())
             async let one: Void = database.write { transaction in
                 try transaction.lock("a")

@@ -1,11 +1,35 @@
 import Database
 import Glibc
+import TestSupport
 import Testing
 
 @Suite struct TransactionTests {
-    @Test("a read keeps its snapshot while others commit", arguments: Store.allCases)
-    func snapshot(store: Store) async throws {
-        try await store.withDatabase { database in
+    @Test("what was committed is found from any task, and nothing after the end", arguments: TestEngine.allCases)
+    func find(engine: TestEngine) async throws {
+        try await engine.withTables { database in
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                for number in 0..<200 {
+                    group.addTask {
+                        try await database.write {
+                            try $0.run("INSERT INTO item (id, name) VALUES (?, ?)", .init(number), .init("n\(number)"))
+                        }
+                        let name = try await database.find {
+                            try $0.first("SELECT name FROM item WHERE id = ?", .init(number)) { $0.text(0) }
+                        }
+                        #expect(name == "n\(number)")
+                    }
+                }
+                try await group.waitForAll()
+            }
+            #expect(await code { try await database.find { try $0.query("nonsense") { _ in } } } == .misuse)
+            await database.close()
+            #expect(await code { _ = try await database.find { try $0.scalar("SELECT 1") } } == .closed)
+        }
+    }
+
+    @Test("a read keeps its snapshot while others commit", arguments: TestEngine.allCases)
+    func snapshot(engine: TestEngine) async throws {
+        try await engine.withTables { database in
             try await database.write { try $0.run("INSERT INTO item (id) VALUES (1)") }
             let (looked, written) = (Gate(), Gate())
             async let counts = database.read { reader in
@@ -22,9 +46,9 @@ import Testing
         }
     }
 
-    @Test("two hundred concurrent writes all arrive, each with a TID of its own", arguments: Store.allCases)
-    func group(store: Store) async throws {
-        try await store.withDatabase { database in
+    @Test("two hundred concurrent writes all arrive, each with a TID of its own", arguments: TestEngine.allCases)
+    func group(engine: TestEngine) async throws {
+        try await engine.withTables { database in
             let answered = try await withThrowingTaskGroup(of: Int64.self) { group in
                 for number in 0..<200 {
                     group.addTask {
@@ -45,9 +69,9 @@ import Testing
         }
     }
 
-    @Test("a closure that fails leaves nothing and hurts no neighbour", arguments: Store.allCases)
-    func neighbours(store: Store) async throws {
-        try await store.withDatabase { database in
+    @Test("a closure that fails leaves nothing and hurts no neighbour", arguments: TestEngine.allCases)
+    func neighbours(engine: TestEngine) async throws {
+        try await engine.withTables { database in
             let outcomes = await withTaskGroup(of: Bool.self) { group in
                 for id in 0..<120 {
                     group.addTask {
@@ -71,9 +95,9 @@ import Testing
         }
     }
 
-    @Test("the caller gets the error its closure threw", arguments: Store.allCases)
-    func ownError(store: Store) async throws {
-        try await store.withDatabase { database in
+    @Test("the caller gets the error its closure threw", arguments: TestEngine.allCases)
+    func ownError(engine: TestEngine) async throws {
+        try await engine.withTables { database in
             await #expect(throws: Stop.self) { try await database.write { _ in throw Stop() } }
             await #expect(throws: Stop.self) { try await database.read { _ in throw Stop() } }
             // An error of a row's closure does not spoil the transaction.
@@ -87,15 +111,15 @@ import Testing
     }
 
     @Test(
-        "broken rules of the schema are told apart", arguments: Store.allCases,
+        "broken rules of the schema are told apart", arguments: TestEngine.allCases,
         [
             ("INSERT INTO item (id, name) VALUES (2, 'a')", DatabaseError.Constraint.unique),
             ("INSERT INTO item (id) VALUES (1)", .unique), ("INSERT INTO item (id, size) VALUES (3, -1)", .check),
             ("INSERT INTO part VALUES (1, 99)", .foreignKey), ("INSERT INTO part VALUES (1, NULL)", .notNull),
             ("DELETE FROM item WHERE id = 1", .foreignKey),
         ])
-    func constraints(store: Store, example: (sql: String, kind: DatabaseError.Constraint)) async throws {
-        try await store.withDatabase { database in
+    func constraints(engine: TestEngine, example: (sql: String, kind: DatabaseError.Constraint)) async throws {
+        try await engine.withTables { database in
             try await database.write {
                 try $0.run("INSERT INTO item (id, name) VALUES (1, 'a')")
                 try $0.run("INSERT INTO part VALUES (7, 1)")
@@ -105,9 +129,9 @@ import Testing
         }
     }
 
-    @Test("errors name the statement and no value", arguments: Store.allCases)
-    func discretion(store: Store) async throws {
-        try await store.withDatabase { database in
+    @Test("errors name the statement and no value", arguments: TestEngine.allCases)
+    func discretion(engine: TestEngine) async throws {
+        try await engine.withTables { database in
             let sql = "INSERT INTO item (id, name) VALUES (?, ?)"
             let error = await #expect(throws: DatabaseError.self) {
                 try await database.write { transaction in
@@ -121,19 +145,19 @@ import Testing
     }
 
     @Test(
-        "wrong statements are misuse", arguments: Store.allCases,
+        "wrong statements are misuse", arguments: TestEngine.allCases,
         ["SELEC 1", "SELECT nothing FROM item", "SELECT ?", "SELECT 1; SELECT 2", "SELECT * FROM nowhere"])
-    func misuse(store: Store, sql: String) async throws {
-        try await store.withDatabase { database in
+    func misuse(engine: TestEngine, sql: String) async throws {
+        try await engine.withTables { database in
             #expect(await code { try await database.read { _ = try $0.scalar(sql) } } == .misuse)
             #expect(await code { try await database.write { try $0.run(sql) } } == .misuse)
             try await #expect(database.read { try $0.scalar("SELECT 1") } == 1)
         }
     }
 
-    @Test("a read cannot change anything", arguments: Store.allCases)
-    func readOnly(store: Store) async throws {
-        try await store.withDatabase { database in
+    @Test("a read cannot change anything", arguments: TestEngine.allCases)
+    func readOnly(engine: TestEngine) async throws {
+        try await engine.withTables { database in
             let code = await code {
                 try await database.read { try $0.query("INSERT INTO item (id) VALUES (1) RETURNING id") { _ in } }
             }
@@ -142,9 +166,9 @@ import Testing
         }
     }
 
-    @Test("statements may nest, even the same one", arguments: Store.allCases)
-    func nesting(store: Store) async throws {
-        try await store.withDatabase { database in
+    @Test("statements may nest, even the same one", arguments: TestEngine.allCases)
+    func nesting(engine: TestEngine) async throws {
+        try await engine.withTables { database in
             try await database.write { transaction in
                 for id in 1...3 { try transaction.run("INSERT INTO item (id) VALUES (?)", .init(id)) }
             }
@@ -158,9 +182,9 @@ import Testing
         }
     }
 
-    @Test("more statements than the cache holds, and more type combinations", arguments: Store.allCases)
-    func caches(store: Store) async throws {
-        try await store.withDatabase(writers: 1) { database in
+    @Test("more statements than the cache holds, and more type combinations", arguments: TestEngine.allCases)
+    func caches(engine: TestEngine) async throws {
+        try await engine.withTables(writers: 1) { database in
             for round in 0..<2 {
                 try await database.write { transaction in
                     for number in 0..<400 {
@@ -178,9 +202,9 @@ import Testing
         }
     }
 
-    @Test("a thousand statements in one transaction arrive in order", arguments: Store.allCases)
-    func pipeline(store: Store) async throws {
-        try await store.withDatabase { database in
+    @Test("a thousand statements in one transaction arrive in order", arguments: TestEngine.allCases)
+    func pipeline(engine: TestEngine) async throws {
+        try await engine.withTables { database in
             try await database.write { transaction in
                 let body = [UInt8](repeating: 7, count: 10_000)
                 for id in 1...1000 {

@@ -1,4 +1,5 @@
 import Database
+import TestSupport
 import Testing
 
 /// A row of the test table.
@@ -21,9 +22,9 @@ private struct Item: Sendable, Equatable {
 }
 
 @Suite struct ValueTests {
-    @Test("values of all types come back as they were bound", arguments: Store.allCases)
-    func roundTrip(store: Store) async throws {
-        try await store.withDatabase { database in
+    @Test("values of all types come back as they were bound", arguments: TestEngine.allCases)
+    func roundTrip(engine: TestEngine) async throws {
+        try await engine.withTables { database in
             let text = "Ærø 日本 🌍 'quoted' ? \u{301}"
             let blob: [UInt8] = [0, 1, 0, 255, 0]
             try await database.write { transaction in
@@ -47,9 +48,9 @@ private struct Item: Sendable, Equatable {
         }
     }
 
-    @Test("plain accessors read NULL and missing columns as nothing", arguments: Store.allCases)
-    func missing(store: Store) async throws {
-        try await store.withDatabase { database in
+    @Test("plain accessors read NULL and missing columns as nothing", arguments: TestEngine.allCases)
+    func missing(engine: TestEngine) async throws {
+        try await engine.withTables { database in
             let plain = try await database.read { reader in
                 try reader.first("SELECT NULL, 'né', 1") { row in
                     "\(row.int(0)) \(row.double(0)) [\(row.text(0))] \(row.blob(0)) \(row.isNull(0)) "
@@ -61,9 +62,9 @@ private struct Item: Sendable, Equatable {
         }
     }
 
-    @Test("sums, counts, averages and casts read as numbers", arguments: Store.allCases)
-    func aggregates(store: Store) async throws {
-        try await store.withDatabase { database in
+    @Test("sums, counts, averages and casts read as numbers", arguments: TestEngine.allCases)
+    func aggregates(engine: TestEngine) async throws {
+        try await engine.withTables { database in
             try await database.write { transaction in
                 for id in 1...4 {
                     try transaction.run(
@@ -85,12 +86,12 @@ private struct Item: Sendable, Equatable {
         }
     }
 
-    @Test("text sorts by its UTF-8 bytes", arguments: Store.allCases)
-    func order(store: Store) async throws {
+    @Test("text sorts by its UTF-8 bytes", arguments: TestEngine.allCases)
+    func order(engine: TestEngine) async throws {
         let names = [
             "a", "B", "b", "A", "é", "z", "_", "-", "a/b", "a-b", "a b", "Ω", "ab", "", "~", "10", "9", "🌍", "ﬀ",
         ]
-        try await store.withDatabase { database in
+        try await engine.withTables { database in
             try await database.write { transaction in
                 for (id, name) in names.enumerated() {
                     try transaction.run("INSERT INTO item (id, name) VALUES (?, ?)", .init(id), .init(name))
@@ -106,9 +107,9 @@ private struct Item: Sendable, Equatable {
         }
     }
 
-    @Test("upserts, RETURNING and common table expressions work", arguments: Store.allCases)
-    func dialect(store: Store) async throws {
-        try await store.withDatabase { database in
+    @Test("upserts, RETURNING and common table expressions work", arguments: TestEngine.allCases)
+    func dialect(engine: TestEngine) async throws {
+        try await engine.withTables { database in
             let upsert = """
                 INSERT INTO item (id, name, size) VALUES (?, ?, ?)
                 ON CONFLICT (id) DO UPDATE SET size = item.size + excluded.size RETURNING size
@@ -127,9 +128,9 @@ private struct Item: Sendable, Equatable {
         }
     }
 
-    @Test("values one engine could not store are refused by both", arguments: Store.allCases)
-    func refusedValues(store: Store) async throws {
-        try await store.withDatabase { database in
+    @Test("values one engine could not store are refused by both", arguments: TestEngine.allCases)
+    func refusedValues(engine: TestEngine) async throws {
+        try await engine.withTables { database in
             for (column, value) in [("name", SQLValue.text("a\0b")), ("weight", .real(.nan))] {
                 let code = await code {
                     try await database.write {
@@ -141,10 +142,10 @@ private struct Item: Sendable, Equatable {
         }
     }
 
-    @Test("a large blob comes back whole", arguments: Store.allCases)
-    func largeBlob(store: Store) async throws {
+    @Test("a large blob comes back whole", arguments: TestEngine.allCases)
+    func largeBlob(engine: TestEngine) async throws {
         let blob = (0..<3_000_000).map { UInt8(truncatingIfNeeded: $0 &* 31) }
-        try await store.withDatabase { database in
+        try await engine.withTables { database in
             try await database.write { try $0.run("INSERT INTO item (id, body) VALUES (1, ?)", .blob(blob)) }
             let stored = try await database.read { try $0.first("SELECT body FROM item") { $0.blob(0) } }
             #expect(stored == blob)

@@ -92,6 +92,33 @@ import Testing
         }
     }
 
+    @Test("what a client sends ahead waits for its turn, whether answers are made at once or not")
+    func sentAhead() async throws {
+        // In one write, so that thousands of requests come out of one read of the socket.
+        let count = 5000
+        for pause in [nil, Duration.microseconds(20)] {
+            try await withListener({ request in
+                if let pause, request.method == .PUT { try? await Task.sleep(for: pause) }
+                let body = (try? await request.body.collect(upTo: 100)) ?? []
+                return Response(.ok, type: "text/plain", text: request.rawPath + String(decoding: body, as: UTF8.self))
+            }) { listener in
+                let text = (0..<count).map { number in
+                    let head = "/\(number) HTTP/1.1\r\nHost: x\r\n"
+                    return number.isMultiple(of: 7)
+                        ? "PUT \(head)Content-Length: 5\r\n\r\nbody." : "GET \(head)\r\n"
+                }.joined()
+                let answers = try await exchange(
+                    listener, text + "GET /last HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+                let said = answers.split(separator: "\r\n").compactMap { line in
+                    line.hasPrefix("/") ? line.prefix { $0 != "H" } : nil
+                }
+                let expected = (0..<count).map { $0.isMultiple(of: 7) ? "/\($0)body." : "/\($0)" } + ["/last"]
+                #expect(said.count == expected.count)
+                #expect(zip(said, expected).allSatisfy { $0 == $1 })
+            }
+        }
+    }
+
     @Test("a client that breaks off leaves its handler with an error, not waiting")
     func truncation() async throws {
         let outcome = AsyncStream<Bool>.makeStream()

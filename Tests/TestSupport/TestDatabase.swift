@@ -8,23 +8,32 @@ package enum TestEngine: String, CaseIterable, Sendable, CustomTestStringConvert
 
     package var testDescription: String { rawValue }
 
+    /// Runs `body` with a place for a database, and removes its files afterwards.
+    package func withLocation<T>(_ body: (DatabaseLocation) async throws -> T) async throws -> T {
+        switch self {
+        case .postgres:
+            return try await body(.postgres(url: PostgresServer.shared().createDatabase()))
+        case .sqlite:
+            let path = "/tmp/martlet-test-\(getpid())-\(UInt64.random(in: 0 ... .max)).db"
+            defer { for suffix in ["", "-wal", "-shm"] { unlink(path + suffix) } }
+            return try await body(.sqlite(path: path))
+        }
+    }
+
     /// Runs `body` with a fresh database, and removes it afterwards.
-    package func withDatabase<T>(_ migrations: [Migration], _ body: (Database) async throws -> T) async throws -> T {
-        let path = "/tmp/martlet-test-\(getpid())-\(UInt64.random(in: 0 ... .max)).db"
-        defer { for suffix in ["", "-wal", "-shm"] { unlink(path + suffix) } }
-        let location: DatabaseLocation =
-            switch self {
-            case .sqlite: .sqlite(path: path)
-            case .postgres: .postgres(url: try PostgresServer.shared().createDatabase())
+    package func withDatabase<T>(
+        _ migrations: [Migration], writers: Int = 4, _ body: (Database) async throws -> T
+    ) async throws -> T {
+        try await withLocation { location in
+            let database = try await Database.open(location, readers: 2, writers: writers, migrations: migrations)
+            do {
+                let result = try await body(database)
+                await database.close()
+                return result
+            } catch {
+                await database.close()
+                throw error
             }
-        let database = try await Database.open(location, readers: 2, writers: 4, migrations: migrations)
-        do {
-            let result = try await body(database)
-            await database.close()
-            return result
-        } catch {
-            await database.close()
-            throw error
         }
     }
 }

@@ -57,10 +57,7 @@ package final class Authenticator: Sendable {
     }
 
     private func signedCaller(_ request: Request, service: String, context: RequestContext) async throws -> Caller? {
-        guard
-            request.headers.contains(name: "authorization") || request.rawQuery.contains("X-Amz-")
-                || request.rawQuery.contains("AWSAccessKeyId")
-        else { return nil }
+        guard request.headers.contains(name: "authorization") || !request.rawQuery.isEmpty else { return nil }
         guard let query = request.query else {
             throw SignatureError(.malformed, "the query is not valid percent-encoding")
         }

@@ -28,7 +28,7 @@ extension Problem {
             default: self = .badRequest(error.message)
             }
         case let error as BodyTooLarge: self.init(.payloadTooLarge, "too-large", error.description)
-        case let error as BodyTruncated: self = .badRequest(error.description)
+        case _ where error.isOfLostClient: self = .badRequest(BodyTruncated().description)
         case let error as JSONError: self = .badRequest(error.description)
         case let error as DatabaseError where error.code == .full:
             self.init(.insufficientStorage, "full", "the metadata store is full: nothing was changed")

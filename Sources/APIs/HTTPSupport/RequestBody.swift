@@ -1,3 +1,4 @@
+import Database
 package import NIOCore
 import Synchronization
 
@@ -35,6 +36,7 @@ package final class RequestBody: AsyncSequence, AsyncIteratorProtocol, Sendable 
         self.length = length
         self.onFirstRead = onFirstRead
         self.onResume = onResume
+        if length == 0 { finish(.success(())) }
     }
 
     /// A body that is in memory already.
@@ -160,5 +162,18 @@ package struct BodyTooLarge: Error, CustomStringConvertible {
 
 /// The client went away, or sent less than it announced.
 package struct BodyTruncated: Error, CustomStringConvertible {
+    package init() {}
+
     package var description: String { "the connection ended before the whole body had come" }
+}
+
+extension Error {
+    /// Whether this is only that the client went away: nobody reads the answer, and nothing is wrong with the node.
+    package var isOfLostClient: Bool {
+        switch self {
+        case is BodyTruncated, is CancellationError: true
+        case let error as DatabaseError: error.code == .cancelled
+        default: false
+        }
+    }
 }

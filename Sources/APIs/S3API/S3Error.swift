@@ -90,7 +90,7 @@ struct S3Error: Error, Sendable {
         case let error as AccessDenied: self.init(.accessDenied, error.description)
         case let error as XMLError: self.init(.malformedXML, error.description)
         case let error as BodyTooLarge: self.init(.entityTooLarge, error.description)
-        case let error as BodyTruncated: self.init(.incompleteBody, error.description)
+        case _ where error.isOfLostClient: self.init(.incompleteBody, BodyTruncated().description)
         case let error as DatabaseError where error.code == .full:
             self.init(.insufficientStorage, "the metadata store is full: nothing was changed")
         case let error as DatabaseError where error.code == .unavailable:

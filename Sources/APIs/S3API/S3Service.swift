@@ -32,10 +32,12 @@ package struct S3Service: Sendable {
             if known?.code == .authorizationHeaderMalformed, request.rawQuery.contains("X-Amz-") {
                 known?.code = .authorizationQueryParametersError
             }
-            if known == nil { logger.error("\(request.method) \(request.rawPath) [\(request.id)]: \(error)") }
-            response =
-                (known ?? S3Error(.internalError, "the request failed inside the server; it is logged as \(request.id)"))
-                .response(to: request)
+            if known == nil || known?.code == .internalError {
+                logger.error("\(request.method) \(request.rawPath) [\(request.id)]: \(error)")
+            }
+            let internalError = S3Error(
+                .internalError, "the request failed inside the server; it is logged as \(request.id)")
+            response = (known ?? internalError).response(to: request)
         }
         response.headers.add(name: "x-amz-request-id", value: request.id)
         return response

@@ -76,7 +76,7 @@ extension Catalogue {
 
     /// - Throws: ``CatalogueError`` `.noSuchCollection`, `.noSuchItem`.
     package func item(collection name: String, id: String) async throws -> ItemRecord {
-        try await journal.read { reader in
+        try await journal.find { reader in
             let found = try reader.first(
                 "\(Self.itemSelect) WHERE i.id = ? AND i.collection = (SELECT id FROM collections WHERE name = ?)",
                 .init(id), .init(name)

@@ -59,7 +59,7 @@ extension Identity {
 
     /// Whose key it is.
     package func owner(ofKey id: String) async throws -> String {
-        let name = try await journal.read { reader in
+        let name = try await journal.find { reader in
             try reader.first(
                 "SELECT a.name FROM access_keys k JOIN accounts a ON a.id = k.account WHERE k.id = ?", .init(id)
             ) { $0.text(0) }
@@ -86,7 +86,7 @@ extension Identity {
     package func signingSecret(accessKey id: String) async throws -> (secret: [UInt8], principal: Principal)? {
         let cacheKey = "key \(id)"
         if let known = principals[cacheKey], let secret = known.secret { return (secret, known.principal) }
-        let found = try await journal.read { reader -> (sealed: [UInt8], principal: Principal)? in
+        let found = try await journal.find { reader -> (sealed: [UInt8], principal: Principal)? in
             let row = try reader.first("SELECT sealed, account FROM access_keys WHERE id = ?", .init(id)) { row in
                 (sealed: row.blob(0), account: row.int(1))
             }
@@ -105,7 +105,7 @@ extension Identity {
     /// it is first needed. Such URLs end when the key is deleted or the account is disabled, like any other.
     package func signingKey(for principal: Principal) async throws -> (id: String, secret: [UInt8]) {
         guard let account = principal.accountID else { throw IdentityError.invalidCredentials }
-        let existing = try await journal.read { reader in
+        let existing = try await journal.find { reader in
             try reader.first(
                 "SELECT id FROM access_keys WHERE account = ? AND description = ? ORDER BY created DESC LIMIT 1",
                 .init(account), .init(Self.urlSigning)

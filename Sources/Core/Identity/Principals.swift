@@ -17,7 +17,7 @@ extension Identity {
             known.method = method
             return known
         }
-        let principal = try await journal.read { try Self.principal(account: id, method: method, in: $0) }
+        let principal = try await journal.find { try Self.principal(account: id, method: method, in: $0) }
         principals[key] = KnownPrincipal(principal: principal)
         return principal
     }

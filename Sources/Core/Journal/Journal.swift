@@ -36,6 +36,11 @@ package final class Journal: Sendable {
         try await database.read(body)
     }
 
+    /// Runs `body`, which finds a few rows by their key, on one consistent snapshot: see `Database.find`.
+    package func find<T: Sendable>(_ body: @escaping @Sendable (Reader) throws -> T) async throws -> T {
+        try await database.find(body)
+    }
+
     /// Events after a position, oldest first, only of transactions that no earlier one can still slip in before.
     package func events(after position: JournalPosition, limit: Int) async throws -> [Event] {
         try await database.read { reader in

@@ -8,7 +8,7 @@ extension Ledger {
 
     /// The JSON document of a trace; nil if there is none.
     package func document(_ id: TraceID) async throws -> [UInt8]? {
-        try await journal.read { reader in
+        try await journal.find { reader in
             try reader.first("\(TraceRow.select) WHERE id = ?", .init(id.bytes)) { try TraceRow($0).document }
         }
     }

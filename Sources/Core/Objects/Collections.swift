@@ -54,7 +54,7 @@ extension Objects {
     /// - Throws: ``ObjectsError`` `.noSuchCollection`.
     package func collection(_ name: String) async throws -> Collection {
         if let known = collectionCache[name] { return known }
-        let found = try await journal.read { reader in
+        let found = try await journal.find { reader in
             try reader.first(
                 "SELECT id, name, owner, created FROM collections WHERE name = ?", .init(name), map: Self.collection)
         }

@@ -19,20 +19,20 @@ extension Objects {
     /// - Throws: ``ObjectsError`` `.noSuchCollection`, `.noSuchKey`.
     package func head(collection name: String, key: String) async throws -> ObjectVersion {
         let collection = try await collection(name)
-        let found = try await journal.read { try Self.current(collection: collection.id, key: key, in: $0) }
+        let found = try await journal.find { try Self.current(collection: collection.id, key: key, in: $0) }
         guard let found else { throw ObjectsError.noSuchKey(key) }
         return found
     }
 
     /// Whether there is an object.
     package func exists(collection: Int64, key: String) async throws -> Bool {
-        try await journal.read { try Self.current(collection: collection, key: key, in: $0) != nil }
+        try await journal.find { try Self.current(collection: collection, key: key, in: $0) != nil }
     }
 
     /// The current version of a key, ready to be read: small ones come with their bytes from the same query.
     package func open(collection name: String, key: String) async throws -> OpenObject {
         let collection = try await collection(name)
-        let found = try await journal.read { reader in
+        let found = try await journal.find { reader in
             try reader.first(
                 """
                 SELECT \(Self.columns), bytes FROM versions LEFT JOIN inline_bytes ON inline_bytes.version = versions.id
@@ -47,7 +47,7 @@ extension Objects {
 
     /// A version by its id, whether or not it is still the current one.
     package func open(version id: VersionID) async throws -> OpenObject {
-        let found = try await journal.read { reader in
+        let found = try await journal.find { reader in
             try reader.first(
                 """
                 SELECT \(Self.columns), bytes FROM versions LEFT JOIN inline_bytes ON inline_bytes.version = versions.id

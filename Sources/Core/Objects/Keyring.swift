@@ -46,7 +46,7 @@ final class Keyring: Sendable {
     /// The key of a collection.
     func key(ofCollection id: Int64) async throws -> AEADKey {
         if let key = collections.withLock({ $0[id] }) { return key }
-        let row = try await journal.read { reader in
+        let row = try await journal.find { reader in
             try reader.first(
                 "SELECT c.sealed_key, s.sealed_key, s.id FROM collections c JOIN spaces s ON s.id = c.space WHERE c.id = ?",
                 .init(id)

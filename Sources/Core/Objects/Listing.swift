@@ -172,7 +172,7 @@ extension Objects {
 
     /// The collection with a row id, whatever it is called.
     package func collection(id: Int64) async throws -> Collection? {
-        try await journal.read { reader in
+        try await journal.find { reader in
             try reader.first(
                 "SELECT id, name, owner, created FROM collections WHERE id = ?", .init(id), map: Self.collection)
         }

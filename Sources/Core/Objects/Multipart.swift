@@ -80,7 +80,7 @@ extension Objects {
     package func upload(collection name: String, key: String, id: String) async throws -> Upload {
         let collection = try await collection(name)
         guard let version = VersionID(id) else { throw ObjectsError.noSuchUpload(id) }
-        let found = try await journal.read { try Self.upload(version, collection: collection.id, key: key, in: $0) }
+        let found = try await journal.find { try Self.upload(version, collection: collection.id, key: key, in: $0) }
         guard let found else { throw ObjectsError.noSuchUpload(id) }
         return found
     }

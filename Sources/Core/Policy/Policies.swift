@@ -43,7 +43,7 @@ package final class Policies: Sendable {
         }
         let texts = subjects.map { SQLValue($0.text) }
         let marks = Array(repeating: "?", count: texts.count).joined(separator: ", ")
-        let rows = try await journal.read { reader in
+        let rows = try await journal.find { reader in
             try reader.rows(
                 """
                 SELECT DISTINCT p.name, p.document FROM policy_attachments a JOIN policies p ON p.name = a.policy

@@ -3,12 +3,16 @@ import Synchronization
 /// The metadata store: SQL with snapshots and durable transactions over SQLite or PostgreSQL.
 ///
 /// Closures run on the driver's own threads, which they may keep busy but should not: there are `readers` threads for
-/// reads; SQLite has one for all writes, PostgreSQL `writers`. A closure must not call `read` or `write` and wait.
+/// reads; SQLite has one for all writes, PostgreSQL `writers`. Only `find` may run its closure on the caller's thread.
+/// A closure must not call `read`, `find` or `write` and wait.
 package final class Database: Sendable {
     package let engine: Engine
     private let reads = JobQueue<Reader>()
     private let writes = JobQueue<Transaction>()
     private let threads = Threads()
+    private let tids = SQLiteTIDs()
+    /// Nil on PostgreSQL, where every read waits for a socket.
+    private let finders: SQLiteFinders?
 
     /// Opens the database and brings its schema up to date.
     ///
@@ -33,8 +37,12 @@ package final class Database: Sendable {
 
     private init(_ location: DatabaseLocation) {
         switch location {
-        case .sqlite: engine = .sqlite
-        case .postgres: engine = .postgres
+        case .sqlite(let path):
+            engine = .sqlite
+            finders = SQLiteFinders(path: path, tids: tids)
+        case .postgres:
+            engine = .postgres
+            finders = nil
         }
     }
 
@@ -45,12 +53,12 @@ package final class Database: Sendable {
 
     // The threads hold the queues, not the database, so that one that was let go of without `close` ends them too.
     private func start(_ location: DatabaseLocation, readers: Int, writers: Int) throws {
-        let (reads, writes) = (reads, writes)
+        let (reads, writes, tids) = (reads, writes, tids)
         switch location {
         case .sqlite(let path):
-            try threads.start("db-write") { SQLiteWriter(path: path).work(writes) }
+            try threads.start("db-write") { SQLiteWriter(path: path, tids: tids).work(writes) }
             for number in 1...readers {
-                try threads.start("db-read-\(number)") { SQLiteReader(path: path).work(reads) }
+                try threads.start("db-read-\(number)") { SQLiteReader(path: path, tids: tids).work(reads) }
             }
         case .postgres(let url):
             for number in 1...writers {
@@ -67,6 +75,15 @@ package final class Database: Sendable {
         try await submit(body, to: reads)
     }
 
+    /// Like `read`, for statements that find a few rows by their key.
+    ///
+    /// On SQLite it runs where the caller is: what is found takes some 10 µs, and waking another thread and being woken
+    /// by it takes several times that. A page that has to come from the disk keeps the caller's thread waiting.
+    package func find<T: Sendable>(_ body: @escaping @Sendable (Reader) throws -> T) async throws -> T {
+        guard let finders else { return try await read(body) }
+        return try finders.perform(body)
+    }
+
     /// Runs `body` in a transaction and returns once that is committed durably. If `body` throws, nothing of it
     /// remains. It may be run more than once; see `Transaction`.
     ///
@@ -80,6 +97,7 @@ package final class Database: Sendable {
     package func close() async {
         reads.close()
         writes.close()
+        finders?.close()
         await threads.join()
     }
 

@@ -76,7 +76,7 @@ package class Reader {
     /// A follower that reads `tid < horizon` in TID order from its cursor therefore never skips an event whose
     /// transaction commits late. On PostgreSQL this is `pg_snapshot_xmin` of the snapshot plus the offset, so a
     /// writing transaction that stays open, in any database of the cluster, holds it back. On SQLite it is the last
-    /// committed TID + 1.
+    /// TID + 1 of the commits before this snapshot; they have to be of this process.
     package final func horizon() throws -> Int64 {
         try session.check("horizon", [])
         return try session.horizon()

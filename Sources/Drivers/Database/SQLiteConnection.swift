@@ -41,8 +41,9 @@ final class SQLiteConnection {
     }
 
     private func configure(_ role: Role) throws {
-        // 8 KiB pages hold wide rows without overflow pages. Only a new, empty file takes them.
-        try execute("PRAGMA page_size = 8192")
+        // A transaction writes each page that it touches to the log, so small pages make small transactions cheap: with
+        // 8 KiB a PUT costs a fifth more. Only a new, empty file takes the size.
+        try execute("PRAGMA page_size = 4096")
         let mode = try text("PRAGMA journal_mode = WAL")
         guard mode == "wal" else {
             throw DatabaseError(.unavailable, "SQLite keeps journal mode \(mode) where WAL is needed (a network disk?)")
@@ -58,7 +59,7 @@ final class SQLiteConnection {
         case .writer:
             try execute("PRAGMA cache_size = -65536")
             // 16 MiB of log before it is copied into the file; a log that a long read made grow is cut back.
-            try execute("PRAGMA wal_autocheckpoint = 2000")
+            try execute("PRAGMA wal_autocheckpoint = 4000")
             try execute("PRAGMA journal_size_limit = 67108864")
         case .reader:
             try execute("PRAGMA cache_size = -16384")

@@ -6,19 +6,20 @@ final class SQLiteSession: Session {
     var failure: DatabaseError?
     private(set) var hasWritten = false
 
-    /// The highest TID given out by this connection; nil until the row was read in the present commit group.
-    private var counter: Int64?
-    /// Kept over failed groups, so that a number seen by any closure is not seen again by another.
-    private var highest: Int64 = 0
+    private let tids: SQLiteTIDs
+    /// The horizon of the present snapshot.
+    private var ended: Int64 = 0
 
-    init(_ connection: SQLiteConnection) {
+    init(_ connection: SQLiteConnection, _ tids: SQLiteTIDs) {
+        self.tids = tids
         self.connection = connection
     }
 
-    /// Before each closure.
+    /// Before each closure, and before its snapshot is taken.
     func begin() {
         failure = nil
         hasWritten = false
+        ended = tids.ended
     }
 
     func query(_ sql: String, _ values: [SQLValue], _ body: (borrowing Row) throws -> Void) throws {
@@ -50,23 +51,21 @@ final class SQLiteSession: Session {
     func lock(_ name: String) throws {}
 
     func takeTID() throws -> Int64 {
-        let last = try counter ?? max(highest, storedTID())
-        counter = last + 1
-        highest = last + 1
-        return last + 1
+        if let tid = tids.take() { return tid }
+        return tids.reserve(above: try storedTID())
     }
 
-    func horizon() throws -> Int64 { try storedTID() + 1 }
+    func horizon() throws -> Int64 { ended + 1 }
 
-    /// At the end of a commit group: makes the counter part of it. The counter row is written once a group.
+    /// At the end of a commit group: what was reserved for it becomes part of it.
     func storeTID() throws {
-        guard let counter else { return }
-        self.counter = nil
+        guard let bound = tids.unstored else { return }
         failure = nil
-        _ = try execute("UPDATE database_state SET value = ? WHERE name = 'tid'", [.integer(counter)])
+        _ = try execute("UPDATE database_state SET value = ? WHERE name = 'tid'", [.integer(bound)])
     }
 
-    func forgetTID() { counter = nil }
+    func committedTID() { tids.committed() }
+    func forgetTID() { tids.rolledBack() }
 
     /// The counter's table, in a transaction of its own. Once for each connection that writes.
     func createState() throws {
@@ -81,6 +80,7 @@ final class SQLiteSession: Session {
             if !connection.isIdle { try? connection.execute("ROLLBACK") }
             throw error
         }
+        tids.begin(at: try storedTID())
     }
 
     private func storedTID() throws -> Int64 {

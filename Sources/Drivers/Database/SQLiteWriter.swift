@@ -1,5 +1,5 @@
-/// The one thread that writes. It takes all transactions that wait and commits them as one group, each in a savepoint
-/// of its own, so that many callers share one sync of the log; none is answered before it.
+/// The one thread that writes. It takes all transactions that wait and commits them as one group, each of several in a
+/// savepoint of its own, so that many callers share one sync of the log; none is answered before it.
 final class SQLiteWriter {
     /// Bounds how long the first of a group waits for the last.
     static let groupLimit = 256
@@ -10,10 +10,12 @@ final class SQLiteWriter {
     }
 
     private let path: String
+    private let tids: SQLiteTIDs
     private var session: SQLiteSession?
 
-    init(path: String) {
+    init(path: String, tids: SQLiteTIDs) {
         self.path = path
+        self.tids = tids
     }
 
     func work(_ queue: JobQueue<Transaction>) {
@@ -36,7 +38,7 @@ final class SQLiteWriter {
 
     private func opened() throws -> SQLiteSession {
         if let session { return session }
-        let fresh = SQLiteSession(try SQLiteConnection(path: path, role: .writer))
+        let fresh = SQLiteSession(try SQLiteConnection(path: path, role: .writer), tids)
         try fresh.createState()
         session = fresh
         return fresh
@@ -51,7 +53,7 @@ final class SQLiteWriter {
                 continue
             }
             do {
-                done.append(Done(job: job, answer: try perform(job, session)))
+                done.append(Done(job: job, answer: try perform(job, session, isAlone: group.count == 1)))
             } catch {
                 job.fail(error)
                 // A full disk and the like make SQLite drop the transaction with all its savepoints. The neighbours
@@ -66,6 +68,7 @@ final class SQLiteWriter {
         do {
             try session.storeTID()
             try session.connection.execute("COMMIT")
+            session.committedTID()
             for one in done { one.answer() }
         } catch {
             session.forgetTID()
@@ -83,18 +86,22 @@ final class SQLiteWriter {
         for job in jobs { commit([job]) }
     }
 
-    private func perform(_ job: Job<Transaction>, _ session: SQLiteSession) throws -> @Sendable () -> Void {
+    /// - Parameter isAlone: nobody else is in the group, so the transaction can be rolled back as a whole.
+    private func perform(
+        _ job: Job<Transaction>, _ session: SQLiteSession, isAlone: Bool
+    ) throws -> @Sendable () -> Void {
         let connection = session.connection
-        try connection.execute("SAVEPOINT one")
+        if !isAlone { try connection.execute("SAVEPOINT one") }
         do {
             session.begin()
             let answer = try job.perform(Transaction(session))
             if let failure = session.failure { throw failure }
-            try connection.execute("RELEASE one")
+            if !isAlone { try connection.execute("RELEASE one") }
             return answer
         } catch {
             if !connection.isIdle {
                 do {
+                    guard !isAlone else { throw error }
                     try connection.execute("ROLLBACK TO one")
                     try connection.execute("RELEASE one")
                 } catch {

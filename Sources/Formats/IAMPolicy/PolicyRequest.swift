@@ -1,3 +1,5 @@
+import Synchronization
+
 /// What is asked: may this principal do this to that, under these circumstances?
 package struct PolicyRequest: Sendable {
     let principal: [UInt8]
@@ -9,8 +11,12 @@ package struct PolicyRequest: Sendable {
     ///   - principal: the principal's ARN; empty for nobody in particular.
     ///   - action: like `s3:GetObject`, in any case.
     ///   - resource: the resource's ARN; its case counts.
-    ///   - context: condition keys (in any case) with their values.
-    package init(principal: String, action: String, resource: String, context: [String: [String]] = [:]) {
+    ///   - context: condition keys (in any case) with their values. Made when the first condition asks: most policies
+    ///     have none.
+    package init(
+        principal: String, action: String, resource: String,
+        context: @autoclosure @escaping @Sendable () -> [String: [String]] = [:]
+    ) {
         self.principal = Array(principal.utf8)
         self.action = action.utf8.map { $0 >= 0x41 && $0 <= 0x5A ? $0 | 0x20 : $0 }
         self.resource = Array(resource.utf8)
@@ -19,14 +25,20 @@ package struct PolicyRequest: Sendable {
 }
 
 /// The condition keys of a request, by their lower-case names.
-struct PolicyContext: Sendable {
-    private var values: [String: [String]] = [:]
+final class PolicyContext: Sendable {
+    private let make: @Sendable () -> [String: [String]]
+    private let made = Mutex<[String: [String]]?>(nil)
 
-    init(_ values: [String: [String]]) {
-        self.values.reserveCapacity(values.count)
-        for (key, list) in values { self.values[key.lowercased(), default: []] += list }
-    }
+    init(_ make: @escaping @Sendable () -> [String: [String]]) { self.make = make }
 
     /// The values of a key; none where it is absent.
-    subscript(_ lowercased: String) -> [String] { values[lowercased] ?? [] }
+    subscript(_ lowercased: String) -> [String] {
+        made.withLock { made in
+            if let values = made { return values[lowercased] ?? [] }
+            var values: [String: [String]] = [:]
+            for (key, list) in make() { values[key.lowercased(), default: []] += list }
+            made = values
+            return values[lowercased] ?? []
+        }
+    }
 }

@@ -20,7 +20,7 @@ package struct CanonicalRequest: Sendable {
         out.append(0x0A)
         try Self.path(head.path, into: &out)
         out.append(0x0A)
-        out.append(contentsOf: Self.query(head.query, omitting: omitting).utf8)
+        Self.query(head.query, omitting: omitting, into: &out)
         out.append(0x0A)
         for name in signedHeaders { try Self.header(name, of: head, into: &out) }
         out.append(0x0A)
@@ -34,8 +34,6 @@ package struct CanonicalRequest: Sendable {
     package func stringToSign(date: Timestamp, scope: CredentialScope) -> String {
         "AWS4-HMAC-SHA256\n\(date.basic)\n\(scope)\n\(Hex.encode(Array(SHA256.hash(data: bytes))))"
     }
-
-    private static let upper = [UInt8]("0123456789ABCDEF".utf8)
 
     /// Decodes and encodes again byte by byte, so that clients that encode more or less than they should still agree.
     /// An encoded slash stays encoded: it is a part of its segment.
@@ -53,25 +51,30 @@ package struct CanonicalRequest: Sendable {
                 else { throw SignatureError(.malformed, "in the path, % must be followed by two hexadecimal digits") }
                 c = high << 4 | low
             }
-            if PercentEncoding.isUnreserved(c) {
-                out.append(c)
-            } else {
-                out.append(UInt8(ascii: "%"))
-                out.append(upper[Int(c >> 4)])
-                out.append(upper[Int(c & 15)])
-            }
+            if PercentEncoding.isUnreserved(c) { out.append(c) } else { PercentEncoding.append(escaped: c, to: &out) }
         }
     }
 
     /// Sorted by the encoded name, then by the encoded value.
-    static func query(_ query: QueryItems, omitting: String?) -> String {
-        var pairs: [(name: String, value: String)] = []
+    static func query(_ query: QueryItems, omitting: String?, into out: inout [UInt8]) {
+        var pairs: [(name: [UInt8], value: [UInt8])] = []
         pairs.reserveCapacity(query.items.count)
         for item in query.items where item.name != omitting {
-            pairs.append((PercentEncoding.encode(item.name), PercentEncoding.encode(item.value ?? "")))
+            var pair: (name: [UInt8], value: [UInt8]) = ([], [])
+            PercentEncoding.append(item.name, to: &pair.name)
+            PercentEncoding.append(item.value ?? "", to: &pair.value)
+            pairs.append(pair)
         }
-        pairs.sort { $0.name == $1.name ? $0.value < $1.value : $0.name < $1.name }
-        return pairs.map { "\($0.name)=\($0.value)" }.joined(separator: "&")
+        pairs.sort {
+            $0.name == $1.name
+                ? $0.value.lexicographicallyPrecedes($1.value) : $0.name.lexicographicallyPrecedes($1.name)
+        }
+        for (index, pair) in pairs.enumerated() {
+            if index > 0 { out.append(UInt8(ascii: "&")) }
+            out.append(contentsOf: pair.name)
+            out.append(UInt8(ascii: "="))
+            out.append(contentsOf: pair.value)
+        }
     }
 
     private static func header(_ name: String, of head: RequestHead, into out: inout [UInt8]) throws(SignatureError) {

@@ -84,6 +84,8 @@ package struct Signer: Sendable {
         let canonical = try CanonicalRequest(head, signedHeaders: names, payload: "UNSIGNED-PAYLOAD")
         let signature = SigningKey(secret: credentials.secret, scope: scope)
             .signature(of: canonical.stringToSign(date: date, scope: scope))
-        return CanonicalRequest.query(head.query, omitting: nil) + "&X-Amz-Signature=\(signature)"
+        var query: [UInt8] = []
+        CanonicalRequest.query(head.query, omitting: nil, into: &query)
+        return String(decoding: query, as: UTF8.self) + "&X-Amz-Signature=\(signature)"
     }
 }

@@ -16,8 +16,11 @@ package enum Hex {
     }
 
     /// The bytes that `text` (either case) stands for, or nil if it is not an even number of hexadecimal digits.
-    package static func decode(_ text: some StringProtocol) -> [UInt8]? {
-        let utf8 = text.utf8
+    @inlinable
+    package static func decode(_ text: some StringProtocol) -> [UInt8]? { decode(Substring(text).utf8) }
+
+    @usableFromInline
+    static func decode(_ utf8: Substring.UTF8View) -> [UInt8]? {
         guard utf8.count.isMultiple(of: 2) else { return nil }
         var out: [UInt8] = []
         out.reserveCapacity(utf8.count / 2)

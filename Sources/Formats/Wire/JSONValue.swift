@@ -260,6 +260,8 @@ private struct JSONParser {
                     at = back
                 }
             }
+            // No store can keep it in a text; the query of a URL refuses it too.
+            guard code != 0 else { throw fault("a string has a NUL character") }
             // A lone surrogate has no UTF-8 form: it becomes U+FFFD, as browsers do.
             let scalar = Unicode.Scalar(code) ?? "\u{FFFD}"
             out.append(contentsOf: String(Character(scalar)).utf8)

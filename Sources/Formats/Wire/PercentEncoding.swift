@@ -15,45 +15,72 @@ package enum PercentEncoding {
     }
 
     /// Encodes everything but unreserved characters; `/` stays as it is where `keepingSlash` is set.
+    @inlinable
     package static func encode(_ text: some StringProtocol, keepingSlash: Bool = false) -> String {
-        var out: [UInt8] = []
-        out.reserveCapacity(text.utf8.count + 16)
-        for c in text.utf8 {
+        encode(Substring(text), keepingSlash: keepingSlash)
+    }
+
+    // Here and in `decode` the work is done on concrete types: a generic that is not specialised across modules costs
+    // many times as much.
+    @usableFromInline
+    static func encode(_ text: Substring, keepingSlash: Bool) -> String {
+        var text = text
+        return text.withUTF8 { bytes in
+            var out: [UInt8] = []
+            out.reserveCapacity(bytes.count + 16)
+            append(bytes, keepingSlash: keepingSlash, to: &out)
+            return String(decoding: out, as: UTF8.self)
+        }
+    }
+
+    /// Appends the encoded form of a text.
+    package static func append(_ text: String, to out: inout [UInt8]) {
+        var text = text
+        text.withUTF8 { append($0, keepingSlash: false, to: &out) }
+    }
+
+    private static func append(_ bytes: UnsafeBufferPointer<UInt8>, keepingSlash: Bool, to out: inout [UInt8]) {
+        for c in bytes {
             if isUnreserved(c) || (keepingSlash && c == UInt8(ascii: "/")) {
                 out.append(c)
             } else {
-                out.append(UInt8(ascii: "%"))
-                out.append(upper[Int(c >> 4)])
-                out.append(upper[Int(c & 15)])
+                append(escaped: c, to: &out)
             }
         }
-        return String(decoding: out, as: UTF8.self)
+    }
+
+    /// Appends `%XX`.
+    package static func append(escaped c: UInt8, to out: inout [UInt8]) {
+        out.append(UInt8(ascii: "%"))
+        out.append(upper[Int(c >> 4)])
+        out.append(upper[Int(c & 15)])
     }
 
     /// Decodes `%XX`, and `+` as a space where `plusIsSpace` is set. Nil where a `%` is not followed by two hexadecimal
     /// digits, or where the result is not UTF-8.
+    @inlinable
     package static func decode(_ text: some StringProtocol, plusIsSpace: Bool = false) -> String? {
-        decode(Substring(text).utf8, plusIsSpace: plusIsSpace)
+        decode(Substring(text), plusIsSpace: plusIsSpace)
     }
 
-    // Concrete: a generic that is not specialised across modules costs many times as much.
-    private static func decode(_ text: Substring.UTF8View, plusIsSpace: Bool) -> String? {
-        guard text.contains(where: { $0 == UInt8(ascii: "%") || (plusIsSpace && $0 == UInt8(ascii: "+")) }) else {
-            return String(Substring(text))
-        }
+    @usableFromInline
+    static func decode(_ text: Substring, plusIsSpace: Bool) -> String? {
+        var text = text
+        return text.withUTF8 { decode($0[...], plusIsSpace: plusIsSpace) }
+    }
+
+    fileprivate static func decode(_ bytes: Slice<UnsafeBufferPointer<UInt8>>, plusIsSpace: Bool) -> String? {
         var out: [UInt8] = []
-        out.reserveCapacity(text.count)
-        var iterator = text.makeIterator()
+        out.reserveCapacity(bytes.count)
+        var iterator = bytes.makeIterator()
         while let c = iterator.next() {
             if c == UInt8(ascii: "%") {
                 guard let high = iterator.next().flatMap(Hex.value(of:)),
                     let low = iterator.next().flatMap(Hex.value(of:))
                 else { return nil }
                 out.append(high << 4 | low)
-            } else if c == UInt8(ascii: "+"), plusIsSpace {
-                out.append(UInt8(ascii: " "))
             } else {
-                out.append(c)
+                out.append(plusIsSpace && c == UInt8(ascii: "+") ? UInt8(ascii: " ") : c)
             }
         }
         return String(validating: out, as: UTF8.self)
@@ -69,20 +96,36 @@ package struct QueryItems: Sendable, Hashable {
     /// Parses `a=1&b&c=%20`. `a` alone has no value, `a=` an empty one. Nil for broken percent-encoding, a NUL
     /// character (which no store can keep in a text), or more than `limit` parameters.
     package init?(parsing text: String, limit: Int = 1000) {
-        items = []
-        guard !text.contains("%00") else { return nil }
-        for part in text.split(separator: "&", omittingEmptySubsequences: true) {
+        var text = text
+        guard let items = text.withUTF8({ Self.parse($0, limit: limit) }) else { return nil }
+        self.items = items
+    }
+
+    private static func parse(
+        _ bytes: UnsafeBufferPointer<UInt8>, limit: Int
+    ) -> [(name: String, value: String?)]? {
+        var items: [(name: String, value: String?)] = []
+        var start = bytes.startIndex
+        while start < bytes.endIndex {
+            let end = bytes[start...].firstIndex(of: UInt8(ascii: "&")) ?? bytes.endIndex
+            defer { start = end + 1 }
+            if start == end { continue }
             guard items.count < limit else { return nil }
-            if let equals = part.utf8.firstIndex(of: UInt8(ascii: "=")) {
-                guard let name = PercentEncoding.decode(part[..<equals], plusIsSpace: true),
-                    let value = PercentEncoding.decode(part[part.utf8.index(after: equals)...], plusIsSpace: true)
-                else { return nil }
-                items.append((name, value))
-            } else {
-                guard let name = PercentEncoding.decode(part, plusIsSpace: true) else { return nil }
+            let equals = bytes[start..<end].firstIndex(of: UInt8(ascii: "="))
+            guard let name = decode(bytes[start..<(equals ?? end)]) else { return nil }
+            guard let equals else {
                 items.append((name, nil))
+                continue
             }
+            guard let value = decode(bytes[(equals + 1)..<end]) else { return nil }
+            items.append((name, value))
         }
+        return items
+    }
+
+    private static func decode(_ bytes: Slice<UnsafeBufferPointer<UInt8>>) -> String? {
+        let text = PercentEncoding.decode(bytes, plusIsSpace: true)
+        return text?.utf8.contains(0) == true ? nil : text
     }
 
     /// The first value of `name`; an empty string for a parameter without one; nil if the parameter is absent.

@@ -44,6 +44,10 @@ enum File {
         }
     }
 
+    static func move(_ path: String, to place: String) throws {
+        guard rename(path, place) == 0 else { throw failure("move to \(place) the file", path) }
+    }
+
     struct Info {
         var size: Int64
         var isFolder: Bool

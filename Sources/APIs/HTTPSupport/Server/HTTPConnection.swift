@@ -4,7 +4,7 @@ import NIOHTTP1
 import Wire
 
 /// The last handler of a connection: turns request parts into a ``Request``, runs the responder in a task on this event
-/// loop, and writes its ``Response``. One request at a time: NIO's pipelining handler before it holds back the next.
+/// loop, and writes its ``Response``. One request at a time: parts of the next wait, and then nothing more is read.
 final class HTTPConnection: ChannelDuplexHandler {
     typealias InboundIn = HTTPServerRequestPart
     typealias OutboundIn = HTTPServerResponsePart
@@ -19,8 +19,13 @@ final class HTTPConnection: ChannelDuplexHandler {
     private let executor: EventLoopExecutor
     private var context: ChannelHandlerContext?
     private var info: ConnectionInfo?
+    /// The request that is being answered: its body, and whether all of it has come.
     private var body: RequestBody?
+    private var hasWholeRequest = false
     private var task: Task<Void, Never>?
+    /// What came of later requests while one was being answered: no more than one read of the socket.
+    private var early: CircularBuffer<HTTPServerRequestPart> = []
+    private var isTakingEarly = false
     private var isReadingPaused = false
     private var wantsRead = false
     private var isDraining = false
@@ -41,7 +46,20 @@ final class HTTPConnection: ChannelDuplexHandler {
     // MARK: Reading
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        switch unwrapInboundIn(data) {
+        let part = unwrapInboundIn(data)
+        if isBusy {
+            early.append(part)
+            isReadingPaused = true
+        } else {
+            take(part, context)
+        }
+    }
+
+    /// Whether whatever comes now belongs to a later request.
+    private var isBusy: Bool { body != nil && hasWholeRequest || !early.isEmpty }
+
+    private func take(_ part: HTTPServerRequestPart, _ context: ChannelHandlerContext) {
+        switch part {
         case .head(let head): begin(head, context)
         case .body(let buffer):
             if isDraining {
@@ -51,9 +69,20 @@ final class HTTPConnection: ChannelDuplexHandler {
                 isReadingPaused = true
             }
         case .end:
+            hasWholeRequest = true
             body?.finish(.success(()))
             if isDraining { endDraining(context) }
         }
+    }
+
+    /// Takes up what came early, until a request of it is whole and not answered at once.
+    private func takeEarly(_ context: ChannelHandlerContext) {
+        guard !early.isEmpty, !isTakingEarly else { return }
+        // An answer that is made at once ends up here again.
+        isTakingEarly = true
+        while !(body != nil && hasWholeRequest), let part = early.popFirst() { take(part, context) }
+        isTakingEarly = false
+        if early.isEmpty { resumeReading() }
     }
 
     func read(context: ChannelHandlerContext) {
@@ -83,6 +112,7 @@ final class HTTPConnection: ChannelDuplexHandler {
             },
             onResume: { loop.execute { this.value.resumeReading() } })
         self.body = body
+        hasWholeRequest = false
         let request = Request(
             method: head.method, target: head.uri, headers: head.headers, body: body,
             connection: connectionInfo(context),
@@ -93,7 +123,8 @@ final class HTTPConnection: ChannelDuplexHandler {
             await Self.answer(
                 request, responder, on: this, channel, version, isLast: isLast, expectsContinue: expectsContinue)
         }
-        task = Task(executorPreference: executor, operation: answer)
+        // Begins here and now, on this loop: an answer that waits for nothing is written before this call returns.
+        task = Task.immediate(executorPreference: executor, operation: answer)
     }
 
     private static func answer(
@@ -109,7 +140,7 @@ final class HTTPConnection: ChannelDuplexHandler {
         let closes = isLast || this.value.isEnding || mayKeepBody || !(body.isExhausted || canDrain(body))
         do {
             try await write(response, to: channel, request: request, version: version, closes: closes)
-            channel.eventLoop.execute { this.value.answered(body, closes: closes) }
+            this.value.answered(body, closes: closes)
         } catch {
             // The status line is gone already: an unfinished answer can only be told by a broken connection.
             channel.close(promise: nil)
@@ -144,6 +175,7 @@ final class HTTPConnection: ChannelDuplexHandler {
         _ response: Response, to channel: any Channel, request: Request, version: HTTPVersion, closes: Bool
     ) async throws {
         let isHead = request.method == .HEAD
+        var isStream = false
         var head = HTTPResponseHead(version: version, status: response.status, headers: response.headers)
         head.headers.replaceOrAdd(name: "Date", value: HTTPDateCache.now)
         if !head.headers.contains(name: "Server") { head.headers.add(name: "Server", value: "Martlet") }
@@ -162,17 +194,25 @@ final class HTTPConnection: ChannelDuplexHandler {
         case .stream(let length, let produce):
             if let length { head.headers.replaceOrAdd(name: "Content-Length", value: String(length)) }
             channel.write(HTTPServerResponsePart.head(head), promise: nil)
+            isStream = true
             if !isHead, mayHaveBody { try await produce(ResponseWriter(channel: channel)) }
         }
-        try await channel.writeAndFlush(HTTPServerResponsePart.end(nil)).get()
+        let end = HTTPServerResponsePart.end(nil)
+        // Waiting for the socket costs as much as all else here, so that is done where it says something: for a client
+        // that does not read what it asked for, and for what has to be out before the connection is closed.
+        if !closes, !isStream, channel.isWritable {
+            channel.writeAndFlush(end, promise: nil)
+        } else {
+            try await channel.writeAndFlush(end).get()
+        }
     }
 
-    /// An answer is out. The next request may have begun meanwhile: then `body` is already its.
+    /// An answer is out.
     private func answered(_ answered: RequestBody, closes: Bool) {
         guard let context else { return }
-        if body === answered { body = nil }
+        body = nil
         guard !answered.isExhausted else {
-            if closes { context.close(promise: nil) }
+            if closes { context.close(promise: nil) } else { takeEarly(context) }
             return
         }
         // What the client still sends is read and dropped: closing at once would reset the connection before it has
@@ -186,7 +226,7 @@ final class HTTPConnection: ChannelDuplexHandler {
 
     private func endDraining(_ context: ChannelHandlerContext) {
         isDraining = false
-        if closesAfterDraining { context.close(promise: nil) }
+        if closesAfterDraining { context.close(promise: nil) } else { takeEarly(context) }
     }
 
     // MARK: Ending
@@ -194,6 +234,7 @@ final class HTTPConnection: ChannelDuplexHandler {
     func channelInactive(context: ChannelHandlerContext) {
         body?.finish(.failure(BodyTruncated()))
         body = nil
+        early = []
         task?.cancel()
         context.fireChannelInactive()
     }
@@ -218,7 +259,7 @@ final class HTTPConnection: ChannelDuplexHandler {
         switch event {
         case is ChannelShouldQuiesceEvent:
             isEnding = true
-            if body == nil, !isDraining { context.close(promise: nil) }
+            if body == nil, !isDraining, early.isEmpty { context.close(promise: nil) }
         case is IdleStateHandler.IdleStateEvent:
             // A request that is being worked on may be silent for long; one that waits for its client may not.
             if body == nil || !(body?.hasEnded ?? true) { context.close(promise: nil) }

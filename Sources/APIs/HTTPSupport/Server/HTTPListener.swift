@@ -41,7 +41,7 @@ package final class HTTPListener: Sendable {
                 channel.eventLoop.makeCompletedFuture {
                     let pipeline = channel.pipeline.syncOperations
                     if let tls { try pipeline.addHandler(NIOSSLServerHandler(context: tls)) }
-                    try pipeline.configureHTTPServerPipeline(withPipeliningAssistance: true, withErrorHandling: false)
+                    try pipeline.configureHTTPServerPipeline(withPipeliningAssistance: false, withErrorHandling: false)
                     try pipeline.addHandler(IdleStateHandler(allTimeout: .seconds(idleSecondsMax)))
                     try pipeline.addHandler(
                         HTTPConnection(responder: responder, isSecure: tls != nil, loop: channel.eventLoop))

@@ -4,12 +4,7 @@ import Synchronization
 import TestSupport
 import Testing
 
-/// What a test needs to run on either engine: a fresh, empty place for each test.
-enum Store: String, CaseIterable, Sendable, CustomTestStringConvertible {
-    case sqlite, postgres
-
-    var testDescription: String { rawValue }
-
+extension TestEngine {
     static let table = Migration(
         module: "test", number: 1,
         [
@@ -21,32 +16,9 @@ enum Store: String, CaseIterable, Sendable, CustomTestStringConvertible {
             "CREATE TABLE event (tid INTEGER NOT NULL, what TEXT NOT NULL)",
         ])
 
-    /// Runs `body` with a location whose files are removed afterwards.
-    func withLocation<T>(_ body: (DatabaseLocation) async throws -> T) async throws -> T {
-        switch self {
-        case .postgres:
-            return try await body(.postgres(url: PostgresServer.shared().createDatabase()))
-        case .sqlite:
-            let path = "/tmp/martlet-test-\(getpid())-\(UInt64.random(in: 0 ... .max)).db"
-            defer { for suffix in ["", "-wal", "-shm"] { unlink(path + suffix) } }
-            return try await body(.sqlite(path: path))
-        }
-    }
-
-    func withDatabase<T>(
-        _ migrations: [Migration] = [Store.table], writers: Int = 4, _ body: (Database) async throws -> T
-    ) async throws -> T {
-        try await withLocation { location in
-            let database = try await Database.open(location, readers: 2, writers: writers, migrations: migrations)
-            do {
-                let result = try await body(database)
-                await database.close()
-                return result
-            } catch {
-                await database.close()
-                throw error
-            }
-        }
+    /// Runs `body` with a fresh database that has the tables above.
+    func withTables<T>(writers: Int = 4, _ body: (Database) async throws -> T) async throws -> T {
+        try await withDatabase([Self.table], writers: writers, body)
     }
 }
 
