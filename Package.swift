@@ -107,12 +107,14 @@ let apis: [Target] = [
     target(
         "APIs", "STACAPI",
         ["Catalogue", "Geometry", "HTTPSupport", "Identity", "Journal", "Policy", "Wire", logging, nioHTTP1]),
-    target("APIs", "TraceAPI", ["HTTPSupport", "Ledger", "MerkleLog", "TraceFormat", "Wire", logging, nioCore, nioHTTP1]),
+    target(
+        "APIs", "TraceAPI", ["HTTPSupport", "Ledger", "MerkleLog", "TraceFormat", "Wire", logging, nioCore, nioHTTP1]),
     // What a browser is sent is part of the program: nothing to install, nothing to lose.
     .target(
         name: "Console",
         dependencies: [
-            "Catalogue", "Ciphers", "Geometry", "HTTPSupport", "IAMPolicy", "Identity", "Ledger", "MerkleLog", "Objects",
+            "Catalogue", "Ciphers", "Geometry", "HTTPSupport", "IAMPolicy", "Identity", "Ledger", "MerkleLog",
+            "Objects",
             "Policy", "TraceFormat", "Wire", asn1, logging, nioCore, nioHTTP1, x509,
         ],
         path: "Sources/APIs/Console",
@@ -138,7 +140,8 @@ let top: [Target] = [
     target(
         "", "Server",
         [
-            "AdminAPI", "Blobs", "Catalogue", "Certificates", "Console", "Ciphers", "Database", "HTTPSupport", "Identity",
+            "AdminAPI", "Blobs", "Catalogue", "Certificates", "Console", "Ciphers", "Database", "HTTPSupport",
+            "Identity",
             "Journal", "Ledger", "OIDCAPI", "Objects",
             "Policy", "Rasters", "S3API", "STACAPI", "SigV4", "SigningAPI", "TraceAPI", "Vault", "Wire", "Workers",
             logging, nioCore, nioHTTP1, nioPosix, nioSSL,
@@ -187,17 +190,26 @@ let testTargets: [Target] = [
     tests("CertificatesTests", ["Certificates", "Wire", crypto, x509, asn1]),
     tests("WorkersTests", ["Catalogue", "Wire", "Workers"]),
     tests("TraceFormatTests", ["BLAKE3", "Certificates", "MerkleLog", "TraceFormat", "Wire", crypto]),
-    tests("LedgerTests", [
-        "Certificates", "Database", "Identity", "Journal", "Ledger", "MerkleLog", "TestSupport", "TraceFormat", "Vault", "Wire",
-    ]),
-    tests("TraceAPITests", [
-        "Certificates", "Database", "HTTPSupport", "Identity", "Journal", "Ledger", "MerkleLog", "TestSupport", "TraceAPI",
-        "TraceFormat", "Vault", "Wire", nioCore, nioEmbedded, nioHTTP1,
-    ]),
-    tests("STACAPITests", [
-        "Catalogue", "Database", "HTTPSupport", "Identity", "Journal", "Objects", "Policy", "STACAPI", "TestSupport", "Vault",
-        "Wire", nioCore, nioHTTP1,
-    ]),
+    tests(
+        "LedgerTests",
+        [
+            "Certificates", "Database", "Identity", "Journal", "Ledger", "MerkleLog", "TestSupport", "TraceFormat",
+            "Vault", "Wire",
+        ]),
+    tests(
+        "TraceAPITests",
+        [
+            "Certificates", "Database", "HTTPSupport", "Identity", "Journal", "Ledger", "MerkleLog", "TestSupport",
+            "TraceAPI",
+            "TraceFormat", "Vault", "Wire", nioCore, nioEmbedded, nioHTTP1,
+        ]),
+    tests(
+        "STACAPITests",
+        [
+            "Catalogue", "Database", "HTTPSupport", "Identity", "Journal", "Objects", "Policy", "STACAPI",
+            "TestSupport", "Vault",
+            "Wire", nioCore, nioHTTP1,
+        ]),
 ]
 
 let package = Package(

@@ -10,7 +10,6 @@ import Journal
 import Ledger
 import Logging
 import NIOCore
-import NIOCore
 import NIOPosix
 import NIOSSL
 import OIDCAPI
@@ -63,8 +62,10 @@ package final class Node: Sendable {
         let master = try MasterKey.open(path: configuration.data + "/master.key", creates: isNew)
         let identity = Identity(journal: journal, master: master)
         let blobs = try await Self.openBlobs(configuration)
-        let objects = Objects(journal: journal, blobs: blobs, master: master, pool: pool,
-            reserve: DiskReserve([configuration.data] + (configuration.blobs.map { $0.hasPrefix("s3://") ? [] : [$0] } ?? [])))
+        let objects = Objects(
+            journal: journal, blobs: blobs, master: master, pool: pool,
+            reserve: DiskReserve(
+                [configuration.data] + (configuration.blobs.map { $0.hasPrefix("s3://") ? [] : [$0] } ?? [])))
         let password = try await identity.bootstrap(password: configuration.adminPassword)
         let policies = try Policies(journal: journal)
         let catalogue = Catalogue(journal: journal)
@@ -145,7 +146,8 @@ package final class Node: Sendable {
                 responder: { await responder.respond($0) })
         } catch let error as IOError {
             throw ConfigurationError(
-                "cannot listen on \(address.host):\(address.port) (\(name)): \(String(cString: strerror(error.errnoCode)))")
+                "cannot listen on \(address.host):\(address.port) (\(name)): \(String(cString: strerror(error.errnoCode)))"
+            )
         }
     }
 

@@ -76,7 +76,9 @@ import Testing
                     Issue.record("\(source.path):\(number + 1): \(word.trimmed) is not used here; \(instead) is")
                 }
                 // A sentence for people stays in one literal, so that it can be searched for.
-                if line.count > 120, !isInLiteral, !line.contains("\"") { Issue.record("\(source.path):\(number + 1): \(line.count) columns; at most 120") }
+                if line.count > 120, !isInLiteral, !line.contains("\"") {
+                    Issue.record("\(source.path):\(number + 1): \(line.count) columns; at most 120")
+                }
             }
             if source.lines.count > 500 {
                 Issue.record("\(source.path): \(source.lines.count) lines: it has two subjects; split it")

@@ -82,7 +82,8 @@ final class NodeClient: Sendable {
         case let error as NIOConnectionError:
             Failure(.failed, "\(web) does not answer: \(error.host):\(error.port) refuses connections")
         case let error as HTTPClientError where error == .connectTimeout: Failure(.failed, "\(web) does not answer")
-        case let error as IOError: Failure(.failed, "\(web) does not answer: \(String(cString: strerror(error.errnoCode)))")
+        case let error as IOError:
+            Failure(.failed, "\(web) does not answer: \(String(cString: strerror(error.errnoCode)))")
         case is NIOSSLError:
             Failure(
                 .failed, "the certificate of \(web) is not trusted: name the authority's file in MARTLET_CA (\(error))")
