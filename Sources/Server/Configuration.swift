@@ -44,6 +44,8 @@ package struct Configuration: Sendable {
     package var s3URL: String?
     /// Seconds without a change after which a product without a list of its files counts as complete.
     package var settleSeconds: Int64
+    /// Seconds for which what was replaced or removed stays readable; then its bytes are deleted.
+    package var historySeconds: Int64
     /// The first administrator's password; nil lets one be generated.
     package var adminPassword: String?
 
@@ -60,6 +62,7 @@ package struct Configuration: Sendable {
         ("web-url", "address under which clients reach the web port"),
         ("s3-url", "address under which clients reach the S3 port"),
         ("settle-seconds", "quiet time after which a product counts as complete (default 5)"),
+        ("history-seconds", "time for which what was replaced or removed is kept (default 60)"),
     ]
 
     /// - Parameters:
@@ -100,11 +103,8 @@ package struct Configuration: Sendable {
         }
         webURL = try value("web-url").map { try Self.base($0, "--web-url") }
         s3URL = try value("s3-url").map { try Self.base($0, "--s3-url") }
-        let settle = value("settle-seconds") ?? "5"
-        guard let seconds = Int64(settle), (0...86_400).contains(seconds) else {
-            throw ConfigurationError("--settle-seconds is a number of seconds up to a day, not '\(settle)'")
-        }
-        settleSeconds = seconds
+        settleSeconds = try Self.seconds(value("settle-seconds") ?? "5", "--settle-seconds", daysMax: 1)
+        historySeconds = try Self.seconds(value("history-seconds") ?? "60", "--history-seconds", daysMax: 36_500)
         if let id = environment["AWS_ACCESS_KEY_ID"], let secret = environment["AWS_SECRET_ACCESS_KEY"] {
             blobCredentials = Credentials(accessKeyID: id, secret: secret)
         }
@@ -119,6 +119,13 @@ package struct Configuration: Sendable {
         guard !path.hasPrefix("/"), let folder = getcwd(nil, 0) else { return path }
         defer { free(folder) }
         return String(cString: folder) + "/" + path
+    }
+
+    private static func seconds(_ text: String, _ name: String, daysMax: Int64) throws -> Int64 {
+        guard let seconds = Int64(text), (0...daysMax * 86_400).contains(seconds) else {
+            throw ConfigurationError("\(name) is a number of seconds up to \(daysMax * 86_400), not '\(text)'")
+        }
+        return seconds
     }
 
     private static func base(_ text: String, _ name: String) throws -> String {

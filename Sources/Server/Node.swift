@@ -104,7 +104,10 @@ package final class Node: Sendable {
 
         try await products.setAddress(s3URL)
         let workers = WorkerGroup()
-        workers.start(Janitor(objects: objects, journal: journal, ownsBlobs: blobs is DiskBlobs))
+        workers.start(
+            Janitor(
+                objects: objects, journal: journal, historySeconds: configuration.historySeconds,
+                ownsBlobs: blobs is DiskBlobs))
         workers.start(
             Cataloguer(
                 objects: objects, products: products, catalogue: catalogue,

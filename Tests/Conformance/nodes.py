@@ -67,6 +67,9 @@ class Node:
             self.metadata,
             "--settle-seconds",
             "1",
+            # So that no test waits for minutes until what it deleted is gone.
+            "--history-seconds",
+            "5",
             "--json",
         ]
         for face, port in self.ports.items():

@@ -17,7 +17,7 @@ from conftest import empty_bucket
 PUTS = 1000
 ROUNDS = 3
 SIZES = [0, 1, 100, 4096, 4097, 65_536, 65_537, 300_000, 1 << 20]
-SWEEP_SECONDS = 180
+SWEEP_SECONDS = 60
 
 
 def content(seed, index):

@@ -10,8 +10,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 DISK_BYTES = 96 << 20
-# Deleted objects stay readable for those who read them: up to two minutes until their bytes go.
-RECOVERY_SECONDS = 180
+# Deleted objects stay readable for those who read them: twice the history until their bytes go.
+RECOVERY_SECONDS = 60
 
 
 @pytest.fixture

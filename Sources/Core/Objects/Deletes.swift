@@ -35,13 +35,10 @@ extension Objects {
 
 // What the Janitor calls.
 extension Objects {
-    /// How long a version that was replaced or removed stays readable for those who are reading it.
-    package static let endedSeconds: Int64 = 60
-
     /// Removes the rows of versions that ended long enough ago; their blobs become garbage.
     ///
     /// - Returns: how many, at most `limit`.
-    package func purgeEnded(olderThan seconds: Int64 = endedSeconds, limit: Int = 500) async throws -> Int {
+    package func purgeEnded(olderThan seconds: Int64, limit: Int = 500) async throws -> Int {
         let before = Timestamp.now.adding(seconds: -seconds).microseconds
         return try await journal.database.write { transaction in
             let ids = try transaction.rows(
@@ -82,7 +79,7 @@ extension Objects {
     /// Deletes garbage that is older than `seconds` from the blob store.
     ///
     /// - Returns: how many blobs, at most `limit`.
-    package func collectGarbage(olderThan seconds: Int64 = endedSeconds, limit: Int = 500) async throws -> Int {
+    package func collectGarbage(olderThan seconds: Int64, limit: Int = 500) async throws -> Int {
         let before = Timestamp.now.adding(seconds: -seconds).microseconds
         let ids = try await journal.read { reader in
             try reader.rows(
@@ -110,7 +107,7 @@ extension Objects {
             let page = try await blobs.list(after: after, limit: 1000)
             guard let last = page.last else { return deleted }
             after = last.id
-            for info in page where info.modified < moment.seconds {
+            for info in page where info.modified < moment {
                 let id = info.id.bytes
                 let isNamed = try await journal.read { reader in
                     try reader.scalar(

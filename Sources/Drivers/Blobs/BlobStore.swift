@@ -1,4 +1,5 @@
 package import NIOCore
+package import Wire
 
 // The interface between Martlet and whatever keeps its bytes. A store knows ids and bytes; it never sees a plaintext, a
 // name, a space or a version.
@@ -54,10 +55,10 @@ package struct BlobInfo: Hashable, Sendable {
     package let id: BlobID
     /// Stored bytes.
     package let size: Int64
-    /// When it was last written to, in whole seconds since 1970 by the store's clock.
-    package let modified: Int64
+    /// When it was last written to, by the store's clock; S3 says it to the second.
+    package let modified: Timestamp
 
-    package init(id: BlobID, size: Int64, modified: Int64) {
+    package init(id: BlobID, size: Int64, modified: Timestamp) {
         self.id = id
         self.size = size
         self.modified = modified

@@ -18,24 +18,27 @@ package struct CredentialScope: Hashable, Sendable, CustomStringConvertible {
     /// end.
     static func parse(credential: some StringProtocol) throws(SignatureError) -> (accessKeyID: String, CredentialScope)
     {
-        let parts = credential.split(separator: "/", omittingEmptySubsequences: false)
-        guard credential.utf8.count <= 512, parts.count >= 5 else {
+        var rest = Substring(credential).utf8
+        func last() -> Substring? {
+            guard let slash = rest.lastIndex(of: UInt8(ascii: "/")) else { return nil }
+            defer { rest = rest[..<slash] }
+            return Substring(rest[rest.index(after: slash)...])
+        }
+        guard credential.utf8.count <= 512, let terminator = last(), let service = last(), let region = last(),
+            let date = last()
+        else {
             throw SignatureError(.malformed, "Credential must be ACCESS-KEY-ID/DATE/REGION/SERVICE/aws4_request")
         }
-        let id = parts[..<(parts.count - 4)].joined(separator: "/")
-        let scope = parts.map { String($0) }[(parts.count - 4)...]
-        let (date, region, service) = (
-            scope[scope.startIndex], scope[scope.startIndex + 1], scope[scope.startIndex + 2]
-        )
-        guard scope.last == "aws4_request" else {
+        guard terminator == "aws4_request" else {
             throw SignatureError(.scopeMismatch, "the credential scope must end in aws4_request")
         }
-        guard !id.isEmpty, date.utf8.count == 8, date.utf8.allSatisfy({ (0x30...0x39).contains($0) }), !region.isEmpty,
+        guard !rest.isEmpty, date.utf8.count == 8, date.utf8.allSatisfy({ (0x30...0x39).contains($0) }), !region.isEmpty,
             !service.isEmpty
         else {
             throw SignatureError(
                 .malformed, "Credential needs an access key id, a date of eight digits, a region and a service")
         }
-        return (id, CredentialScope(date: date, region: region, service: service))
+        let id = String(Substring(rest))
+        return (id, CredentialScope(date: String(date), region: String(region), service: String(service)))
     }
 }

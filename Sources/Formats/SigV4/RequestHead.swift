@@ -16,23 +16,26 @@ package struct RequestHead: Sendable {
         self.headers = headers
     }
 
-    /// All values of a header, by its lower-case name.
-    func values(_ lowercased: String) -> [String] {
-        headers.filter { ASCII.equalsLowercased($0.name, lowercased) }.map(\.value)
-    }
-
-    /// The one value of a header, nil without it.
+    /// The one value of a header, by its lower-case name; nil without it.
     func single(_ lowercased: String) throws(SignatureError) -> String? {
-        let all = values(lowercased)
-        guard all.count <= 1 else { throw SignatureError(.malformed, "the header \(lowercased) must come only once") }
-        return all.first
+        var found: String?
+        for header in headers where ASCII.equalsLowercased(header.name, lowercased) {
+            guard found == nil else {
+                throw SignatureError(.malformed, "the header \(lowercased) must come only once")
+            }
+            found = header.value
+        }
+        return found
     }
 
     /// The one value of a query parameter, nil without it.
     func parameter(_ name: String) throws(SignatureError) -> String? {
-        let all = query.all(name)
-        guard all.count <= 1 else { throw SignatureError(.malformed, "the parameter \(name) must come only once") }
-        return all.first
+        var found: String?
+        for item in query.items where item.name == name {
+            guard found == nil else { throw SignatureError(.malformed, "the parameter \(name) must come only once") }
+            found = item.value ?? ""
+        }
+        return found
     }
 }
 

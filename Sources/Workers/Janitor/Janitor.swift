@@ -12,17 +12,24 @@ package struct Janitor: Worker {
     private let objects: Objects
     private let journal: Journal
     private let logger = Logger(label: "martlet.janitor")
+    private let historySeconds: Int64
     /// Blobs made before this and named by no row belong to nobody.
     private let orphanedBefore: Timestamp
 
     /// Days that access records are kept.
     private static let accessDays: Int64 = 90
 
-    /// - Parameter ownsBlobs: whether the blob store is this node's alone. In one that is shared, another node may be
-    ///   about to write the row of a blob that is a day old, but not of an older one.
-    package init(objects: Objects, journal: Journal, ownsBlobs: Bool) {
-        orphanedBefore = ownsBlobs ? .now : Timestamp.now.adding(seconds: -86_400)
+    /// - Parameters:
+    ///   - historySeconds: how long a version that was replaced or removed stays readable, and then its blob for those
+    ///     who are reading it.
+    ///   - ownsBlobs: whether the blob store is this node's alone. In one that is shared, another node may be about to
+    ///     write the row of a blob that is a day old, but not of an older one.
+    package init(objects: Objects, journal: Journal, historySeconds: Int64, ownsBlobs: Bool) {
+        // The file system's clock stands still for up to 10 ms, so that a blob of this process may look that old.
+        let ahead: Int64 = ownsBlobs ? 10_000 : 86_400_000_000
+        orphanedBefore = Timestamp(microseconds: Timestamp.now.microseconds - ahead)
         self.objects = objects
+        self.historySeconds = historySeconds
         self.journal = journal
     }
 
@@ -33,8 +40,8 @@ package struct Janitor: Worker {
         while true {
             var count = 0
             repeat {
-                count = try await objects.purgeEnded()
-                count += try await objects.collectGarbage()
+                count = try await objects.purgeEnded(olderThan: historySeconds)
+                count += try await objects.collectGarbage(olderThan: historySeconds)
             } while count > 0
             try await journal.flushAccesses()
             if rounds % 3600 == 0 { try await journal.pruneAccesses(olderThan: Self.accessDays * 86_400) }

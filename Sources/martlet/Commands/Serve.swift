@@ -58,6 +58,7 @@ struct NodeSettings: ParsableArguments {
     @Option(name: .customLong("web-url"), help: "Address under which clients reach the web port.") var webURL: String?
     @Option(name: .customLong("s3-url"), help: "Address under which clients reach the S3 port.") var s3URL: String?
     @Option(help: "Quiet seconds after which a product counts as complete (default 5).") var settleSeconds: String?
+    @Option(help: "Seconds for which what was replaced or removed is kept (default 60).") var historySeconds: String?
     @Option(help: "Configuration file (default DATA/martlet.conf).") var config: String?
 
     func configuration() throws -> Configuration {
@@ -73,6 +74,7 @@ struct NodeSettings: ParsableArguments {
         flags["web-url"] = webURL
         flags["s3-url"] = s3URL
         flags["settle-seconds"] = settleSeconds
+        flags["history-seconds"] = historySeconds
         return try Configuration(flags: flags, environment: Environment.all, file: config)
     }
 }

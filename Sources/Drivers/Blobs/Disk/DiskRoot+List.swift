@@ -1,4 +1,5 @@
 import Glibc
+import Wire
 
 extension DiskRoot {
     /// A page of the finished blobs in the order of their ids, which is that of the directories too. It reads one
@@ -35,7 +36,9 @@ extension DiskRoot {
                 throw error
             }
             guard status.st_mode & S_IFMT == S_IFREG else { continue }
-            page.append(BlobInfo(id: id, size: Int64(status.st_size), modified: Int64(status.st_mtim.tv_sec)))
+            let modified = Int64(status.st_mtim.tv_sec) * 1_000_000 + Int64(status.st_mtim.tv_nsec) / 1000
+            page.append(
+                BlobInfo(id: id, size: Int64(status.st_size), modified: Timestamp(microseconds: modified)))
             if page.count == limit { return }
         }
     }

@@ -30,7 +30,7 @@ extension S3Client {
                 if let previous = found.last?.id ?? after, id <= previous {
                     throw BlobError(.io, "cannot list blobs: the store does not list keys in order")
                 }
-                found.append(BlobInfo(id: id, size: size, modified: modified.seconds))
+                found.append(BlobInfo(id: id, size: size, modified: modified))
             }
             guard found.count < limit, page["IsTruncated"]?.text == "true" else { return Array(found.prefix(limit)) }
             // Without an advance the next page would be this one again.
