@@ -232,7 +232,8 @@ extension Operation {
 /// The parameters of a query, each to be taken once; what is left over nobody knew.
 private struct Parameters {
     private let query: QueryItems
-    private var taken: Set<String> = []
+    /// A handful, so that looking through them costs less than hashing.
+    private var taken: [String] = []
 
     /// Parameters of the signature, and the name that newer SDKs add for their own logs.
     private static let always: Set<String> = [
@@ -245,11 +246,11 @@ private struct Parameters {
     init(_ query: QueryItems) { self.query = query }
 
     mutating func take(_ name: String) -> String? {
-        taken.insert(name)
+        taken.append(name)
         return query[name]
     }
 
-    mutating func ignore(_ names: String...) { taken.formUnion(names) }
+    mutating func ignore(_ names: String...) { taken += names }
 
     mutating func integer(_ name: String) throws(S3Error) -> Int? {
         guard let text = take(name) else { return nil }
@@ -270,5 +271,7 @@ private struct Parameters {
         return true
     }
 
-    var unused: [String] { query.items.map(\.name).filter { !taken.contains($0) && !Self.always.contains($0) } }
+    var unused: [String] {
+        query.items.lazy.map(\.name).filter { !taken.contains($0) && !Self.always.contains($0) }
+    }
 }
