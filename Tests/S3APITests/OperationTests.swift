@@ -30,8 +30,10 @@ import Testing
         #expect(try operation(.GET, "/eo?location") == .getBucketLocation("eo"))
         #expect(try operation(.GET, "/eo?policy") == .getMissingConfiguration("eo", .policy))
         #expect(try operation(.POST, "/eo?delete=") == .deleteObjects("eo"))
-        #expect(try operation(.GET, "/eo/a/b%20c") == .getObject(address, []))
-        #expect(try operation(.GET, "/eo/a/b%20c?x-id=GetObject&X-Amz-Signature=0") == .getObject(address, []))
+        #expect(try operation(.GET, "/eo/a/b%20c") == .getObject(address, ReadParameters()))
+        #expect(
+            try operation(.GET, "/eo/a/b%20c?x-id=GetObject&X-Amz-Signature=0") == .getObject(address, ReadParameters())
+        )
         #expect(try operation(.PUT, "/eo/a/b%20c") == .putObject(address))
         #expect(try operation(.PUT, "/eo/a/b%20c", ["x-amz-copy-source": "x/y"]) == .copyObject(address))
         #expect(
@@ -64,13 +66,13 @@ import Testing
         // What is answered for a bucket that is asked about it.
         let onBucket: Set<String> = [
             "acl", "versioning", "policy", "cors", "tagging", "lifecycle", "website", "encryption", "replication",
-            "object-lock",
+            "object-lock", "versions",
         ]
         for method in [HTTPMethod.GET, .PUT, .DELETE, .POST, .HEAD] {
-            if method != .GET || !onBucket.contains(name) {
+            if !(method == .GET && onBucket.contains(name) || method == .PUT && name == "versioning") {
                 #expect(refusal(method, "/eo?\(name)") == "NotImplemented", "\(method) of a bucket")
             }
-            if method != .GET || name != "acl" {
+            if method != .GET || !["acl", "attributes"].contains(name) {
                 #expect(refusal(method, "/eo/key?\(name)") == "NotImplemented", "\(method) of an object")
             }
         }
@@ -89,7 +91,8 @@ import Testing
         #expect(refusal(.PUT, "/eo/key?uploadId=u") == "InvalidArgument")
         #expect(refusal(.PATCH, "/eo/key") == "MethodNotAllowed")
         #expect(refusal(.DELETE, "/") == "MethodNotAllowed")
-        #expect(refusal(.GET, "/eo/key?versionId=3") == "NoSuchVersion")
-        #expect(refusal(.GET, "/eo/key?versionId=null") == nil)
+        #expect(refusal(.PUT, "/eo/key?versionId=3") == "NotImplemented")
+        #expect(refusal(.GET, "/eo/key?partNumber=0") == "InvalidArgument")
+        #expect(refusal(.GET, "/eo?versions&version-id-marker=x") == "InvalidArgument")
     }
 }

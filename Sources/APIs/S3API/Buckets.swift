@@ -95,13 +95,6 @@ extension S3Service {
         return Self.xml("LocationConstraint") { _ in }
     }
 
-    /// Never enabled: an empty configuration.
-    func getBucketVersioning(_ bucket: String, _ caller: Caller) async throws -> Response {
-        try await require(caller, "s3:GetBucketVersioning", on: bucket)
-        _ = try await objects.collection(bucket)
-        return Self.xml("VersioningConfiguration") { _ in }
-    }
-
     /// Access is a matter of policies; the ACL says what S3 says where ACLs are off: the owner has full control.
     func getBucketACL(_ bucket: String, _ caller: Caller) async throws -> Response {
         try await require(caller, "s3:GetBucketAcl", on: bucket)

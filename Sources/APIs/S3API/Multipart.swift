@@ -65,7 +65,8 @@ extension S3Service {
         try await require(caller, "s3:GetObject", on: sourceAddress)
         try await require(caller, "s3:PutObject", on: address)
         let upload = try await objects.upload(collection: address.bucket, key: address.key, id: id)
-        let source = try await objects.open(collection: sourceAddress.bucket, key: sourceAddress.key)
+        let source = try await objects.open(
+            collection: sourceAddress.bucket, key: sourceAddress.key, version: sourceAddress.version)
         try Self.sourceCondition(request)(source.version)
         var range = 0..<source.version.size
         if let header = request.header("x-amz-copy-source-range") {
@@ -111,7 +112,7 @@ extension S3Service {
             collection: address.bucket, key: address.key, id: id, parts: parts, checksum: whole,
             size: request.header("x-amz-mp-object-size").flatMap { Int64($0) }, by: caller.principal.name,
             condition: Self.writeCondition(request))
-        return Self.xml("CompleteMultipartUploadResult") { xml in
+        var response = Self.xml("CompleteMultipartUploadResult") { xml in
             xml.element(
                 "Location",
                 "\(request.origin)/\(address.bucket)/\(PercentEncoding.encode(address.key, keepingSlash: true))")
@@ -123,6 +124,10 @@ extension S3Service {
                 xml.element("ChecksumType", checksum.kind.rawValue)
             }
         }
+        if let name = try await name(of: version, in: address.bucket) {
+            response.headers.add(name: "x-amz-version-id", value: name)
+        }
+        return response
     }
 
     func abortUpload(_ address: ObjectAddress, _ id: String, _ caller: Caller) async throws -> Response {

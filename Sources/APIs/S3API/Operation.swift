@@ -14,15 +14,18 @@ enum Operation: Equatable, Sendable {
     case deleteBucket(String)
     case getBucketLocation(String)
     case getBucketVersioning(String)
+    case putBucketVersioning(String)
     case getBucketACL(String)
     /// A configuration that a bucket does not have; the answer is S3's error for that.
     case getMissingConfiguration(String, MissingConfiguration)
     case listObjects(String, ListParameters)
     case listObjectsV2(String, ListParameters)
+    case listObjectVersions(String, ListParameters)
     case listMultipartUploads(String, ListUploadsParameters)
     case deleteObjects(String)
-    case getObject(ObjectAddress, ResponseOverrides)
-    case headObject(ObjectAddress, ResponseOverrides)
+    case getObject(ObjectAddress, ReadParameters)
+    case headObject(ObjectAddress, ReadParameters)
+    case getObjectAttributes(ObjectAddress)
     case getObjectACL(ObjectAddress)
     case putObject(ObjectAddress)
     case copyObject(ObjectAddress)
@@ -38,6 +41,15 @@ enum Operation: Equatable, Sendable {
 struct ObjectAddress: Hashable, Sendable {
     var bucket: String
     var key: String
+    /// The version's name; nil for the current one.
+    var version: String?
+}
+
+/// What GET and HEAD of an object may ask for besides the object.
+struct ReadParameters: Hashable, Sendable {
+    var overrides: ResponseOverrides = []
+    /// Only this part of a multipart object.
+    var part: Int?
 }
 
 /// `response-content-type` and its like: headers that a GET may ask to be answered with.
@@ -60,6 +72,8 @@ struct ListParameters: Hashable, Sendable {
     var limit = 1000
     var encodesKeys = false
     var fetchesOwner = false
+    /// Of ListObjectVersions: after this version of the key `after`.
+    var versionMarker = ""
 }
 
 struct ListUploadsParameters: Hashable, Sendable {
@@ -132,7 +146,9 @@ extension Operation {
         _ bucket: String, _ method: HTTPMethod, _ parameters: inout Parameters
     ) throws(S3Error) -> Operation {
         switch method {
-        case .PUT: return .createBucket(bucket)
+        case .PUT:
+            if parameters.take("versioning") != nil { return .putBucketVersioning(bucket) }
+            return .createBucket(bucket)
         case .HEAD: return .headBucket(bucket)
         case .DELETE: return .deleteBucket(bucket)
         case .POST:
@@ -157,12 +173,21 @@ extension Operation {
             return .getMissingConfiguration(bucket, missing)
         }
         var list = ListParameters()
+        let listsVersions = parameters.take("versions") != nil
         let type = parameters.take("list-type")
         list.prefix = parameters.take("prefix") ?? ""
         list.delimiter = parameters.take("delimiter") ?? ""
         list.limit = try parameters.limit("max-keys")
         list.encodesKeys = try parameters.encoding()
         switch type {
+        case nil where listsVersions:
+            list.marker = parameters.take("key-marker") ?? ""
+            list.after = list.marker
+            list.versionMarker = parameters.take("version-id-marker") ?? ""
+            guard list.versionMarker.isEmpty || !list.marker.isEmpty else {
+                throw S3Error(.invalidArgument, "a version-id-marker comes with its key-marker")
+            }
+            return .listObjectVersions(bucket, list)
         case nil:
             list.marker = parameters.take("marker") ?? ""
             list.after = list.marker
@@ -186,9 +211,10 @@ extension Operation {
     private static func objectOperation(
         _ address: ObjectAddress, _ method: HTTPMethod, _ parameters: inout Parameters, isCopy: Bool
     ) throws(S3Error) -> Operation {
-        // Without versioning the current version is the one called `null`.
-        if let version = parameters.take("versionId"), version != "null" {
-            throw S3Error(.noSuchVersion, "the bucket has no versions; the only version of an object is 'null'")
+        var address = address
+        switch method {
+        case .GET, .HEAD, .DELETE: address.version = parameters.take("versionId")
+        default: break
         }
         switch method {
         case .GET, .HEAD:
@@ -197,16 +223,23 @@ extension Operation {
                 return .listParts(address, uploadID: upload, after: after, limit: try parameters.limit("max-parts"))
             }
             if method == .GET, parameters.take("acl") != nil { return .getObjectACL(address) }
-            var overrides: ResponseOverrides = []
+            if method == .GET, parameters.take("attributes") != nil { return .getObjectAttributes(address) }
+            var read = ReadParameters()
+            if let part = try parameters.integer("partNumber") {
+                guard (1...10_000).contains(part) else {
+                    throw S3Error(.invalidArgument, "partNumber is 1 to 10,000, not \(part)")
+                }
+                read.part = part
+            }
             for name in [
                 "content-type", "content-language", "expires", "cache-control", "content-disposition",
                 "content-encoding",
             ] {
                 if let value = parameters.take("response-" + name) {
-                    overrides.append(HeaderPair(name: name, value: value))
+                    read.overrides.append(HeaderPair(name: name, value: value))
                 }
             }
-            return method == .GET ? .getObject(address, overrides) : .headObject(address, overrides)
+            return method == .GET ? .getObject(address, read) : .headObject(address, read)
         case .PUT:
             if let upload = parameters.take("uploadId") {
                 guard let number = try parameters.integer("partNumber") else {

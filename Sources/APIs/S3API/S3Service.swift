@@ -51,14 +51,17 @@ package struct S3Service: Sendable {
         case .deleteBucket(let bucket): try await deleteBucket(bucket, caller)
         case .getBucketLocation(let bucket): try await getBucketLocation(bucket, caller)
         case .getBucketVersioning(let bucket): try await getBucketVersioning(bucket, caller)
+        case .putBucketVersioning(let bucket): try await putBucketVersioning(bucket, request, caller)
+        case .listObjectVersions(let bucket, let list): try await listObjectVersions(bucket, list, caller)
         case .getBucketACL(let bucket): try await getBucketACL(bucket, caller)
         case .getMissingConfiguration(let bucket, let missing): try await getMissing(missing, bucket, caller)
         case .listObjects(let bucket, let list): try await listObjects(bucket, list, caller)
         case .listObjectsV2(let bucket, let list): try await listObjectsV2(bucket, list, caller)
         case .listMultipartUploads(let bucket, let list): try await listUploads(bucket, list, caller)
         case .deleteObjects(let bucket): try await deleteObjects(bucket, request, caller)
-        case .getObject(let address, let overrides): try await getObject(address, overrides, request, caller)
-        case .headObject(let address, let overrides): try await headObject(address, overrides, request, caller)
+        case .getObject(let address, let read): try await getObject(address, read, request, caller)
+        case .headObject(let address, let read): try await headObject(address, read, request, caller)
+        case .getObjectAttributes(let address): try await getObjectAttributes(address, request, caller)
         case .getObjectACL(let address): try await getObjectACL(address, caller)
         case .putObject(let address): try await putObject(address, request, caller)
         case .copyObject(let address): try await copyObject(address, request, caller)
@@ -78,7 +81,12 @@ package struct S3Service: Sendable {
         try await gate.require(caller.principal, action, on: ResourceName.collection(bucket), caller.context)
     }
 
+    /// - Parameter action: where a version is named, S3 has a name of its own for it: `s3:GetObjectVersion`.
     func require(_ caller: Caller, _ action: String, on address: ObjectAddress) async throws {
+        var action = action
+        if address.version != nil {
+            action = action.replacing("Object", with: "ObjectVersion")
+        }
         try await gate.require(
             caller.principal, action, on: ResourceName.object(address.bucket, address.key), caller.context)
     }
