@@ -84,7 +84,7 @@ let drivers: [Target] = [
 /// What is decided about data, people and promises.
 let core: [Target] = [
     target("Core", "Journal", ["Database", "Wire"]),
-    target("Core", "Identity", ["Ciphers", "Database", "Journal", "Vault", "Wire", crypto, jwt]),
+    target("Core", "Identity", ["Ciphers", "Database", "IAMPolicy", "Journal", "Vault", "Wire", crypto, jwt]),
     target("Core", "Policy", ["Database", "IAMPolicy", "Identity", "Journal", "Wire"]),
     target("Core", "Catalogue", ["Database", "Geometry", "Journal", "Wire"]),
     target(
@@ -103,6 +103,11 @@ let apis: [Target] = [
         ["Database", "Identity", "Objects", "Policy", "SigV4", "Wire", nioCore, nioExtras, nioHTTP1, nioPosix, nioSSL]),
     target("APIs", "OIDCAPI", ["HTTPSupport", "Identity", "Wire", logging, nioHTTP1]),
     target("APIs", "AdminAPI", ["HTTPSupport", "Identity", "Policy", "Wire", logging, nioHTTP1]),
+    target(
+        "APIs", "IAMAPI",
+        [
+            "Ciphers", "Database", "HTTPSupport", "IAMPolicy", "Identity", "Policy", "SigV4", "Wire", logging, nioHTTP1,
+        ]),
     target("APIs", "SigningAPI", ["HTTPSupport", "Identity", "Policy", "SigV4", "Wire", logging, nioHTTP1]),
     target(
         "APIs", "STACAPI",
@@ -141,10 +146,10 @@ let top: [Target] = [
         "", "Server",
         [
             "AdminAPI", "Blobs", "Catalogue", "Certificates", "Console", "Ciphers", "Database", "HTTPSupport",
-            "Identity",
+            "IAMAPI", "Identity",
             "Journal", "Ledger", "OIDCAPI", "Objects",
             "Policy", "Rasters", "S3API", "STACAPI", "SigV4", "SigningAPI", "TraceAPI", "Vault", "Wire", "Workers",
-            logging, nioCore, nioHTTP1, nioPosix, nioSSL,
+            httpClient, logging, nioCore, nioHTTP1, nioPosix, nioSSL,
         ]),
     // GDAL reads files that strangers made, so it has a process of its own: see Drivers/Rasters.
     .executableTarget(
