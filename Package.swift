@@ -180,8 +180,9 @@ let testTargets: [Target] = [
     tests("BlobsTests", ["Blobs", "Ciphers", "SigV4", "Wire", nioCore, nioHTTP1, nioPosix]),
     tests("RastersTests", ["martlet-raster", "ProductMetadata", "Rasters", "Wire", nioCore, nioPosix]),
     tests("JournalTests", ["Database", "Journal", "TestSupport", "Wire"]),
-    tests("IdentityTests", ["Database", "Identity", "Journal", "TestSupport", "Vault", "Wire"]),
-    tests("PolicyTests", ["Database", "Identity", "Journal", "Policy", "TestSupport", "Vault", "Wire"]),
+    tests(
+        "IdentityTests", ["Database", "IAMPolicy", "Identity", "Journal", "TestSupport", "Vault", "Wire", crypto]),
+    tests("PolicyTests", ["Database", "IAMPolicy", "Identity", "Journal", "Policy", "TestSupport", "Vault", "Wire"]),
     tests(
         "ObjectsTests",
         [
@@ -191,6 +192,7 @@ let testTargets: [Target] = [
     tests("CatalogueTests", ["Catalogue", "Database", "Geometry", "Journal", "TestSupport", "Wire"]),
     tests("HTTPSupportTests", ["HTTPSupport", "Wire", httpClient, nioCore, nioHTTP1, nioPosix]),
     tests("S3APITests", ["HTTPSupport", "S3API", nioHTTP1]),
+    tests("IAMAPITests", ["HTTPSupport", "IAMAPI", "Identity", "SigV4", "Wire", nioCore, nioHTTP1]),
     tests("ConsoleTests", ["Console", "Geometry", "Wire"]),
     tests("CertificatesTests", ["Certificates", "Wire", crypto, x509, asn1]),
     tests("WorkersTests", ["Catalogue", "Wire", "Workers"]),

@@ -17,7 +17,10 @@ extension IAMService {
         ) { try await $0.assumeRole($1) },
         Operation(
             .sts, "AssumeRoleWithWebIdentity",
-            ["RoleArn", "RoleSessionName", "DurationSeconds", "Policy", "PolicyArns", "WebIdentityToken", "ProviderId"],
+            [
+                "RoleArn", "RoleSessionName", "DurationSeconds", "Policy", "PolicyArns", "WebIdentityToken",
+                "ProviderId",
+            ],
             isUnsigned: true
         ) { try await $0.assumeRoleWithWebIdentity($1) },
     ]

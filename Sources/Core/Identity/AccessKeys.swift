@@ -141,7 +141,9 @@ extension Identity {
                 .init(account), .init(Self.urlSigning)
             ) { $0.text(0) }
         }
-        if let existing, let found = try await signingSecret(accessKey: existing) { return (existing, found.secret, nil) }
+        if let existing, let found = try await signingSecret(accessKey: existing) {
+            return (existing, found.secret, nil)
+        }
         let made = try await createAccessKey(account: principal.name, description: Self.urlSigning, by: principal.name)
         return (made.id, Array(made.secret.utf8), nil)
     }

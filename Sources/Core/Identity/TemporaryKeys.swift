@@ -98,7 +98,8 @@ extension Identity {
 
     private static func principal(of content: SessionContent, token: String, in reader: Reader) throws -> Principal {
         var session = TemporarySession(
-            role: nil, account: content.account, name: content.name, issued: content.issued, expires: content.expires, policy: content.policy,
+            role: nil, account: content.account, name: content.name, issued: content.issued, expires: content.expires,
+            policy: content.policy,
             claims: content.claims, token: token)
         var opener: Principal?
         if let account = content.account {

@@ -23,7 +23,8 @@ extension Policies {
             try transaction.lock("inline policies of \(subject.text)")
             try Self.check(subject, in: transaction)
             let others = try transaction.scalar(
-                "SELECT count(*) FROM inline_policies WHERE subject = ? AND name <> ?", .init(subject.text), .init(name))
+                "SELECT count(*) FROM inline_policies WHERE subject = ? AND name <> ?", .init(subject.text), .init(name)
+            )
             guard others ?? 0 < Self.inlineMax else {
                 throw PolicyStoreError(
                     code: .limit, message: "'\(subject.text)' has \(Self.inlineMax) inline policies already")

@@ -202,7 +202,8 @@ package final class Policies: Sendable {
         return try reader.first("SELECT document, created, description FROM policies WHERE name = ?", .init(name)) {
             row in
             StoredPolicy(
-                name: name, document: row.text(0), description: row.text(2), created: Timestamp(microseconds: row.int(1)),
+                name: name, document: row.text(0), description: row.text(2),
+                created: Timestamp(microseconds: row.int(1)),
                 attachments: attachments.compactMap { $0 })
         }
     }

@@ -70,7 +70,8 @@ package struct RoleSessions: Sendable {
         let seconds = try Self.seconds(
             wish.seconds, max: principal.session == nil ? role.sessionSeconds : Identity.chainedSessionSecondsMax)
         let credentials = try await identity.openSession(
-            in: role, name: wish.name, account: principal.accountID ?? principal.session?.account, seconds: min(seconds, role.sessionSeconds),
+            in: role, name: wish.name, account: principal.accountID ?? principal.session?.account,
+            seconds: min(seconds, role.sessionSeconds),
             policy: wish.policy, claims: [:], by: principal.name)
         return Opened(credentials: credentials, role: role)
     }
