@@ -61,6 +61,7 @@ let formats: [Target] = [
     target("Formats", "MerkleLog", ["Wire", crypto]),
     target("Formats", "SigV4", ["Wire", crypto]),
     target("Formats", "IAMPolicy", ["Wire"]),
+    target("Formats", "BucketConfiguration", ["Wire"]),
     target("Formats", "Geometry", ["Wire"]),
     target("Formats", "ProductMetadata", ["Wire"]),
     target("Formats", "TraceFormat", ["BLAKE3", "MerkleLog", "Wire", crypto, cryptoExtras, x509, asn1]),
@@ -85,7 +86,7 @@ let drivers: [Target] = [
 let core: [Target] = [
     target("Core", "Journal", ["Database", "Wire"]),
     target("Core", "Identity", ["Ciphers", "Database", "IAMPolicy", "Journal", "Vault", "Wire", crypto, jwt]),
-    target("Core", "Policy", ["Database", "IAMPolicy", "Identity", "Journal", "Wire"]),
+    target("Core", "Policy", ["BucketConfiguration", "Database", "IAMPolicy", "Identity", "Journal", "Wire"]),
     target("Core", "Catalogue", ["Database", "Geometry", "Journal", "Wire"]),
     target(
         "Core", "Ledger",
@@ -93,7 +94,11 @@ let core: [Target] = [
             "Certificates", "Database", "Identity", "Journal", "MerkleLog", "TraceFormat", "Wire", asn1, crypto, x509,
         ]),
     target(
-        "Core", "Objects", ["BLAKE3", "Blobs", "Ciphers", "Database", "Journal", "Vault", "Wire", nioCore, nioPosix]),
+        "Core", "Objects",
+        [
+            "BLAKE3", "Blobs", "BucketConfiguration", "Ciphers", "Database", "Journal", "Policy", "Vault", "Wire",
+            nioCore, nioPosix,
+        ]),
 ]
 
 /// One target a protocol.
@@ -129,7 +134,10 @@ let apis: [Target] = [
         swiftSettings: settings),
     target(
         "APIs", "S3API",
-        ["Database", "HTTPSupport", "Identity", "Objects", "Policy", "SigV4", "Wire", logging, nioCore, nioHTTP1]),
+        [
+            "BucketConfiguration", "Database", "HTTPSupport", "IAMPolicy", "Identity", "Objects", "Policy", "SigV4",
+            "Wire", logging, nioCore, nioHTTP1,
+        ]),
 ]
 
 let workers: [Target] = [
@@ -174,6 +182,7 @@ let testTargets: [Target] = [
     tests("MerkleLogTests", ["MerkleLog", "Wire", crypto]),
     tests("SigV4Tests", ["SigV4", "Wire"]),
     tests("IAMPolicyTests", ["IAMPolicy"]),
+    tests("BucketConfigurationTests", ["BucketConfiguration", "Wire"]),
     tests("GeometryTests", ["Geometry", "Wire"]),
     tests("ProductMetadataTests", ["ProductMetadata", "Wire"]),
     tests("DatabaseTests", ["Database", "TestSupport"]),
@@ -182,11 +191,17 @@ let testTargets: [Target] = [
     tests("JournalTests", ["Database", "Journal", "TestSupport", "Wire"]),
     tests(
         "IdentityTests", ["Database", "IAMPolicy", "Identity", "Journal", "TestSupport", "Vault", "Wire", crypto]),
-    tests("PolicyTests", ["Database", "IAMPolicy", "Identity", "Journal", "Policy", "TestSupport", "Vault", "Wire"]),
+    tests(
+        "PolicyTests",
+        [
+            "BucketConfiguration", "Database", "IAMPolicy", "Identity", "Journal", "Policy", "TestSupport", "Vault",
+            "Wire",
+        ]),
     tests(
         "ObjectsTests",
         [
-            "BLAKE3", "Blobs", "Ciphers", "Database", "Journal", "Objects", "TestSupport", "Vault", "Wire", nioCore,
+            "BLAKE3", "Blobs", "BucketConfiguration", "Ciphers", "Database", "Journal", "Objects", "Policy",
+            "TestSupport", "Vault", "Wire", nioCore,
             nioPosix,
         ]),
     tests("CatalogueTests", ["Catalogue", "Database", "Geometry", "Journal", "TestSupport", "Wire"]),

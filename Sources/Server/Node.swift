@@ -72,7 +72,7 @@ package final class Node: Sendable {
         let policies = try Policies(journal: journal)
         let catalogue = Catalogue(journal: journal)
         let products = Products(journal: journal)
-        let gate = Gate(policies: policies, journal: journal)
+        let gate = Gate(policies: policies, journal: journal, resources: objects)
 
         let tls = try await TLSSetup.make(configuration, identity: identity)
         // The S3 port is bound first: the address that it gets is part of what the web port tells.

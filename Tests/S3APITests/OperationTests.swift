@@ -28,7 +28,13 @@ import Testing
         #expect(try operation(.PUT, "/eo") == .createBucket("eo"))
         #expect(try operation(.PUT, "/eo/") == .createBucket("eo"))
         #expect(try operation(.GET, "/eo?location") == .getBucketLocation("eo"))
-        #expect(try operation(.GET, "/eo?policy") == .getMissingConfiguration("eo", .policy))
+        #expect(try operation(.GET, "/eo?policy") == .getConfiguration("eo", .policy))
+        #expect(try operation(.PUT, "/eo?publicAccessBlock") == .putConfiguration("eo", .publicAccessBlock))
+        #expect(try operation(.DELETE, "/eo/?cors=") == .deleteConfiguration("eo", .cors))
+        #expect(try operation(.GET, "/eo?replication") == .getMissingConfiguration("eo", .replication))
+        #expect(try operation(.PUT, "/eo?acl") == .putBucketACL("eo"))
+        #expect(try operation(.PUT, "/eo/a/b%20c?acl") == .putObjectACL(address))
+        #expect(try operation(.OPTIONS, "/eo/a?X-Amz-Signature=0&partNumber=1") == .preflight("eo"))
         #expect(try operation(.POST, "/eo?delete=") == .deleteObjects("eo"))
         #expect(try operation(.GET, "/eo/a/b%20c") == .getObject(address, ReadParameters()))
         #expect(
@@ -56,23 +62,30 @@ import Testing
         "an unknown sub-resource is refused on every method and never falls through",
         arguments: [
             "website", "torrent", "inventory", "analytics", "accelerate", "logging", "metrics", "notification",
-            "requestPayment",
-            "intelligent-tiering", "policyStatus", "attributes", "legal-hold", "retention", "restore", "select",
+            "requestPayment", "publicAccessBlock", "ownershipControls", "intelligent-tiering", "policyStatus",
+            "attributes", "legal-hold", "retention", "restore", "select",
             "versions", "nonsense",
             "nonsense=1", "acl", "lifecycle", "cors", "policy", "tagging", "object-lock", "encryption", "versioning",
             "replication",
         ])
     func unknown(name: String) {
         // What is answered for a bucket that is asked about it.
-        let onBucket: Set<String> = [
-            "acl", "versioning", "policy", "cors", "tagging", "lifecycle", "website", "encryption", "replication",
-            "object-lock", "versions",
+        let settings = Set(BucketSetting.allCases.map(\.rawValue))
+        let known: [String: Set<String>] = [
+            "GET": settings.union([
+                "acl", "versioning", "replication", "object-lock", "policyStatus", "versions",
+            ]),
+            "PUT": settings.union(["acl", "versioning"]),
+            "DELETE": [
+                "policy", "cors", "tagging", "lifecycle", "encryption", "publicAccessBlock", "ownershipControls",
+            ],
         ]
         for method in [HTTPMethod.GET, .PUT, .DELETE, .POST, .HEAD] {
-            if !(method == .GET && onBucket.contains(name) || method == .PUT && name == "versioning") {
+            if known[method.rawValue]?.contains(name) != true {
                 #expect(refusal(method, "/eo?\(name)") == "NotImplemented", "\(method) of a bucket")
             }
-            if method != .GET || !["acl", "attributes"].contains(name) {
+            let onObject: Set<String> = method == .GET ? ["acl", "attributes"] : method == .PUT ? ["acl"] : []
+            if !onObject.contains(name) {
                 #expect(refusal(method, "/eo/key?\(name)") == "NotImplemented", "\(method) of an object")
             }
         }

@@ -18,12 +18,14 @@ extension S3Service {
             throw S3Error(
                 .invalidRequest, "an object copied onto itself needs new metadata: x-amz-metadata-directive: REPLACE")
         }
+        let acl = try await newACL(request, address, caller)
         let described = try ObjectHeaders.description(of: request)
         let algorithm = try request.header("x-amz-checksum-algorithm").map { try ChecksumAlgorithm(header: $0) }
         let version = try await objects.copy(
             from: source.bucket, key: source.key, version: source.version, to: address.bucket, key: address.key,
             replacing: directive == "REPLACE" ? described : nil, checksum: algorithm, by: caller.principal.name,
             sourceCondition: Self.sourceCondition(request), condition: Self.writeCondition(request))
+        try await apply(acl, to: version, address, caller)
         var response = Self.xml("CopyObjectResult") { xml in
             xml.element("LastModified", version.created.rfc3339Milliseconds)
             xml.element("ETag", "\"\(version.etag)\"")

@@ -1,3 +1,4 @@
+import BucketConfiguration
 import HTTPSupport
 import Identity
 import NIOHTTP1
@@ -26,8 +27,11 @@ extension S3Service {
             }
             checksum = (algorithm, kind)
         }
+        let acl = try await newACL(request, address, caller)
+        var description = try ObjectHeaders.description(of: request)
+        if acl.isPublic { description.headers.append(HeaderField(name: ObjectHeaders.acl, value: acl.rawValue)) }
         let upload = try await objects.createUpload(
-            collection: address.bucket, key: address.key, description: try ObjectHeaders.description(of: request),
+            collection: address.bucket, key: address.key, description: description,
             checksum: checksum, by: caller.principal.name)
         var response = Self.xml("InitiateMultipartUploadResult") { xml in
             xml.element("Bucket", address.bucket)
@@ -112,6 +116,9 @@ extension S3Service {
             collection: address.bucket, key: address.key, id: id, parts: parts, checksum: whole,
             size: request.header("x-amz-mp-object-size").flatMap { Int64($0) }, by: caller.principal.name,
             condition: Self.writeCondition(request))
+        if let acl = version.headers.first(where: { $0.name == ObjectHeaders.acl })?.value {
+            try await apply(CannedACL(rawValue: acl) ?? .private, to: version, address, caller)
+        }
         var response = Self.xml("CompleteMultipartUploadResult") { xml in
             xml.element(
                 "Location",

@@ -4,7 +4,7 @@ import Wire
 
 /// The operations of S3 that Martlet speaks, each with exactly the parameters that it takes.
 ///
-/// A request is one of these or it is refused: a sub-resource that is not known (`?website`, `?torrent`) can never be
+/// A request is one of these or it is refused: a sub-resource that is not known (`?torrent`, `?inventory`) can never be
 /// taken for the operation of the bare address, which is how other servers came to create buckets when asked for a
 /// policy.
 enum Operation: Equatable, Sendable {
@@ -16,6 +16,13 @@ enum Operation: Equatable, Sendable {
     case getBucketVersioning(String)
     case putBucketVersioning(String)
     case getBucketACL(String)
+    case putBucketACL(String)
+    case getConfiguration(String, BucketSetting)
+    case putConfiguration(String, BucketSetting)
+    case deleteConfiguration(String, BucketSetting)
+    case getPolicyStatus(String)
+    /// What a browser asks before a request to a bucket or an object in it.
+    case preflight(String)
     /// A configuration that a bucket does not have; the answer is S3's error for that.
     case getMissingConfiguration(String, MissingConfiguration)
     case listObjects(String, ListParameters)
@@ -27,6 +34,7 @@ enum Operation: Equatable, Sendable {
     case headObject(ObjectAddress, ReadParameters)
     case getObjectAttributes(ObjectAddress)
     case getObjectACL(ObjectAddress)
+    case putObjectACL(ObjectAddress)
     case putObject(ObjectAddress)
     case copyObject(ObjectAddress)
     case deleteObject(ObjectAddress)
@@ -86,19 +94,11 @@ struct ListUploadsParameters: Hashable, Sendable {
 
 /// Configurations that exist in S3 and that no bucket has here.
 enum MissingConfiguration: String, Sendable, CaseIterable {
-    case policy, cors, tagging, lifecycle, website, encryption, publicAccessBlock, ownershipControls, replication
+    case replication
     case objectLock = "object-lock"
 
     var code: String {
         switch self {
-        case .policy: "NoSuchBucketPolicy"
-        case .cors: "NoSuchCORSConfiguration"
-        case .tagging: "NoSuchTagSet"
-        case .lifecycle: "NoSuchLifecycleConfiguration"
-        case .website: "NoSuchWebsiteConfiguration"
-        case .encryption: "ServerSideEncryptionConfigurationNotFoundError"
-        case .publicAccessBlock: "NoSuchPublicAccessBlockConfiguration"
-        case .ownershipControls: "OwnershipControlsNotFoundError"
         case .replication: "ReplicationConfigurationNotFoundError"
         case .objectLock: "ObjectLockConfigurationNotFoundError"
         }
@@ -125,6 +125,11 @@ extension Operation {
         var parameters = Parameters(query)
         let method = request.method
         let isCopy = request.headers.contains(name: "x-amz-copy-source")
+        if method == .OPTIONS, !bucket.isEmpty {
+            // Asked with the address of the request to come, signed or not: its parameters are that request's.
+            self = .preflight(bucket)
+            return
+        }
         if bucket.isEmpty {
             guard method == .GET || method == .HEAD else {
                 throw S3Error(.methodNotAllowed, "the service itself takes GET only")
@@ -148,9 +153,17 @@ extension Operation {
         switch method {
         case .PUT:
             if parameters.take("versioning") != nil { return .putBucketVersioning(bucket) }
+            if parameters.take("acl") != nil { return .putBucketACL(bucket) }
+            for setting in BucketSetting.allCases where parameters.take(setting.rawValue) != nil {
+                return .putConfiguration(bucket, setting)
+            }
             return .createBucket(bucket)
         case .HEAD: return .headBucket(bucket)
-        case .DELETE: return .deleteBucket(bucket)
+        case .DELETE:
+            for setting in BucketSetting.allCases where setting.isDeletable {
+                if parameters.take(setting.rawValue) != nil { return .deleteConfiguration(bucket, setting) }
+            }
+            return .deleteBucket(bucket)
         case .POST:
             if parameters.take("delete") != nil { return .deleteObjects(bucket) }
             throw S3Error(.notImplemented, "a POST to a bucket is known with ?delete only")
@@ -168,6 +181,10 @@ extension Operation {
             list.limit = try parameters.limit("max-uploads")
             list.encodesKeys = try parameters.encoding()
             return .listMultipartUploads(bucket, list)
+        }
+        if parameters.take("policyStatus") != nil { return .getPolicyStatus(bucket) }
+        for setting in BucketSetting.allCases where parameters.take(setting.rawValue) != nil {
+            return .getConfiguration(bucket, setting)
         }
         for missing in MissingConfiguration.allCases where parameters.take(missing.rawValue) != nil {
             return .getMissingConfiguration(bucket, missing)
@@ -249,6 +266,7 @@ extension Operation {
                     ? .uploadPartCopy(address, uploadID: upload, number: number)
                     : .uploadPart(address, uploadID: upload, number: number)
             }
+            if parameters.take("acl") != nil { return .putObjectACL(address) }
             return isCopy ? .copyObject(address) : .putObject(address)
         case .DELETE:
             if let upload = parameters.take("uploadId") { return .abortMultipartUpload(address, uploadID: upload) }

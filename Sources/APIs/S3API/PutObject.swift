@@ -7,11 +7,13 @@ import Wire
 extension S3Service {
     func putObject(_ address: ObjectAddress, _ request: Request, _ caller: Caller) async throws -> Response {
         try await require(caller, "s3:PutObject", on: address)
+        let acl = try await newACL(request, address, caller)
         let payload = try Payload(request, caller)
         let version = try await objects.put(
             collection: address.bucket, key: address.key, description: try ObjectHeaders.description(of: request),
             expecting: payload.expectations, by: caller.principal.name, condition: Self.writeCondition(request),
             body: payload.body)
+        try await apply(acl, to: version, address, caller)
         return try await Response(.ok, headers: written(version, in: address.bucket))
     }
 

@@ -1,3 +1,4 @@
+import BucketConfiguration
 import Database
 import HTTPSupport
 import Identity
@@ -35,6 +36,7 @@ struct S3Error: Error, Sendable {
         static let insufficientStorage = Code("InsufficientStorage", .insufficientStorage)
         static let invalidAccessKeyID = Code("InvalidAccessKeyId", .forbidden)
         static let invalidArgument = Code("InvalidArgument", .badRequest)
+        static let invalidBucketACLWithObjectOwnership = Code("InvalidBucketAclWithObjectOwnership", .badRequest)
         static let invalidBucketName = Code("InvalidBucketName", .badRequest)
         static let invalidDigest = Code("InvalidDigest", .badRequest)
         static let invalidPart = Code("InvalidPart", .badRequest)
@@ -100,6 +102,9 @@ struct S3Error: Error, Sendable {
         case let error as SignatureError: self.init(Self.code(of: error.code), error.message)
         case let error as IdentityError: self.init(Self.code(of: error.code), error.message)
         case let error as AccessDenied: self.init(.accessDenied, error.description)
+        case let error as ConfigurationError:
+            let status: HTTPResponseStatus = error.code == .notImplemented ? .notImplemented : .badRequest
+            self.init(Code(error.code.name, status), error.message)
         case let error as XMLError: self.init(.malformedXML, error.description)
         case let error as BodyTooLarge: self.init(.entityTooLarge, error.description)
         case _ where error.isOfLostClient: self.init(.incompleteBody, BodyTruncated().description)

@@ -24,6 +24,7 @@ extension S3Service {
 
     func putBucketVersioning(_ bucket: String, _ request: Request, _ caller: Caller) async throws -> Response {
         try await require(caller, "s3:PutBucketVersioning", on: bucket)
+        _ = try await objects.collection(bucket)
         let payload = try Payload(request, caller)
         let root = try XMLElement(parsing: try await payload.collect(upTo: Self.versioningBytesMax))
         guard root.name == "VersioningConfiguration", let status = root["Status"]?.text,

@@ -53,5 +53,5 @@ extension Objects {
                 "CREATE TABLE garbage (blob BLOB PRIMARY KEY, since INTEGER NOT NULL)",
                 "CREATE INDEX garbage_by_age ON garbage (since)",
             ])
-    ]
+    ] + settingsMigrations
 }

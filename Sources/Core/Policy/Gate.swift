@@ -20,10 +20,13 @@ package struct RequestContext: Sendable {
 package final class Gate: Sendable {
     let policies: Policies
     private let journal: Journal
+    private let resources: (any ResourceAccessSource)?
 
-    package init(policies: Policies, journal: Journal) {
+    /// - Parameter resources: what collections say themselves of who may do what; nil where there are none.
+    package init(policies: Policies, journal: Journal, resources: (any ResourceAccessSource)? = nil) {
         self.policies = policies
         self.journal = journal
+        self.resources = resources
     }
 
     /// Decides, and says why. Nothing is recorded: for filtering lists and for explaining.
@@ -34,7 +37,15 @@ package final class Gate: Sendable {
         let request = PolicyRequest(
             principals: principal.arns, action: action, resources: ResourceName.all(of: resource),
             context: Self.conditionKeys(principal, context))
-        return request.evaluate(applicable)
+        guard let resources, let (collection, key) = ResourceName.parse(resource) else {
+            return request.evaluate(applicable)
+        }
+        let access = try await resources.access(ofCollection: collection)
+        let decision = access.decide(request, action, by: principal, applicable)
+        // The ACL of an object is looked at last, since it has to be read.
+        guard decision.reason == .noMatchingAllow, let key, access.countsObjectACL(for: action) else { return decision }
+        let acl = try await resources.acl(ofObject: key, in: collection)
+        return access.decide(request, action, by: principal, applicable, objectACL: acl)
     }
 
     /// Decides, records the access or the denial, and throws where the answer is no.
@@ -125,6 +136,17 @@ extension Principal {
 package enum ResourceName {
     package static func collection(_ name: String) -> String { "arn:aws:s3:::\(name)" }
     package static func object(_ collection: String, _ key: String) -> String { "arn:aws:s3:::\(collection)/\(key)" }
+
+    /// The collection, and the key if it is an object's, of a name made by the two above.
+    static func parse(_ resource: String) -> (collection: String, key: String?)? {
+        let prefix = "arn:aws:s3:::"
+        guard resource.hasPrefix(prefix) else { return nil }
+        let parts = resource.dropFirst(prefix.count).split(
+            separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
+        guard let name = parts.first, !name.isEmpty, name != "*" else { return nil }
+        return (String(name), parts.count == 2 ? String(parts[1]) : nil)
+    }
+
     /// An item of the catalogue; `*` for all of a collection.
     package static func item(_ collection: String, _ id: String) -> String { "arn:martlet:stac:::\(collection)/\(id)" }
     package static func stacCollection(_ name: String) -> String { "arn:martlet:stac:::\(name)" }

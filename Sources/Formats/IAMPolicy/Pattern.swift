@@ -33,6 +33,9 @@ struct Pattern: Sendable {
     private let ignoringCase: Bool
     let variableCount: Int
 
+    /// Whether one text alone matches.
+    var isFixed: Bool { if case .exact = form { true } else { false } }
+
     /// - Parameter ignoringCase: the elements are in lower case, and so is every text that is matched.
     init(_ elements: [Element], ignoringCase: Bool = false) {
         self.ignoringCase = ignoringCase
