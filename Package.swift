@@ -207,7 +207,12 @@ let testTargets: [Target] = [
     tests("CatalogueTests", ["Catalogue", "Database", "Geometry", "Journal", "TestSupport", "Wire"]),
     tests("HTTPSupportTests", ["HTTPSupport", "Wire", httpClient, nioCore, nioHTTP1, nioPosix]),
     tests("S3APITests", ["HTTPSupport", "S3API", nioHTTP1]),
-    tests("IAMAPITests", ["HTTPSupport", "IAMAPI", "Identity", "SigV4", "Wire", nioCore, nioHTTP1]),
+    tests(
+        "IAMAPITests",
+        [
+            "Database", "HTTPSupport", "IAMAPI", "Identity", "Journal", "Policy", "SigV4", "TestSupport", "Vault",
+            "Wire", nioCore, nioHTTP1,
+        ]),
     tests("ConsoleTests", ["Console", "Geometry", "Wire"]),
     tests("CertificatesTests", ["Certificates", "Wire", crypto, x509, asn1]),
     tests("WorkersTests", ["Catalogue", "Wire", "Workers"]),

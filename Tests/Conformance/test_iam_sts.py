@@ -488,6 +488,11 @@ def test_a_session_policy_narrows_and_never_widens(node, iam, sts, bucket, role)
         theirs.put_object(Bucket=bucket, Key="k", Body=b"y")
     with refused("AccessDenied", 403):
         temporary(node, "iam", federated).create_access_key(UserName="admin")
+    # Lent credentials make none that last, not even an administrator's.
+    lent = sts.get_session_token()["Credentials"]
+    assert temporary(node, "iam", lent).list_users()["Users"]
+    with refused("AccessDenied", 403):
+        temporary(node, "iam", lent).create_access_key(UserName="admin")
 
 
 def test_trust_in_everybody_here_needs_their_own_policies_too(node, iam, bucket, user, role):

@@ -190,6 +190,14 @@ import Wire
         try await withHouse { house in
             let ada = try await house.principal("ada")
             #expect(try await house.principal(house.sessions.open(for: ada, seconds: nil, context)).name == "ada")
+            // Not even an administrator's makes credentials that outlive it.
+            let admin = try await house.principal("admin")
+            let lent = try await house.principal(house.sessions.open(for: admin, seconds: 900, context))
+            #expect(try await house.may(lent, "s3:DeleteBucket", "arn:aws:s3:::eo"))
+            #expect(try await house.may(lent, "iam:ListUsers", "arn:martlet:iam:::account/*"))
+            for action in ["iam:CreateAccessKey", "iam:CreateUser", "iam:PutUserPolicy", "iam:AddUserToGroup"] {
+                #expect(try await !house.may(lent, action, "arn:martlet:iam:::account/admin"))
+            }
             for seconds: Int64 in [0, 899, 129_601, -1] {
                 await #expect(throws: IdentityError.self) {
                     _ = try await house.sessions.open(for: ada, seconds: seconds, context)

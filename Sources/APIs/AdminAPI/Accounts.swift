@@ -132,6 +132,7 @@ extension AdminService {
                             $0.member("accessKeyId", key.id)
                             $0.member("account", key.account)
                             $0.member("description", key.description)
+                            $0.member("active", key.isActive)
                             $0.member("created", key.created.rfc3339)
                         }
                     }

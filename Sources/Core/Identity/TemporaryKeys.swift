@@ -70,7 +70,8 @@ extension Identity {
     /// The principal of a session. Account and role are looked at again, so a session ends with them.
     func temporaryPrincipal(accessKey id: String, token: String) async throws -> KnownPrincipal {
         guard token.utf8.count <= Self.sessionTokenBytesMax else { throw Self.invalidSessionToken }
-        let cacheKey = "temporary \(id) \(token)"
+        // A digest, so that long tokens do not fill the memory.
+        let cacheKey = "temporary \(id) \(Hex.encode(DigestAlgorithm.sha256.hash(Array(token.utf8))))"
         if let known = principals[cacheKey], let session = known.principal.session {
             try Self.checkTime(session.expires)
             return known

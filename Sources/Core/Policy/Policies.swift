@@ -23,8 +23,21 @@ package final class Policies: Sendable {
     /// What members of `administrators` have; it is not in the database, so nobody can lock everybody out.
     private let administrator: AttachedPolicy
 
+    /// What no session of an account itself may do: credentials that were lent for an hour must not make others that
+    /// last. AWS has the same rule.
+    private let lent: AttachedPolicy
+
     package init(journal: Journal) throws {
         self.journal = journal
+        lent = (
+            name: "sessions of accounts",
+            document: try PolicyDocument(
+                parsing: #"""
+                    {"Version":"2012-10-17","Statement":[{"Sid":"NothingThatLasts","Effect":"Deny","Resource":"*",
+                     "Action":["iam:Add*","iam:Attach*","iam:Create*","iam:Delete*","iam:Detach*","iam:Put*",
+                      "iam:Remove*","iam:Update*"]}]}
+                    """#)
+        )
         administrator = (
             name: "administrator",
             document: try PolicyDocument(
@@ -37,6 +50,7 @@ package final class Policies: Sendable {
     /// Policies that apply to a principal: its own, its groups', those for everybody, and what limits its session.
     func applicable(to principal: Principal) async throws -> [AttachedPolicy] {
         var policies = try await granted(to: principal)
+        if let session = principal.session, session.role == nil { policies.append(lent) }
         if let text = principal.session?.policy {
             let document: PolicyDocument
             if let known = sessionPolicies[text] {

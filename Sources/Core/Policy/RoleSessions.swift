@@ -112,7 +112,14 @@ package struct RoleSessions: Sendable {
     package func assume(_ wish: Wish, token: String, _ context: RequestContext) async throws -> (Opened, WebIdentity) {
         let action = "sts:AssumeRoleWithWebIdentity"
         try Self.check(wish.policy)
-        let web = try await webIdentities.verify(token)
+        let web: WebIdentity
+        do {
+            web = try await webIdentities.verify(token)
+        } catch let error as IdentityError {
+            _ = try await gate.denied(
+                .anonymous, action, on: ResourceName.role(String(wish.role.prefix(80))), error.message, context)
+            throw error
+        }
         // Whom the token speaks for is known, though no account here need be theirs.
         var principal = Principal.anonymous
         principal.name = web.name
