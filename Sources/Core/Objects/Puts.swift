@@ -30,6 +30,7 @@ extension Objects {
         try expectations.checkLength()
         try checkRoom()
         let collection = try await collection(name)
+        let description = isSystem ? description : try await locked(description, in: collection)
         let id = VersionID()
         var intake = try Intake(
             objects: self, collectionKey: await keyring.key(ofCollection: collection.id), version: id, part: 0,

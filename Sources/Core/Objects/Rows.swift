@@ -27,9 +27,13 @@ extension Objects {
             digest: row.blobOrNil(10), contentType: row.text(11), headers: headers(row.textOrNil(12)),
             checksum: checksum(algorithm: row.textOrNil(13), value: row.textOrNil(14), kind: row.textOrNil(15)),
             partCount: Int(row.int(16)), tags: headers(row.textOrNil(19)),
-            retention: row.textOrNil(20).flatMap(Retention.Mode.init(rawValue:)).map {
-                Retention(mode: $0, until: Timestamp(microseconds: row.int(21)))
-            }, hasLegalHold: row.bool(22), storage: storage)
+            retention: retention(mode: row.textOrNil(20), until: row.intOrNil(21)), hasLegalHold: row.bool(22),
+            storage: storage)
+    }
+
+    static func retention(mode: String?, until: Int64?) -> ObjectRetention? {
+        guard let mode = mode.flatMap(ObjectRetention.Mode.init(rawValue:)), let until else { return nil }
+        return ObjectRetention(mode: mode, until: Timestamp(microseconds: until))
     }
 
     /// The current object of a key; nil too where the last thing that happened to it is its deletion.

@@ -21,6 +21,7 @@ package struct SettingName: RawRepresentable, Hashable, Sendable {
     /// The name of a canned ACL.
     package static let acl = SettingName("acl")
     package static let publicAccessBlock = SettingName("publicAccessBlock")
+    package static let objectLock = SettingName("object-lock")
     package static let ownershipControls = SettingName("ownershipControls")
 
     /// Those by which the gate decides.
