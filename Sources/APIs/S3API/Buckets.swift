@@ -96,13 +96,6 @@ extension S3Service {
         return Self.xml("LocationConstraint") { _ in }
     }
 
-    /// Never enabled: an empty configuration.
-    func getBucketVersioning(_ bucket: String, _ caller: Caller) async throws -> Response {
-        try await require(caller, "s3:GetBucketVersioning", on: bucket)
-        _ = try await objects.collection(bucket)
-        return Self.xml("VersioningConfiguration") { _ in }
-    }
-
     func getMissing(_ missing: MissingConfiguration, _ bucket: String, _ caller: Caller) async throws -> Response {
         try await require(caller, "s3:ListBucket", on: bucket)
         _ = try await objects.collection(bucket)

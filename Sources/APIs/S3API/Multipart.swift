@@ -69,7 +69,8 @@ extension S3Service {
         try await require(caller, "s3:GetObject", on: sourceAddress)
         try await require(caller, "s3:PutObject", on: address)
         let upload = try await objects.upload(collection: address.bucket, key: address.key, id: id)
-        let source = try await objects.open(collection: sourceAddress.bucket, key: sourceAddress.key)
+        let source = try await objects.open(
+            collection: sourceAddress.bucket, key: sourceAddress.key, version: sourceAddress.version)
         try Self.sourceCondition(request)(source.version)
         var range = 0..<source.version.size
         if let header = request.header("x-amz-copy-source-range") {
@@ -118,7 +119,7 @@ extension S3Service {
         if let acl = version.headers.first(where: { $0.name == ObjectHeaders.acl })?.value {
             try await apply(CannedACL(rawValue: acl) ?? .private, to: version, address, caller)
         }
-        return Self.xml("CompleteMultipartUploadResult") { xml in
+        var response = Self.xml("CompleteMultipartUploadResult") { xml in
             xml.element(
                 "Location",
                 "\(request.origin)/\(address.bucket)/\(PercentEncoding.encode(address.key, keepingSlash: true))")
@@ -130,6 +131,10 @@ extension S3Service {
                 xml.element("ChecksumType", checksum.kind.rawValue)
             }
         }
+        if let name = try await name(of: version, in: address.bucket) {
+            response.headers.add(name: "x-amz-version-id", value: name)
+        }
+        return response
     }
 
     func abortUpload(_ address: ObjectAddress, _ id: String, _ caller: Caller) async throws -> Response {

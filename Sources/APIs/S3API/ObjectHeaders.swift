@@ -50,9 +50,11 @@ enum ObjectHeaders {
 
     /// What GET and HEAD say of an object.
     ///
-    /// - Parameter isWhole: a checksum of the whole is sent only with the whole: SDKs compare it with what they read.
+    /// - Parameters:
+    ///   - isWhole: a checksum of the whole is sent only with the whole: SDKs compare it with what they read.
+    ///   - name: the version's, where clients are told of it.
     static func answer(
-        _ version: ObjectVersion, overrides: ResponseOverrides, request: Request, isWhole: Bool
+        _ version: ObjectVersion, overrides: ResponseOverrides, request: Request, isWhole: Bool, name: String?
     ) throws -> HTTPHeaders {
         var headers = HTTPHeaders()
         headers.reserveCapacity(16)
@@ -61,6 +63,7 @@ enum ObjectHeaders {
         headers.add(name: "Accept-Ranges", value: "bytes")
         headers.add(name: "Content-Type", value: version.contentType)
         headers.add(name: "x-amz-server-side-encryption", value: "AES256")
+        if let name { headers.add(name: "x-amz-version-id", value: name) }
         for header in version.headers where header.name != acl { headers.add(name: header.name, value: header.value) }
         if isWhole, let checksum = version.checksum, request.header("x-amz-checksum-mode")?.uppercased() == "ENABLED" {
             headers.add(name: "x-amz-checksum-" + checksum.algorithm.rawValue.lowercased(), value: checksum.value)

@@ -56,6 +56,8 @@ package struct S3Service: Sendable {
         case .deleteBucket(let bucket): try await deleteBucket(bucket, caller)
         case .getBucketLocation(let bucket): try await getBucketLocation(bucket, caller)
         case .getBucketVersioning(let bucket): try await getBucketVersioning(bucket, caller)
+        case .putBucketVersioning(let bucket): try await putBucketVersioning(bucket, request, caller)
+        case .listObjectVersions(let bucket, let list): try await listObjectVersions(bucket, list, caller)
         case .getBucketACL(let bucket): try await getBucketACL(bucket, caller)
         case .putBucketACL(let bucket): try await putBucketACL(bucket, request, caller)
         case .getConfiguration(let bucket, let setting): try await getConfiguration(setting, bucket, caller)
@@ -68,8 +70,9 @@ package struct S3Service: Sendable {
         case .listObjectsV2(let bucket, let list): try await listObjectsV2(bucket, list, caller)
         case .listMultipartUploads(let bucket, let list): try await listUploads(bucket, list, caller)
         case .deleteObjects(let bucket): try await deleteObjects(bucket, request, caller)
-        case .getObject(let address, let overrides): try await getObject(address, overrides, request, caller)
-        case .headObject(let address, let overrides): try await headObject(address, overrides, request, caller)
+        case .getObject(let address, let read): try await getObject(address, read, request, caller)
+        case .headObject(let address, let read): try await headObject(address, read, request, caller)
+        case .getObjectAttributes(let address): try await getObjectAttributes(address, request, caller)
         case .getObjectACL(let address): try await getObjectACL(address, caller)
         case .putObjectACL(let address): try await putObjectACL(address, request, caller)
         case .putObject(let address): try await putObject(address, request, caller)
@@ -90,9 +93,16 @@ package struct S3Service: Sendable {
         try await gate.require(caller.principal, action, on: ResourceName.collection(bucket), caller.context)
     }
 
+    /// - Parameter action: where a version is named, S3 has a name of its own for it: `s3:GetObjectVersion`.
     func require(_ caller: Caller, _ action: String, on address: ObjectAddress) async throws {
+        var action = action
+        var context = caller.context
+        if let version = address.version {
+            action = action.replacing("Object", with: "ObjectVersion")
+            context.values["s3:VersionId"] = [version]
+        }
         try await gate.require(
-            caller.principal, action, on: ResourceName.object(address.bucket, address.key), caller.context)
+            caller.principal, action, on: ResourceName.object(address.bucket, address.key), context)
     }
 
     static let namespace = "http://s3.amazonaws.com/doc/2006-03-01/"

@@ -5,7 +5,6 @@ package import Policy
 import Wire
 
 extension EventKind {
-    package static let collectionConfigured = EventKind("collection.configured")
     package static let objectACLSet = EventKind("object.acl")
 }
 
@@ -43,7 +42,7 @@ extension Objects {
                 // Of a version, so that what replaces it begins as private; without a row it is private, too.
                 """
                 CREATE TABLE object_acls (
-                    version BLOB PRIMARY KEY REFERENCES versions (id) ON DELETE CASCADE, acl TEXT NOT NULL)
+                    version INTEGER PRIMARY KEY REFERENCES versions (number) ON DELETE CASCADE, acl TEXT NOT NULL)
                 """,
             ])
     ]
@@ -150,34 +149,43 @@ extension Objects: ResourceAccessSource {
         return access
     }
 
-    /// The ACL of the current version of an object; private where there is none.
-    package func acl(ofObject key: String, in collection: String) async throws -> CannedACL {
-        let text = try await journal.find { reader in
-            try reader.first(
-                """
-                SELECT a.acl FROM collections c JOIN versions v ON v.collection = c.id AND v.key = ? AND v.ended IS NULL
-                JOIN object_acls a ON a.version = v.id WHERE c.name = ?
-                """,
-                .init(key), .init(collection)
-            ) { $0.text(0) }
+    /// The ACL of a version of an object, by its name; of the current one for nil. Private where there is none.
+    package func acl(ofObject key: String, version: String?, in name: String) async throws -> CannedACL {
+        do {
+            let collection = try await self.collection(name).id
+            let text = try await journal.find { reader -> String? in
+                let found =
+                    if let version {
+                        try Self.named(version, collection: collection, key: key, in: reader)
+                    } else {
+                        try Self.latest(collection: collection, key: key, in: reader)
+                    }
+                guard let found else { return nil }
+                return try reader.first("SELECT acl FROM object_acls WHERE version = ?", .init(found.number)) {
+                    $0.text(0)
+                }
+            }
+            return text.flatMap(CannedACL.init(rawValue:)) ?? .private
+        } catch let error as ObjectsError where error.code == .noSuchCollection || error.code == .noSuchVersion {
+            return .private
         }
-        return text.flatMap(CannedACL.init(rawValue:)) ?? .private
     }
 
     /// Sets the ACL of one version; a version that has gone meanwhile is no error.
     package func setACL(
-        _ acl: CannedACL, of version: VersionID, key: String, in collection: String, by actor: String
+        _ acl: CannedACL, of version: ObjectVersion, in collection: String, by actor: String
     ) async throws {
         try await journal.write { transaction, events in
-            try transaction.run("DELETE FROM object_acls WHERE version = ?", .init(version.bytes))
+            try transaction.run("DELETE FROM object_acls WHERE version = ?", .init(version.number))
             if acl.isPublic {
                 try transaction.run(
-                    "INSERT INTO object_acls (version, acl) SELECT id, CAST(? AS TEXT) FROM versions WHERE id = ?",
-                    .init(acl.rawValue), .init(version.bytes))
+                    "INSERT INTO object_acls (version, acl) SELECT number, CAST(? AS TEXT) FROM versions WHERE number = ?",
+                    .init(acl.rawValue), .init(version.number))
             }
-            let id = try transaction.scalar("SELECT collection FROM versions WHERE id = ?", .init(version.bytes))
-            events.record(.objectACLSet, by: actor, on: "\(collection)/\(key)", collection: id) {
-                $0.member("version", version.text)
+            events.record(
+                .objectACLSet, by: actor, on: "\(collection)/\(version.key)", collection: version.collection
+            ) {
+                $0.member("version", version.id.text)
                 $0.member("acl", acl.rawValue)
             }
         }
