@@ -30,6 +30,9 @@ extension Objects {
     /// The longest document, in bytes.
     package static let settingBytesMax = 2 << 20
 
+    /// The longest document that is remembered for a second.
+    private static let cachedSettingBytesMax = 64 << 10
+
     static let settingsMigrations = [
         Migration(
             module: "objects", number: 2,
@@ -59,7 +62,10 @@ extension Objects {
                 .init(name.rawValue)
             ) { $0.text(0) }
         }
-        settingsCache["\(id) \(name.rawValue)"] = .some(found)
+        // Long ones are for workers, which ask seldom, and would fill the memory.
+        if (found?.utf8.count ?? 0) <= Self.cachedSettingBytesMax {
+            settingsCache["\(id) \(name.rawValue)"] = .some(found)
+        }
         return found
     }
 
