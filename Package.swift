@@ -85,7 +85,7 @@ let drivers: [Target] = [
 /// What is decided about data, people and promises.
 let core: [Target] = [
     target("Core", "Journal", ["Database", "Wire"]),
-    target("Core", "Identity", ["Ciphers", "Database", "Journal", "Vault", "Wire", crypto, jwt]),
+    target("Core", "Identity", ["Ciphers", "Database", "IAMPolicy", "Journal", "Vault", "Wire", crypto, jwt]),
     target("Core", "Policy", ["BucketConfiguration", "Database", "IAMPolicy", "Identity", "Journal", "Wire"]),
     target("Core", "Catalogue", ["Database", "Geometry", "Journal", "Wire"]),
     target(
@@ -108,6 +108,11 @@ let apis: [Target] = [
         ["Database", "Identity", "Objects", "Policy", "SigV4", "Wire", nioCore, nioExtras, nioHTTP1, nioPosix, nioSSL]),
     target("APIs", "OIDCAPI", ["HTTPSupport", "Identity", "Wire", logging, nioHTTP1]),
     target("APIs", "AdminAPI", ["HTTPSupport", "Identity", "Policy", "Wire", logging, nioHTTP1]),
+    target(
+        "APIs", "IAMAPI",
+        [
+            "Ciphers", "Database", "HTTPSupport", "IAMPolicy", "Identity", "Policy", "SigV4", "Wire", logging, nioHTTP1,
+        ]),
     target("APIs", "SigningAPI", ["HTTPSupport", "Identity", "Policy", "SigV4", "Wire", logging, nioHTTP1]),
     target(
         "APIs", "STACAPI",
@@ -149,10 +154,10 @@ let top: [Target] = [
         "", "Server",
         [
             "AdminAPI", "Blobs", "Catalogue", "Certificates", "Console", "Ciphers", "Database", "HTTPSupport",
-            "Identity",
+            "IAMAPI", "Identity",
             "Journal", "Ledger", "OIDCAPI", "Objects",
             "Policy", "Rasters", "S3API", "STACAPI", "SigV4", "SigningAPI", "TraceAPI", "Vault", "Wire", "Workers",
-            logging, nioCore, nioHTTP1, nioPosix, nioSSL,
+            httpClient, logging, nioCore, nioHTTP1, nioPosix, nioSSL,
         ]),
     // GDAL reads files that strangers made, so it has a process of its own: see Drivers/Rasters.
     .executableTarget(
@@ -184,7 +189,8 @@ let testTargets: [Target] = [
     tests("BlobsTests", ["Blobs", "Ciphers", "SigV4", "Wire", nioCore, nioHTTP1, nioPosix]),
     tests("RastersTests", ["martlet-raster", "ProductMetadata", "Rasters", "Wire", nioCore, nioPosix]),
     tests("JournalTests", ["Database", "Journal", "TestSupport", "Wire"]),
-    tests("IdentityTests", ["Database", "Identity", "Journal", "TestSupport", "Vault", "Wire"]),
+    tests(
+        "IdentityTests", ["Database", "IAMPolicy", "Identity", "Journal", "TestSupport", "Vault", "Wire", crypto]),
     tests(
         "PolicyTests",
         [
@@ -201,6 +207,12 @@ let testTargets: [Target] = [
     tests("CatalogueTests", ["Catalogue", "Database", "Geometry", "Journal", "TestSupport", "Wire"]),
     tests("HTTPSupportTests", ["HTTPSupport", "Wire", httpClient, nioCore, nioHTTP1, nioPosix]),
     tests("S3APITests", ["HTTPSupport", "S3API", nioHTTP1]),
+    tests(
+        "IAMAPITests",
+        [
+            "Database", "HTTPSupport", "IAMAPI", "Identity", "Journal", "Policy", "SigV4", "TestSupport", "Vault",
+            "Wire", nioCore, nioHTTP1,
+        ]),
     tests("ConsoleTests", ["Console", "Geometry", "Wire"]),
     tests("CertificatesTests", ["Certificates", "Wire", crypto, x509, asn1]),
     tests("WorkersTests", ["Catalogue", "Wire", "Workers"]),

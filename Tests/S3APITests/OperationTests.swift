@@ -72,7 +72,9 @@ import Testing
         // What is answered for a bucket that is asked about it.
         let settings = Set(BucketSetting.allCases.map(\.rawValue))
         let known: [String: Set<String>] = [
-            "GET": settings.union(["acl", "versioning", "replication", "object-lock", "policyStatus", "versions"]),
+            "GET": settings.union([
+                "acl", "versioning", "replication", "object-lock", "policyStatus", "versions",
+            ]),
             "PUT": settings.union(["acl", "versioning"]),
             "DELETE": [
                 "policy", "cors", "tagging", "lifecycle", "encryption", "publicAccessBlock", "ownershipControls",
@@ -82,8 +84,8 @@ import Testing
             if known[method.rawValue]?.contains(name) != true {
                 #expect(refusal(method, "/eo?\(name)") == "NotImplemented", "\(method) of a bucket")
             }
-            let onObject: [String: Set<String>] = ["GET": ["acl", "attributes"], "PUT": ["acl"]]
-            if onObject[method.rawValue]?.contains(name) != true {
+            let onObject: Set<String> = method == .GET ? ["acl", "attributes"] : method == .PUT ? ["acl"] : []
+            if !onObject.contains(name) {
                 #expect(refusal(method, "/eo/key?\(name)") == "NotImplemented", "\(method) of an object")
             }
         }

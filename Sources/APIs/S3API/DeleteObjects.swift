@@ -32,19 +32,21 @@ extension S3Service {
             }
             targets.append((address, failure))
         }
+        let bypasses = try await bypassesGovernance(request, caller, on: bucket)
         let allowed = targets.filter { $0.failure == nil }.map { (key: $0.address.key, version: $0.address.version) }
-        var deletions = try await objects.delete(collection: bucket, allowed, by: caller.principal.name)[...]
+        var deletions = try await objects.delete(
+            collection: bucket, allowed, by: caller.principal.name, bypassesGovernance: bypasses)[...]
         let isQuiet = root["Quiet"]?.text == "true"
         return Self.xml("DeleteResult") { xml in
             for (address, failure) in targets {
                 if let failure {
-                    xml.element("Error") {
-                        $0.element("Key", address.key)
-                        if let version = address.version { $0.element("VersionId", version) }
-                        $0.element("Code", failure.code.name)
-                        $0.element("Message", failure.message)
-                    }
-                } else if let deletion = deletions.popFirst(), !isQuiet {
+                    Self.write(failure, address, to: &xml)
+                    continue
+                }
+                guard let deletion = deletions.popFirst() else { continue }
+                if let failure = deletion.failure {
+                    Self.write(S3Error(failure) ?? S3Error(.accessDenied, failure.message), address, to: &xml)
+                } else if !isQuiet {
                     xml.element("Deleted") {
                         $0.element("Key", address.key)
                         if let version = address.version { $0.element("VersionId", version) }
@@ -58,6 +60,17 @@ extension S3Service {
                     }
                 }
             }
+        }
+    }
+}
+
+extension S3Service {
+    private static func write(_ error: S3Error, _ address: ObjectAddress, to xml: inout XMLWriter) {
+        xml.element("Error") {
+            $0.element("Key", address.key)
+            if let version = address.version { $0.element("VersionId", version) }
+            $0.element("Code", error.code.name)
+            $0.element("Message", error.message)
         }
     }
 }

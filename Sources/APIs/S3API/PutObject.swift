@@ -50,8 +50,10 @@ extension S3Service {
         try await require(caller, "s3:DeleteObject", on: address)
         let deletion = try await objects.delete(
             collection: address.bucket, [(address.key, address.version)], by: caller.principal.name,
+            bypassesGovernance: bypassesGovernance(request, caller, on: address.bucket),
             condition: Self.writeCondition(request)
         ).first
+        if let failure = deletion?.failure { throw failure }
         var headers = HTTPHeaders()
         if let marker = deletion?.marker {
             headers.add(name: "x-amz-delete-marker", value: "true")

@@ -125,6 +125,7 @@ struct S3Error: Error, Sendable {
         case .noSuchKey: .noSuchKey
         case .noSuchVersion: .noSuchVersion
         case .invalidState: .invalidBucketState
+        case .locked: .accessDenied
         case .methodNotAllowed: .methodNotAllowed
         case .invalidKey, .invalidPartNumber: .invalidArgument
         case .keyTooLong: .keyTooLong

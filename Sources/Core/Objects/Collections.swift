@@ -5,7 +5,6 @@ import Wire
 extension EventKind {
     package static let collectionCreated = EventKind("collection.created")
     package static let collectionDeleted = EventKind("collection.deleted")
-    package static let collectionConfigured = EventKind("collection.configured")
 }
 
 extension Objects {

@@ -11,6 +11,8 @@ package struct Deletion: Sendable {
     package var marker: ObjectVersion?
     /// Whether there was an object.
     package var existed = false
+    /// Why a version stays: it is locked. The other targets are not kept from being removed.
+    package var failure: ObjectsError?
 }
 
 extension Objects {
@@ -19,12 +21,14 @@ extension Objects {
     /// Without a version, a key in a collection with versioning gets a delete marker; with one, that version is
     /// removed for good, and the newest of those left is the current one.
     ///
-    /// - Parameter isSystem: whether these may be the node's own objects, below `systemPrefix`.
+    /// - Parameters:
+    ///   - isSystem: whether these may be the node's own objects, below `systemPrefix`.
+    ///   - bypassesGovernance: whether the caller may and wants to remove what is retained in governance mode.
     /// - Returns: what was done, for each target.
     @discardableResult
     package func delete(
         collection name: String, _ targets: [(key: String, version: String?)], by actor: String,
-        isSystem: Bool = false, condition: @escaping WriteCondition = { _ in }
+        isSystem: Bool = false, bypassesGovernance: Bool = false, condition: @escaping WriteCondition = { _ in }
     ) async throws -> [Deletion] {
         for (key, _) in targets where key.hasPrefix(Self.systemPrefix) && !isSystem { try Self.check(key: key) }
         let collection = try await collection(name)
@@ -36,10 +40,13 @@ extension Objects {
             return try targets.map { target in
                 let deletion =
                     if let version = target.version {
-                        try Self.remove(version, of: target.key, collection.id, condition, in: transaction)
+                        try Self.remove(
+                            version, of: target.key, collection.id, condition, bypasses: bypassesGovernance,
+                            in: transaction)
                     } else {
                         try Self.delete(target.key, collection.id, condition, in: transaction)
                     }
+                guard deletion.failure == nil else { return deletion }
                 if deletion.existed || deletion.marker != nil || deletion.removed != nil {
                     events.record(
                         .objectDeleted, by: actor, on: "\(name)/\(target.key)", collection: collection.id
@@ -77,11 +84,17 @@ extension Objects {
     }
 
     private static func remove(
-        _ name: String, of key: String, _ collection: Int64, _ condition: WriteCondition, in transaction: Transaction
+        _ name: String, of key: String, _ collection: Int64, _ condition: WriteCondition, bypasses: Bool,
+        in transaction: Transaction
     ) throws -> Deletion {
         let found = try named(name, collection: collection, key: key, in: transaction)
         try condition(found)
         guard let found else { return Deletion() }
+        do {
+            try checkUnlocked(found, bypasses: bypasses)
+        } catch let error as ObjectsError {
+            return Deletion(failure: error)
+        }
         try remove(found.number, in: transaction)
         if found.isCurrent {
             let heir = try transaction.scalar(

@@ -4,6 +4,8 @@ package struct ObjectsError: Error, Sendable, CustomStringConvertible {
         case noSuchCollection, collectionExists, collectionNotEmpty, invalidName
         /// What is asked for contradicts what the collection or object is.
         case invalidState, methodNotAllowed
+        /// Object lock keeps a version from being removed.
+        case locked
         case noSuchKey, noSuchVersion, invalidKey, keyTooLong, headersTooLarge
         /// A condition on the current version does not hold.
         case preconditionFailed

@@ -82,7 +82,7 @@ extension Objects {
     }
 
     /// What was found, if it is an object.
-    private static func object(_ found: ObjectVersion?, key: String, version: String?) throws -> ObjectVersion {
+    static func object(_ found: ObjectVersion?, key: String, version: String?) throws -> ObjectVersion {
         guard let found else { throw version.map { .noSuchVersion($0, of: key) } ?? ObjectsError.noSuchKey(key) }
         guard found.isDeleteMarker else { return found }
         var error =

@@ -74,6 +74,9 @@ package struct ObjectVersion: Sendable {
 
     /// Tags in the order in which they were given.
     package var tags: [HeaderField] = []
+    package var retention: Retention?
+    /// Whether it may not be removed until somebody takes the hold off.
+    package var hasLegalHold = false
 
     var storage: Storage
 
@@ -92,6 +95,24 @@ package struct ObjectVersion: Sendable {
         case blob(BlobID, sealedKey: [UInt8])
         /// In the blobs of `parts`.
         case parts
+    }
+}
+
+/// Until when a version may not be removed (S3 Object Lock).
+package struct Retention: Sendable, Hashable {
+    package enum Mode: String, Sendable {
+        /// Those whom policy lets bypass it may shorten and remove it.
+        case governance = "GOVERNANCE"
+        /// Nobody may, whoever they are; it can only be lengthened.
+        case compliance = "COMPLIANCE"
+    }
+
+    package var mode: Mode
+    package var until: Timestamp
+
+    package init(mode: Mode, until: Timestamp) {
+        self.mode = mode
+        self.until = until
     }
 }
 
@@ -135,6 +156,9 @@ package struct ObjectChecksum: Sendable, Hashable {
 package struct ObjectDescription: Sendable {
     package var contentType = "application/octet-stream"
     package var headers: [HeaderField] = []
+    package var tags: [HeaderField] = []
+    package var retention: Retention?
+    package var hasLegalHold = false
 
     package init() {}
 }

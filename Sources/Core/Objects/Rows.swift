@@ -6,9 +6,10 @@ import Wire
 extension Objects {
     static let columns = """
         number, id, collection, key, kind, is_null, current, created, size, etag, digest, content_type, headers,
-        checksum_algorithm, checksum, checksum_kind, part_count, blob, sealed_key, tags
+        checksum_algorithm, checksum, checksum_kind, part_count, blob, sealed_key, tags, lock_mode,
+        lock_until, legal_hold
         """
-    static let columnCount = 20
+    static let columnCount = 23
 
     static func version(_ row: borrowing Row) throws -> ObjectVersion {
         let storage: ObjectVersion.Storage
@@ -25,7 +26,10 @@ extension Objects {
             created: Timestamp(microseconds: row.int(7)), size: row.int(8), etag: row.text(9),
             digest: row.blobOrNil(10), contentType: row.text(11), headers: headers(row.textOrNil(12)),
             checksum: checksum(algorithm: row.textOrNil(13), value: row.textOrNil(14), kind: row.textOrNil(15)),
-            partCount: Int(row.int(16)), tags: headers(row.textOrNil(19)), storage: storage)
+            partCount: Int(row.int(16)), tags: headers(row.textOrNil(19)),
+            retention: row.textOrNil(20).flatMap(Retention.Mode.init(rawValue:)).map {
+                Retention(mode: $0, until: Timestamp(microseconds: row.int(21)))
+            }, hasLegalHold: row.bool(22), storage: storage)
     }
 
     /// The current object of a key; nil too where the last thing that happened to it is its deletion.
@@ -77,7 +81,8 @@ extension Objects {
             .init(version.size), .init(version.etag), .init(version.digest), .init(version.contentType),
             .init(text(version.headers)), .init(version.checksum?.algorithm.rawValue), .init(version.checksum?.value),
             .init(version.checksum?.kind.rawValue), .init(version.partCount), blob, sealedKey,
-            .init(text(version.tags)))
+            .init(text(version.tags)), .init(version.retention?.mode.rawValue),
+            .init(version.retention?.until.microseconds), .init(version.hasLegalHold ? 1 : nil))
         if let inline {
             try transaction.run(
                 "INSERT INTO inline_bytes (version, bytes) VALUES (?, ?)", .init(version.number), .init(inline))

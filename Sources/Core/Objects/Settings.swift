@@ -5,6 +5,7 @@ package import Policy
 import Wire
 
 extension EventKind {
+    package static let collectionConfigured = EventKind("collection.configured")
     package static let objectACLSet = EventKind("object.acl")
 }
 
@@ -185,7 +186,9 @@ extension Objects: ResourceAccessSource {
             try transaction.run("DELETE FROM object_acls WHERE version = ?", .init(version.number))
             if acl.isPublic {
                 try transaction.run(
-                    "INSERT INTO object_acls (version, acl) SELECT number, CAST(? AS TEXT) FROM versions WHERE number = ?",
+                    """
+                    INSERT INTO object_acls (version, acl) SELECT number, CAST(? AS TEXT) FROM versions WHERE number = ?
+                    """,
                     .init(acl.rawValue), .init(version.number))
             }
             events.record(

@@ -18,7 +18,7 @@ package struct RequestContext: Sendable {
 
 /// The one gate (DESIGN, idea 3): may this principal do this to that? Default deny.
 package final class Gate: Sendable {
-    private let policies: Policies
+    let policies: Policies
     private let journal: Journal
     private let resources: (any ResourceAccessSource)?
 
@@ -36,7 +36,8 @@ package final class Gate: Sendable {
         let applicable = try await policies.applicable(to: principal)
         let request = PolicyRequest(
             // Nobody in particular is meant by `*` alone, not by an ARN with a wildcard in it.
-            principal: principal.isAnonymous ? "" : principal.arn, action: action, resource: resource,
+            principals: principal.isAnonymous ? [""] : principal.arns, action: action,
+            resources: ResourceName.all(of: resource),
             context: Self.conditionKeys(principal, context))
         guard let resources, let (collection, key) = ResourceName.parse(resource) else {
             return request.evaluate(applicable)
@@ -67,8 +68,18 @@ package final class Gate: Sendable {
                     isAllowed: true, reason: reason))
             return
         }
+        throw try await denied(principal, action, on: resource, reason, context)
+    }
+
+    /// Records a denial and gives the error that says so.
+    ///
+    /// - Parameter isKnown: whether somebody proved who they are though they have no account here.
+    func denied(
+        _ principal: Principal, _ action: String, on resource: String, _ reason: String, _ context: RequestContext,
+        isKnown: Bool = false
+    ) async throws -> AccessDenied {
         // Nobody in particular could fill the journal with denials: theirs are counted together instead.
-        if principal.isAnonymous {
+        if principal.isAnonymous, !isKnown {
             journal.note(
                 AccessRecord(
                     principal: principal.name, action: action, resource: resource, address: context.address,
@@ -82,14 +93,16 @@ package final class Gate: Sendable {
                 }
             }
         }
-        throw AccessDenied(
+        return AccessDenied(
             principal: principal.name, action: action, resource: resource, reason: reason,
-            isAnonymous: principal.isAnonymous)
+            isAnonymous: principal.isAnonymous && !isKnown)
     }
 
-    private static func conditionKeys(_ principal: Principal, _ context: RequestContext) -> [String: [String]] {
+    static func conditionKeys(_ principal: Principal, _ context: RequestContext) -> [String: [String]] {
         let now = Timestamp.now
         var keys = context.values
+        // First, so that no claim of a token stands for anything else.
+        if let session = principal.session { keys.merge(session.claims) { known, _ in known } }
         keys["aws:SourceIp"] = [context.address]
         keys["aws:SecureTransport"] = [context.isSecure ? "true" : "false"]
         keys["aws:CurrentTime"] = [now.rfc3339]
@@ -104,8 +117,22 @@ package final class Gate: Sendable {
             keys["jwt:sub"] = [String(id)]
             keys["jwt:groups"] = principal.groups
         }
+        if let session = principal.session {
+            keys["aws:TokenIssueTime"] = [session.issued.rfc3339]
+            if let role = session.role {
+                keys["aws:PrincipalArn"] = [Role.arn(role.name)]
+                keys["aws:userid"] = ["\(role.id):\(session.name)"]
+                keys["aws:PrincipalType"] = ["AssumedRole"]
+                keys["sts:RoleSessionName"] = [session.name]
+            }
+        }
         return keys
     }
+}
+
+extension Principal {
+    /// The names by which policies of resources know it: who has assumed a role is the session and the role.
+    var arns: [String] { [arn] + (session?.role.map { [Role.arn($0.name)] } ?? []) }
 }
 
 /// Names of things in policies.
@@ -129,5 +156,16 @@ package enum ResourceName {
     package static func account(_ name: String) -> String { "arn:martlet:iam:::account/\(name)" }
     package static func group(_ name: String) -> String { "arn:martlet:iam:::group/\(name)" }
     package static func policy(_ name: String) -> String { "arn:martlet:iam:::policy/\(name)" }
+    package static func role(_ name: String) -> String { "arn:martlet:iam:::role/\(name)" }
+    package static func issuer(_ name: String) -> String { "arn:martlet:iam:::oidc-provider/\(name)" }
     package static let everything = "*"
+
+    /// All names of a thing: what IAM knows as well, policies may name in IAM's way.
+    static func all(of resource: String) -> [String] {
+        let prefix = "arn:martlet:iam:::"
+        guard resource.hasPrefix(prefix) else { return [resource] }
+        let rest = resource.dropFirst(prefix.count)
+        let name = rest.hasPrefix("account/") ? "user/" + rest.dropFirst("account/".count) : String(rest)
+        return [resource, "arn:aws:iam::martlet:" + name]
+    }
 }

@@ -69,6 +69,17 @@ struct Pattern: Sendable {
         }
     }
 
+    /// The literal bytes that the pattern begins with.
+    var literalStart: [UInt8] {
+        switch form {
+        case .everything: []
+        case .exact(let literal): literal
+        case .wildcards(let elements): elements.prefix { $0 < Self.anyCode }.map { UInt8($0) }
+        case .variables(let elements):
+            elements.map { if case .byte(let c) = $0 { c } else { nil } }.prefix { $0 != nil }.compactMap { $0 }
+        }
+    }
+
     // MARK: Matching
 
     private static let anyCode: UInt16 = 256

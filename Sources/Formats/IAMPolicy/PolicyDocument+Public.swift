@@ -14,7 +14,7 @@ extension Statement {
 
     fileprivate var isPublic: Bool {
         guard effect == .allow, let principals else { return false }
-        guard principals.isNegated || !principals.patterns.allSatisfy(\.isFixed) else { return false }
+        guard principals.isNegated || !principals.named.allSatisfy(\.isFixed) else { return false }
         return !conditions.contains { Self.fixingKeys.contains($0.key) && $0.isFixing }
     }
 }
