@@ -273,7 +273,10 @@ extension Operation {
                     ? .uploadPartCopy(address, uploadID: upload, number: number)
                     : .uploadPart(address, uploadID: upload, number: number)
             }
-            if parameters.take("acl") != nil { return .putObjectACL(address) }
+            if parameters.take("acl") != nil {
+                address.version = parameters.take("versionId")
+                return .putObjectACL(address)
+            }
             for setting in ObjectSetting.allCases where parameters.take(setting.rawValue) != nil {
                 return .putObjectSetting(address, setting)
             }

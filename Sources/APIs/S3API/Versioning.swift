@@ -21,6 +21,7 @@ extension S3Service {
 
     func putBucketVersioning(_ bucket: String, _ request: Request, _ caller: Caller) async throws -> Response {
         try await require(caller, "s3:PutBucketVersioning", on: bucket)
+        // Before the body is looked at: a configuration is never taken for a new bucket.
         _ = try await objects.collection(bucket)
         let payload = try Payload(request, caller)
         let configuration = try VersioningConfiguration(
