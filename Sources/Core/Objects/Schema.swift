@@ -13,10 +13,10 @@ extension Objects {
                         owner TEXT NOT NULL, created INTEGER NOT NULL, sealed_key BLOB NOT NULL,
                         versioning TEXT NOT NULL DEFAULT 'off', object_lock INTEGER NOT NULL DEFAULT 0)
                     """,
-                    // Versions in the order in which they were made: `number` is the TID and the place in its transaction.
-                    // One version of a key is current: an object, or a marker (kind 1) that says it was deleted. Another is
-                    // kept, as long as versioning keeps it, or has been `removed` by the transaction with that TID and is
-                    // kept only for readers of the past.
+                    // Versions in the order in which they were made: `number` is the TID and the place in its
+                    // transaction. One version of a key is current: an object, or a marker (kind 1) that says it was
+                    // deleted. Another is kept, as long as versioning keeps it, or has been `removed` by the
+                    // transaction with that TID and is kept only for readers of the past.
                     """
                     CREATE TABLE versions (
                         number INTEGER PRIMARY KEY, id BLOB NOT NULL,
