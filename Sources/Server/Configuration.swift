@@ -46,6 +46,8 @@ package struct Configuration: Sendable {
     package var settleSeconds: Int64
     /// Seconds for which what was replaced or removed stays readable; then its bytes are deleted.
     package var historySeconds: Int64
+    /// How long a day of lifecycle rules is: for those who try rules out.
+    package var lifecycleDaySeconds: Int64
     /// The first administrator's password; nil lets one be generated.
     package var adminPassword: String?
 
@@ -63,6 +65,7 @@ package struct Configuration: Sendable {
         ("s3-url", "address under which clients reach the S3 port"),
         ("settle-seconds", "quiet time after which a product counts as complete (default 5)"),
         ("history-seconds", "time for which what was replaced or removed is kept (default 60)"),
+        ("lifecycle-day-seconds", "length of a day of lifecycle rules, to try them out (default 86400)"),
     ]
 
     /// - Parameters:
@@ -105,6 +108,9 @@ package struct Configuration: Sendable {
         s3URL = try value("s3-url").map { try Self.base($0, "--s3-url") }
         settleSeconds = try Self.seconds(value("settle-seconds") ?? "5", "--settle-seconds", daysMax: 1)
         historySeconds = try Self.seconds(value("history-seconds") ?? "60", "--history-seconds", daysMax: 36_500)
+        lifecycleDaySeconds = try Self.seconds(
+            value("lifecycle-day-seconds") ?? "86400", "--lifecycle-day-seconds", daysMax: 1)
+        guard lifecycleDaySeconds > 0 else { throw ConfigurationError("--lifecycle-day-seconds is at least 1") }
         if let id = environment["AWS_ACCESS_KEY_ID"], let secret = environment["AWS_SECRET_ACCESS_KEY"] {
             blobCredentials = Credentials(accessKeyID: id, secret: secret)
         }

@@ -67,7 +67,8 @@ package final class Node: Sendable {
         let objects = Objects(
             journal: journal, blobs: blobs, master: master, pool: pool,
             reserve: DiskReserve(
-                [configuration.data] + (configuration.blobs.map { $0.hasPrefix("s3://") ? [] : [$0] } ?? [])))
+                [configuration.data] + (configuration.blobs.map { $0.hasPrefix("s3://") ? [] : [$0] } ?? [])),
+            lifecycleDaySeconds: configuration.lifecycleDaySeconds)
         let password = try await identity.bootstrap(password: configuration.adminPassword)
         let policies = try Policies(journal: journal)
         let catalogue = Catalogue(journal: journal)
@@ -119,6 +120,8 @@ package final class Node: Sendable {
             Janitor(
                 objects: objects, journal: journal, historySeconds: configuration.historySeconds,
                 ownsBlobs: blobs is DiskBlobs))
+        workers.start(
+            Lifecycle(objects: objects, pauseSeconds: min(5, Double(configuration.lifecycleDaySeconds) / 4)))
         workers.start(
             Cataloguer(
                 objects: objects, products: products, catalogue: catalogue,

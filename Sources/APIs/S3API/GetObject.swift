@@ -21,6 +21,9 @@ extension S3Service {
         var headers = try await ObjectHeaders.answer(
             version, overrides: read.overrides, request: request, isWhole: selection.range == .whole,
             name: name(of: version, in: address.bucket))
+        if let expiration = try await objects.expiration(of: version, in: address.bucket) {
+            headers.add(name: "x-amz-expiration", value: expiration)
+        }
         if let count = selection.partsCount { headers.add(name: "x-amz-mp-parts-count", value: String(count)) }
         switch selection.range {
         case .whole: return try await body(object, range: 0..<version.size, status: .ok, headers: headers)
@@ -49,6 +52,9 @@ extension S3Service {
         var headers = try await ObjectHeaders.answer(
             version, overrides: read.overrides, request: request, isWhole: selection.range == .whole,
             name: name(of: version, in: address.bucket))
+        if let expiration = try await objects.expiration(of: version, in: address.bucket) {
+            headers.add(name: "x-amz-expiration", value: expiration)
+        }
         if let count = selection.partsCount { headers.add(name: "x-amz-mp-parts-count", value: String(count)) }
         switch selection.range {
         case .whole:

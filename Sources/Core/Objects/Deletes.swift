@@ -46,21 +46,28 @@ extension Objects {
                     } else {
                         try Self.delete(target.key, collection.id, condition, in: transaction)
                     }
-                guard deletion.failure == nil else { return deletion }
-                if deletion.existed || deletion.marker != nil || deletion.removed != nil {
-                    events.record(
-                        .objectDeleted, by: actor, on: "\(name)/\(target.key)", collection: collection.id
-                    ) {
-                        if let removed = deletion.removed { $0.member("version", removed.name) }
-                        if let marker = deletion.marker { $0.member("marker", marker.name) }
-                    }
-                }
+                Self.record(deletion, of: target.key, in: collection, by: actor, &events)
                 return deletion
             }
         }
     }
 
-    private static func delete(
+    /// - Parameter rule: the lifecycle rule by which it was done, if one it was.
+    static func record(
+        _ deletion: Deletion, of key: String, in collection: Collection, by actor: String, rule: String? = nil,
+        _ events: inout EventRecorder
+    ) {
+        guard deletion.failure == nil, deletion.existed || deletion.marker != nil || deletion.removed != nil else {
+            return
+        }
+        events.record(.objectDeleted, by: actor, on: "\(collection.name)/\(key)", collection: collection.id) {
+            if let removed = deletion.removed { $0.member("version", removed.name) }
+            if let marker = deletion.marker { $0.member("marker", marker.name) }
+            if let rule { $0.member("rule", rule) }
+        }
+    }
+
+    static func delete(
         _ key: String, _ collection: Int64, _ condition: WriteCondition, in transaction: Transaction
     ) throws -> Deletion {
         let latest = try latest(collection: collection, key: key, in: transaction)

@@ -94,7 +94,7 @@ extension Objects {
         lock_until, legal_hold
         """
 
-    private static func upload(_ id: VersionID, collection: Int64, key: String, in reader: Reader) throws -> Upload? {
+    static func upload(_ id: VersionID, collection: Int64, key: String, in reader: Reader) throws -> Upload? {
         try reader.first(
             "SELECT \(uploadColumns) FROM uploads WHERE id = ? AND collection = ? AND key = ?", .init(id.bytes),
             .init(collection), .init(key), map: upload)
@@ -272,7 +272,7 @@ extension Objects {
             .init(Timestamp.now.microseconds))
     }
 
-    private static func discard(upload id: VersionID, in transaction: Transaction) throws {
+    static func discard(upload id: VersionID, in transaction: Transaction) throws {
         for row in try PartRow.all(version: id, in: transaction) { try makeGarbage(row.blob, in: transaction) }
         try transaction.run("DELETE FROM parts WHERE version = ?", .init(id: id))
         try transaction.run("DELETE FROM uploads WHERE id = ?", .init(id: id))

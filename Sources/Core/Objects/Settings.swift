@@ -23,6 +23,7 @@ package struct SettingName: RawRepresentable, Hashable, Sendable {
     package static let publicAccessBlock = SettingName("publicAccessBlock")
     package static let objectLock = SettingName("object-lock")
     package static let ownershipControls = SettingName("ownershipControls")
+    package static let lifecycle = SettingName("lifecycle")
 
     /// Those by which the gate decides.
     static let ofAccess: [SettingName] = [.policy, .acl, .publicAccessBlock, .ownershipControls]
@@ -49,7 +50,7 @@ extension Objects {
                 CREATE TABLE object_acls (
                     version INTEGER PRIMARY KEY REFERENCES versions (number) ON DELETE CASCADE, acl TEXT NOT NULL)
                 """,
-            ])
+            ] + lifecycleSchema)
     ]
 
     /// What was set for a collection; nil where nothing was.
@@ -108,11 +109,15 @@ extension Objects {
         _ body: @escaping @Sendable (Int64, Transaction) throws -> Bool
     ) async throws {
         let id = try await journal.write { transaction, events in
+            if name == .lifecycle { try transaction.lock(Self.lifecycleLock(collection)) }
             // Asked in the transaction: the collection may have gone since this node read it.
             guard let id = try transaction.scalar("SELECT id FROM collections WHERE name = ?", .init(collection)) else {
                 throw ObjectsError.noSuchCollection(collection)
             }
             if try body(id, transaction) {
+                if name == .lifecycle {
+                    try transaction.run("DELETE FROM lifecycle_walks WHERE collection = ?", .init(id))
+                }
                 events.record(.collectionConfigured, by: actor, on: collection, collection: id) {
                     $0.member("setting", name.rawValue)
                 }
@@ -121,6 +126,7 @@ extension Objects {
         }
         settingsCache["\(id) \(name.rawValue)"] = nil
         accessCache[String(id)] = nil
+        activeCache[String(id)] = nil
     }
 }
 
