@@ -13,6 +13,7 @@ import Logging
 import NIOCore
 import NIOPosix
 import NIOSSL
+import Notifications
 import OIDCAPI
 import Objects
 import Policy
@@ -43,6 +44,7 @@ package final class Node: Sendable {
     private let journal: Journal
     private let blobs: any BlobStore
     private let fetcher: DocumentFetcher
+    private let webhooks: WebhookClient
     private let workers: WorkerGroup
     private let pools: [NIOThreadPool]
 
@@ -89,8 +91,11 @@ package final class Node: Sendable {
         let ledger = try await Ledger.open(
             journal: journal, identity: identity, authority: try await Authority.load(identity),
             origin: NodeName.host + "/martlet")
-        let s3Service = S3Service(objects: objects, gate: gate, authenticator: authenticator)
+        let notifications = Notifications(journal: journal, master: master)
+        let s3Service = S3Service(
+            objects: objects, gate: gate, authenticator: authenticator, notifications: notifications)
         let fetcher = DocumentFetcher()
+        let webhooks = WebhookClient()
         let iamService = IAMService(
             policies: policies, gate: gate,
             sessions: RoleSessions(
@@ -104,7 +109,8 @@ package final class Node: Sendable {
             sign: { try await signing.sign([$0], method: "GET", seconds: $1, $2).first ?? $0 })
         let router = WebRouter(
             oidc: OIDCService(authenticator: authenticator),
-            admin: AdminService(policies: policies, gate: gate, authenticator: authenticator),
+            admin: AdminService(
+                policies: policies, notifications: notifications, gate: gate, authenticator: authenticator),
             stac: STACService(catalogue: catalogue, gate: gate, authenticator: authenticator),
             traces: TraceService(ledger: ledger, version: Version.current),
             signing: signing, console: console,
@@ -127,17 +133,19 @@ package final class Node: Sendable {
                 objects: objects, products: products, catalogue: catalogue,
                 rasters: RasterReader(executable: RasterReader.installed, pool: rasterPool), s3URL: s3URL,
                 settleSeconds: configuration.settleSeconds))
+        workers.start(Notifier(objects: objects, notifications: notifications, post: webhooks.post))
         workers.start(Tracer(objects: objects, ledger: ledger, origin: "admin@" + NodeName.host))
         return Node(
             web: web, s3: s3, generatedPassword: password, authorityFile: tls?.authorityFile, webURL: webURL,
             s3URL: s3URL, identity: identity, database: database, journal: journal, blobs: blobs, fetcher: fetcher,
+            webhooks: webhooks,
             workers: workers, pools: [pool, rasterPool])
     }
 
     private init(
         web: HTTPListener, s3: HTTPListener, generatedPassword: String?, authorityFile: String?, webURL: String,
         s3URL: String, identity: Identity, database: Database, journal: Journal, blobs: any BlobStore,
-        fetcher: DocumentFetcher, workers: WorkerGroup, pools: [NIOThreadPool]
+        fetcher: DocumentFetcher, webhooks: WebhookClient, workers: WorkerGroup, pools: [NIOThreadPool]
     ) {
         self.web = web
         self.s3 = s3
@@ -150,6 +158,7 @@ package final class Node: Sendable {
         self.journal = journal
         self.blobs = blobs
         self.fetcher = fetcher
+        self.webhooks = webhooks
         self.workers = workers
         self.pools = pools
     }
@@ -188,6 +197,7 @@ package final class Node: Sendable {
         await workers.stop()
         try? await journal.flushAccesses()
         try? await fetcher.close()
+        try? await webhooks.close()
         await blobs.close()
         await database.close()
         for pool in pools { try await pool.shutdownGracefully() }

@@ -3,6 +3,7 @@ import Database
 import Identity
 import Journal
 import Ledger
+import Notifications
 import Objects
 import Policy
 
@@ -10,5 +11,5 @@ import Policy
 enum Schema {
     static let migrations =
         Journal.migrations + Identity.migrations + Policies.migrations + Objects.migrations
-        + Products.migrations + Catalogue.migrations + Ledger.migrations
+        + Products.migrations + Catalogue.migrations + Ledger.migrations + Notifications.migrations
 }

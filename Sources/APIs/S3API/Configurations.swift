@@ -1,7 +1,9 @@
 import BucketConfiguration
 import HTTPSupport
+import IAMPolicy
 import Identity
 import NIOHTTP1
+import Notifications
 import Objects
 import Policy
 import Wire
@@ -80,7 +82,7 @@ extension S3Service {
             }
             return text(controls)
         case .logging: return try await logging(try LoggingConfiguration(parsing: body))
-        case .notification: return try notification(try NotificationConfiguration(parsing: body))
+        case .notification: return try await notification(try NotificationConfiguration(parsing: body))
         case .requestPayment:
             guard try RequestPayment(parsing: body).payer == .bucketOwner else {
                 throw S3Error(.notImplemented, "nobody pays for requests here")
@@ -128,14 +130,30 @@ extension S3Service {
         return text(logging)
     }
 
-    private func notification(_ notification: NotificationConfiguration) throws -> String? {
-        for target in notification.targets where target.webhook == nil {
-            throw S3Error(
-                .invalidArgument,
-                "Unable to validate the following destination configurations: '\(target.arn.prefix(200))'; a destination here is \(NotificationTarget.webhookPrefix)https://…"
-            )
+    private func notification(_ notification: NotificationConfiguration) async throws -> String? {
+        for target in notification.targets {
+            switch target.destination {
+            case .address(let url):
+                guard !PublicAddress.isForbidden(host: PublicAddress.host(ofURL: url)) else {
+                    throw Self.unknown(
+                        target, "events go into the node's own network only by a webhook of its operator")
+                }
+            case .name(let name):
+                guard try await notifications.address(of: name) != nil else {
+                    throw Self.unknown(target, "there is no webhook of that name")
+                }
+            case nil:
+                throw Self.unknown(
+                    target, "a destination here is \(NotificationTarget.webhookPrefix)NAME or …:https://host/path")
+            }
         }
         return notification.targets.isEmpty ? nil : text(notification)
+    }
+
+    private static func unknown(_ target: NotificationTarget, _ reason: String) -> S3Error {
+        S3Error(
+            .invalidArgument,
+            "Unable to validate the following destination configurations: '\(target.arn.prefix(200))': \(reason)")
     }
 
     /// Whether the public may do something, by policy alone (GetBucketPolicyStatus).

@@ -2,6 +2,7 @@ package import HTTPSupport
 import Identity
 import Logging
 import NIOHTTP1
+package import Notifications
 package import Objects
 package import Policy
 import Wire
@@ -11,12 +12,14 @@ package struct S3Service: Sendable {
     let objects: Objects
     let gate: Gate
     let authenticator: Authenticator
+    let notifications: Notifications
     let logger: Logger
 
-    package init(objects: Objects, gate: Gate, authenticator: Authenticator) {
+    package init(objects: Objects, gate: Gate, authenticator: Authenticator, notifications: Notifications) {
         self.objects = objects
         self.gate = gate
         self.authenticator = authenticator
+        self.notifications = notifications
         logger = Logger(label: "martlet.s3")
     }
 

@@ -241,11 +241,7 @@ extension Objects {
                     .init(part.number))
             }
             try transaction.run("DELETE FROM uploads WHERE id = ?", .init(id: versionID))
-            events.record(.objectPut, by: actor, on: "\(name)/\(key)", collection: collection.id) {
-                $0.member("version", versionID.text)
-                $0.member("size", version.size)
-                $0.member("etag", version.etag)
-            }
+            Self.record(version, in: collection, by: actor, as: .completeUpload, &events)
             return version
         }
     }

@@ -24,6 +24,7 @@ package struct SettingName: RawRepresentable, Hashable, Sendable {
     package static let objectLock = SettingName("object-lock")
     package static let ownershipControls = SettingName("ownershipControls")
     package static let lifecycle = SettingName("lifecycle")
+    package static let notification = SettingName("notification")
 
     /// Those by which the gate decides.
     static let ofAccess: [SettingName] = [.policy, .acl, .publicAccessBlock, .ownershipControls]
@@ -202,6 +203,7 @@ extension Objects: ResourceAccessSource {
                 .objectACLSet, by: actor, on: "\(collection)/\(version.key)", collection: version.collection
             ) {
                 $0.member("version", version.id.text)
+                if !version.isNull { $0.member("versioned", true) }
                 $0.member("acl", acl.rawValue)
             }
         }
