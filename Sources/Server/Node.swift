@@ -42,6 +42,7 @@ package final class Node: Sendable {
     private let identity: Identity
     private let database: Database
     private let journal: Journal
+    private let objects: Objects
     private let blobs: any BlobStore
     private let fetcher: DocumentFetcher
     private let webhooks: WebhookClient
@@ -133,18 +134,20 @@ package final class Node: Sendable {
                 objects: objects, products: products, catalogue: catalogue,
                 rasters: RasterReader(executable: RasterReader.installed, pool: rasterPool), s3URL: s3URL,
                 settleSeconds: configuration.settleSeconds))
+        workers.start(AccessLogger(objects: objects, seconds: configuration.accessLogSeconds))
         workers.start(Notifier(objects: objects, notifications: notifications, post: webhooks.post))
         workers.start(Tracer(objects: objects, ledger: ledger, origin: "admin@" + NodeName.host))
         return Node(
             web: web, s3: s3, generatedPassword: password, authorityFile: tls?.authorityFile, webURL: webURL,
-            s3URL: s3URL, identity: identity, database: database, journal: journal, blobs: blobs, fetcher: fetcher,
+            s3URL: s3URL, identity: identity, database: database, journal: journal, objects: objects, blobs: blobs,
+            fetcher: fetcher,
             webhooks: webhooks,
             workers: workers, pools: [pool, rasterPool])
     }
 
     private init(
         web: HTTPListener, s3: HTTPListener, generatedPassword: String?, authorityFile: String?, webURL: String,
-        s3URL: String, identity: Identity, database: Database, journal: Journal, blobs: any BlobStore,
+        s3URL: String, identity: Identity, database: Database, journal: Journal, objects: Objects, blobs: any BlobStore,
         fetcher: DocumentFetcher, webhooks: WebhookClient, workers: WorkerGroup, pools: [NIOThreadPool]
     ) {
         self.web = web
@@ -156,6 +159,7 @@ package final class Node: Sendable {
         self.identity = identity
         self.database = database
         self.journal = journal
+        self.objects = objects
         self.blobs = blobs
         self.fetcher = fetcher
         self.webhooks = webhooks
@@ -196,6 +200,7 @@ package final class Node: Sendable {
         _ = await (webDone, s3Done)
         await workers.stop()
         try? await journal.flushAccesses()
+        try? await objects.flushAccessLog()
         try? await fetcher.close()
         try? await webhooks.close()
         await blobs.close()

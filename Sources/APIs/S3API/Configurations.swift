@@ -38,7 +38,7 @@ extension S3Service {
         // Before the body is looked at: a configuration is never taken for a new bucket.
         _ = try await objects.collection(bucket)
         let body = try await Payload(request, caller).collect(upTo: ConfigurationLimits.bytesMax)
-        if let document = try await document(setting, bucket, body) {
+        if let document = try await document(setting, bucket, body, caller) {
             if setting == .objectLock { try await objects.enableObjectLock(of: bucket, by: caller.principal.name) }
             try await objects.putSetting(setting.name, of: bucket, to: document, by: caller.principal.name)
         } else {
@@ -50,7 +50,9 @@ extension S3Service {
     /// What is kept of a body; nil where it says that nothing is set.
     ///
     /// - Throws: ``S3Error`` `NotImplemented` for what would be a promise that is not kept.
-    private func document(_ setting: BucketSetting, _ bucket: String, _ body: [UInt8]) async throws -> String? {
+    private func document(
+        _ setting: BucketSetting, _ bucket: String, _ body: [UInt8], _ caller: Caller
+    ) async throws -> String? {
         switch setting {
         case .policy: return try await policy(body, bucket)
         case .cors: return text(try CORSConfiguration(parsing: body))
@@ -81,7 +83,7 @@ extension S3Service {
                     "the bucket has a public ACL, which BucketOwnerEnforced would turn off: set it to private first")
             }
             return text(controls)
-        case .logging: return try await logging(try LoggingConfiguration(parsing: body))
+        case .logging: return try await logging(try LoggingConfiguration(parsing: body), caller)
         case .notification: return try await notification(try NotificationConfiguration(parsing: body))
         case .requestPayment:
             guard try RequestPayment(parsing: body).payer == .bucketOwner else {
@@ -119,7 +121,7 @@ extension S3Service {
         return text
     }
 
-    private func logging(_ logging: LoggingConfiguration) async throws -> String? {
+    private func logging(_ logging: LoggingConfiguration, _ caller: Caller) async throws -> String? {
         guard let target = logging.target else { return nil }
         do {
             _ = try await objects.collection(target.bucket)
@@ -127,6 +129,9 @@ extension S3Service {
             throw S3Error(
                 .init("InvalidTargetBucketForLogging", .badRequest), "The target bucket for logging does not exist")
         }
+        // Nobody has logs written where they might not write themselves.
+        try await require(
+            caller, "s3:PutObject", on: ObjectAddress(bucket: target.bucket, key: target.prefix + "*"))
         return text(logging)
     }
 

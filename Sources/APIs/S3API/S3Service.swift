@@ -24,13 +24,16 @@ package struct S3Service: Sendable {
     }
 
     package func respond(to request: Request) async -> Response {
+        var record = RequestRecord(request)
         var response: Response
         do {
             let operation = try Operation(request)
+            record.operation = operation
             if case .preflight(let bucket) = operation {
                 response = try await preflight(bucket, request)
             } else {
                 let caller = try await authenticator.caller(of: request)
+                record.caller = caller
                 response = try await perform(operation, request, caller)
             }
         } catch {
@@ -42,12 +45,16 @@ package struct S3Service: Sendable {
             if known == nil || known?.code == .internalError {
                 logger.error("\(request.method) \(request.rawPath) [\(request.id)]: \(error)")
             }
-            let internalError = S3Error(
-                .internalError, "the request failed inside the server; it is logged as \(request.id)")
-            response = (known ?? internalError).response(to: request)
+            let fault =
+                known
+                ?? S3Error(
+                    .internalError, "the request failed inside the server; it is logged as \(request.id)")
+            record.error = fault.code.name
+            response = fault.response(to: request)
         }
         response.headers.add(name: "x-amz-request-id", value: request.id)
         await addCORS(to: &response, request)
+        await log(record, &response)
         return response
     }
 

@@ -6,6 +6,8 @@ import Wire
 /// Settings of a collection that have their say in every request: read and parsed once a second.
 package struct ActiveSettings: Sendable {
     package var lifecycle: LifecycleConfiguration?
+    /// Where its accesses are logged.
+    package var logging: LoggingConfiguration.Target?
 
     package init() {}
 }
@@ -13,12 +15,12 @@ package struct ActiveSettings: Sendable {
 extension Objects {
     /// - Throws: ``ObjectsError`` `.noSuchCollection`.
     package func activeSettings(of name: String) async throws -> ActiveSettings {
+        if let known = activeCache[name] { return known }
         let id = try await collection(name).id
-        if let known = activeCache[String(id)] { return known }
         let documents = try await journal.find { reader in
             try reader.rows(
-                "SELECT name, document FROM collection_settings WHERE collection = ? AND name IN (?)", .init(id),
-                .init(SettingName.lifecycle.rawValue)
+                "SELECT name, document FROM collection_settings WHERE collection = ? AND name IN (?, ?)", .init(id),
+                .init(SettingName.lifecycle.rawValue), .init(SettingName.logging.rawValue)
             ) { ($0.text(0), Array($0.text(1).utf8)) }
         }
         var active = ActiveSettings()
@@ -27,10 +29,11 @@ extension Objects {
             case .lifecycle:
                 active.lifecycle = try LifecycleConfiguration(parsing: document)
                 active.lifecycle?.daySeconds = lifecycleDaySeconds
+            case .logging: active.logging = try LoggingConfiguration(parsing: document).target
             default: break
             }
         }
-        activeCache[String(id)] = active
+        activeCache[name] = active
         return active
     }
 

@@ -22,6 +22,7 @@ package final class Objects: Sendable {
     let accessCache = RecentReads<ResourceAccess>()
     let activeCache = RecentReads<ActiveSettings>()
     let lifecycleDaySeconds: Int64
+    let accessLog = AccessLogBuffer()
 
     /// - Parameters:
     ///   - pool: for digests and ciphers of bulk data.

@@ -25,6 +25,7 @@ package struct SettingName: RawRepresentable, Hashable, Sendable {
     package static let ownershipControls = SettingName("ownershipControls")
     package static let lifecycle = SettingName("lifecycle")
     package static let notification = SettingName("notification")
+    package static let logging = SettingName("logging")
 
     /// Those by which the gate decides.
     static let ofAccess: [SettingName] = [.policy, .acl, .publicAccessBlock, .ownershipControls]
@@ -51,7 +52,7 @@ extension Objects {
                 CREATE TABLE object_acls (
                     version INTEGER PRIMARY KEY REFERENCES versions (number) ON DELETE CASCADE, acl TEXT NOT NULL)
                 """,
-            ] + lifecycleSchema)
+            ] + lifecycleSchema + accessLogSchema)
     ]
 
     /// What was set for a collection; nil where nothing was.
@@ -127,7 +128,7 @@ extension Objects {
         }
         settingsCache["\(id) \(name.rawValue)"] = nil
         accessCache[String(id)] = nil
-        activeCache[String(id)] = nil
+        activeCache[collection] = nil
     }
 }
 
