@@ -37,6 +37,7 @@ struct S3Error: Error, Sendable {
         static let invalidArgument = Code("InvalidArgument", .badRequest)
         static let invalidBucketName = Code("InvalidBucketName", .badRequest)
         static let invalidDigest = Code("InvalidDigest", .badRequest)
+        static let invalidObjectState = Code("InvalidObjectState", .forbidden)
         static let invalidPart = Code("InvalidPart", .badRequest)
         static let invalidPartOrder = Code("InvalidPartOrder", .badRequest)
         static let invalidRange = Code("InvalidRange", .rangeNotSatisfiable)
@@ -95,6 +96,9 @@ struct S3Error: Error, Sendable {
             self.init(.insufficientStorage, "the metadata store is full: nothing was changed")
         case let error as DatabaseError where error.code == .unavailable:
             self.init(.serviceUnavailable, "the metadata store is not available: try again")
+        case let error as DatabaseError where error.code == .constraint(.other):
+            // Only the triggers of Core/Objects' keys raise it.
+            self.init(.serviceUnavailable, "the collection's key was replaced or destroyed meanwhile: try again")
         default: return nil
         }
     }
@@ -121,6 +125,7 @@ struct S3Error: Error, Sendable {
         case .storageFull: .insufficientStorage
         case .damaged: .internalError
         case .unavailable: .serviceUnavailable
+        case .keyDestroyed: .invalidObjectState
         }
     }
 

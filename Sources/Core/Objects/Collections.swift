@@ -45,7 +45,8 @@ extension Objects {
                 "INSERT INTO collections (id, space, name, owner, created, sealed_key) VALUES (?, ?, ?, ?, ?, ?)",
                 .init(id),
                 .init(space.id), .init(name), .init(owner), .init(now.microseconds),
-                .init(keyring.newCollectionKey(space: space.key, collection: id)))
+                .init([UInt8]()))
+            try keyring.addKey(collection: id, generation: 1, space: space, in: transaction)
             events.record(.collectionCreated, by: owner, on: name, collection: id)
             return Collection(id: id, name: name, owner: owner, created: now)
         }

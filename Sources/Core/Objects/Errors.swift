@@ -10,6 +10,8 @@ package struct ObjectsError: Error, Sendable, CustomStringConvertible {
         case badDigest, badPayloadHash, badChecksum
         case noSuchUpload, invalidPart, invalidPartOrder, partTooSmall, invalidPartNumber
         case storageFull, damaged, unavailable
+        /// The collection's key was destroyed: what it held cannot be read any more, by anybody.
+        case keyDestroyed
     }
 
     package var code: Code

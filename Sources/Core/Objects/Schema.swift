@@ -1,7 +1,9 @@
 package import Database
 
 extension Objects {
-    package static let migrations = [
+    package static let migrations = versionMigrations + keyMigrations
+
+    private static let versionMigrations = [
         Migration(
             module: "objects", number: 1,
             [

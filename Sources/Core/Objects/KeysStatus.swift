@@ -1,0 +1,86 @@
+import Database
+import Journal
+package import Wire
+
+extension Objects {
+    /// The keys of collections in the order of their names, after `name`. A collection without generations has had its
+    /// key destroyed.
+    ///
+    /// What is sealed under a collection's keys is counted from an index; where a rotation is under way, its rows are
+    /// looked at.
+    package func collectionKeys(after name: String = "", limit: Int = 100) async throws -> [KeyStatus] {
+        try await journal.read { reader in
+            let collections = try reader.rows(
+                "SELECT id, name FROM collections WHERE name > ? ORDER BY name LIMIT ?", .init(name), .init(limit)
+            ) { (id: $0.int(0), name: $0.text(1)) }
+            return try collections.map { collection in
+                var generations = try Self.generations(
+                    "SELECT generation, created, retired, rewrapped FROM collection_keys WHERE collection = ?",
+                    collection.id, in: reader)
+                if generations.count == 1 {
+                    generations[0].sealed =
+                        try reader.scalar("SELECT count(*) FROM versions WHERE collection = ?", .init(collection.id)) ?? 0
+                } else if !generations.isEmpty {
+                    let counts = try Self.sealedCounts(collection: collection.id, in: reader)
+                    for index in generations.indices {
+                        generations[index].sealed = counts[generations[index].generation] ?? 0
+                    }
+                }
+                return KeyStatus(name: "collection \(collection.name)", generations: generations)
+            }
+        }
+    }
+
+    /// The keys of spaces, at most 1000.
+    package func spaceKeys() async throws -> [KeyStatus] {
+        try await journal.read { reader in
+            let spaces = try reader.rows("SELECT id, name FROM spaces ORDER BY name LIMIT 1000") {
+                (id: $0.int(0), name: $0.text(1))
+            }
+            return try spaces.map { space in
+                var generations = try Self.generations(
+                    "SELECT generation, created, retired, 0 FROM space_keys WHERE space = ?", space.id, in: reader)
+                for index in generations.indices {
+                    generations[index].sealed =
+                        try reader.scalar(
+                            "SELECT count(*) FROM collection_keys WHERE space = ? AND space_generation = ?",
+                            .init(space.id), .init(generations[index].generation)) ?? 0
+                }
+                return KeyStatus(name: "space \(space.name)", generations: generations)
+            }
+        }
+    }
+
+    private static func generations(_ sql: String, _ id: Int64, in reader: Reader) throws -> [KeyGeneration] {
+        try reader.rows(sql + " ORDER BY generation", .init(id)) { row in
+            KeyGeneration(
+                generation: row.int(0), created: Timestamp(microseconds: row.int(1)),
+                retired: row.intOrNil(2).map { Timestamp(microseconds: $0) }, sealed: 0, rewrapped: row.int(3))
+        }
+    }
+
+    /// How many versions, versions' parts and parts of uploads are sealed under each generation of a collection's key.
+    static func sealedCounts(collection: Int64, in reader: Reader) throws -> [Int64: Int64] {
+        func generation(_ column: String) -> String {
+            "CASE length(\(column)) WHEN 60 THEN NULL ELSE substr(\(column), 1, 4) END"
+        }
+        var counts: [Int64: Int64] = [:]
+        for sql in [
+            "SELECT \(generation("sealed_key")), count(*) FROM versions WHERE collection = ? AND sealed_key IS NOT NULL",
+            """
+            SELECT \(generation("p.sealed_key")), count(*) FROM versions v JOIN parts p ON p.version = v.id
+            WHERE v.collection = ? AND v.sealed_key IS NULL
+            """,
+            """
+            SELECT \(generation("p.sealed_key")), count(*) FROM uploads u JOIN parts p ON p.version = u.id
+            WHERE u.collection = ?
+            """,
+        ] {
+            try reader.query(sql + " GROUP BY 1", .init(collection)) { row in
+                let generation = row.blobOrNil(0).map { $0.reduce(Int64(0)) { $0 << 8 | Int64($1) } } ?? 1
+                counts[generation, default: 0] += row.int(1)
+            }
+        }
+        return counts
+    }
+}
