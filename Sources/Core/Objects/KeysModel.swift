@@ -7,6 +7,8 @@ extension EventKind {
     /// Nothing was left under a generation that had been replaced, and its wrapped key was removed. The detail has the
     /// proof: SHA-256 of the wrapped key and of the generation's name.
     package static let keyRemoved = EventKind("key.removed")
+    /// The root keys were wrapped with another master key.
+    package static let masterKeyMoved = EventKind("master-key.moved")
     /// All keys of a collection were destroyed. The detail has the proof, and how many versions cannot be read any more.
     package static let keyDestroyed = EventKind("key.destroyed")
 }

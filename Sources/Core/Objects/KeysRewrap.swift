@@ -19,7 +19,8 @@ extension Objects {
         var collection: Int64
         var generation: Int64
         var retired: Timestamp
-        var isClosed: Bool
+        /// 0 open; 1 closed; 2 closed, and swept once more because something was left.
+        var closed: Int64
         var swept: Timestamp?
     }
 
@@ -38,7 +39,7 @@ extension Objects {
             ) { row in
                 RetiredKey(
                     collection: row.int(0), generation: row.int(1), retired: Timestamp(microseconds: row.int(2)),
-                    isClosed: row.bool(3), swept: row.intOrNil(4).map { Timestamp(microseconds: $0) })
+                    closed: row.int(3), swept: row.intOrNil(4).map { Timestamp(microseconds: $0) })
             }
         }
         let settled = Timestamp.now.adding(seconds: -settleSeconds)
@@ -63,7 +64,7 @@ extension Objects {
     ///
     /// - Returns: whether the one after that can be done at once.
     private func advance(_ key: RetiredKey, settled: Timestamp) async throws -> Bool {
-        if !key.isClosed {
+        if key.closed == 0 {
             guard key.retired <= settled else { return false }
             try await journal.database.write { transaction in
                 try transaction.run(
@@ -83,16 +84,25 @@ extension Objects {
             try Self.sealedCounts(collection: key.collection, in: reader)[key.generation] ?? 0
         }
         guard left == 0 else {
+            // Once more from the beginning; then only what is damaged can be left. The key is kept as long as it is
+            // there, in case that what was damaged is restored.
+            let isAgain = key.closed > 1
+            let next: SQLValue = isAgain ? .init(Timestamp.now.adding(seconds: Self.damagedSeconds).microseconds) : .null
             try await journal.database.write { transaction in
                 try transaction.run(
-                    "UPDATE collection_keys SET swept = NULL, position = NULL WHERE collection = ? AND generation = ?",
-                    .init(key.collection), .init(key.generation))
+                    """
+                    UPDATE collection_keys SET closed = 2, swept = ?, position = NULL
+                    WHERE collection = ? AND generation = ?
+                    """, next, .init(key.collection), .init(key.generation))
             }
-            return true
+            return !isAgain
         }
         try await remove(key)
         return false
     }
+
+    /// After so long a key that damaged rows hold back is looked at again: an hour.
+    private static let damagedSeconds: Int64 = 3600
 
     // MARK: Versions and parts
 

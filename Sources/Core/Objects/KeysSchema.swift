@@ -115,9 +115,9 @@ extension Objects {
                 PERFORM martlet_check_key(NEW.collection, NEW.sealed_key, FALSE);
             ELSE
                 PERFORM martlet_check_key(
-                    NEW.collection, some.sealed_key, EXISTS (SELECT 1 FROM uploads WHERE id = NEW.id))
+                    NEW.collection, kinds.sealed_key, EXISTS (SELECT 1 FROM uploads WHERE id = NEW.id))
                 FROM (SELECT DISTINCT ON (martlet_key_generation(sealed_key)) sealed_key FROM parts
-                    WHERE version = NEW.id) AS some;
+                    WHERE version = NEW.id) AS kinds;
             END IF;
             RETURN NEW;
         END $$

@@ -1,6 +1,6 @@
 import Database
 import Journal
-package import Wire
+import Wire
 
 extension Objects {
     /// The keys of collections in the order of their names, after `name`. A collection without generations has had its
@@ -13,22 +13,33 @@ extension Objects {
             let collections = try reader.rows(
                 "SELECT id, name FROM collections WHERE name > ? ORDER BY name LIMIT ?", .init(name), .init(limit)
             ) { (id: $0.int(0), name: $0.text(1)) }
-            return try collections.map { collection in
-                var generations = try Self.generations(
-                    "SELECT generation, created, retired, rewrapped FROM collection_keys WHERE collection = ?",
-                    collection.id, in: reader)
-                if generations.count == 1 {
-                    generations[0].sealed =
-                        try reader.scalar("SELECT count(*) FROM versions WHERE collection = ?", .init(collection.id)) ?? 0
-                } else if !generations.isEmpty {
-                    let counts = try Self.sealedCounts(collection: collection.id, in: reader)
-                    for index in generations.indices {
-                        generations[index].sealed = counts[generations[index].generation] ?? 0
-                    }
-                }
-                return KeyStatus(name: "collection \(collection.name)", generations: generations)
-            }
+            return try collections.map { try Self.status(of: $0.id, name: $0.name, in: reader) }
         }
+    }
+
+    /// The key of one collection.
+    ///
+    /// - Throws: ``ObjectsError`` `.noSuchCollection`.
+    package func collectionKey(_ name: String) async throws -> KeyStatus {
+        try await journal.read { reader in
+            guard let id = try reader.scalar("SELECT id FROM collections WHERE name = ?", .init(name)) else {
+                throw ObjectsError.noSuchCollection(name)
+            }
+            return try Self.status(of: id, name: name, in: reader)
+        }
+    }
+
+    private static func status(of id: Int64, name: String, in reader: Reader) throws -> KeyStatus {
+        var generations = try Self.generations(
+            "SELECT generation, created, retired, rewrapped FROM collection_keys WHERE collection = ?", id, in: reader)
+        if generations.count == 1 {
+            generations[0].sealed =
+                try reader.scalar("SELECT count(*) FROM versions WHERE collection = ?", .init(id)) ?? 0
+        } else if !generations.isEmpty {
+            let counts = try sealedCounts(collection: id, in: reader)
+            for index in generations.indices { generations[index].sealed = counts[generations[index].generation] ?? 0 }
+        }
+        return KeyStatus(name: "collection \(name)", generations: generations)
     }
 
     /// The keys of spaces, at most 1000.

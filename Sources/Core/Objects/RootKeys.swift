@@ -142,11 +142,12 @@ package final class RootKeys: Sendable {
             ) { (id: $0.text(0), sealed: $0.blob(1)) }
         }
         guard !rows.isEmpty else { return 0 }
-        let fresh = try rows.map { row in
+        let fresh = try rows.compactMap { row -> (id: String, old: [UInt8], new: [UInt8])? in
             let label = column.label(row.id)
-            var secret = try master.open(row.sealed, label: label)
+            // What is damaged stays, and the generation that it may be under with it.
+            guard var secret = try? master.open(row.sealed, label: label) else { return nil }
             defer { wipe(&secret) }
-            return (id: row.id, old: row.sealed, new: try master.seal(secret, label: label))
+            return (row.id, row.sealed, try master.seal(secret, label: label))
         }
         return try await journal.database.write { transaction in
             for row in fresh {

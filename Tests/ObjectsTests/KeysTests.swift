@@ -1,0 +1,276 @@
+import Ciphers
+import Database
+import Glibc
+import Journal
+import Objects
+import TestSupport
+import Testing
+import Vault
+import Wire
+
+@Suite struct KeysTests {
+    private func code(_ body: () async throws -> Void) async -> String {
+        do {
+            try await body()
+            return "done"
+        } catch let error as ObjectsError {
+            return "\(error.code)"
+        } catch let error as KeysError {
+            return "\(error.code)"
+        } catch {
+            return "\(error)"
+        }
+    }
+
+    private let samples: [(key: String, bytes: [UInt8])] = [
+        ("empty", []), ("inline", noise(1000)), ("blob", noise(200_000)), ("prefix/other", noise(17, seed: 3)),
+    ]
+
+    private func store(_ objects: Objects) async throws {
+        for sample in samples { try await objects.put(sample.key, sample.bytes) }
+        let upload = try await objects.upload(to: "parts", [noise(5 << 20, seed: 7), noise(99, seed: 8)])
+        _ = try await objects.complete(upload)
+    }
+
+    private func check(_ objects: Objects) async throws {
+        for sample in samples { #expect(try await objects.get(sample.key) == sample.bytes, "\(sample.key)") }
+        #expect(try await objects.get("parts") == noise(5 << 20, seed: 7) + noise(99, seed: 8))
+    }
+
+    /// Works until nothing is left to do; without pauses between the steps.
+    private func rewrap(_ objects: Objects, steps: Int = 200) async throws {
+        for _ in 0..<steps where try await !objects.rewrapStep(settleSeconds: 0) {
+            if try await !objects.rewrapStep(settleSeconds: 0) { return }
+        }
+    }
+
+    @Test("a rotated collection is read before, while and after it is rewrapped", arguments: TestEngine.allCases)
+    func rotateCollection(engine: TestEngine) async throws {
+        try await withObjects(engine) { objects in
+            try await store(objects)
+            let pending = try await objects.upload(to: "late", [noise(100, seed: 9)])
+            let blobs = try await objects.blobCount()
+            #expect(try await objects.rotateKey(ofCollection: "eo1", by: "ada") == 2)
+            #expect(await code { _ = try await objects.rotateKey(ofCollection: "eo1", by: "ada") } == "underWay")
+            try await objects.put("new", [1])
+            var status = try await objects.collectionKey("eo1")
+            #expect(status.generations.map(\.generation) == [1, 2])
+            #expect(status.generations.map(\.sealed) == [7, 1], "4 objects, 3 parts; 1 new object")
+            try await check(objects)
+            try await rewrap(objects)
+            status = try await objects.collectionKey("eo1")
+            #expect(status.generations.map(\.generation) == [2])
+            try await check(objects)
+            _ = try await objects.complete(pending)
+            #expect(try await objects.get("late") == noise(100, seed: 9))
+            #expect(try await objects.get("new") == [1])
+            #expect(try await objects.blobCount() == blobs, "no data are rewritten")
+            let events = try await objects.journal.events(of: "collection eo1", limit: 10)
+            #expect(events.map(\.kind) == [.keyRemoved, .keyRotated])
+            let proof = try JSONValue(parsing: try #require(events.first).detail)
+            #expect(proof["wrappedKeySHA256"]?.string?.count == 64)
+            #expect(
+                proof["labelSHA256"]?.string
+                    == Hex.encode(DigestAlgorithm.sha256.hash(Array((proof["label"]?.string ?? "").utf8))))
+            // And a second time, so that nothing rests on the first generation's form.
+            #expect(try await objects.rotateKey(ofCollection: "eo1", by: "ada") == 3)
+            try await rewrap(objects)
+            try await check(objects)
+        }
+    }
+
+    @Test("a copy of an object is sealed by its own collection's key, whatever rotates", arguments: TestEngine.allCases)
+    func copies(engine: TestEngine) async throws {
+        try await withObjects(engine) { objects in
+            try await objects.createCollection("copies", owner: "ada")
+            try await store(objects)
+            for key in ["inline", "blob", "parts"] {
+                _ = try await objects.copy(
+                    from: "eo1", key: key, to: "copies", key: key, replacing: nil, by: "ada")
+            }
+            _ = try await objects.rotateKey(ofCollection: "copies", by: "ada")
+            try await rewrap(objects)
+            _ = try await objects.destroyKey(ofCollection: "eo1", by: "ada")
+            #expect(try await objects.get("blob", in: "copies") == noise(200_000))
+            #expect(try await objects.get("parts", in: "copies").count == (5 << 20) + 99)
+            #expect(
+                await code {
+                    _ = try await objects.copy(
+                        from: "eo1", key: "inline", to: "copies", key: "x", replacing: nil, by: "ada")
+                } == "keyDestroyed")
+        }
+    }
+
+    @Test("rewrapping goes on where it was ended", arguments: TestEngine.allCases)
+    func bounded(engine: TestEngine) async throws {
+        try await withObjects(engine) { objects in
+            for number in 0..<1100 { try await objects.put("k\(number)", [UInt8(truncatingIfNeeded: number)]) }
+            _ = try await objects.rotateKey(ofCollection: "eo1", by: "ada")
+            var seen: [Int64] = []
+            for _ in 0..<50 {
+                _ = try await objects.rewrapStep(settleSeconds: 0)
+                let old = try await objects.collectionKey("eo1").generations.first { $0.retired != nil }
+                guard let old else { break }
+                #expect(old.sealed + old.rewrapped == 1100)
+                if seen.last != old.rewrapped { seen.append(old.rewrapped) }
+            }
+            #expect(seen == [0, 500, 1000, 1100], "no more than 500 at once")
+            #expect(try await objects.collectionKey("eo1").generations.map(\.sealed) == [1100])
+            #expect(try await objects.get("k77") == [77])
+        }
+    }
+
+    @Test("nothing comes in under a key that is about to go", arguments: TestEngine.allCases)
+    func closed(engine: TestEngine) async throws {
+        try await withObjects(engine) { objects in
+            try await objects.put("a", [1])
+            let database = objects.journal.database
+            let row = try await database.read { reader in
+                try reader.first("SELECT sealed_key FROM versions") { $0.blob(0) }
+            }
+            let old = try #require(row)
+            _ = try await objects.rotateKey(ofCollection: "eo1", by: "ada")
+            let insert = """
+                INSERT INTO versions (id, collection, key, tid, created, size, etag, content_type, part_count, sealed_key)
+                SELECT ?, collection, ?, tid, created, size, etag, content_type, part_count, ? FROM versions WHERE key = 'a'
+                """
+            func add(_ id: UInt8, _ sealed: [UInt8]) async -> String {
+                await code {
+                    try await database.write {
+                        try $0.run(insert, .init([id]), .init("n\(id)"), .init(sealed))
+                    }
+                }
+            }
+            #expect(await add(1, old) == "done", "it is still open")
+            try await database.write { try $0.run("DELETE FROM versions WHERE key = 'n1'") }
+            // The first step closes, the second sweeps.
+            _ = try await objects.rewrapStep(settleSeconds: 0)
+            #expect(await add(2, old).contains("replaced or destroyed"))
+            #expect(await add(3, Array(old.suffix(60))).contains("replaced or destroyed"), "the form without a number")
+            try await rewrap(objects)
+            #expect(await add(4, old).contains("replaced or destroyed"))
+            #expect(try await objects.get("a") == [1])
+        }
+    }
+
+    @Test("keys of before there were generations are those of the first", arguments: TestEngine.allCases)
+    func oldForm(engine: TestEngine) async throws {
+        try await withObjects(engine) { objects in
+            try await store(objects)
+            try await objects.journal.database.write { transaction in
+                try transaction.run("UPDATE versions SET sealed_key = substr(sealed_key, 5) WHERE sealed_key IS NOT NULL")
+                try transaction.run("UPDATE parts SET sealed_key = substr(sealed_key, 5)")
+            }
+            try await check(objects)
+            #expect(try await objects.collectionKey("eo1").generations.map(\.sealed) == [5])
+            _ = try await objects.rotateKey(ofCollection: "eo1", by: "ada")
+            try await rewrap(objects)
+            #expect(try await objects.collectionKey("eo1").generations.map(\.generation) == [2])
+            try await check(objects)
+        }
+    }
+
+    @Test("a damaged row keeps its key, and nobody else's", arguments: TestEngine.allCases)
+    func damaged(engine: TestEngine) async throws {
+        try await withObjects(engine) { objects in
+            try await store(objects)
+            let database = objects.journal.database
+            let sealed = try await database.read { reader in
+                try reader.first("SELECT sealed_key FROM versions WHERE key = 'inline'") { $0.blob(0) }
+            }
+            var altered = try #require(sealed)
+            altered[30] ^= 1
+            try await database.write { [altered] in
+                try $0.run("UPDATE versions SET sealed_key = ? WHERE key = 'inline'", .init(altered))
+            }
+            _ = try await objects.rotateKey(ofCollection: "eo1", by: "ada")
+            try await rewrap(objects)
+            #expect(try await objects.collectionKey("eo1").generations.map(\.sealed) == [1, 5])
+            #expect(await code { _ = try await objects.get("inline") } == "damaged")
+            #expect(try await objects.get("blob") == noise(200_000))
+        }
+    }
+
+    @Test("a rotated space has its collections' keys rewrapped, and its old key goes", arguments: TestEngine.allCases)
+    func rotateSpace(engine: TestEngine) async throws {
+        try await withObjects(engine) { objects in
+            try await store(objects)
+            try await objects.createCollection("eo2", owner: "ada")
+            #expect(await code { _ = try await objects.rotateKey(ofSpace: "none", by: "ada") } == "notFound")
+            #expect(try await objects.rotateKey(ofSpace: "main", by: "ada") == 2)
+            #expect(await code { _ = try await objects.rotateKey(ofSpace: "main", by: "ada") } == "underWay")
+            #expect(try await objects.spaceKeys().first?.generations.map(\.sealed) == [2, 0])
+            try await objects.createCollection("eo3", owner: "ada")
+            try await rewrap(objects)
+            #expect(try await objects.spaceKeys().first?.generations.map(\.generation) == [2])
+            #expect(try await objects.spaceKeys().first?.generations.map(\.sealed) == [3])
+            try await check(objects)
+            _ = try await objects.rotateKey(ofCollection: "eo1", by: "ada")
+            try await rewrap(objects)
+            try await check(objects)
+        }
+    }
+
+    @Test("what a destroyed key has sealed is gone, but can be listed and deleted", arguments: TestEngine.allCases)
+    func destroy(engine: TestEngine) async throws {
+        try await withObjects(engine) { objects in
+            try await store(objects)
+            try await objects.createCollection("other", owner: "ada")
+            try await objects.put("kept", [1], in: "other")
+            _ = try await objects.rotateKey(ofCollection: "eo1", by: "ada")
+            let wrapped = try await objects.journal.read { reader in
+                try reader.rows(
+                    """
+                    SELECT k.sealed_key FROM collection_keys k JOIN collections c ON c.id = k.collection
+                    WHERE c.name = 'eo1' ORDER BY k.generation
+                    """
+                ) { $0.blob(0) }
+            }
+            let proof = try await objects.destroyKey(ofCollection: "eo1", by: "ada")
+            #expect(proof.keys.map(\.sha256) == wrapped.map { DigestAlgorithm.sha256.hash($0) })
+            #expect(proof.versions == 5)
+            #expect(proof.isLogEmpty)
+            for key in ["inline", "blob", "parts"] {
+                #expect(await code { _ = try await objects.get(key) } == "keyDestroyed", "\(key)")
+            }
+            #expect(await code { try await objects.put("new", [1]) } == "keyDestroyed")
+            #expect(await code { _ = try await objects.rotateKey(ofCollection: "eo1", by: "ada") } == "destroyed")
+            #expect(await code { _ = try await objects.destroyKey(ofCollection: "eo1", by: "ada") } == "destroyed")
+            #expect(await code { _ = try await objects.destroyKey(ofCollection: "none", by: "a") } == "noSuchCollection")
+            #expect(try await objects.keys().count == 5)
+            #expect(try await objects.get("kept", in: "other") == [1])
+            let event = try #require(try await objects.journal.events(of: "collection eo1", limit: 1).first)
+            #expect(event.kind == .keyDestroyed && event.actor == "ada")
+            #expect(try JSONValue(parsing: event.detail)["versions"]?.integer == 5)
+            try await objects.delete(
+                collection: "eo1", keys: ["empty", "inline", "blob", "prefix/other", "parts"], by: "ada")
+            try await objects.deleteCollection("eo1", by: "ada")
+        }
+    }
+}
+
+extension Objects {
+    /// An upload with its parts.
+    struct Begun: Sendable {
+        var upload: Upload
+        var parts: [PartReference]
+    }
+
+    func upload(to key: String, _ parts: [[UInt8]]) async throws -> Begun {
+        let upload = try await createUpload(
+            collection: "eo1", key: key, description: ObjectDescription(), checksum: nil, by: "ada")
+        var references: [PartReference] = []
+        for (index, bytes) in parts.enumerated() {
+            let part = try await putPart(
+                upload, collection: "eo1", number: index + 1, expecting: BodyExpectations(), body: Pieces(bytes))
+            references.append(PartReference(number: part.number, etag: part.etag, checksum: nil))
+        }
+        return Begun(upload: upload, parts: references)
+    }
+
+    func complete(_ begun: Begun) async throws -> ObjectVersion {
+        try await completeUpload(
+            collection: "eo1", key: begun.upload.key, id: begun.upload.id.text, parts: begun.parts, checksum: nil,
+            size: nil, by: "ada")
+    }
+}
