@@ -56,6 +56,13 @@ extension Objects {
         return destruction
     }
 
+    /// Checks that what an object holds can be read, before its bytes are promised.
+    ///
+    /// - Throws: ``ObjectsError`` `.keyDestroyed`.
+    package func requireKey(of object: OpenObject) async throws {
+        _ = try await keyring.key(ofCollection: object.version.collection)
+    }
+
     /// Whether a collection holds objects that may not be deleted yet. There is no retention so far, so there are none;
     /// whoever adds it asks its table here, in the transaction that holds `keyLock`.
     private static func hasRetainedObjects(collection: Int64, in reader: Reader) throws -> Bool { false }
