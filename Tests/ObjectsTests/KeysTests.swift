@@ -158,7 +158,8 @@ import Wire
         try await withObjects(engine) { objects in
             try await store(objects)
             try await objects.journal.database.write { transaction in
-                try transaction.run("UPDATE versions SET sealed_key = substr(sealed_key, 5) WHERE sealed_key IS NOT NULL")
+                try transaction.run(
+                    "UPDATE versions SET sealed_key = substr(sealed_key, 5) WHERE sealed_key IS NOT NULL")
                 try transaction.run("UPDATE parts SET sealed_key = substr(sealed_key, 5)")
             }
             try await check(objects)
@@ -236,7 +237,8 @@ import Wire
             #expect(await code { try await objects.put("new", [1]) } == "keyDestroyed")
             #expect(await code { _ = try await objects.rotateKey(ofCollection: "eo1", by: "ada") } == "destroyed")
             #expect(await code { _ = try await objects.destroyKey(ofCollection: "eo1", by: "ada") } == "destroyed")
-            #expect(await code { _ = try await objects.destroyKey(ofCollection: "none", by: "a") } == "noSuchCollection")
+            #expect(
+                await code { _ = try await objects.destroyKey(ofCollection: "none", by: "a") } == "noSuchCollection")
             #expect(try await objects.keys().count == 5)
             #expect(try await objects.get("kept", in: "other") == [1])
             let event = try #require(try await objects.journal.events(of: "collection eo1", limit: 1).first)

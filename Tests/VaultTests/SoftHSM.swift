@@ -11,7 +11,8 @@ enum SoftHSM {
         let folder = "/tmp/martlet-softhsm-\(getpid())"
         mkdir(folder, 0o700)
         mkdir(folder + "/tokens", 0o700)
-        write("directories.tokendir = \(folder)/tokens\nobjectstore.backend = file\nlog.level = ERROR\n", "softhsm2.conf")
+        write(
+            "directories.tokendir = \(folder)/tokens\nobjectstore.backend = file\nlog.level = ERROR\n", "softhsm2.conf")
         write("1234\n", "pin")
         write("4321\n", "wrong-pin")
         setenv("SOFTHSM2_CONF", folder + "/softhsm2.conf", 1)
@@ -21,7 +22,8 @@ enum SoftHSM {
             close(fd)
         }
         let made = run([
-            "/usr/bin/softhsm2-util", "--init-token", "--free", "--label", "martlet", "--pin", "1234", "--so-pin", "5678",
+            "/usr/bin/softhsm2-util", "--init-token", "--free", "--label", "martlet", "--pin", "1234", "--so-pin",
+            "5678",
         ])
         atexit { SoftHSM.remove() }
         return made ? folder : nil

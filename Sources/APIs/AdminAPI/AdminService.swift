@@ -6,7 +6,8 @@ package import Objects
 package import Policy
 import Wire
 
-/// The administrative face: accounts, groups, access keys, policies and encryption keys, as JSON. The command line speaks it.
+/// The administrative face: accounts, groups, access keys, policies and encryption keys, as JSON. The command line
+/// speaks it.
 ///
 /// Every act has an action of its own in the policy language: `iam:CreateUser`, `iam:PutPolicy` and so on.
 package struct AdminService: Sendable {

@@ -7,14 +7,16 @@ import Wire
 extension AdminService {
     /// `/encryption`: the keys that data are encrypted with. (`/keys` are the access keys of S3.)
     ///
-    /// `GET /encryption?after=NAME` tells the keys, collections page by page, `…/collections/NAME` one of them; `POST …/master/rotate`,
-    /// `…/spaces/NAME/rotate` and `…/collections/NAME/rotate` make new ones; `POST …/collections/NAME/destroy` with the
-    /// name once more in `confirm` makes what a collection holds unreadable for good.
+    /// `GET /encryption?after=NAME` tells the keys, collections page by page, `…/collections/NAME` one of them;
+    /// `POST …/master/rotate`, `…/spaces/NAME/rotate` and `…/collections/NAME/rotate` make new ones;
+    /// `POST …/collections/NAME/destroy` with the name once more in `confirm` makes what a collection holds unreadable
+    /// for good.
     func encryption(_ call: Call) async throws -> Response {
         switch (call.path.count, call.method) {
         case (0, .GET): return try await keyStatus(call)
         case (2, .GET) where call.path[0] == "collections":
-            try await require(call, "martlet:GetKeyStatus", on: ResourceName.encryptionKey("collection/" + call.path[1]))
+            let name = "collection/" + call.path[1]
+            try await require(call, "martlet:GetKeyStatus", on: ResourceName.encryptionKey(name))
             let key = try await objects.collectionKey(call.path[1])
             return Self.answer { Self.write(key, &$0) }
         case (2, .POST) where call.path == ["master", "rotate"]:

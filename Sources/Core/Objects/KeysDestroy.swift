@@ -21,7 +21,8 @@ extension Objects {
             try transaction.lock(Self.keyLock(id))
             guard try !Self.hasRetainedObjects(collection: id, in: transaction) else {
                 throw KeysError(
-                    .retained, "collection '\(name)' holds objects that may not be deleted yet: its key is not destroyed")
+                    .retained,
+                    "collection '\(name)' holds objects that may not be deleted yet: its key is not destroyed")
             }
             let rows = try transaction.rows(
                 "SELECT generation, sealed_key FROM collection_keys WHERE collection = ? ORDER BY generation", .init(id)

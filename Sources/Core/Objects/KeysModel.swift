@@ -9,7 +9,8 @@ extension EventKind {
     package static let keyRemoved = EventKind("key.removed")
     /// The root keys were wrapped with another master key.
     package static let masterKeyMoved = EventKind("master-key.moved")
-    /// All keys of a collection were destroyed. The detail has the proof, and how many versions cannot be read any more.
+    /// All keys of a collection were destroyed. The detail has the proof, and how many versions cannot be read any
+    /// more.
     package static let keyDestroyed = EventKind("key.destroyed")
 }
 
@@ -40,7 +41,7 @@ package struct KeyDestruction: Sendable {
     package var keys: [(generation: Int64, sha256: [UInt8])]
     /// Versions that cannot be read any more.
     package var versions: Int64
-    /// Whether SQLite's log was emptied, so that no page of before is left. Nil where that could not be tried.
+    /// Whether SQLite's log was emptied, so that no page of before is left; false where a long read held on to it.
     package var isLogEmpty: Bool
 }
 

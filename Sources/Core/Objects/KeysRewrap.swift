@@ -87,7 +87,8 @@ extension Objects {
             // Once more from the beginning; then only what is damaged can be left. The key is kept as long as it is
             // there, in case that what was damaged is restored.
             let isAgain = key.closed > 1
-            let next: SQLValue = isAgain ? .init(Timestamp.now.adding(seconds: Self.damagedSeconds).microseconds) : .null
+            let next: SQLValue =
+                isAgain ? .init(Timestamp.now.adding(seconds: Self.damagedSeconds).microseconds) : .null
             try await journal.database.write { transaction in
                 try transaction.run(
                     """

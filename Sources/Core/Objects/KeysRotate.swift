@@ -46,7 +46,8 @@ extension Objects {
             try transaction.lock("space \(name)")
             guard let id = try transaction.scalar("SELECT id FROM spaces WHERE name = ?", .init(name)) else {
                 throw KeysError(
-                    .notFound, "there is no space '\(name.prefix(80))'; '\(Keyring.mainSpace)' comes with the first collection")
+                    .notFound,
+                    "there is no space '\(name.prefix(80))'; '\(Keyring.mainSpace)' comes with the first collection")
             }
             let state = try Self.generations(
                 "SELECT generation, retired FROM space_keys WHERE space = ?", id, in: transaction)

@@ -21,7 +21,8 @@ extension RootKeys {
                     """, .init(Array(MasterKey.header(0).prefix(4))))
                 guard left == nil else {
                     throw KeysError(
-                        .underWay, "some keys are still sealed by the old master key itself: let the node run for a moment")
+                        .underWay,
+                        "some keys are still sealed by the old master key itself: let the node run for a moment")
                 }
             }
             return try reader.rows("SELECT generation, sealed_key FROM root_keys ORDER BY generation LIMIT 1000") {

@@ -12,7 +12,8 @@ extension Database {
                     continuation.resume(
                         with: Result {
                             // The first column says whether it had to give up.
-                            try SQLiteConnection(path: path, role: .writer).text("PRAGMA wal_checkpoint(TRUNCATE)") == "0"
+                            try SQLiteConnection(path: path, role: .writer).text("PRAGMA wal_checkpoint(TRUNCATE)")
+                                == "0"
                         })
                 }
             } catch {

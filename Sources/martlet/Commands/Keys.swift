@@ -68,7 +68,8 @@ struct KeysCommand: AsyncParsableCommand {
                         $0.member("generation", generation)
                     }
                 } else {
-                    Console.write("\(name): generation \(generation) seals\(wait ? ", nothing is left under older ones" : "")")
+                    Console.write(
+                        "\(name): generation \(generation) seals\(wait ? ", nothing is left under older ones" : "")")
                 }
             }
         }
@@ -150,7 +151,11 @@ struct KeysCommand: AsyncParsableCommand {
 
         func run() async throws {
             let count = try await KeyTools.move(try settings.configuration(), to: to)
-            if json { Console.json { $0.member("moved", count) } } else { Console.write("wrapped \(count) root keys anew") }
+            if json {
+                Console.json { $0.member("moved", count) }
+            } else {
+                Console.write("wrapped \(count) root keys anew")
+            }
         }
     }
 }
@@ -177,7 +182,8 @@ enum KeyReport {
         guard !generations.isEmpty else { return Console.write("\(name.padded(40)) destroyed") }
         for generation in generations {
             let sealed = generation["sealed"]?.integer ?? 0
-            var line = "\(name.padded(40)) generation \(generation["generation"]?.integer ?? 0)  \(sealed) sealed under it"
+            var line =
+                "\(name.padded(40)) generation \(generation["generation"]?.integer ?? 0)  \(sealed) sealed under it"
             if let retired = generation["retired"]?.string {
                 line += "  replaced \(retired.prefix(19))  \(bar(generation))"
             }
@@ -191,7 +197,8 @@ enum KeyReport {
         let total = done + (generation["sealed"]?.integer ?? 0)
         let share = total > 0 ? Double(done) / Double(total) : 1
         let filled = Int(share * 24)
-        return String(repeating: "█", count: filled) + String(repeating: "░", count: 24 - filled) + " \(Int(share * 100))%"
+        return String(repeating: "█", count: filled) + String(repeating: "░", count: 24 - filled)
+            + " \(Int(share * 100))%"
     }
 
     /// Waits until a key has no old generation any more. The bar is shown on a terminal only.
