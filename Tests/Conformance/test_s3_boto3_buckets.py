@@ -88,9 +88,8 @@ def _put_website(s3, bucket):
     s3.put_bucket_website(Bucket=bucket, WebsiteConfiguration={"IndexDocument": {"Suffix": "index.html"}})
 
 
-def _put_lifecycle(s3, bucket):
-    rule = {"ID": "r", "Status": "Enabled", "Filter": {"Prefix": ""}, "Expiration": {"Days": 1}}
-    s3.put_bucket_lifecycle_configuration(Bucket=bucket, LifecycleConfiguration={"Rules": [rule]})
+def _put_accelerate(s3, bucket):
+    s3.put_bucket_accelerate_configuration(Bucket=bucket, AccelerateConfiguration={"Status": "Enabled"})
 
 
 def _put_request_payment(s3, bucket):
@@ -110,7 +109,7 @@ def _restore(s3, bucket):
 
 
 @pytest.mark.parametrize(
-    "call", [_put_website, _put_lifecycle, _put_request_payment, _get_torrent, _delete_website, _restore]
+    "call", [_put_website, _put_accelerate, _put_request_payment, _get_torrent, _delete_website, _restore]
 )
 def test_what_is_not_implemented_says_so_and_changes_nothing(s3, bucket, call):
     s3.put_object(Bucket=bucket, Key="k", Body=b"kept")

@@ -131,13 +131,15 @@ import Wire
             let old = try #require(row)
             _ = try await objects.rotateKey(ofCollection: "eo1", by: "ada")
             let insert = """
-                INSERT INTO versions (id, collection, key, tid, created, size, etag, content_type, part_count, sealed_key)
-                SELECT ?, collection, ?, tid, created, size, etag, content_type, part_count, ? FROM versions WHERE key = 'a'
+                INSERT INTO versions (number, id, collection, key, kind, is_null, created, size, etag, content_type,
+                    part_count, sealed_key)
+                SELECT ?, ?, collection, ?, 0, 1, created, size, etag, content_type, part_count, ? FROM versions
+                WHERE key = 'a'
                 """
             func add(_ id: UInt8, _ sealed: [UInt8]) async -> String {
                 await code {
                     try await database.write {
-                        try $0.run(insert, .init([id]), .init("n\(id)"), .init(sealed))
+                        try $0.run(insert, .init(Int(id)), .init([id]), .init("n\(id)"), .init(sealed))
                     }
                 }
             }
@@ -212,6 +214,40 @@ import Wire
         }
     }
 
+    @Test("what may not be deleted yet keeps its key", arguments: TestEngine.allCases)
+    func retained(engine: TestEngine) async throws {
+        try await withObjects(engine) { objects in
+            try await objects.enableObjectLock(of: "eo1", by: "ada")
+            try await objects.put("a", [1])
+            let until = Timestamp.now.adding(seconds: 3600)
+            try await objects.setRetention(
+                Retention(mode: .governance, until: until), collection: "eo1", key: "a", version: nil, bypasses: false,
+                by: "ada")
+            #expect(await code { _ = try await objects.destroyKey(ofCollection: "eo1", by: "ada") } == "retained")
+            try await objects.setRetention(nil, collection: "eo1", key: "a", version: nil, bypasses: true, by: "ada")
+            try await objects.setLegalHold(true, collection: "eo1", key: "a", version: nil, by: "ada")
+            #expect(await code { _ = try await objects.destroyKey(ofCollection: "eo1", by: "ada") } == "retained")
+            #expect(try await objects.get("a") == [1])
+            try await objects.setLegalHold(false, collection: "eo1", key: "a", version: nil, by: "ada")
+            #expect(try await objects.destroyKey(ofCollection: "eo1", by: "ada").versions == 1)
+        }
+    }
+
+    @Test("versions that are not current are rewrapped too", arguments: TestEngine.allCases)
+    func pastVersions(engine: TestEngine) async throws {
+        try await withObjects(engine) { objects in
+            try await objects.enableObjectLock(of: "eo1", by: "ada")
+            let first = try await objects.put("a", [1])
+            try await objects.put("a", [2])
+            try await objects.delete(collection: "eo1", [("a", nil)], by: "ada")
+            _ = try await objects.rotateKey(ofCollection: "eo1", by: "ada")
+            try await rewrap(objects)
+            #expect(try await objects.collectionKey("eo1").generations.map(\.sealed) == [2])
+            let object = try await objects.open(first)
+            #expect(try await objects.bytes(of: object, limit: 10) == [1])
+        }
+    }
+
     @Test("what a destroyed key has sealed is gone, but can be listed and deleted", arguments: TestEngine.allCases)
     func destroy(engine: TestEngine) async throws {
         try await withObjects(engine) { objects in
@@ -245,7 +281,8 @@ import Wire
             #expect(event.kind == .keyDestroyed && event.actor == "ada")
             #expect(try JSONValue(parsing: event.detail)["versions"]?.integer == 5)
             try await objects.delete(
-                collection: "eo1", keys: ["empty", "inline", "blob", "prefix/other", "parts"], by: "ada")
+                collection: "eo1",
+                [("empty", nil), ("inline", nil), ("blob", nil), ("prefix/other", nil), ("parts", nil)], by: "ada")
             try await objects.deleteCollection("eo1", by: "ada")
         }
     }

@@ -69,7 +69,7 @@ import Testing
             #expect(try await objects.keys() == [".hidden", "a"])
             #expect(try await objects.list(collection: "eo1", delimiter: "/").commonPrefixes.isEmpty)
             #expect(try await objects.keys(prefix: ".martlet/").count == 2)
-            try await objects.delete(collection: "eo1", keys: [".hidden", "a"], by: "ada")
+            try await objects.delete(collection: "eo1", [(".hidden", nil), ("a", nil)], by: "ada")
             try await objects.deleteCollection("eo1", by: "ada")
         }
     }

@@ -112,8 +112,8 @@ import Wire
             let parts = [try await put(objects, upload, 1, a), try await put(objects, upload, 2, b)]
             let version = try await complete(objects, upload, parts)
             _ = try await objects.copy(from: "eo1", key: "big", to: "eo1", key: "copy", replacing: nil, by: "ada")
-            try await objects.delete(collection: "eo1", keys: ["big"], by: "ada")
-            _ = try await objects.purgeEnded(olderThan: -1)
+            try await objects.delete(collection: "eo1", [("big", nil)], by: "ada")
+            _ = try await objects.purgeRemoved(olderThan: -1)
             _ = try await objects.collectGarbage(olderThan: -1)
             #expect(try await objects.get("copy") == a + b)
             #expect(try await objects.head(collection: "eo1", key: "copy").etag == version.etag)

@@ -28,10 +28,18 @@ import Testing
         #expect(try operation(.PUT, "/eo") == .createBucket("eo"))
         #expect(try operation(.PUT, "/eo/") == .createBucket("eo"))
         #expect(try operation(.GET, "/eo?location") == .getBucketLocation("eo"))
-        #expect(try operation(.GET, "/eo?policy") == .getMissingConfiguration("eo", .policy))
+        #expect(try operation(.GET, "/eo?policy") == .getConfiguration("eo", .policy))
+        #expect(try operation(.PUT, "/eo?publicAccessBlock") == .putConfiguration("eo", .publicAccessBlock))
+        #expect(try operation(.DELETE, "/eo/?cors=") == .deleteConfiguration("eo", .cors))
+        #expect(try operation(.GET, "/eo?replication") == .getMissingConfiguration("eo", .replication))
+        #expect(try operation(.PUT, "/eo?acl") == .putBucketACL("eo"))
+        #expect(try operation(.PUT, "/eo/a/b%20c?acl") == .putObjectACL(address))
+        #expect(try operation(.OPTIONS, "/eo/a?X-Amz-Signature=0&partNumber=1") == .preflight("eo"))
         #expect(try operation(.POST, "/eo?delete=") == .deleteObjects("eo"))
-        #expect(try operation(.GET, "/eo/a/b%20c") == .getObject(address, []))
-        #expect(try operation(.GET, "/eo/a/b%20c?x-id=GetObject&X-Amz-Signature=0") == .getObject(address, []))
+        #expect(try operation(.GET, "/eo/a/b%20c") == .getObject(address, ReadParameters()))
+        #expect(
+            try operation(.GET, "/eo/a/b%20c?x-id=GetObject&X-Amz-Signature=0") == .getObject(address, ReadParameters())
+        )
         #expect(try operation(.PUT, "/eo/a/b%20c") == .putObject(address))
         #expect(try operation(.PUT, "/eo/a/b%20c", ["x-amz-copy-source": "x/y"]) == .copyObject(address))
         #expect(
@@ -54,23 +62,30 @@ import Testing
         "an unknown sub-resource is refused on every method and never falls through",
         arguments: [
             "website", "torrent", "inventory", "analytics", "accelerate", "logging", "metrics", "notification",
-            "requestPayment",
-            "intelligent-tiering", "policyStatus", "attributes", "legal-hold", "retention", "restore", "select",
+            "requestPayment", "publicAccessBlock", "ownershipControls", "intelligent-tiering", "policyStatus",
+            "attributes", "legal-hold", "retention", "restore", "select",
             "versions", "nonsense",
             "nonsense=1", "acl", "lifecycle", "cors", "policy", "tagging", "object-lock", "encryption", "versioning",
             "replication",
         ])
     func unknown(name: String) {
         // What is answered for a bucket that is asked about it.
-        let onBucket: Set<String> = [
-            "acl", "versioning", "policy", "cors", "tagging", "lifecycle", "website", "encryption", "replication",
-            "object-lock",
+        let settings = Set(BucketSetting.allCases.map(\.rawValue))
+        let known: [String: Set<String>] = [
+            "GET": settings.union([
+                "acl", "versioning", "replication", "object-lock", "policyStatus", "versions",
+            ]),
+            "PUT": settings.union(["acl", "versioning"]),
+            "DELETE": [
+                "policy", "cors", "tagging", "lifecycle", "encryption", "publicAccessBlock", "ownershipControls",
+            ],
         ]
         for method in [HTTPMethod.GET, .PUT, .DELETE, .POST, .HEAD] {
-            if method != .GET || !onBucket.contains(name) {
+            if known[method.rawValue]?.contains(name) != true {
                 #expect(refusal(method, "/eo?\(name)") == "NotImplemented", "\(method) of a bucket")
             }
-            if method != .GET || name != "acl" {
+            let onObject: Set<String> = method == .GET ? ["acl", "attributes"] : method == .PUT ? ["acl"] : []
+            if !onObject.contains(name) {
                 #expect(refusal(method, "/eo/key?\(name)") == "NotImplemented", "\(method) of an object")
             }
         }
@@ -89,7 +104,8 @@ import Testing
         #expect(refusal(.PUT, "/eo/key?uploadId=u") == "InvalidArgument")
         #expect(refusal(.PATCH, "/eo/key") == "MethodNotAllowed")
         #expect(refusal(.DELETE, "/") == "MethodNotAllowed")
-        #expect(refusal(.GET, "/eo/key?versionId=3") == "NoSuchVersion")
-        #expect(refusal(.GET, "/eo/key?versionId=null") == nil)
+        #expect(refusal(.PUT, "/eo/key?versionId=3") == "NotImplemented")
+        #expect(refusal(.GET, "/eo/key?partNumber=0") == "InvalidArgument")
+        #expect(refusal(.GET, "/eo?versions&version-id-marker=x") == "InvalidArgument")
     }
 }

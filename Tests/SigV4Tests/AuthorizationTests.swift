@@ -96,6 +96,17 @@ struct AuthorizationTests {
         #expect(code { _ = try Authorization.find(in: presigned, service: "s3") } == .headerNotSigned)
     }
 
+    @Test("only S3 leaves the body out of a presigned URL")
+    func presignedPayload() throws {
+        for (service, payload) in [("s3", PayloadHash.unsigned), ("sts", .absent), ("iam", .absent)] {
+            let signer = Signer(credentials: Example.credentials, region: "us-east-1", service: service)
+            let query = try signer.presign(method: "GET", host: "h", path: "/", expires: 60)
+            let head = RequestHead(
+                method: "GET", path: "/", query: try Example.query(query), headers: [("Host", "h")])
+            #expect(try Authorization.find(in: head, service: service)?.payload == payload)
+        }
+    }
+
     @Test("a request is signed once")
     func once() throws {
         let twice = try Self.head(authorization: Self.header(), extra: [("authorization", Self.header())])

@@ -50,6 +50,8 @@ extension AdminService {
             guard name != call.actor else {
                 throw Problem.conflict("nobody deletes the account that they are logged in with")
             }
+            _ = try await identity.account(name)
+            try await policies.forget(.account(name), by: call.actor)
             try await identity.deleteAccount(name, by: call.actor)
             return Response(.noContent)
         case (0, _): throw Problem.methodNotAllowed("GET, POST")
@@ -95,6 +97,8 @@ extension AdminService {
             }
         case (1, .DELETE):
             try await require(call, "iam:DeleteGroup", on: ResourceName.group(call.path[0]))
+            _ = try await identity.group(call.path[0])
+            try await policies.forget(.group(call.path[0]), by: call.actor)
             try await identity.deleteGroup(call.path[0], by: call.actor)
             return Response(.noContent)
         case (3, .PUT) where call.path[1] == "members":
@@ -128,6 +132,7 @@ extension AdminService {
                             $0.member("accessKeyId", key.id)
                             $0.member("account", key.account)
                             $0.member("description", key.description)
+                            $0.member("active", key.isActive)
                             $0.member("created", key.created.rfc3339)
                         }
                     }

@@ -47,7 +47,8 @@ extension AdminService {
     private func subject(_ text: String) throws -> Attachment {
         guard let subject = Attachment(text) else {
             throw Problem.badRequest(
-                "'\(text.prefix(80))' is nobody a policy applies to: user:NAME, group:NAME, authenticated or everyone")
+                "'\(text.prefix(80))' is nobody a policy applies to: user:NAME, group:NAME, role:NAME, authenticated or everyone"
+            )
         }
         return subject
     }

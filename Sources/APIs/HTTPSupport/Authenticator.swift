@@ -12,6 +12,14 @@ package struct Caller: Sendable {
     package var context: RequestContext
     /// The AWS signature of the request and the key that made it, where it was signed so.
     package var signature: (authorization: Authorization, key: SigningKey)?
+
+    package init(
+        principal: Principal, context: RequestContext, signature: (authorization: Authorization, key: SigningKey)? = nil
+    ) {
+        self.principal = principal
+        self.context = context
+        self.signature = signature
+    }
 }
 
 /// Finds out who makes a request: SigV4 in header or query, bearer token, or browser session. Every face uses it, and
@@ -37,17 +45,22 @@ package final class Authenticator: Sendable {
         self.tokens = tokens
     }
 
-    /// - Parameter cookies: whether a browser's session counts. It does not on the S3 port, and for a change only if
-    ///   the browser says that one of our own pages asks for it.
+    /// - Parameters:
+    ///   - service: what a signature has to be for.
+    ///   - cookies: whether a browser's session counts. It does not on the S3 port, and for a change only if
+    ///     the browser says that one of our own pages asks for it.
+    ///   - bodyHash: the SHA-256 of the body in lower-case hexadecimal, for services whose clients do not state it.
     /// - Throws: `SignatureError`, `IdentityError`. Without any credentials the caller is `Principal.anonymous`.
-    package func caller(of request: Request, service: String = "s3", cookies: Bool = false) async throws -> Caller {
+    package func caller(of request: Request, service: String = "s3", bodyHash: String? = nil, cookies: Bool = false)
+        async throws -> Caller
+    {
         var context = RequestContext(address: request.connection.remoteAddress, isSecure: request.connection.isSecure)
         if let agent = request.header("user-agent") { context.values["aws:UserAgent"] = [agent] }
         if let header = request.header("authorization"), header.prefix(7).lowercased() == "bearer " {
             let token = header.dropFirst(7).trimmingSpaces
             return Caller(principal: try await tokens.principal(token: String(token)), context: context)
         }
-        if let signed = try await signedCaller(request, service: service, context: context) { return signed }
+        if let signed = try await signedCaller(request, service, bodyHash, context) { return signed }
         if cookies, let secret = Self.cookie(Self.sessionCookie, in: request), Self.isSameSite(request),
             let principal = try await identity.principal(session: secret)
         {
@@ -56,7 +69,9 @@ package final class Authenticator: Sendable {
         return Caller(principal: .anonymous, context: context)
     }
 
-    private func signedCaller(_ request: Request, service: String, context: RequestContext) async throws -> Caller? {
+    private func signedCaller(
+        _ request: Request, _ service: String, _ bodyHash: String?, _ context: RequestContext
+    ) async throws -> Caller? {
         guard request.headers.contains(name: "authorization") || !request.rawQuery.isEmpty else { return nil }
         guard let query = request.query else {
             throw SignatureError(.malformed, "the query is not valid percent-encoding")
@@ -67,11 +82,14 @@ package final class Authenticator: Sendable {
         guard let authorization = try Authorization.find(in: head, service: service) else { return nil }
         // The clock is looked at before the key: an old request costs nothing and learns nothing.
         try authorization.checkTime(now: .now)
-        guard let known = try await identity.signingSecret(accessKey: authorization.accessKeyID) else {
+        guard
+            let known = try await identity.signingSecret(
+                accessKey: authorization.accessKeyID, sessionToken: authorization.sessionToken)
+        else {
             throw IdentityError(.notFound, "there is no access key '\(authorization.accessKeyID.prefix(64))'")
         }
         let key = signingKey(authorization, secret: known.secret)
-        try authorization.verify(head, key: key, now: .now)
+        try authorization.verify(head, key: key, bodyHash: bodyHash, now: .now)
         var context = context
         context.values["s3:signatureversion"] = ["AWS4-HMAC-SHA256"]
         context.values["s3:authType"] = [authorization.form == .header ? "REST-HEADER" : "REST-QUERY-STRING"]

@@ -18,7 +18,8 @@ extension Problem {
         case let error as PolicyStoreError:
             switch error.code {
             case .notFound: self = .notFound(error.message)
-            case .invalid, .reserved: self = .badRequest(error.message)
+            case .invalid, .reserved, .limit: self = .badRequest(error.message)
+            case .exists, .conflict: self = .conflict(error.message)
             }
         case let error as ObjectsError:
             switch error.code {
@@ -47,12 +48,13 @@ extension Problem {
     private init(identity error: IdentityError) {
         switch error.code {
         case .notFound: self = .notFound(error.message)
-        case .exists: self = .conflict(error.message)
+        case .exists, .conflict: self = .conflict(error.message)
         case .invalidName, .weakPassword, .limit: self = .badRequest(error.message)
         case .rateLimited:
             self.init(
                 .tooManyRequests, "rate-limited", error.message, headers: ["Retry-After": String(error.retryAfter ?? 1)]
             )
+        case .unreachable: self.init(.badGateway, "unreachable", error.message)
         case .invalidCredentials, .invalidToken, .expired, .disabled: self = .unauthorized(error.message)
         }
     }

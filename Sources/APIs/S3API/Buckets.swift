@@ -59,7 +59,7 @@ extension S3Service {
         if request.header("x-amz-bucket-object-lock-enabled")?.lowercased() == "true" {
             throw S3Error(.notImplemented, "object lock is not implemented")
         }
-        try Self.checkACL(request)
+        let opening = try await newBucketAccess(bucket, request, caller)
         var payload = try Payload(request, caller)
         payload.expectations.lengthMax = Int64(Self.configurationBytesMax)
         let body = try await payload.collect(upTo: Self.configurationBytesMax)
@@ -73,6 +73,7 @@ extension S3Service {
                 ? S3Error(.bucketAlreadyOwnedByYou, "the bucket '\(bucket)' is yours already")
                 : S3Error(.bucketAlreadyExists, "the bucket '\(bucket)' is somebody else's")
         }
+        try await opening?()
         return Response(.ok, headers: ["Location": "/" + bucket])
     }
 
@@ -95,57 +96,9 @@ extension S3Service {
         return Self.xml("LocationConstraint") { _ in }
     }
 
-    /// Never enabled: an empty configuration.
-    func getBucketVersioning(_ bucket: String, _ caller: Caller) async throws -> Response {
-        try await require(caller, "s3:GetBucketVersioning", on: bucket)
-        _ = try await objects.collection(bucket)
-        return Self.xml("VersioningConfiguration") { _ in }
-    }
-
-    /// Access is a matter of policies; the ACL says what S3 says where ACLs are off: the owner has full control.
-    func getBucketACL(_ bucket: String, _ caller: Caller) async throws -> Response {
-        try await require(caller, "s3:GetBucketAcl", on: bucket)
-        return acl(owner: try await objects.collection(bucket).owner)
-    }
-
-    func getObjectACL(_ address: ObjectAddress, _ caller: Caller) async throws -> Response {
-        try await require(caller, "s3:GetObjectAcl", on: address)
-        _ = try await objects.head(collection: address.bucket, key: address.key)
-        return acl(owner: try await objects.collection(address.bucket).owner)
-    }
-
-    private func acl(owner name: String) -> Response {
-        Self.xml("AccessControlPolicy") { xml in
-            owner(name, &xml)
-            xml.element("AccessControlList") { xml in
-                xml.element("Grant") { xml in
-                    xml.open(
-                        "Grantee",
-                        [("xmlns:xsi", "http://www.w3.org/2001/XMLSchema-instance"), ("xsi:type", "CanonicalUser")])
-                    xml.element("ID", name)
-                    xml.element("DisplayName", name)
-                    xml.close("Grantee")
-                    xml.element("Permission", "FULL_CONTROL")
-                }
-            }
-        }
-    }
-
     func getMissing(_ missing: MissingConfiguration, _ bucket: String, _ caller: Caller) async throws -> Response {
         try await require(caller, "s3:ListBucket", on: bucket)
         _ = try await objects.collection(bucket)
         throw S3Error(.init(missing.code, .notFound), "the bucket '\(bucket)' has no \(missing.rawValue) configuration")
-    }
-
-    /// Canned ACLs that change nothing are taken; one that would open something is refused rather than ignored.
-    static func checkACL(_ request: Request) throws {
-        if let acl = request.header("x-amz-acl"), acl != "private", acl != "bucket-owner-full-control" {
-            throw S3Error(
-                .accessControlListNotSupported, "access is given by policies, not by the ACL '\(acl.prefix(40))'")
-        }
-        if let grant = request.headers.first(where: { $0.name.lowercased().hasPrefix("x-amz-grant-") }) {
-            throw S3Error(
-                .accessControlListNotSupported, "access is given by policies, not by \(grant.name.lowercased())")
-        }
     }
 }

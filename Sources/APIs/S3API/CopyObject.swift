@@ -18,13 +18,15 @@ extension S3Service {
             throw S3Error(
                 .invalidRequest, "an object copied onto itself needs new metadata: x-amz-metadata-directive: REPLACE")
         }
+        let acl = try await newACL(request, address, caller)
         let described = try ObjectHeaders.description(of: request)
         let algorithm = try request.header("x-amz-checksum-algorithm").map { try ChecksumAlgorithm(header: $0) }
         let version = try await objects.copy(
-            from: source.bucket, key: source.key, to: address.bucket, key: address.key,
+            from: source.bucket, key: source.key, version: source.version, to: address.bucket, key: address.key,
             replacing: directive == "REPLACE" ? described : nil, checksum: algorithm, by: caller.principal.name,
             sourceCondition: Self.sourceCondition(request), condition: Self.writeCondition(request))
-        return Self.xml("CopyObjectResult") { xml in
+        try await apply(acl, to: version, address, caller)
+        var response = Self.xml("CopyObjectResult") { xml in
             xml.element("LastModified", version.created.rfc3339Milliseconds)
             xml.element("ETag", "\"\(version.etag)\"")
             if let checksum = version.checksum {
@@ -32,6 +34,11 @@ extension S3Service {
                 xml.element("ChecksumType", checksum.kind.rawValue)
             }
         }
+        if let name = try await name(of: version, in: address.bucket) {
+            response.headers.add(name: "x-amz-version-id", value: name)
+        }
+        if let name = source.version { response.headers.add(name: "x-amz-copy-source-version-id", value: name) }
+        return response
     }
 
     /// `x-amz-copy-source`: `/bucket/key`, percent-encoded.
@@ -40,10 +47,9 @@ extension S3Service {
             throw S3Error(.invalidArgument, "a copy has an x-amz-copy-source")
         }
         var text = header[...]
+        var version: String?
         if let mark = text.lastIndex(of: "?"), text[mark...].hasPrefix("?versionId=") {
-            guard text[mark...] == "?versionId=null" else {
-                throw S3Error(.noSuchVersion, "the source has no versions; the only version of an object is 'null'")
-            }
+            version = String(text[mark...].dropFirst("?versionId=".count))
             text = text[..<mark]
         }
         guard let decoded = PercentEncoding.decode(text) else {
@@ -54,7 +60,8 @@ extension S3Service {
         else {
             throw S3Error(.invalidArgument, "x-amz-copy-source is bucket/key, not '\(decoded.prefix(80))'")
         }
-        return ObjectAddress(bucket: String(path[..<slash]), key: String(path[path.index(after: slash)...]))
+        return ObjectAddress(
+            bucket: String(path[..<slash]), key: String(path[path.index(after: slash)...]), version: version)
     }
 
     static func sourceCondition(_ request: Request) -> WriteCondition {

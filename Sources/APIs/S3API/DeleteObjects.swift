@@ -18,40 +18,59 @@ extension S3Service {
             throw S3Error(.malformedXML, "the body is <Delete> with 1 to 1,000 <Object>")
         }
         _ = try await objects.collection(bucket)
-        var results: [(key: String, error: S3Error?)] = []
+        var targets: [(address: ObjectAddress, failure: S3Error?)] = []
         for entry in entries {
             guard let key = entry["Key"]?.text, !key.isEmpty else {
                 throw S3Error(.malformedXML, "an <Object> has a <Key>")
             }
+            let address = ObjectAddress(bucket: bucket, key: key, version: entry["VersionId"]?.text)
             var failure: S3Error?
-            if let version = entry["VersionId"]?.text, version != "null" {
-                failure = S3Error(.noSuchVersion, "the bucket has no versions; the only version of an object is 'null'")
-            } else {
-                do {
-                    try await require(caller, "s3:DeleteObject", on: ObjectAddress(bucket: bucket, key: key))
-                } catch let denied as AccessDenied {
-                    failure = S3Error(.accessDenied, denied.description)
-                }
+            do {
+                try await require(caller, "s3:DeleteObject", on: address)
+            } catch let denied as AccessDenied {
+                failure = S3Error(.accessDenied, denied.description)
             }
-            results.append((key, failure))
+            targets.append((address, failure))
         }
-        let allowed = results.filter { $0.error == nil }.map(\.key)
-        if !allowed.isEmpty {
-            try await objects.delete(collection: bucket, keys: allowed, by: caller.principal.name)
-        }
+        let bypasses = try await bypassesGovernance(request, caller, on: bucket)
+        let allowed = targets.filter { $0.failure == nil }.map { (key: $0.address.key, version: $0.address.version) }
+        var deletions = try await objects.delete(
+            collection: bucket, allowed, by: caller.principal.name, bypassesGovernance: bypasses)[...]
         let isQuiet = root["Quiet"]?.text == "true"
         return Self.xml("DeleteResult") { xml in
-            for (key, error) in results {
-                if let error {
-                    xml.element("Error") {
-                        $0.element("Key", key)
-                        $0.element("Code", error.code.name)
-                        $0.element("Message", error.message)
-                    }
+            for (address, failure) in targets {
+                if let failure {
+                    Self.write(failure, address, to: &xml)
+                    continue
+                }
+                guard let deletion = deletions.popFirst() else { continue }
+                if let failure = deletion.failure {
+                    Self.write(S3Error(failure) ?? S3Error(.accessDenied, failure.message), address, to: &xml)
                 } else if !isQuiet {
-                    xml.element("Deleted") { $0.element("Key", key) }
+                    xml.element("Deleted") {
+                        $0.element("Key", address.key)
+                        if let version = address.version { $0.element("VersionId", version) }
+                        if let marker = deletion.marker {
+                            $0.element("DeleteMarker", true)
+                            $0.element("DeleteMarkerVersionId", marker.name)
+                        } else if let removed = deletion.removed, removed.isDeleteMarker {
+                            $0.element("DeleteMarker", true)
+                            $0.element("DeleteMarkerVersionId", removed.name)
+                        }
+                    }
                 }
             }
+        }
+    }
+}
+
+extension S3Service {
+    private static func write(_ error: S3Error, _ address: ObjectAddress, to xml: inout XMLWriter) {
+        xml.element("Error") {
+            $0.element("Key", address.key)
+            if let version = address.version { $0.element("VersionId", version) }
+            $0.element("Code", error.code.name)
+            $0.element("Message", error.message)
         }
     }
 }

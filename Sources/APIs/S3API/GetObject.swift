@@ -7,23 +7,24 @@ import Wire
 
 extension S3Service {
     func getObject(
-        _ address: ObjectAddress, _ overrides: ResponseOverrides, _ request: Request, _ caller: Caller
+        _ address: ObjectAddress, _ read: ReadParameters, _ request: Request, _ caller: Caller
     ) async throws -> Response {
         try await require(caller, "s3:GetObject", on: address)
-        let object = try await objects.open(collection: address.bucket, key: address.key)
+        let object = try await objects.open(collection: address.bucket, key: address.key, version: address.version)
         let version = object.version
-        let preconditions = Preconditions(request.headers)
-        switch preconditions.evaluate(etag: version.etag, modified: version.created, isRead: true) {
+        switch Preconditions(request.headers).evaluate(etag: version.etag, modified: version.created, isRead: true) {
         case .proceed: break
         case .notModified: return notModified(version)
         case .failed(let header): throw S3Error(.preconditionFailed, "the object does not meet \(header)")
         }
-        switch try range(request, version) {
-        case .whole:
-            let headers = try ObjectHeaders.answer(version, overrides: overrides, request: request, isWhole: true)
-            return try await body(object, range: 0..<version.size, status: .ok, headers: headers)
+        let selection = try await selection(read, request, version)
+        var headers = try await ObjectHeaders.answer(
+            version, overrides: read.overrides, request: request, isWhole: selection.range == .whole,
+            name: name(of: version, in: address.bucket))
+        if let count = selection.partsCount { headers.add(name: "x-amz-mp-parts-count", value: String(count)) }
+        switch selection.range {
+        case .whole: return try await body(object, range: 0..<version.size, status: .ok, headers: headers)
         case .part(let range):
-            var headers = try ObjectHeaders.answer(version, overrides: overrides, request: request, isWhole: false)
             headers.add(
                 name: "Content-Range", value: "bytes \(range.lowerBound)-\(range.upperBound - 1)/\(version.size)")
             return try await body(object, range: range, status: .partialContent, headers: headers)
@@ -34,19 +35,22 @@ extension S3Service {
     }
 
     func headObject(
-        _ address: ObjectAddress, _ overrides: ResponseOverrides, _ request: Request, _ caller: Caller
+        _ address: ObjectAddress, _ read: ReadParameters, _ request: Request, _ caller: Caller
     ) async throws -> Response {
         try await require(caller, "s3:GetObject", on: address)
-        let version = try await objects.head(collection: address.bucket, key: address.key)
+        let version = try await objects.head(
+            collection: address.bucket, key: address.key, version: address.version)
         switch Preconditions(request.headers).evaluate(etag: version.etag, modified: version.created, isRead: true) {
         case .proceed: break
         case .notModified: return notModified(version)
         case .failed: return Response(.preconditionFailed)
         }
-        let range = try range(request, version)
-        var headers = try ObjectHeaders.answer(
-            version, overrides: overrides, request: request, isWhole: range == .whole)
-        switch range {
+        let selection = try await selection(read, request, version)
+        var headers = try await ObjectHeaders.answer(
+            version, overrides: read.overrides, request: request, isWhole: selection.range == .whole,
+            name: name(of: version, in: address.bucket))
+        if let count = selection.partsCount { headers.add(name: "x-amz-mp-parts-count", value: String(count)) }
+        switch selection.range {
         case .whole:
             headers.add(name: "Content-Length", value: String(version.size))
             return Response(.ok, headers: headers)
@@ -58,18 +62,47 @@ extension S3Service {
         }
     }
 
+    /// The name of a version, where the bucket has versioning or had it: elsewhere clients are told of none.
+    func name(of version: ObjectVersion, in bucket: String) async throws -> String? {
+        guard version.isNull else { return version.name }
+        return try await objects.collection(bucket).versioning == .off ? nil : version.name
+    }
+
     private func notModified(_ version: ObjectVersion) -> Response {
         Response(.notModified, headers: ["ETag": "\"\(version.etag)\"", "Last-Modified": version.created.httpDate])
     }
 
-    /// The range of a request, unless If-Range (RFC 9110 §13.1.5) says that the client knows another version.
-    private func range(_ request: Request, _ version: ObjectVersion) throws -> ByteRange {
+    /// Which bytes are asked for: by a range, unless If-Range (RFC 9110 §13.1.5) says that the client knows another
+    /// version, or by the number of a part.
+    private func selection(
+        _ read: ReadParameters, _ request: Request, _ version: ObjectVersion
+    ) async throws -> (range: ByteRange, partsCount: Int?) {
+        if let number = read.part {
+            guard request.header("range") == nil else {
+                throw S3Error(.invalidRequest, "a request names a range or a part, not both")
+            }
+            guard version.partCount > 0 else {
+                guard number == 1 else { throw Self.noPart(number, of: 1) }
+                return (version.size > 0 ? .part(0..<version.size) : .whole, nil)
+            }
+            // Parts may have been numbered with gaps; a reader counts those that there are.
+            let parts = try await objects.parts(of: version, limit: number)
+            guard parts.count == number, let (part, start) = parts.last else {
+                throw Self.noPart(number, of: version.partCount)
+            }
+            return (part.size > 0 ? .part(start..<start + part.size) : .whole, version.partCount)
+        }
         if let condition = request.header("if-range"), condition != "\"\(version.etag)\"",
             condition != version.created.httpDate
         {
-            return .whole
+            return (.whole, nil)
         }
-        return ByteRange(header: request.header("range"), size: version.size)
+        return (ByteRange(header: request.header("range"), size: version.size), nil)
+    }
+
+    private static func noPart(_ number: Int, of count: Int) -> S3Error {
+        S3Error(
+            .invalidPartNumber, "the object has \(count) part\(count == 1 ? "" : "s"), so there is no part \(number)")
     }
 
     private func body(

@@ -71,7 +71,7 @@ extension S3Service {
         }
     }
 
-    private func encoded(_ text: String, _ list: ListParameters) -> String {
+    func encoded(_ text: String, _ list: ListParameters) -> String {
         list.encodesKeys ? PercentEncoding.encode(text, keepingSlash: true) : text
     }
 

@@ -1,3 +1,4 @@
+import BucketConfiguration
 import HTTPSupport
 import Identity
 import NIOHTTP1
@@ -26,8 +27,11 @@ extension S3Service {
             }
             checksum = (algorithm, kind)
         }
+        let acl = try await newACL(request, address, caller)
+        var description = try ObjectHeaders.description(of: request)
+        if acl.isPublic { description.headers.append(HeaderField(name: ObjectHeaders.acl, value: acl.rawValue)) }
         let upload = try await objects.createUpload(
-            collection: address.bucket, key: address.key, description: try ObjectHeaders.description(of: request),
+            collection: address.bucket, key: address.key, description: description,
             checksum: checksum, by: caller.principal.name)
         var response = Self.xml("InitiateMultipartUploadResult") { xml in
             xml.element("Bucket", address.bucket)
@@ -65,7 +69,8 @@ extension S3Service {
         try await require(caller, "s3:GetObject", on: sourceAddress)
         try await require(caller, "s3:PutObject", on: address)
         let upload = try await objects.upload(collection: address.bucket, key: address.key, id: id)
-        let source = try await objects.open(collection: sourceAddress.bucket, key: sourceAddress.key)
+        let source = try await objects.open(
+            collection: sourceAddress.bucket, key: sourceAddress.key, version: sourceAddress.version)
         try Self.sourceCondition(request)(source.version)
         var range = 0..<source.version.size
         if let header = request.header("x-amz-copy-source-range") {
@@ -111,7 +116,10 @@ extension S3Service {
             collection: address.bucket, key: address.key, id: id, parts: parts, checksum: whole,
             size: request.header("x-amz-mp-object-size").flatMap { Int64($0) }, by: caller.principal.name,
             condition: Self.writeCondition(request))
-        return Self.xml("CompleteMultipartUploadResult") { xml in
+        if let acl = version.headers.first(where: { $0.name == ObjectHeaders.acl })?.value {
+            try await apply(CannedACL(rawValue: acl) ?? .private, to: version, address, caller)
+        }
+        var response = Self.xml("CompleteMultipartUploadResult") { xml in
             xml.element(
                 "Location",
                 "\(request.origin)/\(address.bucket)/\(PercentEncoding.encode(address.key, keepingSlash: true))")
@@ -123,6 +131,10 @@ extension S3Service {
                 xml.element("ChecksumType", checksum.kind.rawValue)
             }
         }
+        if let name = try await name(of: version, in: address.bucket) {
+            response.headers.add(name: "x-amz-version-id", value: name)
+        }
+        return response
     }
 
     func abortUpload(_ address: ObjectAddress, _ id: String, _ caller: Caller) async throws -> Response {

@@ -9,12 +9,14 @@ enum ObjectHeaders {
         "cache-control", "content-disposition", "content-encoding", "content-language", "expires",
     ]
 
+    /// Under which an upload keeps the ACL that its object gets once it is complete. It is not told to clients.
+    static let acl = "x-amz-acl"
+
     /// What a PUT, copy or new upload says of its object.
     ///
     /// - Throws: ``S3Error`` `NotImplemented` for a promise that would not be kept (encryption by the client's key,
     ///   locks, tags): to ignore it would be to lie.
     static func description(of request: Request) throws -> ObjectDescription {
-        try S3Service.checkACL(request)
         var description = ObjectDescription()
         for (name, value) in request.headers {
             let name = name.lowercased()
@@ -48,9 +50,11 @@ enum ObjectHeaders {
 
     /// What GET and HEAD say of an object.
     ///
-    /// - Parameter isWhole: a checksum of the whole is sent only with the whole: SDKs compare it with what they read.
+    /// - Parameters:
+    ///   - isWhole: a checksum of the whole is sent only with the whole: SDKs compare it with what they read.
+    ///   - name: the version's, where clients are told of it.
     static func answer(
-        _ version: ObjectVersion, overrides: ResponseOverrides, request: Request, isWhole: Bool
+        _ version: ObjectVersion, overrides: ResponseOverrides, request: Request, isWhole: Bool, name: String?
     ) throws -> HTTPHeaders {
         var headers = HTTPHeaders()
         headers.reserveCapacity(16)
@@ -59,7 +63,8 @@ enum ObjectHeaders {
         headers.add(name: "Accept-Ranges", value: "bytes")
         headers.add(name: "Content-Type", value: version.contentType)
         headers.add(name: "x-amz-server-side-encryption", value: "AES256")
-        for header in version.headers { headers.add(name: header.name, value: header.value) }
+        if let name { headers.add(name: "x-amz-version-id", value: name) }
+        for header in version.headers where header.name != acl { headers.add(name: header.name, value: header.value) }
         if isWhole, let checksum = version.checksum, request.header("x-amz-checksum-mode")?.uppercased() == "ENABLED" {
             headers.add(name: "x-amz-checksum-" + checksum.algorithm.rawValue.lowercased(), value: checksum.value)
             headers.add(name: "x-amz-checksum-type", value: checksum.kind.rawValue)

@@ -4,7 +4,7 @@ import Wire
 
 /// The operations of S3 that Martlet speaks, each with exactly the parameters that it takes.
 ///
-/// A request is one of these or it is refused: a sub-resource that is not known (`?website`, `?torrent`) can never be
+/// A request is one of these or it is refused: a sub-resource that is not known (`?torrent`, `?inventory`) can never be
 /// taken for the operation of the bare address, which is how other servers came to create buckets when asked for a
 /// policy.
 enum Operation: Equatable, Sendable {
@@ -14,16 +14,27 @@ enum Operation: Equatable, Sendable {
     case deleteBucket(String)
     case getBucketLocation(String)
     case getBucketVersioning(String)
+    case putBucketVersioning(String)
     case getBucketACL(String)
+    case putBucketACL(String)
+    case getConfiguration(String, BucketSetting)
+    case putConfiguration(String, BucketSetting)
+    case deleteConfiguration(String, BucketSetting)
+    case getPolicyStatus(String)
+    /// What a browser asks before a request to a bucket or an object in it.
+    case preflight(String)
     /// A configuration that a bucket does not have; the answer is S3's error for that.
     case getMissingConfiguration(String, MissingConfiguration)
     case listObjects(String, ListParameters)
     case listObjectsV2(String, ListParameters)
+    case listObjectVersions(String, ListParameters)
     case listMultipartUploads(String, ListUploadsParameters)
     case deleteObjects(String)
-    case getObject(ObjectAddress, ResponseOverrides)
-    case headObject(ObjectAddress, ResponseOverrides)
+    case getObject(ObjectAddress, ReadParameters)
+    case headObject(ObjectAddress, ReadParameters)
+    case getObjectAttributes(ObjectAddress)
     case getObjectACL(ObjectAddress)
+    case putObjectACL(ObjectAddress)
     case putObject(ObjectAddress)
     case copyObject(ObjectAddress)
     case deleteObject(ObjectAddress)
@@ -38,6 +49,15 @@ enum Operation: Equatable, Sendable {
 struct ObjectAddress: Hashable, Sendable {
     var bucket: String
     var key: String
+    /// The version's name; nil for the current one.
+    var version: String?
+}
+
+/// What GET and HEAD of an object may ask for besides the object.
+struct ReadParameters: Hashable, Sendable {
+    var overrides: ResponseOverrides = []
+    /// Only this part of a multipart object.
+    var part: Int?
 }
 
 /// `response-content-type` and its like: headers that a GET may ask to be answered with.
@@ -60,6 +80,8 @@ struct ListParameters: Hashable, Sendable {
     var limit = 1000
     var encodesKeys = false
     var fetchesOwner = false
+    /// Of ListObjectVersions: after this version of the key `after`.
+    var versionMarker = ""
 }
 
 struct ListUploadsParameters: Hashable, Sendable {
@@ -72,19 +94,11 @@ struct ListUploadsParameters: Hashable, Sendable {
 
 /// Configurations that exist in S3 and that no bucket has here.
 enum MissingConfiguration: String, Sendable, CaseIterable {
-    case policy, cors, tagging, lifecycle, website, encryption, publicAccessBlock, ownershipControls, replication
+    case replication
     case objectLock = "object-lock"
 
     var code: String {
         switch self {
-        case .policy: "NoSuchBucketPolicy"
-        case .cors: "NoSuchCORSConfiguration"
-        case .tagging: "NoSuchTagSet"
-        case .lifecycle: "NoSuchLifecycleConfiguration"
-        case .website: "NoSuchWebsiteConfiguration"
-        case .encryption: "ServerSideEncryptionConfigurationNotFoundError"
-        case .publicAccessBlock: "NoSuchPublicAccessBlockConfiguration"
-        case .ownershipControls: "OwnershipControlsNotFoundError"
         case .replication: "ReplicationConfigurationNotFoundError"
         case .objectLock: "ObjectLockConfigurationNotFoundError"
         }
@@ -111,6 +125,11 @@ extension Operation {
         var parameters = Parameters(query)
         let method = request.method
         let isCopy = request.headers.contains(name: "x-amz-copy-source")
+        if method == .OPTIONS, !bucket.isEmpty {
+            // Asked with the address of the request to come, signed or not: its parameters are that request's.
+            self = .preflight(bucket)
+            return
+        }
         if bucket.isEmpty {
             guard method == .GET || method == .HEAD else {
                 throw S3Error(.methodNotAllowed, "the service itself takes GET only")
@@ -132,9 +151,19 @@ extension Operation {
         _ bucket: String, _ method: HTTPMethod, _ parameters: inout Parameters
     ) throws(S3Error) -> Operation {
         switch method {
-        case .PUT: return .createBucket(bucket)
+        case .PUT:
+            if parameters.take("versioning") != nil { return .putBucketVersioning(bucket) }
+            if parameters.take("acl") != nil { return .putBucketACL(bucket) }
+            for setting in BucketSetting.allCases where parameters.take(setting.rawValue) != nil {
+                return .putConfiguration(bucket, setting)
+            }
+            return .createBucket(bucket)
         case .HEAD: return .headBucket(bucket)
-        case .DELETE: return .deleteBucket(bucket)
+        case .DELETE:
+            for setting in BucketSetting.allCases where setting.isDeletable {
+                if parameters.take(setting.rawValue) != nil { return .deleteConfiguration(bucket, setting) }
+            }
+            return .deleteBucket(bucket)
         case .POST:
             if parameters.take("delete") != nil { return .deleteObjects(bucket) }
             throw S3Error(.notImplemented, "a POST to a bucket is known with ?delete only")
@@ -153,16 +182,29 @@ extension Operation {
             list.encodesKeys = try parameters.encoding()
             return .listMultipartUploads(bucket, list)
         }
+        if parameters.take("policyStatus") != nil { return .getPolicyStatus(bucket) }
+        for setting in BucketSetting.allCases where parameters.take(setting.rawValue) != nil {
+            return .getConfiguration(bucket, setting)
+        }
         for missing in MissingConfiguration.allCases where parameters.take(missing.rawValue) != nil {
             return .getMissingConfiguration(bucket, missing)
         }
         var list = ListParameters()
+        let listsVersions = parameters.take("versions") != nil
         let type = parameters.take("list-type")
         list.prefix = parameters.take("prefix") ?? ""
         list.delimiter = parameters.take("delimiter") ?? ""
         list.limit = try parameters.limit("max-keys")
         list.encodesKeys = try parameters.encoding()
         switch type {
+        case nil where listsVersions:
+            list.marker = parameters.take("key-marker") ?? ""
+            list.after = list.marker
+            list.versionMarker = parameters.take("version-id-marker") ?? ""
+            guard list.versionMarker.isEmpty || !list.marker.isEmpty else {
+                throw S3Error(.invalidArgument, "a version-id-marker comes with its key-marker")
+            }
+            return .listObjectVersions(bucket, list)
         case nil:
             list.marker = parameters.take("marker") ?? ""
             list.after = list.marker
@@ -186,9 +228,10 @@ extension Operation {
     private static func objectOperation(
         _ address: ObjectAddress, _ method: HTTPMethod, _ parameters: inout Parameters, isCopy: Bool
     ) throws(S3Error) -> Operation {
-        // Without versioning the current version is the one called `null`.
-        if let version = parameters.take("versionId"), version != "null" {
-            throw S3Error(.noSuchVersion, "the bucket has no versions; the only version of an object is 'null'")
+        var address = address
+        switch method {
+        case .GET, .HEAD, .DELETE: address.version = parameters.take("versionId")
+        default: break
         }
         switch method {
         case .GET, .HEAD:
@@ -197,16 +240,23 @@ extension Operation {
                 return .listParts(address, uploadID: upload, after: after, limit: try parameters.limit("max-parts"))
             }
             if method == .GET, parameters.take("acl") != nil { return .getObjectACL(address) }
-            var overrides: ResponseOverrides = []
+            if method == .GET, parameters.take("attributes") != nil { return .getObjectAttributes(address) }
+            var read = ReadParameters()
+            if let part = try parameters.integer("partNumber") {
+                guard (1...10_000).contains(part) else {
+                    throw S3Error(.invalidArgument, "partNumber is 1 to 10,000, not \(part)")
+                }
+                read.part = part
+            }
             for name in [
                 "content-type", "content-language", "expires", "cache-control", "content-disposition",
                 "content-encoding",
             ] {
                 if let value = parameters.take("response-" + name) {
-                    overrides.append(HeaderPair(name: name, value: value))
+                    read.overrides.append(HeaderPair(name: name, value: value))
                 }
             }
-            return method == .GET ? .getObject(address, overrides) : .headObject(address, overrides)
+            return method == .GET ? .getObject(address, read) : .headObject(address, read)
         case .PUT:
             if let upload = parameters.take("uploadId") {
                 guard let number = try parameters.integer("partNumber") else {
@@ -216,6 +266,7 @@ extension Operation {
                     ? .uploadPartCopy(address, uploadID: upload, number: number)
                     : .uploadPart(address, uploadID: upload, number: number)
             }
+            if parameters.take("acl") != nil { return .putObjectACL(address) }
             return isCopy ? .copyObject(address) : .putObject(address)
         case .DELETE:
             if let upload = parameters.take("uploadId") { return .abortMultipartUpload(address, uploadID: upload) }
@@ -232,7 +283,8 @@ extension Operation {
 /// The parameters of a query, each to be taken once; what is left over nobody knew.
 private struct Parameters {
     private let query: QueryItems
-    private var taken: Set<String> = []
+    /// A handful, so that looking through them costs less than hashing.
+    private var taken: [String] = []
 
     /// Parameters of the signature, and the name that newer SDKs add for their own logs.
     private static let always: Set<String> = [
@@ -245,11 +297,11 @@ private struct Parameters {
     init(_ query: QueryItems) { self.query = query }
 
     mutating func take(_ name: String) -> String? {
-        taken.insert(name)
+        taken.append(name)
         return query[name]
     }
 
-    mutating func ignore(_ names: String...) { taken.formUnion(names) }
+    mutating func ignore(_ names: String...) { taken += names }
 
     mutating func integer(_ name: String) throws(S3Error) -> Int? {
         guard let text = take(name) else { return nil }
@@ -270,5 +322,7 @@ private struct Parameters {
         return true
     }
 
-    var unused: [String] { query.items.map(\.name).filter { !taken.contains($0) && !Self.always.contains($0) } }
+    var unused: [String] {
+        query.items.lazy.map(\.name).filter { !taken.contains($0) && !Self.always.contains($0) }
+    }
 }

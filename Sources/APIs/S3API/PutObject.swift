@@ -7,21 +7,24 @@ import Wire
 extension S3Service {
     func putObject(_ address: ObjectAddress, _ request: Request, _ caller: Caller) async throws -> Response {
         try await require(caller, "s3:PutObject", on: address)
+        let acl = try await newACL(request, address, caller)
         let payload = try Payload(request, caller)
         let version = try await objects.put(
             collection: address.bucket, key: address.key, description: try ObjectHeaders.description(of: request),
             expecting: payload.expectations, by: caller.principal.name, condition: Self.writeCondition(request),
             body: payload.body)
-        return Response(.ok, headers: Self.written(version))
+        try await apply(acl, to: version, address, caller)
+        return try await Response(.ok, headers: written(version, in: address.bucket))
     }
 
     /// What the answer to a write says of the new version.
-    static func written(_ version: ObjectVersion) -> HTTPHeaders {
+    func written(_ version: ObjectVersion, in bucket: String) async throws -> HTTPHeaders {
         var headers: HTTPHeaders = ["ETag": "\"\(version.etag)\"", "x-amz-server-side-encryption": "AES256"]
         if let checksum = version.checksum {
             headers.add(name: "x-amz-checksum-" + checksum.algorithm.rawValue.lowercased(), value: checksum.value)
             headers.add(name: "x-amz-checksum-type", value: checksum.kind.rawValue)
         }
+        if let name = try await name(of: version, in: bucket) { headers.add(name: "x-amz-version-id", value: name) }
         return headers
     }
 
@@ -45,9 +48,20 @@ extension S3Service {
 
     func deleteObject(_ address: ObjectAddress, _ request: Request, _ caller: Caller) async throws -> Response {
         try await require(caller, "s3:DeleteObject", on: address)
-        try await objects.delete(
-            collection: address.bucket, keys: [address.key], by: caller.principal.name,
-            condition: Self.writeCondition(request))
-        return Response(.noContent)
+        let deletion = try await objects.delete(
+            collection: address.bucket, [(address.key, address.version)], by: caller.principal.name,
+            bypassesGovernance: bypassesGovernance(request, caller, on: address.bucket),
+            condition: Self.writeCondition(request)
+        ).first
+        if let failure = deletion?.failure { throw failure }
+        var headers = HTTPHeaders()
+        if let marker = deletion?.marker {
+            headers.add(name: "x-amz-delete-marker", value: "true")
+            headers.add(name: "x-amz-version-id", value: marker.name)
+        } else if let version = address.version {
+            headers.add(name: "x-amz-version-id", value: version)
+            if deletion?.removed?.isDeleteMarker == true { headers.add(name: "x-amz-delete-marker", value: "true") }
+        }
+        return Response(.noContent, headers: headers)
     }
 }

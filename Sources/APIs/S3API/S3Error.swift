@@ -1,3 +1,4 @@
+import BucketConfiguration
 import Database
 import HTTPSupport
 import Identity
@@ -35,11 +36,13 @@ struct S3Error: Error, Sendable {
         static let insufficientStorage = Code("InsufficientStorage", .insufficientStorage)
         static let invalidAccessKeyID = Code("InvalidAccessKeyId", .forbidden)
         static let invalidArgument = Code("InvalidArgument", .badRequest)
+        static let invalidBucketACLWithObjectOwnership = Code("InvalidBucketAclWithObjectOwnership", .badRequest)
         static let invalidBucketName = Code("InvalidBucketName", .badRequest)
         static let invalidDigest = Code("InvalidDigest", .badRequest)
         static let invalidObjectState = Code("InvalidObjectState", .forbidden)
         static let invalidPart = Code("InvalidPart", .badRequest)
         static let invalidPartOrder = Code("InvalidPartOrder", .badRequest)
+        static let invalidPartNumber = Code("InvalidPartNumber", .rangeNotSatisfiable)
         static let invalidRange = Code("InvalidRange", .rangeNotSatisfiable)
         static let invalidRequest = Code("InvalidRequest", .badRequest)
         static let invalidStorageClass = Code("InvalidStorageClass", .badRequest)
@@ -58,12 +61,16 @@ struct S3Error: Error, Sendable {
         static let preconditionFailed = Code("PreconditionFailed", .preconditionFailed)
         static let requestTimeTooSkewed = Code("RequestTimeTooSkewed", .forbidden)
         static let serviceUnavailable = Code("ServiceUnavailable", .serviceUnavailable)
+        static let invalidBucketState = Code("InvalidBucketState", .conflict)
+        static let invalidTag = Code("InvalidTag", .badRequest)
         static let signatureDoesNotMatch = Code("SignatureDoesNotMatch", .forbidden)
         static let xAmzContentSHA256Mismatch = Code("XAmzContentSHA256Mismatch", .badRequest)
     }
 
     var code: Code
     var message: String
+    /// Headers that belong to the answer.
+    var headers: HTTPHeaders = [:]
 
     init(_ code: Code, _ message: String) {
         self.code = code
@@ -78,17 +85,27 @@ struct S3Error: Error, Sendable {
             $0.element("Resource", request.rawPath)
             $0.element("RequestId", request.id)
         }
-        return Response(code.status, type: "application/xml", bytes: xml.bytes)
+        return Response(code.status, type: "application/xml", bytes: xml.bytes, headers: headers)
     }
 
     /// Whatever was thrown, in S3's words. Nil for an error that clients are told nothing about but that it happened.
     init?(_ error: any Error) {
         switch error {
         case let error as S3Error: self = error
-        case let error as ObjectsError: self.init(Self.code(of: error.code), error.message)
+        case let error as ObjectsError:
+            self.init(Self.code(of: error.code), error.message)
+            if let marker = error.deleteMarker {
+                headers.add(name: "x-amz-delete-marker", value: "true")
+                headers.add(name: "x-amz-version-id", value: marker.name)
+                headers.add(name: "Last-Modified", value: marker.created.httpDate)
+                if code == .methodNotAllowed { headers.add(name: "Allow", value: "DELETE") }
+            }
         case let error as SignatureError: self.init(Self.code(of: error.code), error.message)
         case let error as IdentityError: self.init(Self.code(of: error.code), error.message)
         case let error as AccessDenied: self.init(.accessDenied, error.description)
+        case let error as ConfigurationError:
+            let status: HTTPResponseStatus = error.code == .notImplemented ? .notImplemented : .badRequest
+            self.init(Code(error.code.name, status), error.message)
         case let error as XMLError: self.init(.malformedXML, error.description)
         case let error as BodyTooLarge: self.init(.entityTooLarge, error.description)
         case _ where error.isOfLostClient: self.init(.incompleteBody, BodyTruncated().description)
@@ -110,6 +127,10 @@ struct S3Error: Error, Sendable {
         case .collectionNotEmpty: .bucketNotEmpty
         case .invalidName: .invalidBucketName
         case .noSuchKey: .noSuchKey
+        case .noSuchVersion: .noSuchVersion
+        case .invalidState: .invalidBucketState
+        case .locked: .accessDenied
+        case .methodNotAllowed: .methodNotAllowed
         case .invalidKey, .invalidPartNumber: .invalidArgument
         case .keyTooLong: .keyTooLong
         case .headersTooLarge: .metadataTooLarge

@@ -24,8 +24,12 @@ package struct S3Service: Sendable {
         var response: Response
         do {
             let operation = try Operation(request)
-            let caller = try await authenticator.caller(of: request)
-            response = try await perform(operation, request, caller)
+            if case .preflight(let bucket) = operation {
+                response = try await preflight(bucket, request)
+            } else {
+                let caller = try await authenticator.caller(of: request)
+                response = try await perform(operation, request, caller)
+            }
         } catch {
             var known = S3Error(error)
             // S3 has another name for the same fault where the signature is in the query.
@@ -40,6 +44,7 @@ package struct S3Service: Sendable {
             response = (known ?? internalError).response(to: request)
         }
         response.headers.add(name: "x-amz-request-id", value: request.id)
+        await addCORS(to: &response, request)
         return response
     }
 
@@ -51,15 +56,25 @@ package struct S3Service: Sendable {
         case .deleteBucket(let bucket): try await deleteBucket(bucket, caller)
         case .getBucketLocation(let bucket): try await getBucketLocation(bucket, caller)
         case .getBucketVersioning(let bucket): try await getBucketVersioning(bucket, caller)
+        case .putBucketVersioning(let bucket): try await putBucketVersioning(bucket, request, caller)
+        case .listObjectVersions(let bucket, let list): try await listObjectVersions(bucket, list, caller)
         case .getBucketACL(let bucket): try await getBucketACL(bucket, caller)
+        case .putBucketACL(let bucket): try await putBucketACL(bucket, request, caller)
+        case .getConfiguration(let bucket, let setting): try await getConfiguration(setting, bucket, caller)
+        case .putConfiguration(let bucket, let setting): try await putConfiguration(setting, bucket, request, caller)
+        case .deleteConfiguration(let bucket, let setting): try await deleteConfiguration(setting, bucket, caller)
+        case .getPolicyStatus(let bucket): try await getPolicyStatus(bucket, caller)
+        case .preflight(let bucket): try await preflight(bucket, request)
         case .getMissingConfiguration(let bucket, let missing): try await getMissing(missing, bucket, caller)
         case .listObjects(let bucket, let list): try await listObjects(bucket, list, caller)
         case .listObjectsV2(let bucket, let list): try await listObjectsV2(bucket, list, caller)
         case .listMultipartUploads(let bucket, let list): try await listUploads(bucket, list, caller)
         case .deleteObjects(let bucket): try await deleteObjects(bucket, request, caller)
-        case .getObject(let address, let overrides): try await getObject(address, overrides, request, caller)
-        case .headObject(let address, let overrides): try await headObject(address, overrides, request, caller)
+        case .getObject(let address, let read): try await getObject(address, read, request, caller)
+        case .headObject(let address, let read): try await headObject(address, read, request, caller)
+        case .getObjectAttributes(let address): try await getObjectAttributes(address, request, caller)
         case .getObjectACL(let address): try await getObjectACL(address, caller)
+        case .putObjectACL(let address): try await putObjectACL(address, request, caller)
         case .putObject(let address): try await putObject(address, request, caller)
         case .copyObject(let address): try await copyObject(address, request, caller)
         case .deleteObject(let address): try await deleteObject(address, request, caller)
@@ -78,7 +93,12 @@ package struct S3Service: Sendable {
         try await gate.require(caller.principal, action, on: ResourceName.collection(bucket), caller.context)
     }
 
+    /// - Parameter action: where a version is named, S3 has a name of its own for it: `s3:GetObjectVersion`.
     func require(_ caller: Caller, _ action: String, on address: ObjectAddress) async throws {
+        var action = action
+        if address.version != nil {
+            action = action.replacing("Object", with: "ObjectVersion")
+        }
         try await gate.require(
             caller.principal, action, on: ResourceName.object(address.bucket, address.key), caller.context)
     }

@@ -110,7 +110,9 @@ package struct SigningService: Sendable {
         }
         let key = try await authenticator.identity.signingKey(for: caller.principal)
         let signer = Signer(
-            credentials: Credentials(accessKeyID: key.id, secret: String(decoding: key.secret, as: UTF8.self)),
+            credentials: Credentials(
+                accessKeyID: key.id, secret: String(decoding: key.secret, as: UTF8.self), sessionToken: key.sessionToken
+            ),
             region: "us-east-1")
         let host = String(s3URL.split(separator: "/").last ?? "")
         return try objects.map { object in

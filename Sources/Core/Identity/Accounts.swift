@@ -80,9 +80,23 @@ extension Identity {
     }
 
     /// Removes an account with its credentials and memberships. What it did stays in the journal.
-    package func deleteAccount(_ name: String, by actor: String) async throws {
+    ///
+    /// - Parameter onlyBare: refuses (`.conflict`) while it has access keys or is a member of a group.
+    package func deleteAccount(_ name: String, onlyBare: Bool = false, by actor: String) async throws {
         try await journal.write { transaction, events in
             let id = try Self.accountID(name, in: transaction)
+            if onlyBare {
+                let rest = try transaction.scalar(
+                    """
+                    SELECT (SELECT count(*) FROM access_keys WHERE account = ? AND description <> ?)
+                        + (SELECT count(*) FROM memberships WHERE account = ?)
+                    """,
+                    .init(id), .init(Self.urlSigning), .init(id))
+                guard rest == 0 else {
+                    throw IdentityError(
+                        .conflict, "'\(name)' has access keys or is a member of groups: remove these first")
+                }
+            }
             try transaction.run("DELETE FROM accounts WHERE id = ?", .init(id))
             events.record(.accountDeleted, by: actor, on: name)
         }
@@ -110,7 +124,7 @@ extension Identity {
         return found
     }
 
-    private static func account(_ row: borrowing Row) -> Account {
+    static func account(_ row: borrowing Row) -> Account {
         Account(
             id: row.int(0), name: row.text(1), kind: PrincipalKind(rawValue: row.text(2)) ?? .person,
             displayName: row.text(3), isDisabled: row.int(4) != 0, created: Timestamp(microseconds: row.int(5)))

@@ -2,7 +2,7 @@
 package struct IdentityError: Error, Sendable, CustomStringConvertible {
     package enum Code: String, Sendable {
         case invalidName, exists, notFound, invalidCredentials, disabled, rateLimited, weakPassword, expired,
-            invalidToken, limit
+            invalidToken, limit, conflict, unreachable
     }
 
     package var code: Code

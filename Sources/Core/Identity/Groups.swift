@@ -24,10 +24,16 @@ extension Identity {
         }
     }
 
-    package func deleteGroup(_ name: String, by actor: String) async throws {
+    /// - Parameter onlyBare: refuses (`.conflict`) while it has members.
+    package func deleteGroup(_ name: String, onlyBare: Bool = false, by actor: String) async throws {
         guard name != administrators else { throw IdentityError(.invalidName, "the group '\(name)' cannot be deleted") }
         try await journal.write { transaction, events in
             let id = try Self.groupID(name, in: transaction)
+            if onlyBare,
+                try transaction.scalar("SELECT 1 FROM memberships WHERE group_id = ? LIMIT 1", .init(id)) != nil
+            {
+                throw IdentityError(.conflict, "the group '\(name)' has members: remove these first")
+            }
             try transaction.run("DELETE FROM groups WHERE id = ?", .init(id))
             events.record(.groupDeleted, by: actor, on: name)
         }
@@ -42,6 +48,39 @@ extension Identity {
             ) { row in
                 Group(id: row.int(0), name: row.text(1), created: Timestamp(microseconds: row.int(2)))
             }
+        }
+    }
+
+    package func group(_ name: String) async throws -> Group {
+        try await journal.find { reader in
+            let id = try Self.groupID(name, in: reader)
+            let created = try reader.scalar("SELECT created FROM groups WHERE id = ?", .init(id)) ?? 0
+            return Group(id: id, name: name, created: Timestamp(microseconds: created))
+        }
+    }
+
+    /// The accounts that are direct members of a group, in the order of their names, after `name`.
+    package func accounts(in group: String, after name: String = "", limit: Int) async throws -> [Account] {
+        try await journal.read { reader in
+            try reader.rows(
+                """
+                SELECT a.id, a.name, a.kind, a.display_name, a.disabled, a.created FROM memberships m
+                JOIN accounts a ON a.id = m.account WHERE m.group_id = ? AND a.name > ? ORDER BY a.name LIMIT ?
+                """,
+                .init(try Self.groupID(group, in: reader)), .init(name), .init(limit), map: Self.account)
+        }
+    }
+
+    /// The groups that an account is a direct member of, in the order of their names, after `name`.
+    package func groups(ofAccount account: String, after name: String = "", limit: Int) async throws -> [Group] {
+        try await journal.read { reader in
+            try reader.rows(
+                """
+                SELECT g.id, g.name, g.created FROM memberships m JOIN groups g ON g.id = m.group_id
+                WHERE m.account = ? AND g.name > ? ORDER BY g.name LIMIT ?
+                """,
+                .init(try Self.accountID(account, in: reader)), .init(name), .init(limit)
+            ) { row in Group(id: row.int(0), name: row.text(1), created: Timestamp(microseconds: row.int(2))) }
         }
     }
 

@@ -1,6 +1,7 @@
 import Ciphers
 import Database
 package import Journal
+import Synchronization
 package import Vault
 import Wire
 
@@ -11,6 +12,8 @@ package final class Identity: Sendable {
     let throttle = LoginThrottle()
     let hasher: PasswordHasher
     let principals = RecentReads<KnownPrincipal>()
+    /// Seals session tokens; read or made when the first is needed.
+    let sessionKey = Mutex<AEADKey?>(nil)
 
     package init(journal: Journal, master: MasterKey, passwordCost: Int64 = PasswordHasher.defaultCost) {
         self.journal = journal

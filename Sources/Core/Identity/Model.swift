@@ -30,17 +30,59 @@ package struct AccessKey: Sendable {
     package var account: String
     package var description: String
     package var created: Timestamp
+    /// An inactive key opens nothing until it is made active again.
+    package var isActive: Bool
+}
+
+/// A set of rights that those whom its trust policy names may assume for a while.
+package struct Role: Sendable {
+    /// 900 to 43,200 seconds: 15 minutes to 12 hours.
+    package static let sessionSecondsRange: ClosedRange<Int64> = 900...43_200
+
+    package var id: Int64
+    /// Unique, 1 to 64 characters of `[A-Za-z0-9._@-]`.
+    package var name: String
+    /// The trust policy exactly as it was handed in.
+    package var trust: String
+    package var description: String
+    /// The longest session that it may be assumed for.
+    package var sessionSeconds: Int64
+    package var created: Timestamp
+
+    package var arn: String { Self.arn(name) }
+    package static func arn(_ name: String) -> String { "arn:aws:iam::martlet:role/\(name)" }
+}
+
+/// An OpenID provider whose tokens are taken in exchange for a role.
+package struct Issuer: Sendable {
+    /// `iss` of its tokens, without a slash at the end.
+    package var url: String
+    /// Its tokens have to be meant for one of these (`aud`).
+    package var audiences: [String]
+    package var created: Timestamp
+
+    /// The address without its scheme: how AWS names a provider in policies.
+    package var name: String { Self.name(url) }
+    package var arn: String { "arn:aws:iam::martlet:oidc-provider/\(name)" }
+
+    package static func name(_ url: String) -> String {
+        for scheme in ["https://", "http://"] where url.hasPrefix(scheme) { return String(url.dropFirst(scheme.count)) }
+        return url
+    }
 }
 
 /// How a principal proved who it is.
 package enum AuthenticationMethod: String, Sendable {
     case anonymous, password, accessKey = "access-key", token, session
+    /// An access key of a session that STS opened.
+    case temporaryKey = "temporary-key"
 }
 
 /// Who makes a request, however it was proved: what every face ends at, and what the policy gate decides for.
 package struct Principal: Sendable {
-    /// Nil for nobody in particular.
+    /// Nil for nobody in particular, and for who has assumed a role.
     package var accountID: Int64?
+    /// An account's name; `ROLE/SESSION` for who has assumed a role.
     package var name: String
     package var kind: PrincipalKind
     /// All groups that it belongs to, directly or through other groups.
@@ -48,6 +90,8 @@ package struct Principal: Sendable {
     package var method: AuthenticationMethod
     /// The access key that signed the request, where one did.
     package var accessKeyID: String?
+    /// What STS gave, where the request was signed with temporary credentials.
+    package var session: TemporarySession?
 
     package static let anonymous = Principal(
         accountID: nil, name: "anonymous", kind: .person, groups: [], method: .anonymous, accessKeyID: nil)
@@ -55,10 +99,16 @@ package struct Principal: Sendable {
     /// A worker of this node. Workers do not pass the gate: they do what the design has them do.
     package static func system(_ worker: String) -> String { "system:\(worker)" }
 
-    package var isAnonymous: Bool { accountID == nil }
+    package var isAnonymous: Bool { accountID == nil && session == nil }
 
     /// The name in policies and in the journal.
-    package var arn: String { isAnonymous ? "arn:aws:iam::martlet:anonymous" : "arn:aws:iam::martlet:user/\(name)" }
+    package var arn: String {
+        if isAnonymous { return "arn:aws:iam::martlet:anonymous" }
+        if session?.role != nil { return "arn:aws:sts::martlet:assumed-role/\(name)" }
+        return Self.arn(account: name)
+    }
+
+    package static func arn(account name: String) -> String { "arn:aws:iam::martlet:user/\(name)" }
 }
 
 /// The group whose members may do everything.

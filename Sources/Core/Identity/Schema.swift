@@ -42,6 +42,17 @@ extension Identity {
                 CREATE TABLE node_keys (
                     name TEXT PRIMARY KEY, sealed BLOB NOT NULL, certificate BLOB, created INTEGER NOT NULL)
                 """,
-            ])
+            ]),
+        Migration(
+            module: "identity", number: 2,
+            [
+                "ALTER TABLE access_keys ADD COLUMN inactive INTEGER NOT NULL DEFAULT 0",
+                """
+                CREATE TABLE roles (
+                    id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, trust TEXT NOT NULL, description TEXT NOT NULL,
+                    session_seconds INTEGER NOT NULL, created INTEGER NOT NULL)
+                """,
+                "CREATE TABLE issuers (url TEXT PRIMARY KEY, audiences TEXT NOT NULL, created INTEGER NOT NULL)",
+            ]),
     ]
 }

@@ -48,7 +48,8 @@ extension Objects {
                 .init([UInt8]()))
             try keyring.addKey(collection: id, generation: 1, space: space, in: transaction)
             events.record(.collectionCreated, by: owner, on: name, collection: id)
-            return Collection(id: id, name: name, owner: owner, created: now)
+            return Collection(
+                id: id, name: name, owner: owner, created: now, versioning: .off, hasObjectLock: false)
         }
     }
 
@@ -57,7 +58,7 @@ extension Objects {
         if let known = collectionCache[name] { return known }
         let found = try await journal.find { reader in
             try reader.first(
-                "SELECT id, name, owner, created FROM collections WHERE name = ?", .init(name), map: Self.collection)
+                "SELECT \(Self.collectionColumns) FROM collections WHERE name = ?", .init(name), map: Self.collection)
         }
         guard let found else { throw ObjectsError.noSuchCollection(name) }
         collectionCache[name] = found
@@ -68,14 +69,43 @@ extension Objects {
     package func collections(after name: String = "", limit: Int = 1000) async throws -> [Collection] {
         try await journal.read { reader in
             try reader.rows(
-                "SELECT id, name, owner, created FROM collections WHERE name > ? ORDER BY name LIMIT ?", .init(name),
-                .init(limit), map: Self.collection)
+                "SELECT \(Self.collectionColumns) FROM collections WHERE name > ? ORDER BY name LIMIT ?",
+                .init(name), .init(limit), map: Self.collection)
         }
     }
 
+    static let collectionColumns = "id, name, owner, created, versioning, object_lock"
+
     static func collection(_ row: borrowing Row) -> Collection {
         Collection(
-            id: row.int(0), name: row.text(1), owner: row.text(2), created: Timestamp(microseconds: row.int(3)))
+            id: row.int(0), name: row.text(1), owner: row.text(2), created: Timestamp(microseconds: row.int(3)),
+            versioning: Versioning(rawValue: row.text(4)) ?? .off, hasObjectLock: row.bool(5))
+    }
+
+    /// Says what becomes of objects that are written again or deleted.
+    ///
+    /// - Throws: ``ObjectsError`` `.noSuchCollection`, `.invalidState` for what cannot be: versioning that was enabled
+    ///   once is never off again, and where objects can be locked it stays enabled.
+    package func setVersioning(_ versioning: Versioning, of name: String, by actor: String) async throws {
+        try await journal.write { transaction, events in
+            try transaction.lock("collection \(name)")
+            let found = try transaction.first(
+                "SELECT \(Self.collectionColumns) FROM collections WHERE name = ?", .init(name), map: Self.collection)
+            guard let found else { throw ObjectsError.noSuchCollection(name) }
+            guard versioning == .enabled || !found.hasObjectLock else {
+                throw ObjectsError(
+                    .invalidState, "objects of '\(name)' can be locked, so its versioning stays enabled")
+            }
+            guard versioning != .off || found.versioning == .off else {
+                throw ObjectsError(.invalidState, "versioning that was enabled can only be suspended")
+            }
+            try transaction.run(
+                "UPDATE collections SET versioning = ? WHERE id = ?", .init(versioning.rawValue), .init(found.id))
+            events.record(.collectionConfigured, by: actor, on: name, collection: found.id) {
+                $0.member("versioning", versioning.rawValue)
+            }
+        }
+        collectionCache[name] = nil
     }
 
     /// Removes a collection that holds no objects.
@@ -89,14 +119,17 @@ extension Objects {
                     throw ObjectsError.noSuchCollection(name)
                 }
                 let current = try transaction.scalar(
-                    "SELECT 1 FROM versions WHERE collection = ? AND ended IS NULL AND (key < ? OR key >= ?) LIMIT 1",
+                    "SELECT 1 FROM versions WHERE collection = ? AND current = 1 AND (key < ? OR key >= ?) LIMIT 1",
                     .init(id), .init(Self.systemPrefix), .init(Self.behindSystemPrefix))
-                guard current == nil else { throw Self.notEmpty(name) }
-                try transaction.run(
-                    "UPDATE versions SET ended = ?, ended_at = 0 WHERE collection = ? AND ended IS NULL",
-                    .init(transaction.tid), .init(id))
+                let kept = try transaction.scalar(
+                    """
+                    SELECT 1 FROM versions WHERE collection = ? AND current IS NULL AND removed IS NULL
+                    AND (key < ? OR key >= ?) LIMIT 1
+                    """,
+                    .init(id), .init(Self.systemPrefix), .init(Self.behindSystemPrefix))
+                guard current == nil, kept == nil else { throw Self.notEmpty(name) }
                 try Self.discardUploads(collection: id, in: transaction)
-                try Self.discardEnded(collection: id, in: transaction)
+                try Self.discardAll(collection: id, in: transaction)
                 try transaction.execute("DELETE FROM collections WHERE id = ?", .init(id))
                 events.record(.collectionDeleted, by: actor, on: name, collection: id)
             }

@@ -10,17 +10,21 @@ extension Objects {
     /// itself.
     ///
     /// - Parameters:
+    ///   - version: which version of the source; nil for the current one.
     ///   - replacing: new headers, or nil to keep the source's.
+    ///   - tags: new tags, or nil to keep the source's.
     ///   - sourceCondition: looks at the source; throws to refuse.
     package func copy(
-        from sourceCollection: String, key sourceKey: String, to collectionName: String, key: String,
-        replacing: ObjectDescription?, checksum algorithm: ChecksumAlgorithm? = nil, by actor: String,
+        from sourceCollection: String, key sourceKey: String, version: String? = nil, to collectionName: String,
+        key: String,
+        replacing: ObjectDescription?, tags: [HeaderField]? = nil, checksum algorithm: ChecksumAlgorithm? = nil,
+        by actor: String,
         sourceCondition: @escaping WriteCondition = { _ in },
         condition: @escaping WriteCondition = { _ in }
     ) async throws -> ObjectVersion {
         try Self.check(key: key, replacing ?? ObjectDescription())
         let target = try await collection(collectionName)
-        let source = try await open(collection: sourceCollection, key: sourceKey)
+        let source = try await open(collection: sourceCollection, key: sourceKey, version: version)
         try sourceCondition(source.version)
         let fromKey = try await keyring.key(ofCollection: source.version.collection)
         let toKey = try await keyring.key(ofCollection: target.id)
@@ -35,6 +39,7 @@ extension Objects {
         copy.collection = target.id
         copy.key = key
         copy.created = .now
+        if let tags { copy.tags = tags }
         if let replacing {
             copy.contentType = replacing.contentType
             copy.headers = replacing.headers
@@ -54,10 +59,10 @@ extension Objects {
             }
         }
         return try await publish(copy, inline: source.inline, in: target, by: actor, condition: condition) {
-            [parts, sourceID = source.version.id] transaction in
+            [parts, sourceNumber = source.version.number] transaction in
             // The source's blobs live as long as its row does, and after that for a minute: the row must still be
             // there.
-            guard try transaction.scalar("SELECT 1 FROM versions WHERE id = ?", .init(sourceID.bytes)) != nil else {
+            guard try transaction.scalar("SELECT 1 FROM versions WHERE number = ?", .init(sourceNumber)) != nil else {
                 throw ObjectsError.noSuchKey(sourceKey)
             }
             for part in parts { try part.insert(version: id, in: transaction) }

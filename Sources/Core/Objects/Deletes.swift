@@ -3,77 +3,160 @@ import Database
 import Journal
 package import Wire
 
+/// What a deletion did to one key.
+package struct Deletion: Sendable {
+    /// The version that was removed for good, as clients name it, and whether it was a delete marker.
+    package var removed: (name: String, isDeleteMarker: Bool)?
+    /// The delete marker that now stands there.
+    package var marker: ObjectVersion?
+    /// Whether there was an object.
+    package var existed = false
+    /// Why a version stays: it is locked. The other targets are not kept from being removed.
+    package var failure: ObjectsError?
+}
+
 extension Objects {
-    /// Removes objects in one transaction. Keys that do not exist are no error.
+    /// Removes objects in one transaction. Keys and versions that do not exist are no error.
     ///
-    /// - Returns: for each key, whether there was an object.
+    /// Without a version, a key in a collection with versioning gets a delete marker; with one, that version is
+    /// removed for good, and the newest of those left is the current one.
+    ///
+    /// - Parameters:
+    ///   - isSystem: whether these may be the node's own objects, below `systemPrefix`.
+    ///   - bypassesGovernance: whether the caller may and wants to remove what is retained in governance mode.
+    /// - Returns: what was done, for each target.
     @discardableResult
     package func delete(
-        collection name: String, keys: [String], by actor: String, isSystem: Bool = false,
-        condition: @escaping WriteCondition = { _ in }
-    ) async throws -> [Bool] {
-        for key in keys where key.hasPrefix(Self.systemPrefix) && !isSystem { try Self.check(key: key) }
+        collection name: String, _ targets: [(key: String, version: String?)], by actor: String,
+        isSystem: Bool = false, bypassesGovernance: Bool = false, condition: @escaping WriteCondition = { _ in }
+    ) async throws -> [Deletion] {
+        for (key, _) in targets where key.hasPrefix(Self.systemPrefix) && !isSystem { try Self.check(key: key) }
         let collection = try await collection(name)
         return try await journal.write { transaction, events in
             // Always in the same order, so that two such transactions cannot wait for each other.
-            for key in Set(keys).sorted() { try transaction.lock(Self.lockName(collection.id, key)) }
-            var existed: [Bool] = []
-            for key in keys {
-                let current = try Self.current(collection: collection.id, key: key, in: transaction)
-                try condition(current)
-                existed.append(current != nil)
-                guard let current else { continue }
-                try Self.end(current.id, at: try transaction.tid, in: transaction)
-                events.record(.objectDeleted, by: actor, on: "\(name)/\(key)", collection: collection.id) {
-                    $0.member("version", current.id.text)
-                }
+            for key in Set(targets.map(\.key)).sorted() {
+                try transaction.lock(Self.lockName(collection.id, key))
             }
-            return existed
+            return try targets.map { target in
+                let deletion =
+                    if let version = target.version {
+                        try Self.remove(
+                            version, of: target.key, collection.id, condition, bypasses: bypassesGovernance,
+                            in: transaction)
+                    } else {
+                        try Self.delete(target.key, collection.id, condition, in: transaction)
+                    }
+                guard deletion.failure == nil else { return deletion }
+                if deletion.existed || deletion.marker != nil || deletion.removed != nil {
+                    events.record(
+                        .objectDeleted, by: actor, on: "\(name)/\(target.key)", collection: collection.id
+                    ) {
+                        if let removed = deletion.removed { $0.member("version", removed.name) }
+                        if let marker = deletion.marker { $0.member("marker", marker.name) }
+                    }
+                }
+                return deletion
+            }
         }
+    }
+
+    private static func delete(
+        _ key: String, _ collection: Int64, _ condition: WriteCondition, in transaction: Transaction
+    ) throws -> Deletion {
+        let latest = try latest(collection: collection, key: key, in: transaction)
+        let object = latest.flatMap { $0.isDeleteMarker ? nil : $0 }
+        try condition(object)
+        var deletion = Deletion(existed: object != nil)
+        let isUnversioned = try displace(latest, collection: collection, key: key, in: transaction)
+        // Without versioning there is nothing that a marker could hide.
+        if isUnversioned, try !isSuspended(collection, key: key, in: transaction) { return deletion }
+        var marker = ObjectVersion(
+            id: VersionID(), collection: collection, key: key, isDeleteMarker: true, isNull: isUnversioned,
+            created: .now, size: 0, etag: "", contentType: "", headers: [], partCount: 0, storage: .parts)
+        try insert(&marker, inline: nil, in: transaction)
+        deletion.marker = marker
+        return deletion
+    }
+
+    private static func isSuspended(_ collection: Int64, key: String, in reader: Reader) throws -> Bool {
+        guard !key.hasPrefix(systemPrefix) else { return false }
+        return try versioning(of: collection, in: reader) == .suspended
+    }
+
+    private static func remove(
+        _ name: String, of key: String, _ collection: Int64, _ condition: WriteCondition, bypasses: Bool,
+        in transaction: Transaction
+    ) throws -> Deletion {
+        let found = try named(name, collection: collection, key: key, in: transaction)
+        try condition(found)
+        guard let found else { return Deletion() }
+        do {
+            try checkUnlocked(found, bypasses: bypasses)
+        } catch let error as ObjectsError {
+            return Deletion(failure: error)
+        }
+        try remove(found.number, in: transaction)
+        if found.isCurrent {
+            let heir = try transaction.scalar(
+                """
+                SELECT number FROM versions WHERE collection = ? AND key = ? AND current IS NULL AND removed IS NULL
+                ORDER BY number DESC LIMIT 1
+                """,
+                .init(collection), .init(key))
+            if let heir {
+                try transaction.run(
+                    "UPDATE versions SET current = 1, superseded = NULL WHERE number = ?", .init(heir))
+            }
+        }
+        return Deletion(removed: (found.name, found.isDeleteMarker), existed: !found.isDeleteMarker)
     }
 }
 
 // What the Janitor calls.
 extension Objects {
-    /// Removes the rows of versions that ended long enough ago; their blobs become garbage.
+    /// Removes the rows of versions that were removed long enough ago; their blobs become garbage.
     ///
     /// - Returns: how many, at most `limit`.
-    package func purgeEnded(olderThan seconds: Int64, limit: Int = 500) async throws -> Int {
+    package func purgeRemoved(olderThan seconds: Int64, limit: Int = 500) async throws -> Int {
         let before = Timestamp.now.adding(seconds: -seconds).microseconds
         return try await journal.database.write { transaction in
-            let ids = try transaction.rows(
-                "SELECT id FROM versions WHERE ended IS NOT NULL AND ended_at <= ? ORDER BY ended_at LIMIT ?",
-                .init(before),
-                .init(limit)
-            ) { VersionID(stored: $0.blob(0)) }
-            for id in ids { try Self.discard(version: id, in: transaction) }
-            return ids.count
+            let numbers = try transaction.rows(
+                "SELECT number FROM versions WHERE removed IS NOT NULL AND removed_at <= ? ORDER BY removed_at LIMIT ?",
+                .init(before), .init(limit)
+            ) { $0.int(0) }
+            for number in numbers { try Self.discard(number, in: transaction) }
+            return numbers.count
         }
     }
 
     /// Removes a version's row. Blobs that nothing else refers to become garbage.
-    static func discard(version id: VersionID, in transaction: Transaction) throws {
-        let now = Timestamp.now.microseconds
-        for (table, column) in [("versions", "id"), ("parts", "version")] {
+    static func discard(_ number: Int64, in transaction: Transaction) throws {
+        let row = try transaction.first("SELECT id, blob FROM versions WHERE number = ?", .init(number)) {
+            (id: $0.blob(0), blob: $0.blobOrNil(1))
+        }
+        guard let row else { return }
+        let blobs =
+            try row.blob.map { [$0] }
+            ?? transaction.rows("SELECT blob FROM parts WHERE version = ?", .init(row.id)) { $0.blob(0) }
+        for blob in blobs {
             try transaction.run(
                 """
-                INSERT INTO garbage (blob, since)
-                SELECT blob, CAST(? AS BIGINT) FROM \(table) AS mine WHERE mine.\(column) = ? AND blob IS NOT NULL
-                AND NOT EXISTS (SELECT 1 FROM versions v WHERE v.blob = mine.blob AND v.id <> ?)
-                AND NOT EXISTS (SELECT 1 FROM parts p WHERE p.blob = mine.blob AND p.version <> ?)
-                ON CONFLICT DO NOTHING
+                INSERT INTO garbage (blob, since) SELECT ?, CAST(? AS BIGINT)
+                WHERE NOT EXISTS (SELECT 1 FROM versions WHERE blob = ? AND number <> ?)
+                AND NOT EXISTS (SELECT 1 FROM parts WHERE blob = ? AND version <> ?) ON CONFLICT DO NOTHING
                 """,
-                .init(now), .init(id.bytes), .init(id.bytes), .init(id.bytes))
+                .init(blob), .init(Timestamp.now.microseconds), .init(blob), .init(number), .init(blob), .init(row.id))
         }
-        try transaction.run("DELETE FROM parts WHERE version = ?", .init(id.bytes))
-        try transaction.run("DELETE FROM versions WHERE id = ?", .init(id.bytes))
+        try transaction.run("DELETE FROM parts WHERE version = ?", .init(row.id))
+        try transaction.run("DELETE FROM versions WHERE number = ?", .init(number))
     }
 
-    static func discardEnded(collection: Int64, in transaction: Transaction) throws {
-        let ids = try transaction.rows(
-            "SELECT id FROM versions WHERE collection = ? AND ended IS NOT NULL", .init(collection)
-        ) { VersionID(stored: $0.blob(0)) }
-        for id in ids { try discard(version: id, in: transaction) }
+    /// Removes every version of a collection.
+    static func discardAll(collection: Int64, in transaction: Transaction) throws {
+        let numbers = try transaction.rows("SELECT number FROM versions WHERE collection = ?", .init(collection)) {
+            $0.int(0)
+        }
+        for number in numbers { try discard(number, in: transaction) }
     }
 
     /// Deletes garbage that is older than `seconds` from the blob store.

@@ -8,7 +8,7 @@ extension Objects {
     /// The BLAKE3 of a version's content. That of an object of several parts is computed once, by reading it, and kept.
     package func digest(of version: ObjectVersion) async throws -> [UInt8] {
         if let digest = version.digest { return digest }
-        let object = try await open(version: version.id)
+        let object = try await open(version)
         if let digest = object.version.digest { return digest }
         let hasher = BLAKE3()
         try await read(object, range: 0..<version.size) { [pool] buffer in
@@ -17,7 +17,7 @@ extension Objects {
         let digest = hasher.finish()
         try await journal.database.write { transaction in
             try transaction.run(
-                "UPDATE versions SET digest = ? WHERE id = ?", .init(digest), .init(version.id.bytes))
+                "UPDATE versions SET digest = ? WHERE number = ?", .init(digest), .init(version.number))
         }
         return digest
     }

@@ -2,7 +2,11 @@
 package struct ObjectsError: Error, Sendable, CustomStringConvertible {
     package enum Code: Sendable, Hashable {
         case noSuchCollection, collectionExists, collectionNotEmpty, invalidName
-        case noSuchKey, invalidKey, keyTooLong, headersTooLarge
+        /// What is asked for contradicts what the collection or object is.
+        case invalidState, methodNotAllowed
+        /// Object lock keeps a version from being removed.
+        case locked
+        case noSuchKey, noSuchVersion, invalidKey, keyTooLong, headersTooLarge
         /// A condition on the current version does not hold.
         case preconditionFailed
         case tooLarge, incompleteBody
@@ -16,6 +20,8 @@ package struct ObjectsError: Error, Sendable, CustomStringConvertible {
 
     package var code: Code
     package var message: String
+    /// The delete marker that stands where the object was asked for.
+    package var deleteMarker: ObjectVersion?
 
     package init(_ code: Code, _ message: String) {
         self.code = code
@@ -30,6 +36,10 @@ package struct ObjectsError: Error, Sendable, CustomStringConvertible {
 
     static func noSuchKey(_ key: String) -> ObjectsError {
         ObjectsError(.noSuchKey, "there is no object '\(key.prefix(200))'")
+    }
+
+    static func noSuchVersion(_ name: String, of key: String) -> ObjectsError {
+        ObjectsError(.noSuchVersion, "there is no version '\(name.prefix(64))' of '\(key.prefix(200))'")
     }
 
     static func noSuchUpload(_ id: String) -> ObjectsError {

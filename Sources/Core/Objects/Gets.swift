@@ -14,14 +14,18 @@ package struct OpenObject: Sendable {
 }
 
 extension Objects {
-    /// The current version of a key.
+    /// A version of a key.
     ///
-    /// - Throws: ``ObjectsError`` `.noSuchCollection`, `.noSuchKey`.
-    package func head(collection name: String, key: String) async throws -> ObjectVersion {
+    /// - Parameter version: its name; nil for the current one.
+    /// - Throws: ``ObjectsError`` `.noSuchCollection`, `.noSuchKey`, `.noSuchVersion`, or `.methodNotAllowed` where the
+    ///   version is a delete marker.
+    package func head(collection name: String, key: String, version: String? = nil) async throws -> ObjectVersion {
         let collection = try await collection(name)
-        let found = try await journal.find { try Self.current(collection: collection.id, key: key, in: $0) }
-        guard let found else { throw ObjectsError.noSuchKey(key) }
-        return found
+        let found = try await journal.find { reader in
+            guard let version else { return try Self.latest(collection: collection.id, key: key, in: reader) }
+            return try Self.named(version, collection: collection.id, key: key, in: reader)
+        }
+        return try Self.object(found, key: key, version: version)
     }
 
     /// Whether there is an object.
@@ -29,35 +33,63 @@ extension Objects {
         try await journal.find { try Self.current(collection: collection, key: key, in: $0) != nil }
     }
 
-    /// The current version of a key, ready to be read: small ones come with their bytes from the same query.
-    package func open(collection name: String, key: String) async throws -> OpenObject {
+    /// A version of a key, ready to be read: a small one comes with its bytes from the same query.
+    ///
+    /// - Parameter version: its name; nil for the current one.
+    /// - Throws: as ``head(collection:key:version:)``.
+    package func open(collection name: String, key: String, version: String? = nil) async throws -> OpenObject {
         let collection = try await collection(name)
-        let found = try await journal.find { reader in
-            try reader.first(
+        let found = try await journal.find { reader -> OpenObject? in
+            if let version {
+                let found = try Self.named(version, collection: collection.id, key: key, in: reader)
+                return try found.map { OpenObject(version: $0, inline: try Self.inline($0, in: reader)) }
+            }
+            return try reader.first(
                 """
-                SELECT \(Self.columns), bytes FROM versions LEFT JOIN inline_bytes ON inline_bytes.version = versions.id
-                WHERE collection = ? AND key = ? AND ended IS NULL
+                SELECT \(Self.columns), bytes FROM versions LEFT JOIN inline_bytes ON inline_bytes.version = number
+                WHERE collection = ? AND key = ? AND current = 1
                 """,
                 .init(collection.id), .init(key)
-            ) { row in OpenObject(version: try Self.version(row), inline: row.blobOrNil(16)) }
+            ) { row in OpenObject(version: try Self.version(row), inline: row.blobOrNil(Self.columnCount)) }
         }
+        _ = try Self.object(found?.version, key: key, version: version)
         guard let found else { throw ObjectsError.noSuchKey(key) }
         return found
     }
 
-    /// A version by its id, whether or not it is still the current one.
-    package func open(version id: VersionID) async throws -> OpenObject {
+    /// A version that was looked up before, whether or not it is still the current one.
+    package func open(_ version: ObjectVersion) async throws -> OpenObject {
         let found = try await journal.find { reader in
             try reader.first(
                 """
-                SELECT \(Self.columns), bytes FROM versions LEFT JOIN inline_bytes ON inline_bytes.version = versions.id
-                WHERE id = ?
+                SELECT \(Self.columns), bytes FROM versions LEFT JOIN inline_bytes ON inline_bytes.version = number
+                WHERE number = ?
                 """,
-                .init(id.bytes)
-            ) { row in OpenObject(version: try Self.version(row), inline: row.blobOrNil(16)) }
+                .init(version.number)
+            ) { row in OpenObject(version: try Self.version(row), inline: row.blobOrNil(Self.columnCount)) }
         }
-        guard let found else { throw ObjectsError(.noSuchKey, "the version \(id.text) does not exist any more") }
+        guard let found else {
+            throw ObjectsError(.noSuchKey, "the version \(version.id.text) does not exist any more")
+        }
         return found
+    }
+
+    private static func inline(_ version: ObjectVersion, in reader: Reader) throws -> [UInt8]? {
+        guard case .inline = version.storage else { return nil }
+        return try reader.first("SELECT bytes FROM inline_bytes WHERE version = ?", .init(version.number)) {
+            $0.blob(0)
+        }
+    }
+
+    /// What was found, if it is an object.
+    static func object(_ found: ObjectVersion?, key: String, version: String?) throws -> ObjectVersion {
+        guard let found else { throw version.map { .noSuchVersion($0, of: key) } ?? ObjectsError.noSuchKey(key) }
+        guard found.isDeleteMarker else { return found }
+        var error =
+            version == nil
+            ? ObjectsError.noSuchKey(key) : ObjectsError(.methodNotAllowed, "the version is a delete marker")
+        error.deleteMarker = found
+        throw error
     }
 
     /// The bytes of an object, all of them in memory: for small documents.

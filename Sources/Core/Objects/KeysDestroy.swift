@@ -31,7 +31,8 @@ extension Objects {
                 throw KeysError(.destroyed, "the key of collection '\(name)' was destroyed before")
             }
             let versions =
-                try transaction.scalar("SELECT count(*) FROM versions WHERE collection = ?", .init(id)) ?? 0
+                try transaction.scalar("SELECT count(*) FROM versions WHERE collection = ? AND kind = 0", .init(id))
+                ?? 0
             for row in rows {
                 try Self.erase(
                     "collection_keys", "collection", id, generation: row.generation, count: row.sealed.count,
@@ -64,7 +65,15 @@ extension Objects {
         _ = try await keyring.key(ofCollection: object.version.collection)
     }
 
-    /// Whether a collection holds objects that may not be deleted yet. There is no retention so far, so there are none;
-    /// whoever adds it asks its table here, in the transaction that holds `keyLock`.
-    private static func hasRetainedObjects(collection: Int64, in reader: Reader) throws -> Bool { false }
+    /// Whether a collection holds versions that may not be removed yet: under a legal hold, or retained, in whichever
+    /// mode.
+    private static func hasRetainedObjects(collection: Int64, in reader: Reader) throws -> Bool {
+        let held = try reader.scalar(
+            "SELECT 1 FROM versions WHERE collection = ? AND legal_hold IS NOT NULL AND removed IS NULL LIMIT 1",
+            .init(collection))
+        let retained = try reader.scalar(
+            "SELECT 1 FROM versions WHERE collection = ? AND lock_until > ? AND removed IS NULL LIMIT 1",
+            .init(collection), .init(Timestamp.now.microseconds))
+        return held != nil || retained != nil
+    }
 }

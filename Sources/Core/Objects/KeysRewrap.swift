@@ -119,26 +119,35 @@ extension Objects {
             // Destroyed, or done by another node.
             guard let stored else { return }
             let keys = try keyring.keys(ofCollection: key.collection, in: transaction)
-            // A byte for the phase, 0 uploads and 1 versions, and the last id that was looked at.
+            // A byte for the phase, 0 uploads and 1 versions, and the last that was looked at: an upload's id, or a
+            // version's number in 8 bytes, big-endian.
             var phase = stored.first ?? 0
             var after = Array(stored.dropFirst())
             var count = 0
-            let table = phase == 0 ? "id, NULL FROM uploads" : "id, sealed_key FROM versions"
-            let rows = try transaction.rows(
-                "SELECT \(table) WHERE collection = ? AND id > ? ORDER BY id LIMIT ?", .init(key.collection),
-                .init(after), .init(Self.rowsPerStep)
-            ) { (id: VersionID(stored: $0.blob(0)), sealed: $0.blobOrNil(1)) }
+            let rows =
+                phase == 0
+                ? try Self.uploads(of: key.collection, after: after, in: transaction)
+                : try Self.versions(of: key.collection, after: after, in: transaction)
             for row in rows where count < Self.rowsPerStep {
-                after = row.id.bytes
+                after = row.position
                 if let sealed = row.sealed {
-                    count += try Self.rewrap(sealed, of: row.id, part: 0, key.generation, keys, in: transaction)
+                    guard let fresh = try Self.resealed(sealed, of: row.id, part: 0, key.generation, keys) else {
+                        continue
+                    }
+                    // What has gone or was sealed anew meanwhile is left alone.
+                    count += try transaction.execute(
+                        "UPDATE versions SET sealed_key = ? WHERE number = ? AND sealed_key = ?", .init(fresh),
+                        .init(row.number), .init(sealed))
                 } else {
                     let parts = try transaction.rows(
                         "SELECT number, sealed_key FROM parts WHERE version = ? ORDER BY number", .init(row.id.bytes)
                     ) { (number: Int($0.int(0)), sealed: $0.blob(1)) }
                     for part in parts {
-                        count += try Self.rewrap(
-                            part.sealed, of: row.id, part: part.number, key.generation, keys, in: transaction)
+                        let fresh = try Self.resealed(part.sealed, of: row.id, part: part.number, key.generation, keys)
+                        guard let fresh else { continue }
+                        count += try transaction.execute(
+                            "UPDATE parts SET sealed_key = ? WHERE version = ? AND number = ? AND sealed_key = ?",
+                            .init(fresh), .init(row.id.bytes), .init(part.number), .init(part.sealed))
                     }
                 }
             }
@@ -157,31 +166,48 @@ extension Objects {
         }
     }
 
-    /// Seals one data key under the newest key, if it is under the old one.
-    ///
-    /// - Returns: how many rows were changed.
-    private static func rewrap(
-        _ sealed: [UInt8], of id: VersionID, part: Int, _ generation: Int64, _ keys: CollectionKeys,
-        in transaction: Transaction
-    ) throws -> Int {
-        guard CollectionKeys.generation(of: sealed) == generation else { return 0 }
-        let fresh: [UInt8]
+    /// An upload, or a version with its number. Without a sealed key of its own it has parts, or is a marker.
+    private struct Sealed {
+        var position: [UInt8]
+        var id: VersionID
+        var number: Int64
+        var sealed: [UInt8]?
+    }
+
+    private static func uploads(of collection: Int64, after: [UInt8], in reader: Reader) throws -> [Sealed] {
+        try reader.rows(
+            "SELECT id FROM uploads WHERE collection = ? AND id > ? ORDER BY id LIMIT ?", .init(collection),
+            .init(after), .init(rowsPerStep)
+        ) { Sealed(position: $0.blob(0), id: VersionID(stored: $0.blob(0)), number: 0, sealed: nil) }
+    }
+
+    private static func versions(of collection: Int64, after: [UInt8], in reader: Reader) throws -> [Sealed] {
+        try reader.rows(
+            """
+            SELECT number, id, sealed_key FROM versions WHERE collection = ? AND number > ? AND kind = 0
+            ORDER BY number LIMIT ?
+            """,
+            .init(collection), .init(after.reduce(Int64(0)) { $0 << 8 | Int64($1) }), .init(rowsPerStep)
+        ) { row in
+            let number = row.int(0)
+            return Sealed(
+                position: (0..<8).map { UInt8(truncatingIfNeeded: number >> Int64(56 - 8 * $0)) },
+                id: VersionID(stored: row.blob(1)), number: number, sealed: row.blobOrNil(2))
+        }
+    }
+
+    /// A data key sealed under the newest key; nil where it is not under the old one.
+    private static func resealed(
+        _ sealed: [UInt8], of id: VersionID, part: Int, _ generation: Int64, _ keys: CollectionKeys
+    ) throws -> [UInt8]? {
+        guard CollectionKeys.generation(of: sealed) == generation else { return nil }
         do {
-            fresh = try keys.sealDataKey(
+            return try keys.sealDataKey(
                 keys.openDataKey(sealed, version: id, part: part), version: id, part: part)
         } catch let error as ObjectsError where error.code == .damaged {
-            // It cannot be opened by anybody: it does not hold the old key back for ever.
-            return 0
+            // It is left as it is; the look at what is left finds it.
+            return nil
         }
-        // What has gone or was sealed anew meanwhile is left alone.
-        if part == 0 {
-            return try transaction.execute(
-                "UPDATE versions SET sealed_key = ? WHERE id = ? AND sealed_key = ?", .init(fresh), .init(id.bytes),
-                .init(sealed))
-        }
-        return try transaction.execute(
-            "UPDATE parts SET sealed_key = ? WHERE version = ? AND number = ? AND sealed_key = ?", .init(fresh),
-            .init(id.bytes), .init(part), .init(sealed))
     }
 
     private func remove(_ key: RetiredKey) async throws {

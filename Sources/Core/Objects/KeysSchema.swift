@@ -32,7 +32,9 @@ extension Objects {
                 """,
                 "CREATE INDEX collection_keys_by_space ON collection_keys (space, space_generation)",
                 "CREATE INDEX collection_keys_retired ON collection_keys (retired) WHERE retired IS NOT NULL",
-                "CREATE INDEX versions_of_collection ON versions (collection, id)",
+                "CREATE INDEX versions_of_collection ON versions (collection, number, kind)",
+                "CREATE INDEX versions_retained ON versions (collection, lock_until) WHERE lock_until IS NOT NULL",
+                "CREATE INDEX versions_held ON versions (collection) WHERE legal_hold IS NOT NULL",
                 """
                 INSERT INTO space_keys (space, generation, label, sealed_key, created)
                 SELECT id, 1, 'space ' || id, sealed_key, 0 FROM spaces

@@ -34,7 +34,7 @@ extension Objects {
             "SELECT generation, created, retired, rewrapped FROM collection_keys WHERE collection = ?", id, in: reader)
         if generations.count == 1 {
             generations[0].sealed =
-                try reader.scalar("SELECT count(*) FROM versions WHERE collection = ?", .init(id)) ?? 0
+                try reader.scalar("SELECT count(*) FROM versions WHERE collection = ? AND kind = 0", .init(id)) ?? 0
         } else if !generations.isEmpty {
             let counts = try sealedCounts(collection: id, in: reader)
             for index in generations.indices { generations[index].sealed = counts[generations[index].generation] ?? 0 }

@@ -19,6 +19,14 @@ package struct Listing: Sendable {
     package var next: String?
 }
 
+/// One page of a collection's versions.
+package struct VersionListing: Sendable {
+    package var versions: [ObjectVersion] = []
+    package var commonPrefixes: [String] = []
+    /// Where the next page begins: after this version of this key, or after every key below a common prefix.
+    package var next: (key: String, version: String?)?
+}
+
 extension Objects {
     /// Lists current objects.
     ///
@@ -32,72 +40,183 @@ extension Objects {
     package func list(
         collection name: String, prefix: String = "", delimiter: String = "", after: String = "", limit: Int = 1000
     ) async throws -> Listing {
-        let collection = try await collection(name)
+        let collection = try await collection(name).id
         return try await journal.read { reader in
-            var scan = ListScan(
-                collection: collection.id, prefix: prefix, delimiter: delimiter, after: after, limit: limit)
-            try scan.run(reader)
-            return scan.listing
+            var scan = ListScan<Listing.Entry>(prefix: prefix, delimiter: delimiter, after: after, limit: limit) {
+                (key: $0.key, number: nil)
+            }
+            try scan.run { place, limit in
+                try reader.rows(
+                    """
+                    SELECT key, size, etag, created, checksum_algorithm, checksum_kind FROM versions
+                    WHERE collection = ? AND current = 1 AND kind = 0 AND key \(place.comparison) ? AND key < ?
+                    ORDER BY key LIMIT ?
+                    """,
+                    .init(collection), .init(place.key), .init(ListPlace.end(of: prefix)), .init(limit)
+                ) { row in
+                    Listing.Entry(
+                        key: row.text(0), size: row.int(1), etag: row.text(2),
+                        created: Timestamp(microseconds: row.int(3)),
+                        checksum: row.textOrNil(4).flatMap(ChecksumAlgorithm.init(rawValue:)).flatMap { algorithm in
+                            row.textOrNil(5).flatMap(ObjectChecksum.Kind.init(rawValue:)).map { (algorithm, $0) }
+                        })
+                }
+            }
+            return Listing(
+                entries: scan.entries, commonPrefixes: scan.commonPrefixes, next: scan.isCut ? scan.last : nil)
         }
+    }
+
+    /// Lists all versions that clients see, delete markers too: keys in order, the newest version of each first.
+    ///
+    /// - Parameters:
+    ///   - afterVersion: begin after this version of the key `after`; nil for after all of them.
+    ///   - limit: 0 to 1,000.
+    package func listVersions(
+        collection name: String, prefix: String = "", delimiter: String = "", after: String = "",
+        afterVersion: String? = nil, limit: Int = 1000
+    ) async throws -> VersionListing {
+        let collection = try await collection(name).id
+        return try await journal.read { reader in
+            var scan = ListScan<ObjectVersion>(prefix: prefix, delimiter: delimiter, after: after, limit: limit) {
+                (key: $0.key, number: $0.number)
+            }
+            if let afterVersion {
+                let found = try Self.named(afterVersion, collection: collection, key: after, in: reader)
+                if let found { scan.place = ListPlace(key: after, isInclusive: true, below: found.number) }
+            }
+            try scan.run { place, limit in
+                // Each half in the order of its index; merged here, so that neither engine has to sort them.
+                let end = SQLValue(ListPlace.end(of: prefix))
+                let current = try reader.rows(
+                    """
+                    SELECT \(Self.columns) FROM versions
+                    WHERE collection = ? AND current = 1 AND key \(place.comparison) ? AND key < ? ORDER BY key LIMIT ?
+                    """,
+                    .init(collection), .init(place.key), end, .init(limit + 1), map: Self.version
+                ).filter { $0.key != place.key || $0.number < place.below }
+                let past = try reader.rows(
+                    """
+                    SELECT \(Self.columns) FROM versions
+                    WHERE collection = ? AND current IS NULL AND removed IS NULL AND key \(place.comparison) ?
+                    AND key < ? AND (key <> ? OR number < ?) ORDER BY key, number DESC LIMIT ?
+                    """,
+                    .init(collection), .init(place.key), end, .init(place.key), .init(place.below), .init(limit),
+                    map: Self.version)
+                return Array(Self.merged(current, past).prefix(limit))
+            }
+            return VersionListing(
+                versions: scan.entries, commonPrefixes: scan.commonPrefixes,
+                next: scan.isCut ? (scan.last, scan.lastIsCommon ? nil : scan.entries.last?.name) : nil)
+        }
+    }
+
+    /// The current version of a key is newer than all its past ones.
+    private static func merged(_ current: [ObjectVersion], _ past: [ObjectVersion]) -> [ObjectVersion] {
+        var out: [ObjectVersion] = []
+        out.reserveCapacity(current.count + past.count)
+        var rest = past[...]
+        for version in current {
+            let earlier = rest.prefix { $0.key.utf8.lexicographicallyPrecedes(version.key.utf8) }
+            out += earlier
+            out.append(version)
+            rest = rest.dropFirst(earlier.count)
+        }
+        return out + rest
     }
 }
 
-struct ListScan {
-    let collection: Int64
-    let prefix: String
-    let delimiter: String
-    let limit: Int
-    /// Where the next seek goes, and whether that very key is to be included.
-    var from: String
+/// Where a listing goes on.
+struct ListPlace: Sendable {
+    var key: String
+    /// Whether that very key is to be included.
     var isInclusive: Bool
-    var listing = Listing()
-    /// The key or common prefix that was returned last.
-    var last = ""
-    var count = 0
+    /// Of that very key only versions with a smaller number.
+    var below = Int64.max
 
-    init(collection: Int64, prefix: String, delimiter: String, after: String, limit: Int) {
-        self.collection = collection
+    var comparison: String { isInclusive ? ">=" : ">" }
+
+    /// An upper bound, which keeps an index scan inside a prefix.
+    static func end(of prefix: String) -> String { prefix.isEmpty ? end : successor(of: prefix) }
+
+    /// A text behind every key.
+    static let end = "\u{10FFFF}\u{10FFFF}"
+
+    /// The first text behind all that begin with `prefix`, in the order of UTF-8 bytes.
+    static func successor(of prefix: String) -> String {
+        if let byte = prefix.utf8.last, byte < 0x7E {
+            return String(decoding: Array(prefix.utf8.dropLast()) + [byte + 1], as: UTF8.self)
+        }
+        return prefix + "\u{10FFFF}"
+    }
+}
+
+/// Walks through keys in order, rolling up those below common prefixes.
+struct ListScan<Entry> {
+    private let prefix: String
+    private let delimiter: String
+    private let limit: Int
+    private let placeOf: (Entry) -> (key: String, number: Int64?)
+    /// Where the next seek goes.
+    var place: ListPlace
+    private(set) var entries: [Entry] = []
+    private(set) var commonPrefixes: [String] = []
+    /// The key or common prefix that was returned last.
+    private(set) var last = ""
+    private(set) var lastIsCommon = false
+    /// Whether there is more.
+    private(set) var isCut = false
+
+    init(
+        prefix: String, delimiter: String, after: String, limit: Int,
+        placeOf: @escaping (Entry) -> (key: String, number: Int64?)
+    ) {
         self.prefix = prefix
         self.delimiter = delimiter
         self.limit = limit
+        self.placeOf = placeOf
         if after.utf8.lexicographicallyPrecedes(prefix.utf8) {
-            (from, isInclusive) = (prefix, true)
+            place = ListPlace(key: prefix, isInclusive: true)
         } else if !delimiter.isEmpty, after.hasSuffix(delimiter), after.utf8.count > prefix.utf8.count {
-            (from, isInclusive) = (Self.successor(of: after), true)
+            place = ListPlace(key: ListPlace.successor(of: after), isInclusive: true)
         } else {
-            (from, isInclusive) = (after, false)
+            place = ListPlace(key: after, isInclusive: false)
         }
     }
 
-    mutating func run(_ reader: Reader) throws {
+    /// - Parameter fetch: gives up to so many entries from a place on, in order.
+    mutating func run(_ fetch: (ListPlace, Int) throws -> [Entry]) throws {
         guard limit > 0 else { return }
         // Under a delimiter most rows of a batch may be rolled up, so batches begin small and grow.
         let batchMin = delimiter.isEmpty ? limit + 1 : min(limit + 1, 16)
         var batch = batchMin
         while true {
-            let rows = try fetch(reader, limit: batch)
+            let rows = try fetch(place, batch)
             var isRolledUp = false
             for entry in rows {
-                if entry.key.hasPrefix(Objects.systemPrefix), !prefix.hasPrefix(Objects.systemPrefix) {
-                    (from, isInclusive) = (Self.successor(of: Objects.systemPrefix), true)
+                let (key, number) = placeOf(entry)
+                if key.hasPrefix(Objects.systemPrefix), !prefix.hasPrefix(Objects.systemPrefix) {
+                    place = ListPlace(key: ListPlace.successor(of: Objects.systemPrefix), isInclusive: true)
                     isRolledUp = true
                     break
                 }
-                guard count < limit else {
-                    listing.next = last
+                guard entries.count + commonPrefixes.count < limit else {
+                    isCut = true
                     return
                 }
-                count += 1
-                if let common = commonPrefix(of: entry.key) {
-                    listing.commonPrefixes.append(common)
-                    last = common
-                    (from, isInclusive) = (Self.successor(of: common), true)
+                let common = commonPrefix(of: key)
+                last = common ?? key
+                lastIsCommon = common != nil
+                if let common {
+                    commonPrefixes.append(common)
+                    place = ListPlace(key: ListPlace.successor(of: common), isInclusive: true)
                     isRolledUp = true
                     break
                 }
-                listing.entries.append(entry)
-                last = entry.key
-                (from, isInclusive) = (entry.key, false)
+                entries.append(entry)
+                place =
+                    number.map { ListPlace(key: key, isInclusive: true, below: $0) }
+                    ?? ListPlace(key: key, isInclusive: false)
             }
             if isRolledUp {
                 batch = batchMin
@@ -106,24 +225,6 @@ struct ListScan {
             } else {
                 batch = min(batch * 4, limit + 1)
             }
-        }
-    }
-
-    private func fetch(_ reader: Reader, limit: Int) throws -> [Listing.Entry] {
-        // The upper bound keeps the index scan inside the prefix.
-        let end = prefix.isEmpty ? Self.end : Self.successor(of: prefix)
-        return try reader.rows(
-            """
-            SELECT key, size, etag, created, checksum_algorithm, checksum_kind FROM versions
-            WHERE collection = ? AND ended IS NULL AND key \(isInclusive ? ">=" : ">") ? AND key < ? ORDER BY key LIMIT ?
-            """,
-            .init(collection), .init(from), .init(end), .init(limit)
-        ) { row in
-            Listing.Entry(
-                key: row.text(0), size: row.int(1), etag: row.text(2), created: Timestamp(microseconds: row.int(3)),
-                checksum: row.textOrNil(4).flatMap(ChecksumAlgorithm.init(rawValue:)).flatMap { algorithm in
-                    row.textOrNil(5).flatMap(ObjectChecksum.Kind.init(rawValue:)).map { (algorithm, $0) }
-                })
         }
     }
 
@@ -141,17 +242,6 @@ struct ListScan {
         }
         return nil
     }
-
-    /// A text behind every key.
-    static let end = "\u{10FFFF}\u{10FFFF}"
-
-    /// The first text behind all that begin with `prefix`, in the order of UTF-8 bytes.
-    static func successor(of prefix: String) -> String {
-        if let byte = prefix.utf8.last, byte < 0x7E {
-            return String(decoding: Array(prefix.utf8.dropLast()) + [byte + 1], as: UTF8.self)
-        }
-        return prefix + "\u{10FFFF}"
-    }
 }
 
 extension Objects {
@@ -163,10 +253,11 @@ extension Objects {
             try reader.rows(
                 """
                 SELECT \(Self.columns) FROM versions
-                WHERE collection = ? AND ended IS NULL AND key >= ? AND key > ? AND key < ? ORDER BY key LIMIT ?
+                WHERE collection = ? AND current = 1 AND kind = 0 AND key >= ? AND key > ? AND key < ?
+                ORDER BY key LIMIT ?
                 """,
                 .init(collection), .init(prefix), .init(key),
-                .init(prefix.isEmpty ? ListScan.end : ListScan.successor(of: prefix)), .init(limit), map: Self.version)
+                .init(ListPlace.end(of: prefix)), .init(limit), map: Self.version)
         }
     }
 
@@ -174,7 +265,7 @@ extension Objects {
     package func collection(id: Int64) async throws -> Collection? {
         try await journal.find { reader in
             try reader.first(
-                "SELECT id, name, owner, created FROM collections WHERE id = ?", .init(id), map: Self.collection)
+                "SELECT \(Self.collectionColumns) FROM collections WHERE id = ?", .init(id), map: Self.collection)
         }
     }
 }

@@ -9,6 +9,19 @@ package struct Collection: Sendable, Hashable {
     /// The account that made it.
     package var owner: String
     package var created: Timestamp
+    package var versioning: Versioning
+    /// Whether its objects can be locked against deletion.
+    package var hasObjectLock: Bool
+}
+
+/// What becomes of an object that is written again or deleted.
+package enum Versioning: String, Sendable {
+    /// It is gone: a key has one version, called `null`.
+    case off
+    /// It is kept as a version of its own.
+    case enabled
+    /// Versions that there are stay; new ones are called `null`, and replace each other.
+    case suspended
 }
 
 /// Names one version of one object for good. Its first six bytes are the time of its making in milliseconds (as in UUID
@@ -39,8 +52,13 @@ package struct ObjectVersion: Sendable {
     package var id: VersionID
     package var collection: Int64
     package var key: String
-    /// The transaction that made it visible.
-    package var tid: Int64
+    /// Its place in the history of everything: the TID, and the place in the transaction (20 bits).
+    package var number: Int64 = 0
+    /// Whether it says that the key was deleted; it then has no content.
+    package var isDeleteMarker = false
+    /// Whether clients call it `null`: written while versioning was not enabled.
+    package var isNull = true
+    package var isCurrent = true
     package var created: Timestamp
     package var size: Int64
     /// Unquoted: the MD5 in hexadecimal, or `MD5-of-MD5s-N` for an object of N parts.
@@ -54,7 +72,21 @@ package struct ObjectVersion: Sendable {
     /// How many parts a multipart upload had; 0 for a plain PUT.
     package var partCount: Int
 
+    /// Tags in the order in which they were given.
+    package var tags: [HeaderField] = []
+    package var retention: Retention?
+    /// Whether it may not be removed until somebody takes the hold off.
+    package var hasLegalHold = false
+
     var storage: Storage
+
+    /// The transaction that made it visible.
+    package var tid: Int64 { number >> Self.ordinalBits }
+
+    /// The version id as clients know it.
+    package var name: String { isNull ? "null" : id.text }
+
+    static let ordinalBits: Int64 = 20
 
     /// Where the bytes are. The number is in the database.
     enum Storage: Sendable {
@@ -63,6 +95,24 @@ package struct ObjectVersion: Sendable {
         case blob(BlobID, sealedKey: [UInt8])
         /// In the blobs of `parts`.
         case parts
+    }
+}
+
+/// Until when a version may not be removed (S3 Object Lock).
+package struct Retention: Sendable, Hashable {
+    package enum Mode: String, Sendable {
+        /// Those whom policy lets bypass it may shorten and remove it.
+        case governance = "GOVERNANCE"
+        /// Nobody may, whoever they are; it can only be lengthened.
+        case compliance = "COMPLIANCE"
+    }
+
+    package var mode: Mode
+    package var until: Timestamp
+
+    package init(mode: Mode, until: Timestamp) {
+        self.mode = mode
+        self.until = until
     }
 }
 
@@ -106,6 +156,9 @@ package struct ObjectChecksum: Sendable, Hashable {
 package struct ObjectDescription: Sendable {
     package var contentType = "application/octet-stream"
     package var headers: [HeaderField] = []
+    package var tags: [HeaderField] = []
+    package var retention: Retention?
+    package var hasLegalHold = false
 
     package init() {}
 }

@@ -176,6 +176,16 @@ extension Objects {
         try await journal.read { try PartRow.all(version: upload.id, after: number, limit: limit, in: $0).map(\.part) }
     }
 
+    /// The parts that an object was uploaded in, with where each begins; none where it was not.
+    package func parts(
+        of version: ObjectVersion, after number: Int = 0, limit: Int = 1000
+    ) async throws -> [(part: Part, start: Int64)] {
+        guard case .parts = version.storage else { return [] }
+        return try await journal.find {
+            try PartRow.all(version: version.id, after: number, limit: limit, in: $0).map { ($0.part, $0.start ?? 0) }
+        }
+    }
+
     /// Makes an object of the named parts. No bytes are moved: the upload's id becomes the version's.
     ///
     /// - Parameter checksum: of the whole object, where the client gave one: base64.
@@ -191,23 +201,23 @@ extension Objects {
         return try await journal.write { transaction, events in
             try transaction.lock("upload \(id)")
             try transaction.lock(Self.lockName(collection.id, key))
-            let current = try Self.current(collection: collection.id, key: key, in: transaction)
+            let latest = try Self.latest(collection: collection.id, key: key, in: transaction)
             guard let upload = try Self.upload(versionID, collection: collection.id, key: key, in: transaction) else {
                 // A client that lost the answer asks again.
-                if let current, current.id == versionID { return current }
+                if let latest, latest.id == versionID { return latest }
                 throw ObjectsError.noSuchUpload(id)
             }
-            try condition(current)
+            try condition(latest.flatMap { $0.isDeleteMarker ? nil : $0 })
             let rows = try PartRow.all(version: versionID, in: transaction)
             let assembly = try Assembly(upload: upload, stored: rows, references: references)
             try assembly.check(checksum: checksum, size: size)
-            let version = ObjectVersion(
-                id: versionID, collection: collection.id, key: key, tid: try transaction.tid, created: .now,
-                size: assembly.size, etag: assembly.etag, digest: nil, contentType: upload.description.contentType,
+            var version = ObjectVersion(
+                id: versionID, collection: collection.id, key: key, created: .now, size: assembly.size,
+                etag: assembly.etag, digest: nil, contentType: upload.description.contentType,
                 headers: upload.description.headers, checksum: assembly.checksum, partCount: assembly.parts.count,
                 storage: .parts)
-            if let current { try Self.end(current.id, at: version.tid, in: transaction) }
-            try Self.insert(version, inline: nil, in: transaction)
+            version.isNull = try Self.displace(latest, collection: collection.id, key: key, in: transaction)
+            try Self.insert(&version, inline: nil, in: transaction)
             let used = Set(assembly.parts.map(\.number))
             for row in rows where !used.contains(row.number) {
                 try Self.makeGarbage(row.blob, in: transaction)

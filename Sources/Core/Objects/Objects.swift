@@ -2,6 +2,7 @@ package import Blobs
 import Database
 package import Journal
 package import NIOPosix
+import Policy
 package import Vault
 
 /// The bytes that an institute keeps, and their names: collections, objects and their versions.
@@ -15,6 +16,9 @@ package final class Objects: Sendable {
     let pool: NIOThreadPool
     private let reserve: DiskReserve
     let collectionCache = RecentReads<Collection>()
+    // Of Settings.swift; by the collection's id.
+    let settingsCache = RecentReads<String?>()
+    let accessCache = RecentReads<ResourceAccess>()
 
     /// - Parameters:
     ///   - pool: for digests and ciphers of bulk data.

@@ -36,13 +36,14 @@ extension Objects {
             expectations: expectations)
         let stored = try await intake.store(body)
         var version = ObjectVersion(
-            id: id, collection: collection.id, key: key, tid: 0, created: .now, size: stored.size,
-            etag: Hex.encode(stored.md5), digest: stored.digest, contentType: description.contentType,
+            id: id, collection: collection.id, key: key, created: .now, size: stored.size, etag: Hex.encode(stored.md5),
+            digest: stored.digest, contentType: description.contentType,
             headers: description.headers,
             checksum: stored.checksum.map {
                 ObjectChecksum(algorithm: $0.algorithm, value: Base64.encode($0.value), kind: .fullObject)
             },
-            partCount: 0, storage: .inline(sealedKey: stored.sealedKey))
+            partCount: 0, tags: description.tags, retention: description.retention,
+            hasLegalHold: description.hasLegalHold, storage: .inline(sealedKey: stored.sealedKey))
         var inline: [UInt8]?
         switch stored.place {
         case .inline(let bytes): inline = bytes
@@ -65,13 +66,13 @@ extension Objects {
         do {
             return try await journal.write { transaction, events in
                 try transaction.lock(Self.lockName(collection.id, version.key))
-                let current = try Self.current(collection: collection.id, key: version.key, in: transaction)
-                try condition(current)
+                let latest = try Self.latest(collection: collection.id, key: version.key, in: transaction)
+                try condition(latest.flatMap { $0.isDeleteMarker ? nil : $0 })
                 try alongside(transaction)
                 var version = version
-                version.tid = try transaction.tid
-                if let current { try Self.end(current.id, at: version.tid, in: transaction) }
-                try Self.insert(version, inline: inline, in: transaction)
+                version.isNull = try Self.displace(
+                    latest, collection: collection.id, key: version.key, in: transaction)
+                try Self.insert(&version, inline: inline, in: transaction)
                 events.record(
                     .objectPut, by: actor, on: "\(collection.name)/\(version.key)", collection: collection.id
                 ) { [version] in

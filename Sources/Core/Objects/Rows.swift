@@ -5,35 +5,67 @@ import Wire
 // How versions stand in their table.
 extension Objects {
     static let columns = """
-        id, collection, key, tid, created, size, etag, digest, content_type, headers, checksum_algorithm, checksum,
-        checksum_kind, part_count, blob, sealed_key
+        number, id, collection, key, kind, is_null, current, created, size, etag, digest, content_type, headers,
+        checksum_algorithm, checksum, checksum_kind, part_count, blob, sealed_key, tags, lock_mode,
+        lock_until, legal_hold
         """
+    static let columnCount = 23
 
     static func version(_ row: borrowing Row) throws -> ObjectVersion {
         let storage: ObjectVersion.Storage
-        if let blob = row.blobOrNil(14) {
-            storage = .blob(try BlobID(bytes: blob), sealedKey: row.blob(15))
-        } else if let key = row.blobOrNil(15) {
+        if let blob = row.blobOrNil(17) {
+            storage = .blob(try BlobID(bytes: blob), sealedKey: row.blob(18))
+        } else if let key = row.blobOrNil(18) {
             storage = .inline(sealedKey: key)
         } else {
             storage = .parts
         }
         return ObjectVersion(
-            id: VersionID(stored: row.blob(0)), collection: row.int(1), key: row.text(2), tid: row.int(3),
-            created: Timestamp(microseconds: row.int(4)), size: row.int(5), etag: row.text(6), digest: row.blobOrNil(7),
-            contentType: row.text(8), headers: headers(row.textOrNil(9)),
-            checksum: checksum(algorithm: row.textOrNil(10), value: row.textOrNil(11), kind: row.textOrNil(12)),
-            partCount: Int(row.int(13)), storage: storage)
+            id: VersionID(stored: row.blob(1)), collection: row.int(2), key: row.text(3), number: row.int(0),
+            isDeleteMarker: row.int(4) != 0, isNull: row.bool(5), isCurrent: !row.isNull(6),
+            created: Timestamp(microseconds: row.int(7)), size: row.int(8), etag: row.text(9),
+            digest: row.blobOrNil(10), contentType: row.text(11), headers: headers(row.textOrNil(12)),
+            checksum: checksum(algorithm: row.textOrNil(13), value: row.textOrNil(14), kind: row.textOrNil(15)),
+            partCount: Int(row.int(16)), tags: headers(row.textOrNil(19)),
+            retention: row.textOrNil(20).flatMap(Retention.Mode.init(rawValue:)).map {
+                Retention(mode: $0, until: Timestamp(microseconds: row.int(21)))
+            }, hasLegalHold: row.bool(22), storage: storage)
     }
 
+    /// The current object of a key; nil too where the last thing that happened to it is its deletion.
     static func current(collection: Int64, key: String, in reader: Reader) throws -> ObjectVersion? {
+        try latest(collection: collection, key: key, in: reader).flatMap { $0.isDeleteMarker ? nil : $0 }
+    }
+
+    /// The current version of a key, be it an object or a delete marker.
+    static func latest(collection: Int64, key: String, in reader: Reader) throws -> ObjectVersion? {
         try reader.first(
-            "SELECT \(columns) FROM versions WHERE collection = ? AND key = ? AND ended IS NULL", .init(collection),
+            "SELECT \(columns) FROM versions WHERE collection = ? AND key = ? AND current = 1", .init(collection),
             .init(key),
             map: version)
     }
 
-    static func insert(_ version: ObjectVersion, inline: [UInt8]?, in transaction: Transaction) throws {
+    /// A version by the name that clients know.
+    static func named(_ name: String, collection: Int64, key: String, in reader: Reader) throws -> ObjectVersion? {
+        let (condition, value): (String, SQLValue) =
+            if name == "null" { ("is_null = ?", 1) } else if let id = VersionID(name) { ("id = ?", .init(id: id)) } else
+            {
+                throw ObjectsError(.noSuchVersion, "'\(name.prefix(64))' is no version id")
+            }
+        return try reader.first(
+            """
+            SELECT \(columns) FROM versions WHERE collection = ? AND key = ? AND current = 1 AND \(condition)
+            UNION ALL
+            SELECT \(columns) FROM versions
+            WHERE collection = ? AND key = ? AND current IS NULL AND removed IS NULL AND \(condition)
+            """,
+            .init(collection), .init(key), value, .init(collection), .init(key), value, map: version)
+    }
+
+    /// Gives a version its place in history and stores it as the current one of its key.
+    static func insert(_ version: inout ObjectVersion, inline: [UInt8]?, in transaction: Transaction) throws {
+        version.number = try nextNumber(in: transaction)
+        version.isCurrent = true
         var blob: SQLValue = .null
         var sealedKey: SQLValue = .null
         switch version.storage {
@@ -41,26 +73,71 @@ extension Objects {
         case .blob(let id, let key): (blob, sealedKey) = (.init(id.bytes), .init(key))
         case .parts: break
         }
+        let marks = Array(repeating: "?", count: columnCount).joined(separator: ", ")
         try transaction.run(
-            """
-            INSERT INTO versions (\(columns)) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-            """,
-            .init(version.id.bytes), .init(version.collection), .init(version.key), .init(version.tid),
-            .init(version.created.microseconds), .init(version.size), .init(version.etag), .init(version.digest),
-            .init(version.contentType), .init(text(version.headers)), .init(version.checksum?.algorithm.rawValue),
-            .init(version.checksum?.value), .init(version.checksum?.kind.rawValue), .init(version.partCount), blob,
-            sealedKey)
+            "INSERT INTO versions (\(columns)) VALUES (\(marks))",
+            .init(version.number), .init(id: version.id), .init(version.collection), .init(version.key),
+            .init(version.isDeleteMarker), .init(version.isNull), 1, .init(version.created.microseconds),
+            .init(version.size), .init(version.etag), .init(version.digest), .init(version.contentType),
+            .init(text(version.headers)), .init(version.checksum?.algorithm.rawValue), .init(version.checksum?.value),
+            .init(version.checksum?.kind.rawValue), .init(version.partCount), blob, sealedKey,
+            .init(text(version.tags)), .init(version.retention?.mode.rawValue),
+            .init(version.retention?.until.microseconds), .init(version.hasLegalHold ? 1 : nil))
         if let inline {
             try transaction.run(
-                "INSERT INTO inline_bytes (version, bytes) VALUES (?, ?)", .init(version.id.bytes), .init(inline))
+                "INSERT INTO inline_bytes (version, bytes) VALUES (?, ?)", .init(version.number), .init(inline))
         }
     }
 
-    /// The version is not the current one any more; the Janitor removes it when its time has come.
-    static func end(_ id: VersionID, at tid: Int64, in transaction: Transaction) throws {
+    private static func nextNumber(in transaction: Transaction) throws -> Int64 {
+        let ordinal = transaction.nextOrdinal()
+        guard ordinal < 1 << ObjectVersion.ordinalBits else {
+            throw ObjectsError(.tooLarge, "a transaction makes at most \(1 << ObjectVersion.ordinalBits) versions")
+        }
+        return try transaction.tid << ObjectVersion.ordinalBits | ordinal
+    }
+
+    /// Takes a version out of what clients see. The Janitor removes it when its time has come.
+    static func remove(_ number: Int64, in transaction: Transaction) throws {
         try transaction.run(
-            "UPDATE versions SET ended = ?, ended_at = ? WHERE id = ?", .init(tid), .init(Timestamp.now.microseconds),
-            .init(id.bytes))
+            "UPDATE versions SET current = NULL, removed = ?, removed_at = ? WHERE number = ?",
+            .init(transaction.tid), .init(Timestamp.now.microseconds), .init(number))
+    }
+
+    /// Makes room for a new current version: what was there is kept or removed as the collection's versioning says,
+    /// which is looked at inside the transaction that depends on it.
+    ///
+    /// - Returns: whether the new one is called `null`.
+    static func displace(
+        _ latest: ObjectVersion?, collection: Int64, key: String, in transaction: Transaction
+    ) throws -> Bool {
+        // What the node keeps for itself can be made again.
+        let versioning = key.hasPrefix(systemPrefix) ? .off : try versioning(of: collection, in: transaction)
+        if let latest {
+            if versioning == .off || (versioning == .suspended && latest.isNull) {
+                try remove(latest.number, in: transaction)
+            } else {
+                try transaction.run(
+                    "UPDATE versions SET current = NULL, superseded = ? WHERE number = ?",
+                    .init(Timestamp.now.microseconds), .init(latest.number))
+            }
+        }
+        if versioning == .suspended, latest?.isNull != true {
+            // A `null` version from before versioning was enabled may lie further down.
+            let null = try transaction.scalar(
+                """
+                SELECT number FROM versions
+                WHERE collection = ? AND key = ? AND current IS NULL AND removed IS NULL AND is_null = 1
+                """,
+                .init(collection), .init(key))
+            if let null { try remove(null, in: transaction) }
+        }
+        return versioning != .enabled
+    }
+
+    static func versioning(of collection: Int64, in reader: Reader) throws -> Versioning {
+        let text = try reader.first("SELECT versioning FROM collections WHERE id = ?", .init(collection)) { $0.text(0) }
+        return text.flatMap(Versioning.init(rawValue:)) ?? .off
     }
 
     static func checksum(algorithm: String?, value: String?, kind: String?) -> ObjectChecksum? {

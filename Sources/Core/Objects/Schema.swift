@@ -11,25 +11,30 @@ extension Objects {
                 """
                 CREATE TABLE collections (
                     id INTEGER PRIMARY KEY, space INTEGER NOT NULL REFERENCES spaces (id), name TEXT NOT NULL UNIQUE,
-                    owner TEXT NOT NULL, created INTEGER NOT NULL, sealed_key BLOB NOT NULL)
+                    owner TEXT NOT NULL, created INTEGER NOT NULL, sealed_key BLOB NOT NULL,
+                    versioning TEXT NOT NULL DEFAULT 'off', object_lock INTEGER NOT NULL DEFAULT 0)
                 """,
-                // `ended` is null while a version is the current one of its key; then the TID that replaced or removed
-                // it.
+                // Versions in the order in which they were made: `number` is the TID and the place in its transaction.
+                // One version of a key is current: an object, or a marker (kind 1) that says it was deleted. Another is
+                // kept, as long as versioning keeps it, or has been `removed` by the transaction with that TID and is
+                // kept only for readers of the past.
                 """
                 CREATE TABLE versions (
-                    id BLOB PRIMARY KEY, collection INTEGER NOT NULL REFERENCES collections (id), key TEXT NOT NULL,
-                    tid INTEGER NOT NULL, created INTEGER NOT NULL, ended INTEGER, ended_at INTEGER, size INTEGER NOT NULL,
-                    etag TEXT NOT NULL, digest BLOB, content_type TEXT NOT NULL, headers TEXT,
-                    checksum_algorithm TEXT, checksum TEXT, checksum_kind TEXT, part_count INTEGER NOT NULL,
-                    blob BLOB, sealed_key BLOB)
+                    number INTEGER PRIMARY KEY, id BLOB NOT NULL,
+                    collection INTEGER NOT NULL REFERENCES collections (id), key TEXT NOT NULL, kind INTEGER NOT NULL,
+                    is_null INTEGER NOT NULL, current INTEGER, superseded INTEGER, removed INTEGER, removed_at INTEGER,
+                    created INTEGER NOT NULL, size INTEGER NOT NULL, etag TEXT NOT NULL, digest BLOB,
+                    content_type TEXT NOT NULL, headers TEXT, checksum_algorithm TEXT, checksum TEXT, checksum_kind TEXT,
+                    part_count INTEGER NOT NULL, blob BLOB, sealed_key BLOB, tags TEXT, lock_mode TEXT,
+                    lock_until INTEGER, legal_hold INTEGER)
                 """,
-                "CREATE UNIQUE INDEX versions_current ON versions (collection, key) WHERE ended IS NULL",
-                "CREATE INDEX versions_ended ON versions (ended_at) WHERE ended IS NOT NULL",
-                "CREATE INDEX versions_by_collection_ended ON versions (collection) WHERE ended IS NOT NULL",
+                "CREATE UNIQUE INDEX versions_current ON versions (collection, key) WHERE current = 1",
+                "CREATE INDEX versions_past ON versions (collection, key, number, id) WHERE current IS NULL",
+                "CREATE INDEX versions_removed ON versions (removed_at) WHERE removed IS NOT NULL",
                 "CREATE INDEX versions_by_blob ON versions (blob) WHERE blob IS NOT NULL",
                 """
                 CREATE TABLE inline_bytes (
-                    version BLOB PRIMARY KEY REFERENCES versions (id) ON DELETE CASCADE, bytes BLOB NOT NULL)
+                    version INTEGER PRIMARY KEY REFERENCES versions (number) ON DELETE CASCADE, bytes BLOB NOT NULL)
                 """,
                 """
                 CREATE TABLE uploads (
@@ -50,5 +55,5 @@ extension Objects {
                 "CREATE TABLE garbage (blob BLOB PRIMARY KEY, since INTEGER NOT NULL)",
                 "CREATE INDEX garbage_by_age ON garbage (since)",
             ])
-    ]
+    ] + settingsMigrations
 }

@@ -18,12 +18,15 @@ package struct RequestContext: Sendable {
 
 /// The one gate (DESIGN, idea 3): may this principal do this to that? Default deny.
 package final class Gate: Sendable {
-    private let policies: Policies
+    let policies: Policies
     private let journal: Journal
+    private let resources: (any ResourceAccessSource)?
 
-    package init(policies: Policies, journal: Journal) {
+    /// - Parameter resources: what collections say themselves of who may do what; nil where there are none.
+    package init(policies: Policies, journal: Journal, resources: (any ResourceAccessSource)? = nil) {
         self.policies = policies
         self.journal = journal
+        self.resources = resources
     }
 
     /// Decides, and says why. Nothing is recorded: for filtering lists and for explaining.
@@ -32,9 +35,17 @@ package final class Gate: Sendable {
     ) async throws -> Decision {
         let applicable = try await policies.applicable(to: principal)
         let request = PolicyRequest(
-            principal: principal.arn, action: action, resource: resource,
+            principals: principal.arns, action: action, resources: ResourceName.all(of: resource),
             context: Self.conditionKeys(principal, context))
-        return request.evaluate(applicable)
+        guard let resources, let (collection, key) = ResourceName.parse(resource) else {
+            return request.evaluate(applicable)
+        }
+        let access = try await resources.access(ofCollection: collection)
+        let decision = access.decide(request, action, by: principal, applicable)
+        // The ACL of an object is looked at last, since it has to be read.
+        guard decision.reason == .noMatchingAllow, let key, access.countsObjectACL(for: action) else { return decision }
+        let acl = try await resources.acl(ofObject: key, in: collection)
+        return access.decide(request, action, by: principal, applicable, objectACL: acl)
     }
 
     /// Decides, records the access or the denial, and throws where the answer is no.
@@ -54,8 +65,18 @@ package final class Gate: Sendable {
                     isAllowed: true, reason: reason))
             return
         }
+        throw try await denied(principal, action, on: resource, reason, context)
+    }
+
+    /// Records a denial and gives the error that says so.
+    ///
+    /// - Parameter isKnown: whether somebody proved who they are though they have no account here.
+    func denied(
+        _ principal: Principal, _ action: String, on resource: String, _ reason: String, _ context: RequestContext,
+        isKnown: Bool = false
+    ) async throws -> AccessDenied {
         // Nobody in particular could fill the journal with denials: theirs are counted together instead.
-        if principal.isAnonymous {
+        if principal.isAnonymous, !isKnown {
             journal.note(
                 AccessRecord(
                     principal: principal.name, action: action, resource: resource, address: context.address,
@@ -69,14 +90,16 @@ package final class Gate: Sendable {
                 }
             }
         }
-        throw AccessDenied(
+        return AccessDenied(
             principal: principal.name, action: action, resource: resource, reason: reason,
-            isAnonymous: principal.isAnonymous)
+            isAnonymous: principal.isAnonymous && !isKnown)
     }
 
-    private static func conditionKeys(_ principal: Principal, _ context: RequestContext) -> [String: [String]] {
+    static func conditionKeys(_ principal: Principal, _ context: RequestContext) -> [String: [String]] {
         let now = Timestamp.now
         var keys = context.values
+        // First, so that no claim of a token stands for anything else.
+        if let session = principal.session { keys.merge(session.claims) { known, _ in known } }
         keys["aws:SourceIp"] = [context.address]
         keys["aws:SecureTransport"] = [context.isSecure ? "true" : "false"]
         keys["aws:CurrentTime"] = [now.rfc3339]
@@ -91,14 +114,39 @@ package final class Gate: Sendable {
             keys["jwt:sub"] = [String(id)]
             keys["jwt:groups"] = principal.groups
         }
+        if let session = principal.session {
+            keys["aws:TokenIssueTime"] = [session.issued.rfc3339]
+            if let role = session.role {
+                keys["aws:PrincipalArn"] = [Role.arn(role.name)]
+                keys["aws:userid"] = ["\(role.id):\(session.name)"]
+                keys["aws:PrincipalType"] = ["AssumedRole"]
+                keys["sts:RoleSessionName"] = [session.name]
+            }
+        }
         return keys
     }
+}
+
+extension Principal {
+    /// The names by which policies of resources know it: who has assumed a role is the session and the role.
+    var arns: [String] { [arn] + (session?.role.map { [Role.arn($0.name)] } ?? []) }
 }
 
 /// Names of things in policies.
 package enum ResourceName {
     package static func collection(_ name: String) -> String { "arn:aws:s3:::\(name)" }
     package static func object(_ collection: String, _ key: String) -> String { "arn:aws:s3:::\(collection)/\(key)" }
+
+    /// The collection, and the key if it is an object's, of a name made by the two above.
+    static func parse(_ resource: String) -> (collection: String, key: String?)? {
+        let prefix = "arn:aws:s3:::"
+        guard resource.hasPrefix(prefix) else { return nil }
+        let parts = resource.dropFirst(prefix.count).split(
+            separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
+        guard let name = parts.first, !name.isEmpty, name != "*" else { return nil }
+        return (String(name), parts.count == 2 ? String(parts[1]) : nil)
+    }
+
     /// An item of the catalogue; `*` for all of a collection.
     package static func item(_ collection: String, _ id: String) -> String { "arn:martlet:stac:::\(collection)/\(id)" }
     package static func stacCollection(_ name: String) -> String { "arn:martlet:stac:::\(name)" }
@@ -107,5 +155,16 @@ package enum ResourceName {
     package static func policy(_ name: String) -> String { "arn:martlet:iam:::policy/\(name)" }
     /// A key of the hierarchy: `master`, `space/NAME`, `collection/NAME`; `*` for all.
     package static func encryptionKey(_ name: String) -> String { "arn:martlet:encryption:::\(name)" }
+    package static func role(_ name: String) -> String { "arn:martlet:iam:::role/\(name)" }
+    package static func issuer(_ name: String) -> String { "arn:martlet:iam:::oidc-provider/\(name)" }
     package static let everything = "*"
+
+    /// All names of a thing: what IAM knows as well, policies may name in IAM's way.
+    static func all(of resource: String) -> [String] {
+        let prefix = "arn:martlet:iam:::"
+        guard resource.hasPrefix(prefix) else { return [resource] }
+        let rest = resource.dropFirst(prefix.count)
+        let name = rest.hasPrefix("account/") ? "user/" + rest.dropFirst("account/".count) : String(rest)
+        return [resource, "arn:aws:iam::martlet:" + name]
+    }
 }

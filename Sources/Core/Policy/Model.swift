@@ -6,6 +6,7 @@ package struct StoredPolicy: Sendable {
     package var name: String
     /// The document exactly as it was handed in.
     package var document: String
+    package var description: String
     package var created: Timestamp
     package var attachments: [Attachment]
 }
@@ -14,12 +15,13 @@ package struct StoredPolicy: Sendable {
 package enum Attachment: Sendable, Hashable {
     case account(String)
     case group(String)
+    case role(String)
     /// Everybody who has proved who they are.
     case authenticated
     /// Everybody at all.
     case everyone
 
-    /// `user:NAME`, `group:NAME`, `authenticated` or `everyone`.
+    /// `user:NAME`, `group:NAME`, `role:NAME`, `authenticated` or `everyone`.
     package init?(_ text: String) {
         if text == "authenticated" {
             self = .authenticated
@@ -29,6 +31,8 @@ package enum Attachment: Sendable, Hashable {
             self = .account(String(text.dropFirst(5)))
         } else if text.hasPrefix("group:"), text.count > 6 {
             self = .group(String(text.dropFirst(6)))
+        } else if text.hasPrefix("role:"), text.count > 5 {
+            self = .role(String(text.dropFirst(5)))
         } else {
             return nil
         }
@@ -38,6 +42,7 @@ package enum Attachment: Sendable, Hashable {
         switch self {
         case .account(let name): "user:\(name)"
         case .group(let name): "group:\(name)"
+        case .role(let name): "role:\(name)"
         case .authenticated: "authenticated"
         case .everyone: "everyone"
         }
@@ -57,7 +62,7 @@ package struct AccessDenied: Error, Sendable, CustomStringConvertible {
 
 /// Why a policy was not taken.
 package struct PolicyStoreError: Error, Sendable, CustomStringConvertible {
-    package enum Code: Sendable { case notFound, invalid, reserved }
+    package enum Code: Sendable { case notFound, invalid, reserved, exists, conflict, limit }
 
     package var code: Code
     package var message: String

@@ -16,14 +16,28 @@ typealias AttachedPolicy = (name: String, document: PolicyDocument)
 
 /// The policies that the node keeps, and to whom they apply.
 package final class Policies: Sendable {
-    private let journal: Journal
-    private let applicableCache = RecentReads<[AttachedPolicy]>()
+    let journal: Journal
+    let applicableCache = RecentReads<[AttachedPolicy]>()
+    private let sessionPolicies = RecentReads<PolicyDocument>()
 
     /// What members of `administrators` have; it is not in the database, so nobody can lock everybody out.
     private let administrator: AttachedPolicy
 
+    /// What no session of an account itself may do: credentials that were lent for an hour must not make others that
+    /// last. AWS has the same rule.
+    private let lent: AttachedPolicy
+
     package init(journal: Journal) throws {
         self.journal = journal
+        lent = (
+            name: "sessions of accounts",
+            document: try PolicyDocument(
+                parsing: #"""
+                    {"Version":"2012-10-17","Statement":[{"Sid":"NothingThatLasts","Effect":"Deny","Resource":"*",
+                     "Action":["iam:Add*","iam:Attach*","iam:Create*","iam:Delete*","iam:Detach*","iam:Put*",
+                      "iam:Remove*","iam:Update*"]}]}
+                    """#)
+        )
         administrator = (
             name: "administrator",
             document: try PolicyDocument(
@@ -33,15 +47,34 @@ package final class Policies: Sendable {
         )
     }
 
-    /// Policies that apply to a principal: its own, its groups', and those for everybody.
+    /// Policies that apply to a principal: its own, its groups', those for everybody, and what limits its session.
     func applicable(to principal: Principal) async throws -> [AttachedPolicy] {
-        let cacheKey = principal.accountID.map { "\($0) \(principal.groups.joined(separator: " "))" } ?? "anonymous"
-        if let known = applicableCache[cacheKey] { return known }
+        var policies = try await granted(to: principal)
+        if let session = principal.session, session.role == nil { policies.append(lent) }
+        if let text = principal.session?.policy {
+            let document: PolicyDocument
+            if let known = sessionPolicies[text] {
+                document = known
+            } else {
+                document = try PolicyDocument(parsing: text, kind: .boundary)
+                sessionPolicies[text] = document
+            }
+            policies.append((name: "session policy", document: document))
+        }
+        return policies
+    }
+
+    private func granted(to principal: Principal) async throws -> [AttachedPolicy] {
         var subjects: [Attachment] = [.everyone]
-        if !principal.isAnonymous {
+        if let role = principal.session?.role {
+            subjects += [.authenticated, .role(role.name)]
+        } else if !principal.isAnonymous {
             subjects += [.authenticated, .account(principal.name)] + principal.groups.map { .group($0) }
         }
-        let texts = subjects.map { SQLValue($0.text) }
+        let texts = subjects.map(\.text)
+        let cacheKey = texts.joined(separator: " ")
+        if let known = applicableCache[cacheKey] { return known }
+        let values = texts.map { SQLValue($0) }
         let marks = Array(repeating: "?", count: texts.count).joined(separator: ", ")
         let rows = try await journal.find { reader in
             try reader.rows(
@@ -49,8 +82,12 @@ package final class Policies: Sendable {
                 SELECT DISTINCT p.name, p.document FROM policy_attachments a JOIN policies p ON p.name = a.policy
                 WHERE a.subject IN (\(marks)) ORDER BY p.name
                 """,
-                texts
+                values
             ) { (name: $0.text(0), document: $0.text(1)) }
+                + reader.rows(
+                    "SELECT subject, name, document FROM inline_policies WHERE subject IN (\(marks)) ORDER BY subject, name",
+                    values
+                ) { (name: "\($0.text(1)) of \($0.text(0))", document: $0.text(2)) }
         }
         var policies: [AttachedPolicy] = []
         if principal.groups.contains(administrators) { policies.append(administrator) }
@@ -63,31 +100,50 @@ package final class Policies: Sendable {
 
     /// Stores a policy under a name, in place of the one that had it.
     ///
+    /// - Parameter isNew: refuses (`.exists`) to replace one.
     /// - Throws: ``PolicyStoreError`` `.invalid` with what is wrong in the document.
-    package func store(name: String, document: String, by actor: String) async throws {
+    package func store(
+        name: String, document: String, description: String = "", isNew: Bool = false, by actor: String
+    ) async throws {
         try Identity.checkName(name)
         guard name != administrator.name else {
             throw PolicyStoreError(code: .reserved, message: "the policy '\(name)' is built in")
         }
-        do {
-            _ = try PolicyDocument(parsing: Array(document.utf8))
-        } catch {
-            throw PolicyStoreError(code: .invalid, message: "\(error)")
-        }
+        try Self.check(document)
         try await journal.write { transaction, events in
+            try transaction.lock("policy \(name)")
+            if isNew, try transaction.scalar("SELECT 1 FROM policies WHERE name = ?", .init(name)) != nil {
+                throw PolicyStoreError(code: .exists, message: "there is a policy '\(name)' already")
+            }
             try transaction.run(
                 """
-                INSERT INTO policies (name, document, created) VALUES (?, ?, ?)
+                INSERT INTO policies (name, document, description, created) VALUES (?, ?, ?, ?)
                 ON CONFLICT (name) DO UPDATE SET document = excluded.document
                 """,
-                .init(name), .init(document), .init(Timestamp.now.microseconds))
+                .init(name), .init(document), .init(String(description.prefix(1000))),
+                .init(Timestamp.now.microseconds))
             events.record(.policyStored, by: actor, on: name) { $0.member("document", document) }
         }
         applicableCache.clear()
     }
 
-    package func delete(name: String, by actor: String) async throws {
+    static func check(_ document: String) throws {
+        do {
+            _ = try PolicyDocument(parsing: Array(document.utf8))
+        } catch {
+            throw PolicyStoreError(code: .invalid, message: "\(error)")
+        }
+    }
+
+    /// - Parameter onlyBare: refuses (`.conflict`) while it is attached to somebody.
+    package func delete(name: String, onlyBare: Bool = false, by actor: String) async throws {
         try await journal.write { transaction, events in
+            if onlyBare,
+                try transaction.scalar("SELECT 1 FROM policy_attachments WHERE policy = ? LIMIT 1", .init(name)) != nil
+            {
+                throw PolicyStoreError(
+                    code: .conflict, message: "the policy '\(name)' is attached to somebody: detach it first")
+            }
             guard try transaction.execute("DELETE FROM policies WHERE name = ?", .init(name)) > 0 else {
                 throw Self.noPolicy(name)
             }
@@ -111,13 +167,15 @@ package final class Policies: Sendable {
     }
 
     /// A policy for somebody who does not exist would wait for whoever takes that name next.
-    private static func check(_ subject: Attachment, in transaction: Transaction) throws {
+    static func check(_ subject: Attachment, in transaction: Reader) throws {
         let exists: Bool
         switch subject {
         case .account(let name):
             exists = try transaction.scalar("SELECT 1 FROM accounts WHERE name = ?", .init(name)) != nil
         case .group(let name):
             exists = try transaction.scalar("SELECT 1 FROM groups WHERE name = ?", .init(name)) != nil
+        case .role(let name):
+            exists = try transaction.scalar("SELECT 1 FROM roles WHERE name = ?", .init(name)) != nil
         case .authenticated, .everyone: exists = true
         }
         guard exists else { throw PolicyStoreError(code: .notFound, message: "there is no '\(subject.text)'") }
@@ -155,10 +213,23 @@ package final class Policies: Sendable {
         let attachments = try reader.rows(
             "SELECT subject FROM policy_attachments WHERE policy = ? ORDER BY subject LIMIT 1000", .init(name)
         ) { Attachment($0.text(0)) }
-        return try reader.first("SELECT document, created FROM policies WHERE name = ?", .init(name)) { row in
+        return try reader.first("SELECT document, created, description FROM policies WHERE name = ?", .init(name)) {
+            row in
             StoredPolicy(
-                name: name, document: row.text(0), created: Timestamp(microseconds: row.int(1)),
+                name: name, document: row.text(0), description: row.text(2),
+                created: Timestamp(microseconds: row.int(1)),
                 attachments: attachments.compactMap { $0 })
+        }
+    }
+
+    /// The names of policies that are attached to somebody, in their order, after `name`.
+    package func attached(to subject: Attachment, after name: String = "", limit: Int) async throws -> [String] {
+        try await journal.read { reader in
+            try Self.check(subject, in: reader)
+            return try reader.rows(
+                "SELECT policy FROM policy_attachments WHERE subject = ? AND policy > ? ORDER BY policy LIMIT ?",
+                .init(subject.text), .init(name), .init(limit)
+            ) { $0.text(0) }
         }
     }
 

@@ -12,6 +12,25 @@ extension Policies {
                     PRIMARY KEY (subject, policy)) WITHOUT ROWID
                 """,
                 "CREATE INDEX policy_attachments_by_policy ON policy_attachments (policy)",
-            ])
+            ]),
+        Migration(
+            module: "policy", number: 2,
+            [
+                """
+                CREATE TABLE inline_policies (
+                    subject TEXT NOT NULL, name TEXT NOT NULL, document TEXT NOT NULL, created INTEGER NOT NULL,
+                    PRIMARY KEY (subject, name)) WITHOUT ROWID
+                """,
+                "ALTER TABLE policies ADD COLUMN description TEXT NOT NULL DEFAULT ''",
+                // Whoever takes the name of somebody who is gone must not get what was theirs.
+                """
+                DELETE FROM policy_attachments WHERE subject LIKE 'user:%'
+                    AND NOT EXISTS (SELECT 1 FROM accounts WHERE 'user:' || name = subject)
+                """,
+                """
+                DELETE FROM policy_attachments WHERE subject LIKE 'group:%'
+                    AND NOT EXISTS (SELECT 1 FROM groups WHERE 'group:' || name = subject)
+                """,
+            ]),
     ]
 }

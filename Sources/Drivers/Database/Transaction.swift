@@ -4,6 +4,7 @@
 /// group filled the disk), so it must have no effects outside of the database.
 package final class Transaction: Reader {
     private var taken: Int64?
+    private var ordinals: Int64 = 0
 
     /// Runs a statement, waits for it, and returns how many rows it changed.
     @discardableResult
@@ -42,6 +43,12 @@ package final class Transaction: Reader {
                 DatabaseError(.misuse, "lock \"\(name)\" is taken too late: locks come before tid and before changes"))
         }
         try session.lock(name)
+    }
+
+    /// Counts up from 0 within this transaction, for what is numbered within its TID.
+    package func nextOrdinal() -> Int64 {
+        defer { ordinals += 1 }
+        return ordinals
     }
 
     /// This transaction's id: 64 bit, unique, never given out again. Assigned when first asked for.

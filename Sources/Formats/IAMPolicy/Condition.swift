@@ -109,7 +109,7 @@ struct Condition: Sendable {
 
 /// The six parts of an ARN, matched one by one: a `*` does not reach over a colon, except in the last part.
 struct ARNPattern: Sendable {
-    private let parts: [Pattern]
+    let parts: [Pattern]
     let variableCount: Int
 
     init(_ text: String) throws(PatternFault) {

@@ -33,6 +33,9 @@ struct Pattern: Sendable {
     private let ignoringCase: Bool
     let variableCount: Int
 
+    /// Whether one text alone matches.
+    var isFixed: Bool { if case .exact = form { true } else { false } }
+
     /// - Parameter ignoringCase: the elements are in lower case, and so is every text that is matched.
     init(_ elements: [Element], ignoringCase: Bool = false) {
         self.ignoringCase = ignoringCase
@@ -63,6 +66,17 @@ struct Pattern: Sendable {
         case .exact(let literal): return literal == text ? .matches : .differs
         case .wildcards(let elements): return Self.matches(elements, text) ? .matches : .differs
         case .variables(let elements): return substituted(elements, text, context)
+        }
+    }
+
+    /// The literal bytes that the pattern begins with.
+    var literalStart: [UInt8] {
+        switch form {
+        case .everything: []
+        case .exact(let literal): literal
+        case .wildcards(let elements): elements.prefix { $0 < Self.anyCode }.map { UInt8($0) }
+        case .variables(let elements):
+            elements.map { if case .byte(let c) = $0 { c } else { nil } }.prefix { $0 != nil }.compactMap { $0 }
         }
     }
 

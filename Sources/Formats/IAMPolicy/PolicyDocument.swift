@@ -6,6 +6,8 @@ package enum PolicyKind: Hashable, Sendable {
     case identity
     /// Attached to a resource (a bucket policy): grants what it allows. Every statement names its principals.
     case resource
+    /// A role's trust policy: who may assume the role. Every statement names its principals, and no resource.
+    case trust
     /// Attached to a principal or a session as a limit: grants nothing, but what it does not allow is not allowed.
     case boundary
 }

@@ -2,9 +2,10 @@ import Synchronization
 
 /// What is asked: may this principal do this to that, under these circumstances?
 package struct PolicyRequest: Sendable {
-    let principal: [UInt8]
+    let principals: [[UInt8]]
+    let federated: [[UInt8]]
     let action: [UInt8]
-    let resource: [UInt8]
+    let resources: [[UInt8]]
     let context: PolicyContext
 
     /// - Parameters:
@@ -17,9 +18,22 @@ package struct PolicyRequest: Sendable {
         principal: String, action: String, resource: String,
         context: @autoclosure @escaping @Sendable () -> [String: [String]] = [:]
     ) {
-        self.principal = Array(principal.utf8)
+        self.init(principals: [principal], action: action, resources: [resource], context: context())
+    }
+
+    /// A request of somebody, or to something, that has several names. A policy speaks of it where it gives one of
+    /// them; a negated element (`NotPrincipal`, `NotResource`) where it gives none.
+    ///
+    /// - Parameter federated: the names of the identity provider that vouches for the principal; policies give them as
+    ///   `{"Federated": …}`, and what they give as `{"AWS": …}` is none of them.
+    package init(
+        principals: [String], federated: [String] = [], action: String, resources: [String],
+        context: @autoclosure @escaping @Sendable () -> [String: [String]] = [:]
+    ) {
+        self.principals = principals.map { Array($0.utf8) }
+        self.federated = federated.map { Array($0.utf8) }
         self.action = action.utf8.map { $0 >= 0x41 && $0 <= 0x5A ? $0 | 0x20 : $0 }
-        self.resource = Array(resource.utf8)
+        self.resources = resources.map { Array($0.utf8) }
         self.context = PolicyContext(context)
     }
 }

@@ -9,7 +9,7 @@ extension Statement {
         var effect: Effect?
         var actions: Scope?
         var resources: Scope?
-        var principals: Scope?
+        var principals: Principals?
         var conditions: [Condition] = []
         func set(_ scope: inout Scope?, _ name: String, _ value: Scope) throws(PolicyError) {
             guard scope == nil else {
@@ -39,20 +39,35 @@ extension Statement {
             case "Resource", "NotResource":
                 try set(&resources, name, try Self.resources(member.value, isNegated: name == "NotResource", here))
             case "Principal", "NotPrincipal":
-                try set(&principals, name, try Self.principals(member.value, isNegated: name == "NotPrincipal", here))
+                guard principals == nil else {
+                    throw PolicyError(
+                        .invalidElement, "\(place): \(name) stands beside its opposite; only one of them may")
+                }
+                principals = try Self.principals(member.value, isNegated: name == "NotPrincipal", here)
             case "Condition": conditions = try Self.conditions(member.value, here)
             default: throw PolicyError(.invalidElement, "\(place) has no element \"\(name.prefix(64))\"")
             }
         }
         guard let effect else { throw PolicyError(.invalidElement, "\(place) needs an Effect") }
         guard let actions else { throw PolicyError(.invalidElement, "\(place) needs an Action or NotAction") }
-        guard let resources else { throw PolicyError(.invalidElement, "\(place) needs a Resource or NotResource") }
-        if kind == .resource {
-            guard principals != nil else {
+        if kind == .trust {
+            try Self.checkTrust(actions: actions, resources: resources, place)
+        } else if resources == nil {
+            throw PolicyError(.invalidElement, "\(place) needs a Resource or NotResource")
+        }
+        switch kind {
+        case .resource, .trust:
+            guard let principals else {
                 throw PolicyError(.invalidElement, "\(place) of a resource's policy needs a Principal or NotPrincipal")
             }
-        } else if principals != nil {
-            throw PolicyError(.invalidElement, "\(place): only a resource's policy has a Principal")
+            // It would let everybody in but those whom somebody thought of.
+            guard kind == .resource || !principals.isNegated else {
+                throw PolicyError(.invalidElement, "\(place): a trust policy names its principals by Principal")
+            }
+        case .identity, .boundary:
+            guard principals == nil else {
+                throw PolicyError(.invalidElement, "\(place): only a resource's policy has a Principal")
+            }
         }
         self.init(
             sid: sid, effect: effect, actions: actions, resources: resources, principals: principals,
@@ -61,7 +76,17 @@ extension Statement {
 
     /// How many variables the statement holds.
     var variableCount: Int {
-        resources.patterns.reduce(0) { $0 + $1.variableCount } + conditions.reduce(0) { $0 + $1.variableCount }
+        (resources?.patterns ?? []).reduce(0) { $0 + $1.variableCount } + conditions.reduce(0) { $0 + $1.variableCount }
+    }
+
+    private static func checkTrust(actions: Scope, resources: Scope?, _ place: String) throws(PolicyError) {
+        guard resources == nil else {
+            throw PolicyError(.invalidElement, "\(place): a trust policy has no Resource; it belongs to its role")
+        }
+        let isOfSTS = actions.patterns.allSatisfy { $0.literalStart.starts(with: "sts:".utf8) }
+        guard isOfSTS, !actions.isNegated else {
+            throw PolicyError(.invalidElement, "\(place): a trust policy has actions of sts: only")
+        }
     }
 
     // MARK: Elements
@@ -106,8 +131,11 @@ extension Statement {
     }
 
     /// `"*"`, or an object of lists: `{"AWS": "arn:…", "Martlet": ["…"]}`.
-    private static func principals(_ value: JSONValue, isNegated: Bool, _ place: String) throws(PolicyError) -> Scope {
-        var texts: [String] = []
+    private static func principals(_ value: JSONValue, isNegated: Bool, _ place: String) throws(PolicyError)
+        -> Principals
+    {
+        var named: [String] = []
+        var federated: [String] = []
         if let object = value.object {
             for member in object.members {
                 guard principalKinds.contains(member.name) else {
@@ -115,15 +143,19 @@ extension Statement {
                     throw PolicyError(
                         .invalidElement, "\(place): \"\(member.name.prefix(64))\" must be one of \(kinds)")
                 }
-                texts += try strings(member.value, "\(place), \(member.name)")
+                let texts = try strings(member.value, "\(place), \(member.name)")
+                if member.name == "Federated" { federated += texts } else { named += texts }
             }
         } else if value.string == "*" {
-            texts = ["*"]
+            named = ["*"]
+            federated = ["*"]
         }
-        guard !texts.isEmpty else {
+        guard !named.isEmpty || !federated.isEmpty else {
             throw PolicyError(.invalidElement, "\(place) must be \"*\" or like {\"AWS\": \"arn:...\"}")
         }
-        return Scope(patterns: try patterns(texts, .wildcards, place), isNegated: isNegated)
+        return Principals(
+            named: try patterns(named, .wildcards, place), federated: try patterns(federated, .wildcards, place),
+            isNegated: isNegated)
     }
 
     private static func conditions(_ value: JSONValue, _ place: String) throws(PolicyError) -> [Condition] {

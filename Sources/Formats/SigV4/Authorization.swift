@@ -22,7 +22,7 @@ package struct Authorization: Hashable, Sendable {
 
     /// Finds the claim in the `Authorization` header or the query.
     ///
-    /// - Parameter service: what the scope must name: `s3` or `sts`. Any region is accepted.
+    /// - Parameter service: what the scope must name: `s3`, `iam` or `sts`. Any region is accepted.
     /// - Returns: nil where there is none, or the header has another scheme (Bearer, Basic).
     /// - Throws: for one that is malformed, stands in both places, or is of a version that is not supported.
     package static func find(in head: RequestHead, service: String) throws(SignatureError) -> Authorization? {
@@ -118,7 +118,8 @@ package struct Authorization: Hashable, Sendable {
         } else if signedHeaders.contains("x-amz-content-sha256"), let text = try head.single("x-amz-content-sha256") {
             payload = try PayloadHash(parsing: text)
         } else {
-            payload = .unsigned
+            // Only S3 leaves the body out of a presigned URL.
+            payload = service == "s3" ? .unsigned : .absent
         }
         try check(head, service: service)
     }

@@ -31,8 +31,19 @@ package struct CanonicalRequest: Sendable {
     }
 
     /// What is signed: algorithm, time, scope and the hash of the canonical request.
-    package func stringToSign(date: Timestamp, scope: CredentialScope) -> String {
-        "AWS4-HMAC-SHA256\n\(date.basic)\n\(scope)\n\(Hex.encode(Array(SHA256.hash(data: bytes))))"
+    package func stringToSign(date: Timestamp, scope: CredentialScope) -> [UInt8] {
+        var text: [UInt8] = []
+        text.reserveCapacity(160)
+        text.append(contentsOf: "AWS4-HMAC-SHA256\n".utf8)
+        text.append(contentsOf: date.basic.utf8)
+        text.append(0x0A)
+        for part in [scope.date, scope.region, scope.service] {
+            text.append(contentsOf: part.utf8)
+            text.append(UInt8(ascii: "/"))
+        }
+        text.append(contentsOf: "aws4_request\n".utf8)
+        SHA256.hash(data: bytes).withUnsafeBytes { Hex.append($0, to: &text) }
+        return text
     }
 
     /// Decodes and encodes again byte by byte, so that clients that encode more or less than they should still agree.

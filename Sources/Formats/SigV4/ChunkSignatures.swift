@@ -15,12 +15,12 @@ package struct ChunkSignatures: Sendable {
         previous = seed
     }
 
-    private func chunkText(_ hash: String) -> String {
-        "AWS4-HMAC-SHA256-PAYLOAD\n\(date)\n\(key.scope)\n\(previous)\n\(PayloadHash.emptyHash)\n\(hash)"
+    private func chunkText(_ hash: String) -> [UInt8] {
+        Array("AWS4-HMAC-SHA256-PAYLOAD\n\(date)\n\(key.scope)\n\(previous)\n\(PayloadHash.emptyHash)\n\(hash)".utf8)
     }
 
-    private func trailerText(_ hash: String) -> String {
-        "AWS4-HMAC-SHA256-TRAILER\n\(date)\n\(key.scope)\n\(previous)\n\(hash)"
+    private func trailerText(_ hash: String) -> [UInt8] {
+        Array("AWS4-HMAC-SHA256-TRAILER\n\(date)\n\(key.scope)\n\(previous)\n\(hash)".utf8)
     }
 
     /// The signature of the next chunk, whose data has this SHA-256 (lower-case hexadecimal). Moves the chain on.

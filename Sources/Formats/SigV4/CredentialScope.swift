@@ -32,7 +32,8 @@ package struct CredentialScope: Hashable, Sendable, CustomStringConvertible {
         guard terminator == "aws4_request" else {
             throw SignatureError(.scopeMismatch, "the credential scope must end in aws4_request")
         }
-        guard !rest.isEmpty, date.utf8.count == 8, date.utf8.allSatisfy({ (0x30...0x39).contains($0) }), !region.isEmpty,
+        guard !rest.isEmpty, date.utf8.count == 8, date.utf8.allSatisfy({ (0x30...0x39).contains($0) }),
+            !region.isEmpty,
             !service.isEmpty
         else {
             throw SignatureError(

@@ -17,15 +17,15 @@ package struct SigningKey: Sendable {
     }
 
     /// The signature of a string to sign (or of a POST policy), in lower-case hexadecimal.
-    package func signature(of text: String) -> String {
-        Hex.encode(Array(HMAC<SHA256>.authenticationCode(for: Array(text.utf8), using: key)))
+    package func signature(of text: [UInt8]) -> String {
+        Hex.encode(Array(HMAC<SHA256>.authenticationCode(for: text, using: key)))
     }
 
     /// Whether `signature` (hexadecimal) is that of `text`. Takes as long for every wrong one.
-    package func verifies(_ signature: String, of text: String) -> Bool {
+    package func verifies(_ signature: String, of text: [UInt8]) -> Bool {
         guard let given = Hex.decode(signature), given.count == SHA256.byteCount else { return false }
         var difference: UInt8 = 0
-        for (a, b) in zip(given, HMAC<SHA256>.authenticationCode(for: Array(text.utf8), using: key)) {
+        for (a, b) in zip(given, HMAC<SHA256>.authenticationCode(for: text, using: key)) {
             difference |= a ^ b
         }
         return difference == 0

@@ -15,6 +15,14 @@ package enum Hex {
         }
     }
 
+    /// Appends the lower-case hexadecimal form of `bytes` as text.
+    package static func append(_ bytes: UnsafeRawBufferPointer, to out: inout [UInt8]) {
+        for byte in bytes {
+            out.append(digits[Int(byte >> 4)])
+            out.append(digits[Int(byte & 15)])
+        }
+    }
+
     /// The bytes that `text` (either case) stands for, or nil if it is not an even number of hexadecimal digits.
     @inlinable
     package static func decode(_ text: some StringProtocol) -> [UInt8]? { decode(Substring(text).utf8) }

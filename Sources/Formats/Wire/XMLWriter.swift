@@ -60,6 +60,21 @@ package struct XMLWriter: Sendable {
         close(name)
     }
 
+    /// Opens an element whose name is put together; only from names of ours, since it is not escaped.
+    package mutating func open(named name: String, namespace: String) {
+        bytes.append(contentsOf: "<\(name) xmlns=\"".utf8)
+        escape(namespace)
+        bytes.append(contentsOf: "\">".utf8)
+    }
+
+    package mutating func element(named name: String, _ body: (inout XMLWriter) throws -> Void) rethrows {
+        bytes.append(contentsOf: "<\(name)>".utf8)
+        try body(&self)
+        close(named: name)
+    }
+
+    package mutating func close(named name: String) { bytes.append(contentsOf: "</\(name)>".utf8) }
+
     private mutating func raw(_ name: StaticString) {
         name.withUTF8Buffer { bytes.append(contentsOf: $0) }
     }

@@ -51,13 +51,13 @@ struct ProductFiles: Sendable {
     /// The bytes of a metadata file; nil where there is none, or it is too large to be one.
     func bytes(_ path: String) async throws -> [UInt8]? {
         guard let version = version(path), version.size <= Self.documentBytesMax else { return nil }
-        let object = try await objects.open(version: version.id)
+        let object = try await objects.open(version)
         return try await objects.bytes(of: object, limit: Self.documentBytesMax)
     }
 
     /// Reads a range of a file.
     func read(_ version: ObjectVersion) async throws -> @Sendable (Range<Int64>) async throws -> ByteBuffer {
-        let object = try await objects.open(version: version.id)
+        let object = try await objects.open(version)
         return { [objects] range in try await objects.bytes(of: object, range: range) }
     }
 }

@@ -40,7 +40,7 @@ package struct Janitor: Worker {
         while true {
             var count = 0
             repeat {
-                count = try await objects.purgeEnded(olderThan: historySeconds)
+                count = try await objects.purgeRemoved(olderThan: historySeconds)
                 count += try await objects.collectGarbage(olderThan: historySeconds)
             } while count > 0
             try await journal.flushAccesses()

@@ -67,7 +67,7 @@ struct PolicyCommand: AsyncParsableCommand {
     struct Attach: AsyncParsableCommand {
         static let configuration = CommandConfiguration(abstract: "Makes a policy apply to somebody.")
         @Argument var name: String
-        @Option(help: "user:NAME, group:NAME, authenticated or everyone.") var to: String
+        @Option(help: "user:NAME, group:NAME, role:NAME, authenticated or everyone.") var to: String
         @Flag(help: "Print JSON.") var json = false
 
         func run() async throws {
@@ -81,7 +81,7 @@ struct PolicyCommand: AsyncParsableCommand {
     struct Detach: AsyncParsableCommand {
         static let configuration = CommandConfiguration(abstract: "Makes a policy no longer apply to somebody.")
         @Argument var name: String
-        @Option(help: "user:NAME, group:NAME, authenticated or everyone.") var from: String
+        @Option(help: "user:NAME, group:NAME, role:NAME, authenticated or everyone.") var from: String
         @Flag(help: "Print JSON.") var json = false
 
         func run() async throws {

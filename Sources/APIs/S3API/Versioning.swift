@@ -1,0 +1,89 @@
+import HTTPSupport
+import Identity
+import NIOHTTP1
+import Objects
+import Policy
+import Wire
+
+extension S3Service {
+    /// Largest VersioningConfiguration taken.
+    private static let versioningBytesMax = 64 << 10
+
+    /// A bucket that never had versioning has an empty configuration.
+    func getBucketVersioning(_ bucket: String, _ caller: Caller) async throws -> Response {
+        try await require(caller, "s3:GetBucketVersioning", on: bucket)
+        let versioning = try await objects.collection(bucket).versioning
+        return Self.xml("VersioningConfiguration") { xml in
+            switch versioning {
+            case .off: break
+            case .enabled: xml.element("Status", "Enabled")
+            case .suspended: xml.element("Status", "Suspended")
+            }
+        }
+    }
+
+    func putBucketVersioning(_ bucket: String, _ request: Request, _ caller: Caller) async throws -> Response {
+        try await require(caller, "s3:PutBucketVersioning", on: bucket)
+        _ = try await objects.collection(bucket)
+        let payload = try Payload(request, caller)
+        let root = try XMLElement(parsing: try await payload.collect(upTo: Self.versioningBytesMax))
+        guard root.name == "VersioningConfiguration", let status = root["Status"]?.text,
+            let versioning = ["Enabled": Versioning.enabled, "Suspended": .suspended][status]
+        else {
+            throw S3Error(.malformedXML, "the body is <VersioningConfiguration> with the <Status> Enabled or Suspended")
+        }
+        guard root["MfaDelete"]?.text != "Enabled" else {
+            throw S3Error(.notImplemented, "MFA delete is not implemented; object lock protects versions")
+        }
+        try await objects.setVersioning(versioning, of: bucket, by: caller.principal.name)
+        return Response(.ok)
+    }
+
+    func listObjectVersions(_ bucket: String, _ list: ListParameters, _ caller: Caller) async throws -> Response {
+        var caller = caller
+        caller.context.values["s3:prefix"] = [list.prefix]
+        caller.context.values["s3:delimiter"] = [list.delimiter]
+        caller.context.values["s3:max-keys"] = [String(list.limit)]
+        try await require(caller, "s3:ListBucketVersions", on: bucket)
+        let name = try await objects.collection(bucket).owner
+        let listing = try await objects.listVersions(
+            collection: bucket, prefix: list.prefix, delimiter: list.delimiter, after: list.after,
+            afterVersion: list.versionMarker.isEmpty ? nil : list.versionMarker, limit: list.limit)
+        return Self.xml("ListVersionsResult") { xml in
+            xml.element("Name", bucket)
+            xml.element("Prefix", encoded(list.prefix, list))
+            xml.element("KeyMarker", encoded(list.marker, list))
+            xml.element("VersionIdMarker", list.versionMarker)
+            xml.element("MaxKeys", list.limit)
+            if !list.delimiter.isEmpty { xml.element("Delimiter", encoded(list.delimiter, list)) }
+            if list.encodesKeys { xml.element("EncodingType", "url") }
+            xml.element("IsTruncated", listing.next != nil)
+            if let next = listing.next {
+                xml.element("NextKeyMarker", encoded(next.key, list))
+                if let version = next.version { xml.element("NextVersionIdMarker", version) }
+            }
+            for version in listing.versions {
+                let tag: StaticString = version.isDeleteMarker ? "DeleteMarker" : "Version"
+                xml.open(tag)
+                xml.element("Key", encoded(version.key, list))
+                xml.element("VersionId", version.name)
+                xml.element("IsLatest", version.isCurrent)
+                xml.element("LastModified", version.created.rfc3339Milliseconds)
+                if !version.isDeleteMarker {
+                    xml.element("ETag", "\"\(version.etag)\"")
+                    if let checksum = version.checksum {
+                        xml.element("ChecksumAlgorithm", checksum.algorithm.rawValue)
+                        xml.element("ChecksumType", checksum.kind.rawValue)
+                    }
+                    xml.element("Size", version.size)
+                    xml.element("StorageClass", "STANDARD")
+                }
+                owner(name, &xml)
+                xml.close(tag)
+            }
+            for prefix in listing.commonPrefixes {
+                xml.element("CommonPrefixes") { $0.element("Prefix", encoded(prefix, list)) }
+            }
+        }
+    }
+}

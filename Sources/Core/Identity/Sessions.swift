@@ -1,0 +1,56 @@
+import Wire
+
+extension Identity {
+    /// How long a session of an account itself may last: 15 minutes to 36 hours.
+    package static let accountSessionSecondsRange: ClosedRange<Int64> = 900...129_600
+
+    /// A session in a role that assumes another lasts an hour at most, so that nobody goes on for ever.
+    package static let chainedSessionSecondsMax: Int64 = 3600
+
+    /// Opens a session in a role. Whether that is allowed was decided before.
+    ///
+    /// - Parameters:
+    ///   - account: who opens it, if that is an account: the session ends with it.
+    ///   - policy: a session policy; it was checked before.
+    ///   - actor: who opens it, for the journal.
+    package func openSession(
+        in role: Role, name: String, account: Int64?, seconds: Int64, policy: String?, claims: [String: [String]],
+        by actor: String
+    ) async throws -> TemporaryCredentials {
+        try Self.checkSessionName(name)
+        let now = Timestamp.now
+        return try await issueTemporaryKey(
+            SessionContent(
+                account: account, role: role.id, name: name, issued: now, expires: now.adding(seconds: seconds),
+                policy: policy, claims: claims), by: actor, on: role.name)
+    }
+
+    /// Opens a session of an account itself, perhaps with fewer rights.
+    ///
+    /// - Throws: ``IdentityError`` `.invalidCredentials` for a principal that is no account, or is in a session
+    ///   already: what a short session may do must not become a long one.
+    package func openSession(of principal: Principal, name: String, seconds: Int64, policy: String?) async throws
+        -> TemporaryCredentials
+    {
+        guard let account = principal.accountID, principal.session == nil else {
+            throw IdentityError(.invalidCredentials, "a session is opened with an account's own credentials")
+        }
+        try Self.checkSessionName(name)
+        let now = Timestamp.now
+        return try await issueTemporaryKey(
+            SessionContent(
+                account: account, name: name, issued: now, expires: now.adding(seconds: seconds), policy: policy),
+            by: principal.name, on: principal.name)
+    }
+
+    private static func checkSessionName(_ name: String) throws {
+        let isFine = name.utf8.allSatisfy { c in
+            PercentEncoding.isUnreserved(c) && c != UInt8(ascii: "~") || "=,@+".utf8.contains(c)
+        }
+        guard isFine, (2...64).contains(name.utf8.count) else {
+            throw IdentityError(
+                .invalidName,
+                "'\(name.prefix(80))' is no name of a session: 2 to 64 letters, digits or characters of _=,.@+-")
+        }
+    }
+}

@@ -1,0 +1,38 @@
+import AsyncHTTPClient
+import NIOCore
+import NIOHTTP1
+
+/// Fetches the small documents that other services publish: discovery documents and keys.
+final class DocumentFetcher: Sendable {
+    private let http: HTTPClient
+
+    /// Connecting, and an answer as a whole, may take so long.
+    private static let connectTime = TimeAmount.seconds(5)
+    private static let answerTime = TimeAmount.seconds(10)
+
+    init() {
+        // What is fetched is trusted as far as its address is, so nobody may send us elsewhere.
+        var configuration = HTTPClient.Configuration(
+            redirectConfiguration: .disallow, timeout: .init(connect: Self.connectTime, read: Self.answerTime))
+        configuration.httpVersion = .http1Only
+        http = HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
+    }
+
+    /// - Throws: ``FetchError`` for any status but 200; the client's errors.
+    @Sendable func fetch(_ url: String, bytesMax: Int) async throws -> [UInt8] {
+        var request = HTTPClientRequest(url: url)
+        request.headers.add(name: "Accept", value: "application/json")
+        let response = try await http.execute(request, timeout: Self.answerTime)
+        guard response.status == .ok else { throw FetchError(url: url, status: response.status.code) }
+        return Array(try await response.body.collect(upTo: bytesMax).readableBytesView)
+    }
+
+    func close() async throws { try await http.shutdown() }
+}
+
+struct FetchError: Error, CustomStringConvertible {
+    var url: String
+    var status: UInt
+
+    var description: String { "\(url) answered with status \(status)" }
+}
