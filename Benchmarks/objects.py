@@ -53,7 +53,7 @@ def small_objects(bench, servers):
     martlet = servers[0]
     before, counted, puts = martlet.cpu_seconds(), 0.0, 0
     for clients in (1, 16):
-        row = bench.row(f"PUT 4 KiB, {clients} client{'s' if clients > 1 else ''}", "/s", "one object")
+        row = bench.row(f"PUT 4 KiB, {clients} client{'s' if clients > 1 else ''}", "/s", "one object", claims=clients > 1)
         for number, server in bench.in_turns(servers):
             count = PUTS_PER_SECOND_MAX[clients] * bench.plan.seconds
             file = bench.targets("put", (
@@ -76,7 +76,7 @@ def small_objects(bench, servers):
         make_folder(server, "get")
         load.in_parallel(server.port, 16, jobs, lambda connection, job: connection.ask("PUT", job, body))
     for clients in (1, 16):
-        row = bench.row(f"GET 4 KiB, {clients} client{'s' if clients > 1 else ''}", "/s", "one object")
+        row = bench.row(f"GET 4 KiB, {clients} client{'s' if clients > 1 else ''}", "/s", "one object", claims=clients > 1)
         for _, server in bench.in_turns(servers):
             file = bench.targets("get", (server.target("GET", f"get/{key:06}") for key in range(GET_KEYS)))
             _, result = bench.wrk(row, server, "GET", file, clients)
@@ -95,6 +95,8 @@ def large_objects(bench, servers):
     count = LARGE_CLIENTS * bench.plan.large_per_client
     put, get = (
         bench.row(f"{method} 64 MiB, {LARGE_CLIENTS} clients", "MiB/s", "one object") for method in ("PUT", "GET"))
+    for server in servers:
+        make_folder(server, "large")
     with open(bench.large, "rb") as handle:
 
         def send(connection, target):

@@ -43,8 +43,8 @@ class Bench:
             for _ in range(LARGE_BYTES // MIB):
                 handle.write(os.urandom(MIB))
 
-    def row(self, *arguments):
-        self.rows.append(report.Row(*arguments))
+    def row(self, *arguments, **options):
+        self.rows.append(report.Row(*arguments, **options))
         return self.rows[-1]
 
     def in_turns(self, servers):

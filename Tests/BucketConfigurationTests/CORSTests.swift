@@ -41,6 +41,9 @@ import Testing
         #expect(CORSConfiguration.fault(rule("*", "GET", "<MaxAgeSeconds>-1</MaxAgeSeconds>")) == "MalformedXML")
         #expect(CORSConfiguration.fault(rule("*", "GET", "<Unknown/>")) == "MalformedXML")
         #expect(CORSConfiguration.fault("<CORSRule><AllowedOrigin>*</AllowedOrigin></CORSRule>") == "MalformedXML")
+        let long = "<AllowedHeader>" + String(repeating: "a", count: 1000) + "</AllowedHeader>"
+        #expect(CORSConfiguration.fault(rule("*", "GET", String(repeating: long, count: 60))) == nil)
+        #expect(CORSConfiguration.fault(rule("*", "GET", String(repeating: long, count: 70))) == "MalformedXML")
         #expect(throws: ConfigurationError.self) { try CORSConfiguration(parsing: Array("<Other/>".utf8)) }
     }
 }

@@ -359,6 +359,24 @@ def test_an_object_acl_is_set_and_taken_back(s3, bucket, nobody):
         s3.put_object_acl(Bucket=bucket, Key="absent", ACL="private")
 
 
+def test_each_version_has_an_acl_of_its_own(s3, bucket, nobody):
+    s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    first = s3.put_object(Bucket=bucket, Key="k", Body=b"open", ACL="public-read")["VersionId"]
+    second = s3.put_object(Bucket=bucket, Key="k", Body=b"closed")["VersionId"]
+    assert nobody.get_object(Bucket=bucket, Key="k", VersionId=first)["Body"].read() == b"open"
+    for arguments in ({}, {"VersionId": second}):
+        with refused("AccessDenied", 403):
+            nobody.get_object(Bucket=bucket, Key="k", **arguments)
+    s3.put_object_acl(Bucket=bucket, Key="k", VersionId=second, ACL="public-read")
+    s3.put_object_acl(Bucket=bucket, Key="k", VersionId=first, ACL="private")
+    assert nobody.get_object(Bucket=bucket, Key="k")["Body"].read() == b"closed"
+    with refused("AccessDenied", 403):
+        nobody.get_object(Bucket=bucket, Key="k", VersionId=first)
+    assert len(s3.get_object_acl(Bucket=bucket, Key="k", VersionId=second)["Grants"]) == 2
+    for version in (first, second):
+        s3.delete_object(Bucket=bucket, Key="k", VersionId=version)
+
+
 def test_an_upload_in_parts_has_the_acl_that_it_began_with(s3, bucket, nobody):
     upload = s3.create_multipart_upload(Bucket=bucket, Key="k", ACL="public-read")["UploadId"]
     part = s3.upload_part(Bucket=bucket, Key="k", UploadId=upload, PartNumber=1, Body=b"part")

@@ -3,6 +3,7 @@ import Database
 import Glibc
 import Journal
 import Objects
+import Synchronization
 import TestSupport
 import Testing
 import Vault
@@ -37,11 +38,18 @@ import Wire
         #expect(try await objects.get("parts") == noise(5 << 20, seed: 7) + noise(99, seed: 8))
     }
 
-    /// Works until nothing is left to do; without pauses between the steps.
-    private func rewrap(_ objects: Objects, steps: Int = 200) async throws {
-        for _ in 0..<steps where try await !objects.rewrapStep(settleSeconds: 0) {
-            if try await !objects.rewrapStep(settleSeconds: 0) { return }
+    /// Works until nothing is left to do but what is damaged; without pauses between the steps.
+    private func rewrap(_ objects: Objects) async throws {
+        for _ in 0..<2000 {
+            if try await objects.rewrapStep(settleSeconds: 0) { continue }
+            let open = try await objects.journal.read { reader in
+                try reader.scalar("SELECT count(*) FROM collection_keys WHERE retired IS NOT NULL AND closed < 2")
+            }
+            if open == 0 { return }
+            // Transactions of other tests, in the same cluster of PostgreSQL, hold the horizon back.
+            try await Task.sleep(for: .milliseconds(10))
         }
+        Issue.record("the rotation does not come to its end")
     }
 
     @Test("a rotated collection is read before, while and after it is rewrapped", arguments: TestEngine.allCases)
@@ -124,52 +132,86 @@ import Wire
     func closed(engine: TestEngine) async throws {
         try await withObjects(engine) { objects in
             try await objects.put("a", [1])
+            let parts = try await objects.upload(to: "parts", [noise(100, seed: 7)])
             let database = objects.journal.database
-            let row = try await database.read { reader in
-                try reader.first("SELECT sealed_key FROM versions") { $0.blob(0) }
+            // As for a request that has sealed before a rotation, and comes to its end after the key was closed.
+            try await database.write { try $0.run("UPDATE collections SET key_floor = 2") }
+            #expect(await code { try await objects.put("refused", [3]) } == "unavailable")
+            #expect(await code { try await objects.put("refused", noise(100_000)) } == "unavailable")
+            #expect(await code { _ = try await objects.upload(to: "x", [noise(10)]) } == "unavailable")
+            for key in ["a", "parts"] {
+                #expect(
+                    await code {
+                        _ = try await objects.copy(from: "eo1", key: key, to: "eo1", key: "b", replacing: nil, by: "a")
+                    } == (key == "a" ? "unavailable" : "noSuchKey"))
             }
-            let old = try #require(row)
-            _ = try await objects.rotateKey(ofCollection: "eo1", by: "ada")
-            let insert = """
-                INSERT INTO versions (number, id, collection, key, kind, is_null, created, size, etag, content_type,
-                    part_count, sealed_key)
-                SELECT ?, ?, collection, ?, 0, 1, created, size, etag, content_type, part_count, ? FROM versions
-                WHERE key = 'a'
-                """
-            func add(_ id: UInt8, _ sealed: [UInt8]) async -> String {
+            #expect(try await objects.keys() == ["a"])
+            // What has come before may be completed and deleted: the sweep reaches it.
+            _ = try await objects.complete(parts)
+            #expect(try await objects.get("parts") == noise(100, seed: 7))
+            #expect(
                 await code {
-                    try await database.write {
-                        try $0.run(insert, .init(Int(id)), .init([id]), .init("n\(id)"), .init(sealed))
-                    }
-                }
-            }
-            #expect(await add(1, old) == "done", "it is still open")
-            try await database.write { try $0.run("DELETE FROM versions WHERE key = 'n1'") }
-            // The first step closes, the second sweeps.
+                    _ = try await objects.copy(from: "eo1", key: "parts", to: "eo1", key: "b", replacing: nil, by: "a")
+                } == "unavailable")
+            try await objects.delete(collection: "eo1", [("parts", nil)], by: "ada")
+            try await database.write { try $0.run("UPDATE collections SET key_floor = 1") }
+            try await objects.put("b", [1])
+            // And it is a rotation that closes.
+            _ = try await objects.rotateKey(ofCollection: "eo1", by: "ada")
             _ = try await objects.rewrapStep(settleSeconds: 0)
-            #expect(await add(2, old).contains("replaced or destroyed"))
-            #expect(await add(3, Array(old.suffix(60))).contains("replaced or destroyed"), "the form without a number")
+            #expect(try await database.read { try $0.scalar("SELECT key_floor FROM collections") } == 2)
+            try await objects.put("c", [1])
             try await rewrap(objects)
-            #expect(await add(4, old).contains("replaced or destroyed"))
-            #expect(try await objects.get("a") == [1])
+            #expect(try await objects.collectionKey("eo1").generations.map(\.sealed) == [4])
         }
     }
 
-    @Test("keys of before there were generations are those of the first", arguments: TestEngine.allCases)
-    func oldForm(engine: TestEngine) async throws {
-        try await withObjects(engine) { objects in
-            try await store(objects)
-            try await objects.journal.database.write { transaction in
-                try transaction.run(
-                    "UPDATE versions SET sealed_key = substr(sealed_key, 5) WHERE sealed_key IS NOT NULL")
-                try transaction.run("UPDATE parts SET sealed_key = substr(sealed_key, 5)")
+    @Test("a key waits for transactions that have found it open")
+    func lateCommit() async throws {
+        try await withObjects(.postgres) { objects in
+            try await objects.put("a", [1])
+            let sealed = try await objects.journal.read { reader in
+                try reader.first("SELECT sealed_key FROM versions") { $0.blob(0) }
             }
-            try await check(objects)
-            #expect(try await objects.collectionKey("eo1").generations.map(\.sealed) == [5])
+            let old = try #require(sealed)
+            // A connection's first TID may raise the ceiling of TIDs, under a lock: let each have had its first.
+            await withTaskGroup(of: Void.self) { group in
+                for _ in 0..<4 {
+                    group.addTask {
+                        _ = try? await objects.journal.database.write { transaction in
+                            _ = try transaction.tid
+                            usleep(100_000)
+                        }
+                    }
+                }
+            }
+            let (hasRead, mayWrite) = (Moment(), Moment())
+            // What a write does, held up between its look at the floor and its row.
+            async let late: Void = objects.journal.database.write { transaction in
+                let number = try transaction.tid << 20
+                _ = try transaction.scalar("SELECT key_floor FROM collections")
+                hasRead.come()
+                for _ in 0..<10_000 where !mayWrite.isThere { usleep(1000) }
+                try transaction.run(
+                    """
+                    INSERT INTO versions (number, id, collection, key, kind, is_null, current, created, size, etag,
+                        content_type, part_count, sealed_key)
+                    SELECT ?, id, collection, 'late', 0, 1, 1, created, size, etag, content_type, 0, ? FROM versions
+                    WHERE key = 'a'
+                    """,
+                    .init(number), .init(old))
+                try transaction.run(
+                    "INSERT INTO inline_bytes SELECT ?, bytes FROM inline_bytes LIMIT 1", .init(number))
+            }
+            for _ in 0..<10_000 where !hasRead.isThere { try await Task.sleep(for: .milliseconds(1)) }
             _ = try await objects.rotateKey(ofCollection: "eo1", by: "ada")
+            for _ in 0..<10 { _ = try await objects.rewrapStep(settleSeconds: 0) }
+            #expect(try await objects.collectionKey("eo1").generations.map(\.sealed) == [0, 1])
+            mayWrite.come()
+            try await late
             try await rewrap(objects)
             #expect(try await objects.collectionKey("eo1").generations.map(\.generation) == [2])
-            try await check(objects)
+            #expect(try await objects.get("late") == [1])
         }
     }
 
@@ -221,7 +263,8 @@ import Wire
             try await objects.put("a", [1])
             let until = Timestamp.now.adding(seconds: 3600)
             try await objects.setRetention(
-                Retention(mode: .governance, until: until), collection: "eo1", key: "a", version: nil, bypasses: false,
+                ObjectRetention(mode: .governance, until: until), collection: "eo1", key: "a", version: nil,
+                bypasses: false,
                 by: "ada")
             #expect(await code { _ = try await objects.destroyKey(ofCollection: "eo1", by: "ada") } == "retained")
             try await objects.setRetention(nil, collection: "eo1", key: "a", version: nil, bypasses: true, by: "ada")
@@ -312,4 +355,12 @@ extension Objects {
             collection: "eo1", key: begun.upload.key, id: begun.upload.id.text, parts: begun.parts, checksum: nil,
             size: nil, by: "ada")
     }
+}
+
+/// Something that one side waits for and the other says has come.
+private final class Moment: Sendable {
+    private let hasCome = Mutex(false)
+
+    func come() { hasCome.withLock { $0 = true } }
+    var isThere: Bool { hasCome.withLock { $0 } }
 }

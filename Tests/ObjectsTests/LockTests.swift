@@ -27,17 +27,19 @@ import Wire
         try await withObjects(engine) { objects in
             let soon = Timestamp.now.adding(seconds: 3600)
             let later = Timestamp.now.adding(seconds: 7200)
-            func retain(_ version: ObjectVersion, _ mode: Retention.Mode?, _ until: Timestamp, bypasses: Bool = false)
+            func retain(
+                _ version: ObjectVersion, _ mode: ObjectRetention.Mode?, _ until: Timestamp, bypasses: Bool = false
+            )
                 async -> ObjectsError.Code?
             {
                 await code {
                     try await objects.setRetention(
-                        mode.map { Retention(mode: $0, until: until) }, collection: "eo1", key: version.key,
+                        mode.map { ObjectRetention(mode: $0, until: until) }, collection: "eo1", key: version.key,
                         version: version.name, bypasses: bypasses, by: "ada")
                 }
             }
             let early = try await objects.put("early", noise(1))
-            #expect(await retain(early, .governance, soon) == .invalidState)
+            #expect(await retain(early, .governance, soon) == .noObjectLock)
             try await objects.enableObjectLock(of: "eo1", by: "ada")
             #expect(await code { try await objects.setVersioning(.suspended, of: "eo1", by: "ada") } == .invalidState)
 
@@ -78,7 +80,8 @@ import Wire
                 collection: "eo1", [("k", version.name), ("other", other.name)], by: "ada")
             #expect(both.map(\.failure?.code) == [.locked, nil])
             try await objects.setRetention(
-                Retention(mode: .compliance, until: Timestamp.now.adding(seconds: -1)), collection: "eo1", key: "k",
+                ObjectRetention(mode: .compliance, until: Timestamp.now.adding(seconds: -1)), collection: "eo1",
+                key: "k",
                 version: nil, bypasses: false, by: "ada")
             try await objects.setLegalHold(false, collection: "eo1", key: "k", version: version.name, by: "ada")
             #expect(try await removal(objects, version) == nil)

@@ -62,17 +62,19 @@ import Wire
     func objectACL(engine: TestEngine) async throws {
         try await withObjects(engine) { objects in
             let first = try await objects.put("k", [1])
-            #expect(try await objects.acl(ofObject: "k", in: "eo1") == .private)
+            #expect(try await objects.acl(ofObject: "k", version: nil, in: "eo1") == .private)
             try await objects.setACL(.publicRead, of: first, in: "eo1", by: "ada")
-            #expect(try await objects.acl(ofObject: "k", in: "eo1") == .publicRead)
-            #expect(try await objects.acl(ofObject: "k2", in: "eo1") == .private)
+            #expect(try await objects.acl(ofObject: "k", version: nil, in: "eo1") == .publicRead)
+            #expect(try await objects.acl(ofObject: "k2", version: nil, in: "eo1") == .private)
             try await objects.put("k", [2])
-            #expect(try await objects.acl(ofObject: "k", in: "eo1") == .private)
+            #expect(try await objects.acl(ofObject: "k", version: nil, in: "eo1") == .private)
             try await objects.setACL(.publicRead, of: first, in: "eo1", by: "ada")
-            #expect(try await objects.acl(ofObject: "k", in: "eo1") == .private)
+            #expect(try await objects.acl(ofObject: "k", version: nil, in: "eo1") == .private)
             _ = try await objects.purgeRemoved(olderThan: -10)
             try await objects.setACL(.publicRead, of: first, in: "eo1", by: "ada")
-            #expect(try await objects.acl(ofObject: "k", in: "eo1") == .private)
+            #expect(try await objects.acl(ofObject: "k", version: nil, in: "eo1") == .private)
+            #expect(try await objects.acl(ofObject: "k", version: "nonsense", in: "eo1") == .private)
+            #expect(try await objects.acl(ofObject: "k", version: nil, in: "absent") == .private)
         }
     }
 }

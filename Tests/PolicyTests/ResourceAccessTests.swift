@@ -15,7 +15,9 @@ private struct Said: ResourceAccessSource {
     var acls: [String: CannedACL] = [:]
 
     func access(ofCollection name: String) async throws -> ResourceAccess { access[name] ?? .none }
-    func acl(ofObject key: String, in collection: String) async throws -> CannedACL { acls[key] ?? .private }
+    func acl(ofObject key: String, version: String?, in collection: String) async throws -> CannedACL {
+        acls[version ?? key] ?? .private
+    }
 }
 
 @Suite struct ResourceAccessTests {
@@ -61,6 +63,9 @@ private struct Said: ResourceAccessSource {
         #expect(try await !allows(forAda, ada, "s3:GetObject", "arn:aws:s3:::other/k"))
         let forAll = try access(policy: document("Allow", #""*""#, "s3:GetObject"))
         #expect(try await allows(forAll, .anonymous, "s3:GetObject"))
+        let forAccounts = try access(policy: document("Allow", #"{"AWS": "arn:aws:iam::martlet:*"}"#, "s3:GetObject"))
+        #expect(try await allows(forAccounts, ada, "s3:GetObject"))
+        #expect(try await !allows(forAccounts, .anonymous, "s3:GetObject"))
     }
 
     @Test("a deny of the bucket wins over everything but an administrator's way back")

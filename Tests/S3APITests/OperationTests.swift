@@ -73,7 +73,7 @@ import Testing
         let settings = Set(BucketSetting.allCases.map(\.rawValue))
         let known: [String: Set<String>] = [
             "GET": settings.union([
-                "acl", "versioning", "replication", "object-lock", "policyStatus", "versions",
+                "acl", "versioning", "replication", "policyStatus", "versions",
             ]),
             "PUT": settings.union(["acl", "versioning"]),
             "DELETE": [
@@ -84,8 +84,11 @@ import Testing
             if known[method.rawValue]?.contains(name) != true {
                 #expect(refusal(method, "/eo?\(name)") == "NotImplemented", "\(method) of a bucket")
             }
-            let onObject: Set<String> = method == .GET ? ["acl", "attributes"] : method == .PUT ? ["acl"] : []
-            if !onObject.contains(name) {
+            let changeable: Set<String> = ["acl", "tagging", "retention", "legal-hold"]
+            let onObject: [String: Set<String>] = [
+                "GET": changeable.union(["attributes"]), "PUT": changeable, "DELETE": ["tagging"],
+            ]
+            if onObject[method.rawValue]?.contains(name) != true {
                 #expect(refusal(method, "/eo/key?\(name)") == "NotImplemented", "\(method) of an object")
             }
         }

@@ -17,10 +17,12 @@ extension S3Service {
 
     func getObjectACL(_ address: ObjectAddress, _ caller: Caller) async throws -> Response {
         try await require(caller, "s3:GetObjectAcl", on: address)
-        _ = try await objects.head(collection: address.bucket, key: address.key)
+        _ = try await objects.head(collection: address.bucket, key: address.key, version: address.version)
         let owner = try await objects.collection(address.bucket).owner
         let hasACLs = try await objects.access(ofCollection: address.bucket).hasACLs
-        let acl = hasACLs ? try await objects.acl(ofObject: address.key, in: address.bucket) : .private
+        let acl =
+            hasACLs
+            ? try await objects.acl(ofObject: address.key, version: address.version, in: address.bucket) : .private
         return Self.answer(AccessControlPolicy(owner: owner, acl: acl))
     }
 
@@ -47,7 +49,8 @@ extension S3Service {
 
     func putObjectACL(_ address: ObjectAddress, _ request: Request, _ caller: Caller) async throws -> Response {
         try await require(caller, "s3:PutObjectAcl", on: address)
-        let version = try await objects.head(collection: address.bucket, key: address.key)
+        let version = try await objects.head(
+            collection: address.bucket, key: address.key, version: address.version)
         let owner = try await objects.collection(address.bucket).owner
         let acl = try await handedIn(request, caller, owner: owner)
         try await check(acl, address.bucket)

@@ -6,6 +6,7 @@ import Objects
 enum BucketSetting: String, Sendable, CaseIterable {
     case policy, cors, tagging, lifecycle, website, encryption, publicAccessBlock, ownershipControls
     case logging, notification, requestPayment, accelerate
+    case objectLock = "object-lock"
 
     var name: SettingName { SettingName(rawValue) }
 
@@ -29,6 +30,7 @@ enum BucketSetting: String, Sendable, CaseIterable {
         case .notification: "BucketNotification"
         case .requestPayment: "BucketRequestPayment"
         case .accelerate: "AccelerateConfiguration"
+        case .objectLock: "BucketObjectLockConfiguration"
         }
     }
 
@@ -36,7 +38,7 @@ enum BucketSetting: String, Sendable, CaseIterable {
     var isDeletable: Bool {
         switch self {
         case .policy, .cors, .tagging, .lifecycle, .encryption, .publicAccessBlock, .ownershipControls: true
-        case .website, .logging, .notification, .requestPayment, .accelerate: false
+        case .website, .logging, .notification, .requestPayment, .accelerate, .objectLock: false
         }
     }
 
@@ -44,6 +46,7 @@ enum BucketSetting: String, Sendable, CaseIterable {
     var missing: S3Error.Code? {
         switch self {
         case .policy: .init("NoSuchBucketPolicy", .notFound)
+        case .objectLock: .init("ObjectLockConfigurationNotFoundError", .notFound)
         case .cors: .init("NoSuchCORSConfiguration", .notFound)
         case .tagging: .init("NoSuchTagSet", .notFound)
         case .lifecycle: .init("NoSuchLifecycleConfiguration", .notFound)

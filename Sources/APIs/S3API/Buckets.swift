@@ -56,9 +56,6 @@ extension S3Service {
 
     func createBucket(_ bucket: String, _ request: Request, _ caller: Caller) async throws -> Response {
         try await require(caller, "s3:CreateBucket", on: bucket)
-        if request.header("x-amz-bucket-object-lock-enabled")?.lowercased() == "true" {
-            throw S3Error(.notImplemented, "object lock is not implemented")
-        }
         let opening = try await newBucketAccess(bucket, request, caller)
         var payload = try Payload(request, caller)
         payload.expectations.lengthMax = Int64(Self.configurationBytesMax)
@@ -72,6 +69,9 @@ extension S3Service {
             throw owner == caller.principal.name
                 ? S3Error(.bucketAlreadyOwnedByYou, "the bucket '\(bucket)' is yours already")
                 : S3Error(.bucketAlreadyExists, "the bucket '\(bucket)' is somebody else's")
+        }
+        if request.header("x-amz-bucket-object-lock-enabled")?.lowercased() == "true" {
+            try await objects.enableObjectLock(of: bucket, by: caller.principal.name)
         }
         try await opening?()
         return Response(.ok, headers: ["Location": "/" + bucket])

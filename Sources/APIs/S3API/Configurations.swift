@@ -14,6 +14,9 @@ extension S3Service {
         if let document = try await objects.setting(setting.name, of: bucket) {
             return Response(.ok, type: type, text: document)
         }
+        if setting == .objectLock, try await objects.collection(bucket).hasObjectLock {
+            return Response(.ok, type: type, bytes: ObjectLockConfiguration().bytes)
+        }
         if let missing = setting.missing {
             throw S3Error(missing, "the bucket '\(bucket)' has no \(setting.rawValue) configuration")
         }
@@ -34,6 +37,7 @@ extension S3Service {
         _ = try await objects.collection(bucket)
         let body = try await Payload(request, caller).collect(upTo: ConfigurationLimits.bytesMax)
         if let document = try await document(setting, bucket, body) {
+            if setting == .objectLock { try await objects.enableObjectLock(of: bucket, by: caller.principal.name) }
             try await objects.putSetting(setting.name, of: bucket, to: document, by: caller.principal.name)
         } else {
             try await objects.deleteSetting(setting.name, of: bucket, by: caller.principal.name)
@@ -50,6 +54,14 @@ extension S3Service {
         case .cors: return text(try CORSConfiguration(parsing: body))
         case .lifecycle: return text(try LifecycleConfiguration(parsing: body))
         case .publicAccessBlock: return text(try PublicAccessBlock(parsing: body))
+        case .objectLock:
+            let lock = try ObjectLockConfiguration(parsing: body)
+            guard try await objects.collection(bucket).versioning != .off else {
+                throw S3Error(
+                    .invalidBucketState,
+                    "Versioning must be 'Enabled' on the bucket to apply a Object Lock configuration")
+            }
+            return text(lock)
         case .tagging:
             let tags = try TagSet(parsing: body)
             return tags.tags.isEmpty ? nil : text(tags)

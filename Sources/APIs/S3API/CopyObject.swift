@@ -23,7 +23,9 @@ extension S3Service {
         let algorithm = try request.header("x-amz-checksum-algorithm").map { try ChecksumAlgorithm(header: $0) }
         let version = try await objects.copy(
             from: source.bucket, key: source.key, version: source.version, to: address.bucket, key: address.key,
-            replacing: directive == "REPLACE" ? described : nil, checksum: algorithm, by: caller.principal.name,
+            replacing: directive == "REPLACE" ? described : nil,
+            tags: request.header("x-amz-tagging-directive")?.uppercased() == "REPLACE" ? described.tags : nil,
+            lock: described, checksum: algorithm, by: caller.principal.name,
             sourceCondition: Self.sourceCondition(request), condition: Self.writeCondition(request))
         try await apply(acl, to: version, address, caller)
         var response = Self.xml("CopyObjectResult") { xml in

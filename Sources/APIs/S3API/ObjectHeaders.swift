@@ -1,3 +1,4 @@
+import BucketConfiguration
 import HTTPSupport
 import NIOHTTP1
 import Objects
@@ -14,8 +15,8 @@ enum ObjectHeaders {
 
     /// What a PUT, copy or new upload says of its object.
     ///
-    /// - Throws: ``S3Error`` `NotImplemented` for a promise that would not be kept (encryption by the client's key,
-    ///   locks, tags): to ignore it would be to lie.
+    /// - Throws: ``S3Error`` `NotImplemented` for a promise that would not be kept (encryption by the client's key): to
+    ///   ignore it would be to lie.
     static func description(of request: Request) throws -> ObjectDescription {
         var description = ObjectDescription()
         for (name, value) in request.headers {
@@ -39,13 +40,35 @@ enum ObjectHeaders {
                 }
             case "x-amz-server-side-encryption":
                 guard value == "AES256" else { throw S3Error(.notImplemented, "server-side encryption is AES256 here") }
-            case _ where name.hasPrefix("x-amz-server-side-encryption-") || name.hasPrefix("x-amz-object-lock-"),
-                "x-amz-tagging", "x-amz-website-redirect-location":
+            case "x-amz-tagging": description.tags = try TagSet(header: value).fields
+            case _ where name.hasPrefix("x-amz-server-side-encryption-"), "x-amz-website-redirect-location":
                 throw S3Error(.notImplemented, "the header \(name) is not implemented")
             default: break
             }
         }
+        try lock(&description, request)
         return description
+    }
+
+    private static func lock(_ description: inout ObjectDescription, _ request: Request) throws {
+        switch request.header("x-amz-object-lock-legal-hold") {
+        case nil, "OFF": break
+        case "ON": description.hasLegalHold = true
+        default: throw S3Error(.invalidArgument, "x-amz-object-lock-legal-hold is ON or OFF")
+        }
+        switch (request.header("x-amz-object-lock-mode"), request.header("x-amz-object-lock-retain-until-date")) {
+        case (nil, nil): break
+        case (let mode?, let date?):
+            guard let mode = ObjectRetention.Mode(rawValue: mode), let until = Timestamp(rfc3339: date), until > .now
+            else {
+                throw S3Error(
+                    .invalidArgument, "an object is locked in the mode GOVERNANCE or COMPLIANCE until a date to come")
+            }
+            description.retention = ObjectRetention(mode: mode, until: until)
+        default:
+            throw S3Error(
+                .invalidArgument, "x-amz-object-lock-mode and x-amz-object-lock-retain-until-date come together")
+        }
     }
 
     /// What GET and HEAD say of an object.
@@ -69,6 +92,12 @@ enum ObjectHeaders {
             headers.add(name: "x-amz-checksum-" + checksum.algorithm.rawValue.lowercased(), value: checksum.value)
             headers.add(name: "x-amz-checksum-type", value: checksum.kind.rawValue)
         }
+        if !version.tags.isEmpty { headers.add(name: "x-amz-tagging-count", value: String(version.tags.count)) }
+        if let retention = version.retention {
+            headers.add(name: "x-amz-object-lock-mode", value: retention.mode.rawValue)
+            headers.add(name: "x-amz-object-lock-retain-until-date", value: retention.until.rfc3339Milliseconds)
+        }
+        if version.hasLegalHold { headers.add(name: "x-amz-object-lock-legal-hold", value: "ON") }
         for override in overrides {
             guard override.value.utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x7F }) else {
                 throw S3Error(.invalidArgument, "response-\(override.name) has a control character")

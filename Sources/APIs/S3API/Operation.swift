@@ -33,6 +33,10 @@ enum Operation: Equatable, Sendable {
     case getObject(ObjectAddress, ReadParameters)
     case headObject(ObjectAddress, ReadParameters)
     case getObjectAttributes(ObjectAddress)
+    /// Tags, retention and legal hold: what can be changed of a version.
+    case getObjectSetting(ObjectAddress, ObjectSetting)
+    case putObjectSetting(ObjectAddress, ObjectSetting)
+    case deleteObjectTagging(ObjectAddress)
     case getObjectACL(ObjectAddress)
     case putObjectACL(ObjectAddress)
     case putObject(ObjectAddress)
@@ -95,12 +99,10 @@ struct ListUploadsParameters: Hashable, Sendable {
 /// Configurations that exist in S3 and that no bucket has here.
 enum MissingConfiguration: String, Sendable, CaseIterable {
     case replication
-    case objectLock = "object-lock"
 
     var code: String {
         switch self {
         case .replication: "ReplicationConfigurationNotFoundError"
-        case .objectLock: "ObjectLockConfigurationNotFoundError"
         }
     }
 }
@@ -231,6 +233,8 @@ extension Operation {
         var address = address
         switch method {
         case .GET, .HEAD, .DELETE: address.version = parameters.take("versionId")
+        case .PUT where ObjectSetting.allCases.contains { parameters.has($0.rawValue) }:
+            address.version = parameters.take("versionId")
         default: break
         }
         switch method {
@@ -241,6 +245,9 @@ extension Operation {
             }
             if method == .GET, parameters.take("acl") != nil { return .getObjectACL(address) }
             if method == .GET, parameters.take("attributes") != nil { return .getObjectAttributes(address) }
+            for setting in ObjectSetting.allCases where method == .GET && parameters.take(setting.rawValue) != nil {
+                return .getObjectSetting(address, setting)
+            }
             var read = ReadParameters()
             if let part = try parameters.integer("partNumber") {
                 guard (1...10_000).contains(part) else {
@@ -266,10 +273,17 @@ extension Operation {
                     ? .uploadPartCopy(address, uploadID: upload, number: number)
                     : .uploadPart(address, uploadID: upload, number: number)
             }
-            if parameters.take("acl") != nil { return .putObjectACL(address) }
+            if parameters.take("acl") != nil {
+                address.version = parameters.take("versionId")
+                return .putObjectACL(address)
+            }
+            for setting in ObjectSetting.allCases where parameters.take(setting.rawValue) != nil {
+                return .putObjectSetting(address, setting)
+            }
             return isCopy ? .copyObject(address) : .putObject(address)
         case .DELETE:
             if let upload = parameters.take("uploadId") { return .abortMultipartUpload(address, uploadID: upload) }
+            if parameters.take("tagging") != nil { return .deleteObjectTagging(address) }
             return .deleteObject(address)
         case .POST:
             if parameters.take("uploads") != nil { return .createMultipartUpload(address) }
@@ -300,6 +314,8 @@ private struct Parameters {
         taken.append(name)
         return query[name]
     }
+
+    func has(_ name: String) -> Bool { query.has(name) }
 
     mutating func ignore(_ names: String...) { taken += names }
 

@@ -113,9 +113,6 @@ struct S3Error: Error, Sendable {
             self.init(.insufficientStorage, "the metadata store is full: nothing was changed")
         case let error as DatabaseError where error.code == .unavailable:
             self.init(.serviceUnavailable, "the metadata store is not available: try again")
-        case let error as DatabaseError where error.code == .constraint(.other):
-            // Only the triggers of Core/Objects' keys raise it.
-            self.init(.serviceUnavailable, "the collection's key was replaced or destroyed meanwhile: try again")
         default: return nil
         }
     }
@@ -130,6 +127,7 @@ struct S3Error: Error, Sendable {
         case .noSuchVersion: .noSuchVersion
         case .invalidState: .invalidBucketState
         case .locked: .accessDenied
+        case .noObjectLock: .invalidRequest
         case .methodNotAllowed: .methodNotAllowed
         case .invalidKey, .invalidPartNumber: .invalidArgument
         case .keyTooLong: .keyTooLong

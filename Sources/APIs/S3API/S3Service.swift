@@ -73,6 +73,9 @@ package struct S3Service: Sendable {
         case .getObject(let address, let read): try await getObject(address, read, request, caller)
         case .headObject(let address, let read): try await headObject(address, read, request, caller)
         case .getObjectAttributes(let address): try await getObjectAttributes(address, request, caller)
+        case .getObjectSetting(let address, let setting): try await getSetting(setting, of: address, caller)
+        case .putObjectSetting(let address, let setting): try await putSetting(setting, of: address, request, caller)
+        case .deleteObjectTagging(let address): try await deleteTagging(address, caller)
         case .getObjectACL(let address): try await getObjectACL(address, caller)
         case .putObjectACL(let address): try await putObjectACL(address, request, caller)
         case .putObject(let address): try await putObject(address, request, caller)
@@ -96,11 +99,13 @@ package struct S3Service: Sendable {
     /// - Parameter action: where a version is named, S3 has a name of its own for it: `s3:GetObjectVersion`.
     func require(_ caller: Caller, _ action: String, on address: ObjectAddress) async throws {
         var action = action
-        if address.version != nil {
+        var context = caller.context
+        if let version = address.version {
             action = action.replacing("Object", with: "ObjectVersion")
+            context.values["s3:VersionId"] = [version]
         }
         try await gate.require(
-            caller.principal, action, on: ResourceName.object(address.bucket, address.key), caller.context)
+            caller.principal, action, on: ResourceName.object(address.bucket, address.key), context)
     }
 
     static let namespace = "http://s3.amazonaws.com/doc/2006-03-01/"

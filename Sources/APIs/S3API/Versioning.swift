@@ -1,3 +1,4 @@
+import BucketConfiguration
 import HTTPSupport
 import Identity
 import NIOHTTP1
@@ -6,35 +7,26 @@ import Policy
 import Wire
 
 extension S3Service {
-    /// Largest VersioningConfiguration taken.
-    private static let versioningBytesMax = 64 << 10
-
     /// A bucket that never had versioning has an empty configuration.
     func getBucketVersioning(_ bucket: String, _ caller: Caller) async throws -> Response {
         try await require(caller, "s3:GetBucketVersioning", on: bucket)
-        let versioning = try await objects.collection(bucket).versioning
-        return Self.xml("VersioningConfiguration") { xml in
-            switch versioning {
-            case .off: break
-            case .enabled: xml.element("Status", "Enabled")
-            case .suspended: xml.element("Status", "Suspended")
+        let status: VersioningConfiguration.Status? =
+            switch try await objects.collection(bucket).versioning {
+            case .off: nil
+            case .enabled: .enabled
+            case .suspended: .suspended
             }
-        }
+        return Response(.ok, type: "application/xml", bytes: VersioningConfiguration(status).bytes)
     }
 
     func putBucketVersioning(_ bucket: String, _ request: Request, _ caller: Caller) async throws -> Response {
         try await require(caller, "s3:PutBucketVersioning", on: bucket)
+        // Before the body is looked at: a configuration is never taken for a new bucket.
         _ = try await objects.collection(bucket)
         let payload = try Payload(request, caller)
-        let root = try XMLElement(parsing: try await payload.collect(upTo: Self.versioningBytesMax))
-        guard root.name == "VersioningConfiguration", let status = root["Status"]?.text,
-            let versioning = ["Enabled": Versioning.enabled, "Suspended": .suspended][status]
-        else {
-            throw S3Error(.malformedXML, "the body is <VersioningConfiguration> with the <Status> Enabled or Suspended")
-        }
-        guard root["MfaDelete"]?.text != "Enabled" else {
-            throw S3Error(.notImplemented, "MFA delete is not implemented; object lock protects versions")
-        }
+        let configuration = try VersioningConfiguration(
+            parsing: try await payload.collect(upTo: ConfigurationLimits.bytesMax))
+        let versioning: Versioning = configuration.status == .suspended ? .suspended : .enabled
         try await objects.setVersioning(versioning, of: bucket, by: caller.principal.name)
         return Response(.ok)
     }

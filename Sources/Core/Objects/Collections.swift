@@ -42,10 +42,8 @@ extension Objects {
             let space = try keyring.space(Keyring.mainSpace, in: transaction)
             let id = try transaction.tid
             try transaction.run(
-                "INSERT INTO collections (id, space, name, owner, created, sealed_key) VALUES (?, ?, ?, ?, ?, ?)",
-                .init(id),
-                .init(space.id), .init(name), .init(owner), .init(now.microseconds),
-                .init([UInt8]()))
+                "INSERT INTO collections (id, space, name, owner, created) VALUES (?, ?, ?, ?, ?)", .init(id),
+                .init(space.id), .init(name), .init(owner), .init(now.microseconds))
             try keyring.addKey(collection: id, generation: 1, space: space, in: transaction)
             events.record(.collectionCreated, by: owner, on: name, collection: id)
             return Collection(

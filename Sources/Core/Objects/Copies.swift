@@ -12,12 +12,14 @@ extension Objects {
     /// - Parameters:
     ///   - version: which version of the source; nil for the current one.
     ///   - replacing: new headers, or nil to keep the source's.
+    ///   - lock: its retention and legal hold are the copy's.
     ///   - tags: new tags, or nil to keep the source's.
     ///   - sourceCondition: looks at the source; throws to refuse.
     package func copy(
         from sourceCollection: String, key sourceKey: String, version: String? = nil, to collectionName: String,
         key: String,
-        replacing: ObjectDescription?, tags: [HeaderField]? = nil, checksum algorithm: ChecksumAlgorithm? = nil,
+        replacing: ObjectDescription?, tags: [HeaderField]? = nil, lock: ObjectDescription = .init(),
+        checksum algorithm: ChecksumAlgorithm? = nil,
         by actor: String,
         sourceCondition: @escaping WriteCondition = { _ in },
         condition: @escaping WriteCondition = { _ in }
@@ -40,6 +42,10 @@ extension Objects {
         copy.key = key
         copy.created = .now
         if let tags { copy.tags = tags }
+        // Locks are not copied: a copy is locked as a new object is.
+        let lock = try await locked(lock, in: target)
+        copy.retention = lock.retention
+        copy.hasLegalHold = lock.hasLegalHold
         if let replacing {
             copy.contentType = replacing.contentType
             copy.headers = replacing.headers
@@ -59,13 +65,13 @@ extension Objects {
             }
         }
         return try await publish(copy, inline: source.inline, in: target, by: actor, condition: condition) {
-            [parts, sourceNumber = source.version.number] transaction in
+            [parts, sourceNumber = source.version.number] transaction, rules in
             // The source's blobs live as long as its row does, and after that for a minute: the row must still be
             // there.
             guard try transaction.scalar("SELECT 1 FROM versions WHERE number = ?", .init(sourceNumber)) != nil else {
                 throw ObjectsError.noSuchKey(sourceKey)
             }
-            for part in parts { try part.insert(version: id, in: transaction) }
+            for part in parts { try part.insert(version: id, rules, in: transaction) }
         }
     }
 

@@ -5,7 +5,7 @@ package struct ObjectsError: Error, Sendable, CustomStringConvertible {
         /// What is asked for contradicts what the collection or object is.
         case invalidState, methodNotAllowed
         /// Object lock keeps a version from being removed.
-        case locked
+        case locked, noObjectLock
         case noSuchKey, noSuchVersion, invalidKey, keyTooLong, headersTooLarge
         /// A condition on the current version does not hold.
         case preconditionFailed
@@ -29,6 +29,9 @@ package struct ObjectsError: Error, Sendable, CustomStringConvertible {
     }
 
     package var description: String { message }
+
+    static let keyDestroyed = ObjectsError(
+        .keyDestroyed, "the collection's key was destroyed: what it holds cannot be read any more, by anybody")
 
     static func noSuchCollection(_ name: String) -> ObjectsError {
         ObjectsError(.noSuchCollection, "there is no collection '\(name.prefix(80))'")

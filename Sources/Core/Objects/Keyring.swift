@@ -45,7 +45,7 @@ final class Keyring: Sendable {
         }
         let id = try transaction.tid
         try transaction.run(
-            "INSERT INTO spaces (id, name, sealed_key) VALUES (?, ?, ?)", .init(id), .init(name), .init([UInt8]()))
+            "INSERT INTO spaces (id, name) VALUES (?, ?)", .init(id), .init(name))
         return try addKey(space: id, generation: 1, in: transaction)
     }
 
@@ -117,8 +117,7 @@ final class Keyring: Sendable {
             guard try reader.scalar("SELECT 1 FROM collections WHERE id = ?", .init(id)) != nil else {
                 throw ObjectsError(.noSuchCollection, "the collection does not exist any more")
             }
-            throw ObjectsError(
-                .keyDestroyed, "the collection's key was destroyed: what it holds cannot be read any more, by anybody")
+            throw ObjectsError.keyDestroyed
         }
         return CollectionKeys(collection: id, keys: keys, current: current)
     }
@@ -130,7 +129,6 @@ final class Keyring: Sendable {
 /// The opened keys of one collection.
 ///
 /// A sealed data key is 4 bytes with the number of the generation, big-endian, and 60 bytes that `AEADKey.wrap` made.
-/// Without the number, as before there were generations, it is sealed under the first.
 struct CollectionKeys: Sendable {
     let collection: Int64
     fileprivate let keys: [Int64: AEADKey]
@@ -141,14 +139,11 @@ struct CollectionKeys: Sendable {
 
     /// The generation that a data key is sealed under; 0 for what is no sealed data key.
     static func generation(of sealed: [UInt8]) -> Int64 {
-        switch sealed.count {
-        case wrappedCount: 1
-        case wrappedCount + 4: sealed[..<4].reduce(0) { $0 << 8 | Int64($1) }
-        default: 0
-        }
+        sealed.count == wrappedCount + 4 ? sealed[..<4].reduce(0) { $0 << 8 | Int64($1) } : 0
     }
 
-    private static func prefix(_ generation: Int64) -> [UInt8] {
+    /// What a data key that was sealed under a generation begins with.
+    static func prefix(_ generation: Int64) -> [UInt8] {
         (0..<4).map { UInt8(truncatingIfNeeded: generation >> Int64(24 - 8 * $0)) }
     }
 

@@ -30,9 +30,9 @@ extension Objects {
             guard !rows.isEmpty else {
                 throw KeysError(.destroyed, "the key of collection '\(name)' was destroyed before")
             }
-            let versions =
-                try transaction.scalar("SELECT count(*) FROM versions WHERE collection = ? AND kind = 0", .init(id))
-                ?? 0
+            let versions = try Self.versionCount(collection: id, in: transaction)
+            try transaction.run(
+                "UPDATE collections SET key_floor = ? WHERE id = ?", .init(WriteRules.destroyed), .init(id))
             for row in rows {
                 try Self.erase(
                     "collection_keys", "collection", id, generation: row.generation, count: row.sealed.count,

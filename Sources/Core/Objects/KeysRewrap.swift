@@ -8,7 +8,7 @@ import Wire
 // nothing is left.
 extension Objects {
     /// Waited for between the steps of a rotation, in seconds: longer than any node holds on to keys (a second), so
-    /// that hardly a request meets a key that is gone. Correctness does not rest on it but on the triggers.
+    /// that hardly a request meets a key that is gone. Correctness does not rest on it but on ``WriteRules``.
     package static let keySettleSeconds: Int64 = 5
     /// Keys looked at, and rows rewrapped, in one step.
     private static let keysPerStep = 64
@@ -21,7 +21,8 @@ extension Objects {
         var retired: Timestamp
         /// 0 open; 1 closed; 2 closed, and swept once more because something was left.
         var closed: Int64
-        var swept: Timestamp?
+        /// When the sweep ended, and a TID that was taken then.
+        var swept: (at: Timestamp, fence: Int64)?
     }
 
     /// Does a bounded piece of the work that rotations of collections' and spaces' keys have left. It may be ended at
@@ -32,14 +33,16 @@ extension Objects {
         let retired = try await journal.read { reader in
             try reader.rows(
                 """
-                SELECT collection, generation, retired, closed, swept FROM collection_keys WHERE retired IS NOT NULL
-                ORDER BY retired LIMIT ?
+                SELECT collection, generation, retired, closed, swept, fence FROM collection_keys
+                WHERE retired IS NOT NULL ORDER BY retired LIMIT ?
                 """,
                 .init(Self.keysPerStep)
             ) { row in
-                RetiredKey(
+                let fence = row.intOrNil(5)
+                return RetiredKey(
                     collection: row.int(0), generation: row.int(1), retired: Timestamp(microseconds: row.int(2)),
-                    closed: row.int(3), swept: row.intOrNil(4).map { Timestamp(microseconds: $0) })
+                    closed: row.int(3),
+                    swept: row.intOrNil(4).flatMap { at in fence.map { (Timestamp(microseconds: at), $0) } })
             }
         }
         let settled = Timestamp.now.adding(seconds: -settleSeconds)
@@ -67,6 +70,10 @@ extension Objects {
         if key.closed == 0 {
             guard key.retired <= settled else { return false }
             try await journal.database.write { transaction in
+                try transaction.lock(Self.keyLock(key.collection))
+                try transaction.run(
+                    "UPDATE collections SET key_floor = ? WHERE id = ? AND key_floor < ?", .init(key.generation + 1),
+                    .init(key.collection), .init(key.generation + 1))
                 try transaction.run(
                     "UPDATE collection_keys SET closed = 1 WHERE collection = ? AND generation = ?",
                     .init(key.collection), .init(key.generation))
@@ -74,16 +81,24 @@ extension Objects {
             return true
         }
         guard let swept = key.swept else {
-            try await rewrapVersions(key)
+            try await rewrapRows(key)
             return true
         }
-        guard swept <= settled else { return false }
-        // The triggers let nothing in behind the sweep. Looking once more costs no writer anything, and what it would
-        // find could not be read again.
-        let left = try await journal.read { reader in
-            try Self.sealedCounts(collection: key.collection, in: reader)[key.generation] ?? 0
+        guard swept.at <= settled else { return false }
+        // This look, not the sweep, is what shows that nothing is left. It is one snapshot, so no row can have moved
+        // out of its way; with the fence below the horizon all who have read the old floor have ended, and their rows
+        // are in it; and everybody else is refused.
+        let isLeft = try await journal.read { reader -> Bool? in
+            guard swept.fence <= (try reader.horizon()) else { return nil }
+            return try Self.isSealed(under: key.generation, collection: key.collection, in: reader)
         }
-        guard left == 0 else {
+        switch isLeft {
+        // A transaction of before is still under way somewhere.
+        case nil: return false
+        case false?:
+            try await remove(key)
+            return false
+        case true?:
             // Once more from the beginning; then only what is damaged can be left. The key is kept as long as it is
             // there, in case that what was damaged is restored.
             let isAgain = key.closed > 1
@@ -98,38 +113,43 @@ extension Objects {
             }
             return !isAgain
         }
-        try await remove(key)
-        return false
     }
 
     /// After so long a key that damaged rows hold back is looked at again: an hour.
     private static let damagedSeconds: Int64 = 3600
 
+    /// Whether a generation of a collection's key has still sealed something.
+    private static func isSealed(under generation: Int64, collection: Int64, in reader: Reader) throws -> Bool {
+        for source in SealedRows.all {
+            let found = try reader.scalar(
+                """
+                SELECT 1 FROM \(source.tables) WHERE \(source.condition) AND \(source.column) IS NOT NULL
+                AND substr(\(source.column), 1, 4) = ? LIMIT 1
+                """,
+                .init(collection), .init(CollectionKeys.prefix(generation)))
+            if found != nil { return true }
+        }
+        return false
+    }
+
     // MARK: Versions and parts
 
     /// Rewraps the next uploads' parts, then the next versions' keys and parts, of one collection: `rowsPerStep`, and
     /// at most one object's parts more.
-    private func rewrapVersions(_ key: RetiredKey) async throws {
+    private func rewrapRows(_ key: RetiredKey) async throws {
         try await journal.database.write { [keyring] transaction in
             try transaction.lock(Self.keyLock(key.collection))
             let stored = try transaction.first(
                 "SELECT position FROM collection_keys WHERE collection = ? AND generation = ? AND swept IS NULL",
                 .init(key.collection), .init(key.generation)
-            ) { $0.blobOrNil(0) ?? [0] }
+            ) { SweepPosition(stored: $0.blobOrNil(0) ?? []) }
             // Destroyed, or done by another node.
-            guard let stored else { return }
+            guard var position = stored else { return }
             let keys = try keyring.keys(ofCollection: key.collection, in: transaction)
-            // A byte for the phase, 0 uploads and 1 versions, and the last that was looked at: an upload's id, or a
-            // version's number in 8 bytes, big-endian.
-            var phase = stored.first ?? 0
-            var after = Array(stored.dropFirst())
             var count = 0
-            let rows =
-                phase == 0
-                ? try Self.uploads(of: key.collection, after: after, in: transaction)
-                : try Self.versions(of: key.collection, after: after, in: transaction)
+            let rows = try position.rows(of: key.collection, limit: Self.rowsPerStep, in: transaction)
             for row in rows where count < Self.rowsPerStep {
-                after = row.position
+                position = row.position
                 if let sealed = row.sealed {
                     guard let fresh = try Self.resealed(sealed, of: row.id, part: 0, key.generation, keys) else {
                         continue
@@ -152,47 +172,21 @@ extension Objects {
                 }
             }
             var swept: SQLValue = .null
-            if rows.isEmpty, phase == 0 {
-                (phase, after) = (1, [])
-            } else if rows.isEmpty {
-                swept = .init(Timestamp.now.microseconds)
+            var fence: SQLValue = .null
+            if rows.isEmpty {
+                if let next = position.next {
+                    position = next
+                } else {
+                    swept = .init(Timestamp.now.microseconds)
+                    fence = .init(try transaction.tid)
+                }
             }
             try transaction.run(
                 """
-                UPDATE collection_keys SET position = ?, swept = ?, rewrapped = rewrapped + ?
+                UPDATE collection_keys SET position = ?, swept = ?, fence = ?, rewrapped = rewrapped + ?
                 WHERE collection = ? AND generation = ?
                 """,
-                .init([phase] + after), swept, .init(count), .init(key.collection), .init(key.generation))
-        }
-    }
-
-    /// An upload, or a version with its number. Without a sealed key of its own it has parts, or is a marker.
-    private struct Sealed {
-        var position: [UInt8]
-        var id: VersionID
-        var number: Int64
-        var sealed: [UInt8]?
-    }
-
-    private static func uploads(of collection: Int64, after: [UInt8], in reader: Reader) throws -> [Sealed] {
-        try reader.rows(
-            "SELECT id FROM uploads WHERE collection = ? AND id > ? ORDER BY id LIMIT ?", .init(collection),
-            .init(after), .init(rowsPerStep)
-        ) { Sealed(position: $0.blob(0), id: VersionID(stored: $0.blob(0)), number: 0, sealed: nil) }
-    }
-
-    private static func versions(of collection: Int64, after: [UInt8], in reader: Reader) throws -> [Sealed] {
-        try reader.rows(
-            """
-            SELECT number, id, sealed_key FROM versions WHERE collection = ? AND number > ? AND kind = 0
-            ORDER BY number LIMIT ?
-            """,
-            .init(collection), .init(after.reduce(Int64(0)) { $0 << 8 | Int64($1) }), .init(rowsPerStep)
-        ) { row in
-            let number = row.int(0)
-            return Sealed(
-                position: (0..<8).map { UInt8(truncatingIfNeeded: number >> Int64(56 - 8 * $0)) },
-                id: VersionID(stored: row.blob(1)), number: number, sealed: row.blobOrNil(2))
+                .init(position.stored), swept, fence, .init(count), .init(key.collection), .init(key.generation))
         }
     }
 

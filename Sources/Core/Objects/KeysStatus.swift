@@ -6,8 +6,7 @@ extension Objects {
     /// The keys of collections in the order of their names, after `name`. A collection without generations has had its
     /// key destroyed.
     ///
-    /// What is sealed under a collection's keys is counted from an index; where a rotation is under way, its rows are
-    /// looked at.
+    /// What is sealed under a collection's keys is counted row by row, which takes its time with many.
     package func collectionKeys(after name: String = "", limit: Int = 100) async throws -> [KeyStatus] {
         try await journal.read { reader in
             let collections = try reader.rows(
@@ -33,8 +32,7 @@ extension Objects {
         var generations = try Self.generations(
             "SELECT generation, created, retired, rewrapped FROM collection_keys WHERE collection = ?", id, in: reader)
         if generations.count == 1 {
-            generations[0].sealed =
-                try reader.scalar("SELECT count(*) FROM versions WHERE collection = ? AND kind = 0", .init(id)) ?? 0
+            generations[0].sealed = try versionCount(collection: id, in: reader)
         } else if !generations.isEmpty {
             let counts = try sealedCounts(collection: id, in: reader)
             for index in generations.indices { generations[index].sealed = counts[generations[index].generation] ?? 0 }
@@ -71,27 +69,26 @@ extension Objects {
     }
 
     /// How many versions, versions' parts and parts of uploads are sealed under each generation of a collection's key.
-    static func sealedCounts(collection: Int64, in reader: Reader) throws -> [Int64: Int64] {
-        func generation(_ column: String) -> String {
-            "CASE length(\(column)) WHEN 60 THEN NULL ELSE substr(\(column), 1, 4) END"
-        }
+    private static func sealedCounts(collection: Int64, in reader: Reader) throws -> [Int64: Int64] {
         var counts: [Int64: Int64] = [:]
-        for sql in [
-            "SELECT \(generation("sealed_key")), count(*) FROM versions WHERE collection = ? AND sealed_key IS NOT NULL",
-            """
-            SELECT \(generation("p.sealed_key")), count(*) FROM versions v JOIN parts p ON p.version = v.id
-            WHERE v.collection = ? AND v.sealed_key IS NULL
-            """,
-            """
-            SELECT \(generation("p.sealed_key")), count(*) FROM uploads u JOIN parts p ON p.version = u.id
-            WHERE u.collection = ?
-            """,
-        ] {
-            try reader.query(sql + " GROUP BY 1", .init(collection)) { row in
-                let generation = row.blobOrNil(0).map { $0.reduce(Int64(0)) { $0 << 8 | Int64($1) } } ?? 1
-                counts[generation, default: 0] += row.int(1)
-            }
+        for source in SealedRows.all {
+            try reader.query(
+                """
+                SELECT substr(\(source.column), 1, 4), count(*) FROM \(source.tables)
+                WHERE \(source.condition) AND \(source.column) IS NOT NULL GROUP BY 1
+                """,
+                .init(collection)
+            ) { counts[$0.blob(0).reduce(Int64(0)) { $0 << 8 | Int64($1) }, default: 0] += $0.int(1) }
         }
         return counts
+    }
+
+    /// How many versions of objects a collection holds, delete markers not counted.
+    static func versionCount(collection: Int64, in reader: Reader) throws -> Int64 {
+        try [SealedRows.current, .past].reduce(0) { sum, source in
+            let count = try reader.scalar(
+                "SELECT count(*) FROM versions WHERE \(source.condition) AND kind = 0", .init(collection))
+            return sum + (count ?? 0)
+        }
     }
 }

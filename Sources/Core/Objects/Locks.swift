@@ -1,3 +1,4 @@
+import BucketConfiguration
 import Database
 package import Journal
 import Wire
@@ -34,10 +35,10 @@ extension Objects {
     /// Sets or, with nil, takes off the retention of a version.
     ///
     /// - Parameter bypasses: whether the caller may and wants to bypass governance.
-    /// - Throws: ``ObjectsError`` `.locked` for what the present retention does not allow, `.invalidState` in a
+    /// - Throws: ``ObjectsError`` `.locked` for what the present retention does not allow, `.noObjectLock` in a
     ///   collection without object lock, `.noSuchKey`, `.noSuchVersion`.
     package func setRetention(
-        _ retention: Retention?, collection name: String, key: String, version: String?, bypasses: Bool,
+        _ retention: ObjectRetention?, collection name: String, key: String, version: String?, bypasses: Bool,
         by actor: String
     ) async throws {
         try await change(collection: name, key: key, version: version, .objectLocked, by: actor) { found, transaction in
@@ -97,7 +98,7 @@ extension Objects {
     ) async throws {
         let collection = try await collection(name)
         guard collection.hasObjectLock || !needsObjectLock else {
-            throw ObjectsError(.invalidState, "the collection '\(name)' has no object lock")
+            throw ObjectsError(.noObjectLock, "the collection '\(name)' has no object lock")
         }
         try await journal.write { transaction, events in
             try transaction.lock(Self.lockName(collection.id, key))
@@ -114,6 +115,27 @@ extension Objects {
                 detail(&$0)
             }
         }
+    }
+
+    /// What a client says of a new object, with the collection's default retention where it says none of its own.
+    ///
+    /// - Throws: ``ObjectsError`` `.noObjectLock` for a lock in a collection without object lock.
+    func locked(_ description: ObjectDescription, in collection: Collection) async throws -> ObjectDescription {
+        guard collection.hasObjectLock else {
+            guard description.retention == nil, !description.hasLegalHold else {
+                throw ObjectsError(.noObjectLock, "the collection '\(collection.name)' has no object lock")
+            }
+            return description
+        }
+        guard description.retention == nil, let document = try await setting(.objectLock, of: collection.name) else {
+            return description
+        }
+        var description = description
+        let configuration = try ObjectLockConfiguration(parsing: Array(document.utf8))
+        description.retention = configuration.defaultRetention.map {
+            ObjectRetention(mode: $0.mode == .compliance ? .compliance : .governance, until: $0.end(from: .now))
+        }
+        return description
     }
 
     /// Checks that a version may be removed now.

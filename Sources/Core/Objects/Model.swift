@@ -74,7 +74,7 @@ package struct ObjectVersion: Sendable {
 
     /// Tags in the order in which they were given.
     package var tags: [HeaderField] = []
-    package var retention: Retention?
+    package var retention: ObjectRetention?
     /// Whether it may not be removed until somebody takes the hold off.
     package var hasLegalHold = false
 
@@ -99,7 +99,7 @@ package struct ObjectVersion: Sendable {
 }
 
 /// Until when a version may not be removed (S3 Object Lock).
-package struct Retention: Sendable, Hashable {
+package struct ObjectRetention: Sendable, Hashable {
     package enum Mode: String, Sendable {
         /// Those whom policy lets bypass it may shorten and remove it.
         case governance = "GOVERNANCE"
@@ -157,7 +157,7 @@ package struct ObjectDescription: Sendable {
     package var contentType = "application/octet-stream"
     package var headers: [HeaderField] = []
     package var tags: [HeaderField] = []
-    package var retention: Retention?
+    package var retention: ObjectRetention?
     package var hasLegalHold = false
 
     package init() {}

@@ -52,6 +52,7 @@ extension Objects {
     ) async throws -> Upload {
         try Self.check(key: key, description)
         let collection = try await collection(name)
+        let description = try await locked(description, in: collection)
         let upload = Upload(
             id: VersionID(), key: key, created: .now, initiator: actor, checksum: checksum, description: description)
         do {
@@ -59,11 +60,13 @@ extension Objects {
                 try transaction.run(
                     """
                     INSERT INTO uploads (id, collection, key, created, initiator, content_type, headers, checksum_algorithm,
-                    checksum_kind) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+                    checksum_kind, tags, lock_mode, lock_until, legal_hold) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
                     """,
                     .init(upload.id.bytes), .init(collection.id), .init(key), .init(upload.created.microseconds),
                     .init(actor), .init(description.contentType), .init(Self.text(description.headers)),
-                    .init(checksum?.algorithm.rawValue), .init(checksum?.kind.rawValue))
+                    .init(checksum?.algorithm.rawValue), .init(checksum?.kind.rawValue),
+                    .init(Self.text(description.tags)), .init(description.retention?.mode.rawValue),
+                    .init(description.retention?.until.microseconds), .init(description.hasLegalHold ? 1 : nil))
                 events.record(.uploadCreated, by: actor, on: "\(name)/\(key)", collection: collection.id) {
                     $0.member("upload", upload.id.text)
                 }
@@ -86,7 +89,10 @@ extension Objects {
     }
 
     private static let uploadColumns =
-        "id, key, created, initiator, content_type, headers, checksum_algorithm, checksum_kind"
+        """
+        id, key, created, initiator, content_type, headers, checksum_algorithm, checksum_kind, tags, lock_mode,
+        lock_until, legal_hold
+        """
 
     private static func upload(_ id: VersionID, collection: Int64, key: String, in reader: Reader) throws -> Upload? {
         try reader.first(
@@ -98,6 +104,9 @@ extension Objects {
         var description = ObjectDescription()
         description.contentType = row.text(4)
         description.headers = headers(row.textOrNil(5))
+        description.tags = headers(row.textOrNil(8))
+        description.retention = retention(mode: row.textOrNil(9), until: row.intOrNil(10))
+        description.hasLegalHold = row.bool(11)
         let algorithm = row.textOrNil(6).flatMap(ChecksumAlgorithm.init(rawValue:))
         let kind = row.textOrNil(7).flatMap(ObjectChecksum.Kind.init(rawValue:))
         return Upload(
@@ -157,12 +166,13 @@ extension Objects {
                 else {
                     throw ObjectsError.noSuchUpload(upload.id.text)
                 }
+                let rules = try WriteRules(collection: collection.id, in: transaction)
                 try transaction.run(
                     "INSERT INTO garbage (blob, since) SELECT blob, CAST(? AS BIGINT) FROM parts WHERE version = ? AND number = ?",
                     .init(Timestamp.now.microseconds), .init(upload.id.bytes), .init(number))
                 try transaction.run(
                     "DELETE FROM parts WHERE version = ? AND number = ?", .init(upload.id.bytes), .init(number))
-                try row.insert(version: upload.id, in: transaction)
+                try row.insert(version: upload.id, rules, in: transaction)
             }
         } catch {
             await discard(blob, after: error)
@@ -215,9 +225,11 @@ extension Objects {
                 id: versionID, collection: collection.id, key: key, created: .now, size: assembly.size,
                 etag: assembly.etag, digest: nil, contentType: upload.description.contentType,
                 headers: upload.description.headers, checksum: assembly.checksum, partCount: assembly.parts.count,
-                storage: .parts)
-            version.isNull = try Self.displace(latest, collection: collection.id, key: key, in: transaction)
-            try Self.insert(&version, inline: nil, in: transaction)
+                tags: upload.description.tags, retention: upload.description.retention,
+                hasLegalHold: upload.description.hasLegalHold, storage: .parts)
+            let rules = try WriteRules(collection: collection.id, in: transaction)
+            version.isNull = try Self.displace(latest, collection: collection.id, key: key, rules, in: transaction)
+            try Self.insert(&version, inline: nil, rules, in: transaction)
             let used = Set(assembly.parts.map(\.number))
             for row in rows where !used.contains(row.number) {
                 try Self.makeGarbage(row.blob, in: transaction)

@@ -1,59 +1,61 @@
 package import Database
 
 extension Objects {
-    package static let migrations = versionMigrations + keyMigrations
-
-    private static let versionMigrations = [
-        Migration(
-            module: "objects", number: 1,
-            [
-                "CREATE TABLE spaces (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, sealed_key BLOB NOT NULL)",
-                """
-                CREATE TABLE collections (
-                    id INTEGER PRIMARY KEY, space INTEGER NOT NULL REFERENCES spaces (id), name TEXT NOT NULL UNIQUE,
-                    owner TEXT NOT NULL, created INTEGER NOT NULL, sealed_key BLOB NOT NULL,
-                    versioning TEXT NOT NULL DEFAULT 'off', object_lock INTEGER NOT NULL DEFAULT 0)
-                """,
-                // Versions in the order in which they were made: `number` is the TID and the place in its transaction.
-                // One version of a key is current: an object, or a marker (kind 1) that says it was deleted. Another is
-                // kept, as long as versioning keeps it, or has been `removed` by the transaction with that TID and is
-                // kept only for readers of the past.
-                """
-                CREATE TABLE versions (
-                    number INTEGER PRIMARY KEY, id BLOB NOT NULL,
-                    collection INTEGER NOT NULL REFERENCES collections (id), key TEXT NOT NULL, kind INTEGER NOT NULL,
-                    is_null INTEGER NOT NULL, current INTEGER, superseded INTEGER, removed INTEGER, removed_at INTEGER,
-                    created INTEGER NOT NULL, size INTEGER NOT NULL, etag TEXT NOT NULL, digest BLOB,
-                    content_type TEXT NOT NULL, headers TEXT, checksum_algorithm TEXT, checksum TEXT, checksum_kind TEXT,
-                    part_count INTEGER NOT NULL, blob BLOB, sealed_key BLOB, tags TEXT, lock_mode TEXT,
-                    lock_until INTEGER, legal_hold INTEGER)
-                """,
-                "CREATE UNIQUE INDEX versions_current ON versions (collection, key) WHERE current = 1",
-                "CREATE INDEX versions_past ON versions (collection, key, number, id) WHERE current IS NULL",
-                "CREATE INDEX versions_removed ON versions (removed_at) WHERE removed IS NOT NULL",
-                "CREATE INDEX versions_by_blob ON versions (blob) WHERE blob IS NOT NULL",
-                """
-                CREATE TABLE inline_bytes (
-                    version INTEGER PRIMARY KEY REFERENCES versions (number) ON DELETE CASCADE, bytes BLOB NOT NULL)
-                """,
-                """
-                CREATE TABLE uploads (
-                    id BLOB PRIMARY KEY, collection INTEGER NOT NULL REFERENCES collections (id), key TEXT NOT NULL,
-                    created INTEGER NOT NULL, initiator TEXT NOT NULL, content_type TEXT NOT NULL, headers TEXT,
-                    checksum_algorithm TEXT, checksum_kind TEXT)
-                """,
-                "CREATE INDEX uploads_by_key ON uploads (collection, key, id)",
-                // `version` is the upload's id, which becomes the version's: completing an upload moves no bytes.
-                """
-                CREATE TABLE parts (
-                    version BLOB NOT NULL, number INTEGER NOT NULL, start INTEGER, size INTEGER NOT NULL,
-                    etag TEXT NOT NULL, created INTEGER NOT NULL, checksum TEXT, blob BLOB NOT NULL,
-                    sealed_key BLOB NOT NULL, PRIMARY KEY (version, number)) WITHOUT ROWID
-                """,
-                "CREATE INDEX parts_by_blob ON parts (blob)",
-                // Blobs that nothing refers to any more; the Janitor removes them.
-                "CREATE TABLE garbage (blob BLOB PRIMARY KEY, since INTEGER NOT NULL)",
-                "CREATE INDEX garbage_by_age ON garbage (since)",
-            ])
-    ] + settingsMigrations
+    package static let migrations =
+        [
+            Migration(
+                module: "objects", number: 1,
+                [
+                    "CREATE TABLE spaces (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE)",
+                    // Data keys that a generation of the collection's key before `key_floor` has sealed are refused: it
+                    // is about to go (docs/adr/0005).
+                    """
+                    CREATE TABLE collections (
+                        id INTEGER PRIMARY KEY, space INTEGER NOT NULL REFERENCES spaces (id), name TEXT NOT NULL UNIQUE,
+                        owner TEXT NOT NULL, created INTEGER NOT NULL, versioning TEXT NOT NULL DEFAULT 'off',
+                        object_lock INTEGER NOT NULL DEFAULT 0, key_floor INTEGER NOT NULL DEFAULT 1)
+                    """,
+                    // Versions in the order in which they were made: `number` is the TID and the place in its
+                    // transaction. One version of a key is current: an object, or a marker (kind 1) that says it was
+                    // deleted. Another is kept, as long as versioning keeps it, or has been `removed` by the
+                    // transaction with that TID and is kept only for readers of the past.
+                    """
+                    CREATE TABLE versions (
+                        number INTEGER PRIMARY KEY, id BLOB NOT NULL,
+                        collection INTEGER NOT NULL REFERENCES collections (id), key TEXT NOT NULL, kind INTEGER NOT NULL,
+                        is_null INTEGER NOT NULL, current INTEGER, superseded INTEGER, removed INTEGER, removed_at INTEGER,
+                        created INTEGER NOT NULL, size INTEGER NOT NULL, etag TEXT NOT NULL, digest BLOB,
+                        content_type TEXT NOT NULL, headers TEXT, checksum_algorithm TEXT, checksum TEXT, checksum_kind TEXT,
+                        part_count INTEGER NOT NULL, blob BLOB, sealed_key BLOB, tags TEXT, lock_mode TEXT,
+                        lock_until INTEGER, legal_hold INTEGER)
+                    """,
+                    "CREATE UNIQUE INDEX versions_current ON versions (collection, key) WHERE current = 1",
+                    "CREATE INDEX versions_past ON versions (collection, key, number, id) WHERE current IS NULL",
+                    "CREATE INDEX versions_removed ON versions (removed_at) WHERE removed IS NOT NULL",
+                    "CREATE INDEX versions_by_blob ON versions (blob) WHERE blob IS NOT NULL",
+                    """
+                    CREATE TABLE inline_bytes (
+                        version INTEGER PRIMARY KEY REFERENCES versions (number) ON DELETE CASCADE, bytes BLOB NOT NULL)
+                    """,
+                    """
+                    CREATE TABLE uploads (
+                        id BLOB PRIMARY KEY, collection INTEGER NOT NULL REFERENCES collections (id), key TEXT NOT NULL,
+                        created INTEGER NOT NULL, initiator TEXT NOT NULL, content_type TEXT NOT NULL, headers TEXT,
+                        checksum_algorithm TEXT, checksum_kind TEXT, tags TEXT, lock_mode TEXT, lock_until INTEGER,
+                        legal_hold INTEGER)
+                    """,
+                    "CREATE INDEX uploads_by_key ON uploads (collection, key, id)",
+                    // `version` is the upload's id, which becomes the version's: completing an upload moves no bytes.
+                    """
+                    CREATE TABLE parts (
+                        version BLOB NOT NULL, number INTEGER NOT NULL, start INTEGER, size INTEGER NOT NULL,
+                        etag TEXT NOT NULL, created INTEGER NOT NULL, checksum TEXT, blob BLOB NOT NULL,
+                        sealed_key BLOB NOT NULL, PRIMARY KEY (version, number)) WITHOUT ROWID
+                    """,
+                    "CREATE INDEX parts_by_blob ON parts (blob)",
+                    // Blobs that nothing refers to any more; the Janitor removes them.
+                    "CREATE TABLE garbage (blob BLOB PRIMARY KEY, since INTEGER NOT NULL)",
+                    "CREATE INDEX garbage_by_age ON garbage (since)",
+                ])
+        ] + settingsMigrations + keyMigrations
 }

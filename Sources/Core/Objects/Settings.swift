@@ -21,6 +21,7 @@ package struct SettingName: RawRepresentable, Hashable, Sendable {
     /// The name of a canned ACL.
     package static let acl = SettingName("acl")
     package static let publicAccessBlock = SettingName("publicAccessBlock")
+    package static let objectLock = SettingName("object-lock")
     package static let ownershipControls = SettingName("ownershipControls")
 
     /// Those by which the gate decides.
@@ -30,6 +31,9 @@ package struct SettingName: RawRepresentable, Hashable, Sendable {
 extension Objects {
     /// The longest document, in bytes.
     package static let settingBytesMax = 2 << 20
+
+    /// The longest document that is remembered for a second.
+    private static let cachedSettingBytesMax = 64 << 10
 
     static let settingsMigrations = [
         Migration(
@@ -60,7 +64,10 @@ extension Objects {
                 .init(name.rawValue)
             ) { $0.text(0) }
         }
-        settingsCache["\(id) \(name.rawValue)"] = .some(found)
+        // Long ones are for workers, which ask seldom, and would fill the memory.
+        if (found?.utf8.count ?? 0) <= Self.cachedSettingBytesMax {
+            settingsCache["\(id) \(name.rawValue)"] = .some(found)
+        }
         return found
     }
 
@@ -150,18 +157,26 @@ extension Objects: ResourceAccessSource {
         return access
     }
 
-    /// The ACL of the current version of an object; private where there is none.
-    package func acl(ofObject key: String, in collection: String) async throws -> CannedACL {
-        let text = try await journal.find { reader in
-            try reader.first(
-                """
-                SELECT a.acl FROM collections c JOIN versions v ON v.collection = c.id AND v.key = ? AND v.current = 1
-                JOIN object_acls a ON a.version = v.number WHERE c.name = ?
-                """,
-                .init(key), .init(collection)
-            ) { $0.text(0) }
+    /// The ACL of a version of an object, by its name; of the current one for nil. Private where there is none.
+    package func acl(ofObject key: String, version: String?, in name: String) async throws -> CannedACL {
+        do {
+            let collection = try await self.collection(name).id
+            let text = try await journal.find { reader -> String? in
+                let found =
+                    if let version {
+                        try Self.named(version, collection: collection, key: key, in: reader)
+                    } else {
+                        try Self.latest(collection: collection, key: key, in: reader)
+                    }
+                guard let found else { return nil }
+                return try reader.first("SELECT acl FROM object_acls WHERE version = ?", .init(found.number)) {
+                    $0.text(0)
+                }
+            }
+            return text.flatMap(CannedACL.init(rawValue:)) ?? .private
+        } catch let error as ObjectsError where error.code == .noSuchCollection || error.code == .noSuchVersion {
+            return .private
         }
-        return text.flatMap(CannedACL.init(rawValue:)) ?? .private
     }
 
     /// Sets the ACL of one version; a version that has gone meanwhile is no error.

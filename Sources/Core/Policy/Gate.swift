@@ -35,7 +35,9 @@ package final class Gate: Sendable {
     ) async throws -> Decision {
         let applicable = try await policies.applicable(to: principal)
         let request = PolicyRequest(
-            principals: principal.arns, action: action, resources: ResourceName.all(of: resource),
+            // Nobody in particular is meant by `*` alone, not by an ARN with a wildcard in it.
+            principals: principal.isAnonymous ? [""] : principal.arns, action: action,
+            resources: ResourceName.all(of: resource),
             context: Self.conditionKeys(principal, context))
         guard let resources, let (collection, key) = ResourceName.parse(resource) else {
             return request.evaluate(applicable)
@@ -44,7 +46,8 @@ package final class Gate: Sendable {
         let decision = access.decide(request, action, by: principal, applicable)
         // The ACL of an object is looked at last, since it has to be read.
         guard decision.reason == .noMatchingAllow, let key, access.countsObjectACL(for: action) else { return decision }
-        let acl = try await resources.acl(ofObject: key, in: collection)
+        let version = context.values["s3:VersionId"]?.first
+        let acl = try await resources.acl(ofObject: key, version: version, in: collection)
         return access.decide(request, action, by: principal, applicable, objectACL: acl)
     }
 

@@ -7,7 +7,8 @@ import Wire
 package protocol ResourceAccessSource: Sendable {
     /// ``ResourceAccess/none`` where there is no such collection.
     func access(ofCollection name: String) async throws -> ResourceAccess
-    func acl(ofObject key: String, in collection: String) async throws -> CannedACL
+    /// - Parameter version: its name; nil for the current one.
+    func acl(ofObject key: String, version: String?, in collection: String) async throws -> CannedACL
 }
 
 /// What a collection says of who may do what: its policy and its ACL, and what keeps both from opening it to everybody.

@@ -5,6 +5,9 @@ package protocol ConfigurationDocument: Sendable, Hashable {
     /// The name of the root element.
     static var root: StaticString { get }
 
+    /// The longest document, in bytes.
+    static var bytesMax: Int { get }
+
     /// - Throws: ``ConfigurationError``, for whatever S3 would refuse.
     init(_ root: XMLElement) throws(ConfigurationError)
 
@@ -14,7 +17,7 @@ package protocol ConfigurationDocument: Sendable, Hashable {
 
 /// Bounds of every document.
 package enum ConfigurationLimits {
-    /// The longest document, in bytes: a thousand lifecycle rules with long prefixes.
+    /// The longest document of any kind, in bytes: a thousand lifecycle rules with long prefixes.
     package static let bytesMax = 2 << 20
     static let depthMax = 12
     static let elementsMax = 60_000
@@ -26,9 +29,12 @@ package enum ConfigurationLimits {
 package let s3Namespace = "http://s3.amazonaws.com/doc/2006-03-01/"
 
 extension ConfigurationDocument {
+    /// 64 KiB, as S3 has it for CORS: some are read anew for each request.
+    package static var bytesMax: Int { 64 << 10 }
+
     /// - Throws: ``ConfigurationError`` `MalformedXML` for what is no XML, too large, or has another root.
     package init(parsing bytes: [UInt8]) throws(ConfigurationError) {
-        try self.init(XMLElement.configuration(bytes, root: Self.root))
+        try self.init(XMLElement.configuration(bytes, root: Self.root, max: Self.bytesMax))
     }
 
     /// The document in its normal form, which reads back as the same.
@@ -42,10 +48,12 @@ extension ConfigurationDocument {
 }
 
 extension XMLElement {
-    static func configuration(_ bytes: [UInt8], root: StaticString) throws(ConfigurationError) -> XMLElement {
-        guard bytes.count <= ConfigurationLimits.bytesMax else {
+    static func configuration(
+        _ bytes: [UInt8], root: StaticString, max: Int
+    ) throws(ConfigurationError) -> XMLElement {
+        guard bytes.count <= max else {
             throw ConfigurationError(
-                .malformedXML, "a configuration may have up to \(ConfigurationLimits.bytesMax) bytes")
+                .malformedXML, "a <\(root)> may have up to \(max) bytes, this one has \(bytes.count)")
         }
         // XML 1.0 §2.2 has no form for them, so they could not be given back.
         guard bytes.allSatisfy({ $0 >= 0x20 || $0 == 0x09 || $0 == 0x0A || $0 == 0x0D }) else {

@@ -4,6 +4,7 @@ package import Wire
 package struct LifecycleConfiguration: ConfigurationDocument {
     package static let root: StaticString = "LifecycleConfiguration"
     package static let rulesMax = 1000
+    package static let bytesMax = ConfigurationLimits.bytesMax
 
     package var rules: [LifecycleRule]
 

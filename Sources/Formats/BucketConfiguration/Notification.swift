@@ -4,6 +4,7 @@ package import Wire
 package struct NotificationConfiguration: ConfigurationDocument {
     package static let root: StaticString = "NotificationConfiguration"
     package static let targetsMax = 100
+    package static let bytesMax = 512 << 10
 
     package var targets: [NotificationTarget] = []
 

@@ -103,6 +103,11 @@ package struct Retention: ConfigurationDocument {
     package var mode: RetentionMode?
     package var until: Timestamp?
 
+    package init(mode: RetentionMode, until: Timestamp) {
+        self.mode = mode
+        self.until = until
+    }
+
     package init(_ root: XMLElement) throws(ConfigurationError) {
         try root.allow("Mode", "RetainUntilDate")
         mode = try root.choice("Mode", RetentionMode.self)
