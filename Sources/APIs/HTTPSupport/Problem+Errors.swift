@@ -25,8 +25,14 @@ extension Problem {
             switch error.code {
             case .noSuchCollection, .noSuchKey, .noSuchUpload: self = .notFound(error.message)
             case .storageFull: self.init(.insufficientStorage, "full", error.message)
+            case .keyDestroyed: self = .conflict(error.message)
             case .damaged, .unavailable: return nil
             default: self = .badRequest(error.message)
+            }
+        case let error as KeysError:
+            switch error.code {
+            case .notFound: self = .notFound(error.message)
+            case .underWay, .destroyed, .retained: self = .conflict(error.message)
             }
         case let error as BodyTooLarge: self.init(.payloadTooLarge, "too-large", error.description)
         case _ where error.isOfLostClient: self = .badRequest(BodyTruncated().description)

@@ -39,6 +39,7 @@ struct S3Error: Error, Sendable {
         static let invalidBucketACLWithObjectOwnership = Code("InvalidBucketAclWithObjectOwnership", .badRequest)
         static let invalidBucketName = Code("InvalidBucketName", .badRequest)
         static let invalidDigest = Code("InvalidDigest", .badRequest)
+        static let invalidObjectState = Code("InvalidObjectState", .forbidden)
         static let invalidPart = Code("InvalidPart", .badRequest)
         static let invalidPartOrder = Code("InvalidPartOrder", .badRequest)
         static let invalidPartNumber = Code("InvalidPartNumber", .rangeNotSatisfiable)
@@ -142,6 +143,7 @@ struct S3Error: Error, Sendable {
         case .storageFull: .insufficientStorage
         case .damaged: .internalError
         case .unavailable: .serviceUnavailable
+        case .keyDestroyed: .invalidObjectState
         }
     }
 
