@@ -76,7 +76,8 @@ let drivers: [Target] = [
         name: "CLibPQ", path: "Sources/Drivers/CLibPQ", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
     .target(name: "CMemory", path: "Sources/Drivers/CMemory"),
     target("Drivers", "Database", ["CSQLite", "CLibPQ"]),
-    target("Drivers", "Vault", ["Ciphers", "Wire"]),
+    .target(name: "CPKCS11", path: "Sources/Drivers/CPKCS11", linkerSettings: [.linkedLibrary("dl")]),
+    target("Drivers", "Vault", ["CPKCS11", "Ciphers", "Wire"]),
     .systemLibrary(name: "CGDAL", path: "Sources/Drivers/CGDAL", pkgConfig: "gdal", providers: [.apt(["libgdal-dev"])]),
     target("Drivers", "Rasters", ["ProductMetadata", "Wire", nioCore, nioPosix]),
     target("Drivers", "Blobs", ["Ciphers", "SigV4", "Wire", httpClient, nioCore, nioHTTP1, nioPosix, nioSSL]),
@@ -111,7 +112,9 @@ let apis: [Target] = [
             nioPosix, nioSSL,
         ]),
     target("APIs", "OIDCAPI", ["HTTPSupport", "Identity", "Wire", logging, nioHTTP1]),
-    target("APIs", "AdminAPI", ["HTTPSupport", "Identity", "Notifications", "Policy", "Wire", logging, nioHTTP1]),
+    target(
+        "APIs", "AdminAPI",
+        ["HTTPSupport", "Identity", "Notifications", "Objects", "Policy", "Wire", logging, nioHTTP1]),
     target(
         "APIs", "IAMAPI",
         [
@@ -190,6 +193,7 @@ let testTargets: [Target] = [
     tests("GeometryTests", ["Geometry", "Wire"]),
     tests("ProductMetadataTests", ["ProductMetadata", "Wire"]),
     tests("DatabaseTests", ["Database", "TestSupport"]),
+    tests("VaultTests", ["Ciphers", "TestSupport", "Vault", "Wire"]),
     tests("BlobsTests", ["Blobs", "Ciphers", "SigV4", "Wire", nioCore, nioHTTP1, nioPosix]),
     tests("RastersTests", ["martlet-raster", "ProductMetadata", "Rasters", "Wire", nioCore, nioPosix]),
     tests("JournalTests", ["Database", "Journal", "TestSupport", "Wire"]),
@@ -219,10 +223,10 @@ let testTargets: [Target] = [
         ]),
     tests("ConsoleTests", ["Console", "Geometry", "Wire"]),
     tests("CertificatesTests", ["Certificates", "Wire", crypto, x509, asn1]),
-    tests("NotificationsTests", ["Database", "Journal", "Notifications", "TestSupport", "Vault", "Wire"]),
+    tests("NotificationsTests", ["Ciphers", "Database", "Journal", "Notifications", "TestSupport", "Vault", "Wire"]),
     tests(
         "WorkersTests",
-        ["Catalogue", "Database", "Journal", "Notifications", "Objects", "TestSupport", "Vault", "Wire", "Workers"]),
+        ["Catalogue", "Ciphers", "Database", "Journal", "Notifications", "Objects", "TestSupport", "Vault", "Wire", "Workers"]),
     tests("TraceFormatTests", ["BLAKE3", "Certificates", "MerkleLog", "TraceFormat", "Wire", crypto]),
     tests(
         "LedgerTests",

@@ -1,3 +1,4 @@
+import Ciphers
 import Database
 import Journal
 import NIOCore
@@ -60,12 +61,9 @@ import Wire
     private func withNotifications(
         _ engine: TestEngine, _ body: (Notifications, Journal) async throws -> Void
     ) async throws {
-        try await withFolder { folder in
-            try await engine.withDatabase(Journal.migrations + Notifications.migrations) { database in
-                let journal = Journal(database: database, node: "test")
-                let master = try MasterKey.open(path: folder + "/master.key", creates: true)
-                try await body(Notifications(journal: journal, master: master), journal)
-            }
+        try await engine.withDatabase(Journal.migrations + Notifications.migrations) { database in
+            let journal = Journal(database: database, node: "test")
+            try await body(Notifications(journal: journal, master: MasterKey(direct: .random())), journal)
         }
     }
 

@@ -3,10 +3,12 @@ import Identity
 import Logging
 import NIOHTTP1
 package import Notifications
+package import Objects
 package import Policy
 import Wire
 
-/// The administrative face: accounts, groups, access keys, policies and webhooks, as JSON. The command line speaks it.
+/// The administrative face: accounts, groups, access keys, policies, webhooks and encryption keys, as JSON. The command
+/// line speaks it.
 ///
 /// Every act has an action of its own in the policy language: `iam:CreateUser`, `iam:PutPolicy` and so on.
 package struct AdminService: Sendable {
@@ -14,13 +16,20 @@ package struct AdminService: Sendable {
     let policies: Policies
     let notifications: Notifications
     let gate: Gate
+    let objects: Objects
+    let roots: RootKeys
     private let authenticator: Authenticator
     private let logger = Logger(label: "martlet.admin")
 
     /// Largest body taken.
     static let bodyBytesMax = 64 << 10
 
-    package init(policies: Policies, notifications: Notifications, gate: Gate, authenticator: Authenticator) {
+    package init(
+        policies: Policies, notifications: Notifications, gate: Gate, authenticator: Authenticator, objects: Objects,
+        roots: RootKeys
+    ) {
+        self.objects = objects
+        self.roots = roots
         identity = authenticator.identity
         self.policies = policies
         self.notifications = notifications
@@ -37,6 +46,7 @@ package struct AdminService: Sendable {
             case "accounts": return try await accounts(call)
             case "groups": return try await groups(call)
             case "keys": return try await keys(call)
+            case "encryption": return try await encryption(call)
             case "policies": return try await policies(call)
             case "webhooks": return try await webhooks(call)
             default: throw Problem.notFound("there is nothing at \(request.rawPath)")

@@ -1,4 +1,5 @@
 package import Database
+package import Vault
 
 extension Notifications {
     package static let migrations = [
@@ -24,5 +25,10 @@ extension Notifications {
                 """,
                 "CREATE INDEX destinations_due ON destinations (next) WHERE waiting > 0",
             ])
+    ]
+
+    /// What of these tables the master key has sealed.
+    package static let sealedColumns = [
+        SealedColumn(table: "webhooks", id: "name", column: "sealed_secret") { label($0) }
     ]
 }

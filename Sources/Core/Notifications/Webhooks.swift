@@ -48,7 +48,7 @@ package final class Notifications: Sendable {
         }
     }
 
-    private static func label(_ name: String) -> String { "webhook \(name)" }
+    static func label(_ name: String) -> String { "webhook \(name)" }
 
     private static func check(name: String, url: String, secret: String?) throws {
         let isPlain = name.utf8.allSatisfy {
