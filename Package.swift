@@ -160,7 +160,8 @@ let top: [Target] = [
     target(
         "", "Server",
         [
-            "AdminAPI", "Blobs", "Catalogue", "Certificates", "Console", "Ciphers", "Database", "HTTPSupport",
+            "AdminAPI", "Blobs", "BucketConfiguration", "Catalogue", "Certificates", "Console", "Ciphers", "Database",
+            "HTTPSupport",
             "IAMAPI", "IAMPolicy", "Identity",
             "Journal", "Ledger", "Notifications", "OIDCAPI", "Objects",
             "Policy", "Rasters", "S3API", "STACAPI", "SigV4", "SigningAPI", "TraceAPI", "Vault", "Wire", "Workers",
@@ -226,7 +227,10 @@ let testTargets: [Target] = [
     tests("NotificationsTests", ["Ciphers", "Database", "Journal", "Notifications", "TestSupport", "Vault", "Wire"]),
     tests(
         "WorkersTests",
-        ["Catalogue", "Ciphers", "Database", "Journal", "Notifications", "Objects", "TestSupport", "Vault", "Wire", "Workers"]),
+        [
+            "Catalogue", "Ciphers", "Database", "Journal", "Notifications", "Objects", "TestSupport", "Vault", "Wire",
+            "Workers",
+        ]),
     tests("TraceFormatTests", ["BLAKE3", "Certificates", "MerkleLog", "TraceFormat", "Wire", crypto]),
     tests(
         "LedgerTests",

@@ -1,3 +1,4 @@
+package import BucketConfiguration
 import Glibc
 package import SigV4
 
@@ -40,6 +41,8 @@ package struct Configuration: Sendable {
     package var metadata: String
     /// A folder, or `s3://…`. Nil for `DATA/blobs`.
     package var blobs: String?
+    /// Further blob stores, by the storage class whose objects go there: each a folder, or `s3://…`.
+    package var storageClasses: [(name: StorageClass, place: String)]
     /// For `s3://…` without credentials: those that every S3 client takes from the environment.
     package var blobCredentials: Credentials?
     package var tls: TLS
@@ -64,6 +67,7 @@ package struct Configuration: Sendable {
         ("web", "HOST:PORT of the web port (default 127.0.0.1:8080)"),
         ("s3", "HOST:PORT of the S3 port (default 127.0.0.1:9000)"),
         ("metadata", "sqlite, or postgres://USER@HOST/NAME (default sqlite)"),
+        ("storage-classes", "NAME=PLACE …: blob stores of further storage classes, each as --blobs"),
         ("blobs", "folder, or s3://ACCESS:SECRET@HOST/BUCKET/PREFIX (default DATA/blobs)"),
         ("tls", "on: serve TLS with certificates of the node's own authority"),
         ("tls-certificate", "file with a certificate chain (PEM), instead of the node's own"),
@@ -103,6 +107,7 @@ package struct Configuration: Sendable {
         guard metadata == "sqlite" || metadata.hasPrefix("postgres://") || metadata.hasPrefix("postgresql://") else {
             throw ConfigurationError("--metadata is 'sqlite' or postgres://…, not '\(metadata.prefix(12))…'")
         }
+        storageClasses = try Self.storageClasses(value("storage-classes") ?? "")
         blobs = value("blobs").map { $0.hasPrefix("s3://") ? $0 : Self.absolute($0) }
         switch (value("tls-certificate"), value("tls-key")) {
         case (let certificate?, let key?): tls = .files(certificate: certificate, key: key)
@@ -149,6 +154,24 @@ package struct Configuration: Sendable {
             throw ConfigurationError("\(name) is a number of seconds up to \(daysMax * 86_400), not '\(text)'")
         }
         return seconds
+    }
+
+    /// Reads `NAME=PLACE NAME=PLACE …`.
+    private static func storageClasses(_ text: String) throws -> [(name: StorageClass, place: String)] {
+        var out: [(name: StorageClass, place: String)] = []
+        for pair in text.split(whereSeparator: \.isWhitespace) {
+            let parts = pair.split(separator: "=", maxSplits: 1)
+            guard parts.count == 2, let name = StorageClass(rawValue: String(parts[0])), name != .standard,
+                !out.contains(where: { $0.name == name })
+            else {
+                throw ConfigurationError(
+                    "--storage-classes is NAME=PLACE NAME=PLACE …, with different names of upper-case letters, digits "
+                        + "and '_' other than STANDARD, not '\(pair.prefix { $0 != "=" })=…'")
+            }
+            let place = String(parts[1])
+            out.append((name, place.hasPrefix("s3://") ? place : absolute(place)))
+        }
+        return out
     }
 
     private static func base(_ text: String, _ name: String) throws -> String {

@@ -1,5 +1,6 @@
 import AdminAPI
 import Blobs
+import BucketConfiguration
 import Catalogue
 import Console
 import Database
@@ -43,7 +44,7 @@ package final class Node: Sendable {
     private let database: Database
     private let journal: Journal
     private let objects: Objects
-    private let blobs: any BlobStore
+    private let stores: [any BlobStore]
     private let fetcher: DocumentFetcher
     private let webhooks: WebhookClient
     private let workers: WorkerGroup
@@ -71,9 +72,14 @@ package final class Node: Sendable {
             columns: Schema.sealedColumns)
         let master = roots.master
         let identity = Identity(journal: journal, master: master)
-        let blobs = try await Self.openBlobs(configuration)
+        let blobs = try await Self.openBlobs(configuration.blobs ?? configuration.data + "/blobs", configuration)
+        var stores = [StorageClass.standard: blobs]
+        for (name, place) in configuration.storageClasses {
+            stores[name] = try await Self.openBlobs(place, configuration)
+        }
         let objects = Objects(
-            journal: journal, blobs: blobs, master: master, pool: pool,
+            journal: journal, blobs: blobs, classes: stores.filter { $0.key != .standard },
+            master: master, pool: pool,
             reserve: DiskReserve(
                 [configuration.data] + (configuration.blobs.map { $0.hasPrefix("s3://") ? [] : [$0] } ?? [])),
             lifecycleDaySeconds: configuration.lifecycleDaySeconds)
@@ -132,7 +138,7 @@ package final class Node: Sendable {
         workers.start(
             Janitor(
                 objects: objects, journal: journal, historySeconds: configuration.historySeconds,
-                ownsBlobs: blobs is DiskBlobs))
+                sharedClasses: Set(stores.filter { !($0.value is DiskBlobs) }.keys)))
         workers.start(
             Lifecycle(objects: objects, pauseSeconds: min(5, Double(configuration.lifecycleDaySeconds) / 4)))
         workers.start(
@@ -146,15 +152,15 @@ package final class Node: Sendable {
         workers.start(Tracer(objects: objects, ledger: ledger, origin: "admin@" + NodeName.host))
         return Node(
             web: web, s3: s3, generatedPassword: password, authorityFile: tls?.authorityFile, webURL: webURL,
-            s3URL: s3URL, identity: identity, database: database, journal: journal, objects: objects, blobs: blobs,
-            fetcher: fetcher,
-            webhooks: webhooks,
-            workers: workers, pools: [pool, rasterPool])
+            s3URL: s3URL, identity: identity, database: database, journal: journal, objects: objects,
+            stores: Array(stores.values), fetcher: fetcher, webhooks: webhooks, workers: workers,
+            pools: [pool, rasterPool])
     }
 
     private init(
         web: HTTPListener, s3: HTTPListener, generatedPassword: String?, authorityFile: String?, webURL: String,
-        s3URL: String, identity: Identity, database: Database, journal: Journal, objects: Objects, blobs: any BlobStore,
+        s3URL: String, identity: Identity, database: Database, journal: Journal, objects: Objects,
+        stores: [any BlobStore],
         fetcher: DocumentFetcher, webhooks: WebhookClient, workers: WorkerGroup, pools: [NIOThreadPool]
     ) {
         self.web = web
@@ -167,7 +173,7 @@ package final class Node: Sendable {
         self.database = database
         self.journal = journal
         self.objects = objects
-        self.blobs = blobs
+        self.stores = stores
         self.fetcher = fetcher
         self.webhooks = webhooks
         self.workers = workers
@@ -189,8 +195,7 @@ package final class Node: Sendable {
         }
     }
 
-    private static func openBlobs(_ configuration: Configuration) async throws -> any BlobStore {
-        let place = configuration.blobs ?? configuration.data + "/blobs"
+    private static func openBlobs(_ place: String, _ configuration: Configuration) async throws -> any BlobStore {
         guard place.hasPrefix("s3://") else { return try await DiskBlobs.open(place) }
         return try await S3Blobs.open(try S3Location(place, credentials: configuration.blobCredentials))
     }
@@ -210,7 +215,7 @@ package final class Node: Sendable {
         try? await objects.flushAccessLog()
         try? await fetcher.close()
         try? await webhooks.close()
-        await blobs.close()
+        for store in stores { await store.close() }
         await database.close()
         for pool in pools { try await pool.shutdownGracefully() }
     }

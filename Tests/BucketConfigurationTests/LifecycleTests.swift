@@ -77,6 +77,16 @@ import Wire
         }
         #expect(move(29) == nil && move(31) == .transition(.standardIA, rule: "m"))
         #expect(move(61) == .transition(.glacier, rule: "m"))
+        func move(from storageClass: StorageClass, _ days: Int64) -> LifecycleAction? {
+            var object = object
+            object.storageClass = storageClass
+            return rules.due(current: object, now: start.adding(seconds: days * 86_400))
+        }
+        #expect(move(from: .standardIA, 31) == nil && move(from: .glacier, 31) == nil)
+        #expect(move(from: .standardIA, 61) == .transition(.glacier, rule: "m") && move(from: .deepArchive, 61) == nil)
+        let own = try #require(StorageClass(rawValue: "TAPE_2"))
+        #expect(move(from: own, 31) == .transition(.standardIA, rule: "m"))
+        #expect(rules.storageClasses == [.standardIA, .glacier])
     }
 
     @Test("a rule that is disabled does nothing; one without a name gets one")
@@ -107,7 +117,8 @@ import Wire
                 "MalformedXML"
             ),
             (rule(days3, id: String(repeating: "x", count: 256)), "InvalidArgument"),
-            (rule("<Transition><Days>1</Days><StorageClass>COLD</StorageClass></Transition>"), "MalformedXML"),
+            (rule("<Transition><Days>1</Days><StorageClass>STANDARD</StorageClass></Transition>"), "MalformedXML"),
+            (rule("<Transition><Days>1</Days><StorageClass>cold</StorageClass></Transition>"), "MalformedXML"),
             (
                 rule("<Transition><Days>29</Days><StorageClass>ONEZONE_IA</StorageClass></Transition>"),
                 "InvalidArgument"

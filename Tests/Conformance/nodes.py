@@ -72,6 +72,8 @@ class Node:
             "5",
             "--access-log-seconds",
             "1",
+            "--storage-classes",
+            f"STANDARD_IA={self.home}/standard_ia GLACIER={self.home}/glacier",
             "--json",
         ]
         for face, port in self.ports.items():

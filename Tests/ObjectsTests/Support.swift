@@ -1,26 +1,36 @@
 import Blobs
+import BucketConfiguration
 import Database
 import Journal
 import NIOCore
 import NIOPosix
-import Objects
 import TestSupport
 import Testing
 import Vault
 
+@testable import Objects
+
 /// A store on either engine with blobs in a folder, fresh for each test.
-func withObjects(_ engine: TestEngine = .sqlite, _ body: (Objects) async throws -> Void) async throws {
+///
+/// - Parameter classes: storage classes besides STANDARD, each with a folder of its own.
+func withObjects(
+    _ engine: TestEngine = .sqlite, classes: [StorageClass] = [], _ body: (Objects) async throws -> Void
+) async throws {
     try await withFolder { folder in
         try await engine.withDatabase(Journal.migrations + Objects.migrations) { database in
             let blobs = try await DiskBlobs.open(folder + "/blobs")
+            var stores: [StorageClass: DiskBlobs] = [:]
+            for name in classes { stores[name] = try await DiskBlobs.open(folder + "/" + name.rawValue) }
             let objects = Objects(
-                journal: Journal(database: database, node: "test"), blobs: blobs,
+                journal: Journal(database: database, node: "test"), blobs: blobs, classes: stores,
                 master: try MasterKey.open(path: folder + "/master.key", creates: true), pool: .singleton)
             do {
                 try await objects.createCollection("eo1", owner: "ada")
                 try await body(objects)
+                for store in stores.values { await store.close() }
                 await blobs.close()
             } catch {
+                for store in stores.values { await store.close() }
                 await blobs.close()
                 throw error
             }
@@ -51,7 +61,9 @@ extension Objects {
     }
 
     /// How many blobs the store holds.
-    func blobCount() async throws -> Int { try await blobs.list(after: nil, limit: 10_000).count }
+    func blobCount(of storageClass: StorageClass = .standard) async throws -> Int {
+        try await store(of: storageClass).list(after: nil, limit: 10_000).count
+    }
 }
 
 /// A body that comes in pieces, and may break off.

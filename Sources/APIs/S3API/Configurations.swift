@@ -56,7 +56,10 @@ extension S3Service {
         switch setting {
         case .policy: return try await policy(body, bucket)
         case .cors: return text(try CORSConfiguration(parsing: body))
-        case .lifecycle: return text(try LifecycleConfiguration(parsing: body))
+        case .lifecycle:
+            let rules = try LifecycleConfiguration(parsing: body)
+            for storageClass in rules.storageClasses { try objects.check(storageClass) }
+            return text(rules)
         case .publicAccessBlock: return text(try PublicAccessBlock(parsing: body))
         case .objectLock:
             let lock = try ObjectLockConfiguration(parsing: body)

@@ -14,15 +14,17 @@ extension S3Service {
             throw S3Error(
                 .invalidArgument, "x-amz-metadata-directive is COPY or REPLACE, not '\(directive.prefix(40))'")
         }
-        if source == address, directive == "COPY" {
+        if source == address, directive == "COPY", request.header("x-amz-storage-class") == nil {
             throw S3Error(
-                .invalidRequest, "an object copied onto itself needs new metadata: x-amz-metadata-directive: REPLACE")
+                .invalidRequest,
+                "an object copied onto itself needs new metadata (x-amz-metadata-directive: REPLACE) or a storage class"
+            )
         }
         let described = try await description(of: request, address, caller)
         let algorithm = try request.header("x-amz-checksum-algorithm").map { try ChecksumAlgorithm(header: $0) }
         let version = try await objects.copy(
             from: source.bucket, key: source.key, version: source.version, to: address.bucket, key: address.key,
-            replacing: directive == "REPLACE" ? described : nil,
+            replacing: directive == "REPLACE" ? described : nil, storageClass: described.storageClass,
             tags: request.header("x-amz-tagging-directive")?.uppercased() == "REPLACE" ? described.tags : nil,
             lock: described, checksum: algorithm, by: caller.principal.name,
             sourceCondition: Self.sourceCondition(request), condition: Self.writeCondition(request))

@@ -1,3 +1,4 @@
+import BucketConfiguration
 import HTTPSupport
 import NIOHTTP1
 import Objects
@@ -62,7 +63,7 @@ extension S3Service {
                 xml.element("ChecksumType", checksum.kind.rawValue)
             }
             xml.element("Size", entry.size)
-            xml.element("StorageClass", "STANDARD")
+            xml.element("StorageClass", entry.storageClass.rawValue)
             if let name { owner(name, &xml) }
             xml.close("Contents")
         }
@@ -102,7 +103,7 @@ extension S3Service {
                     xml.element("UploadId", upload.id.text)
                     owner(upload.initiator, &xml, as: "Initiator")
                     owner(upload.initiator, &xml)
-                    xml.element("StorageClass", "STANDARD")
+                    xml.element("StorageClass", upload.description.storageClass.rawValue)
                     xml.element("Initiated", upload.created.rfc3339Milliseconds)
                 }
             }

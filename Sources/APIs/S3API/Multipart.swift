@@ -161,7 +161,7 @@ extension S3Service {
             xml.element("UploadId", id)
             owner(upload.initiator, &xml, as: "Initiator")
             owner(upload.initiator, &xml)
-            xml.element("StorageClass", "STANDARD")
+            xml.element("StorageClass", upload.description.storageClass.rawValue)
             xml.element("PartNumberMarker", after)
             if page.count > limit, let last = shown.last { xml.element("NextPartNumberMarker", last.number) }
             xml.element("MaxParts", limit)

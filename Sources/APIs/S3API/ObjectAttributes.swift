@@ -1,3 +1,4 @@
+import BucketConfiguration
 import HTTPSupport
 import NIOHTTP1
 import Objects
@@ -33,7 +34,7 @@ extension S3Service {
             if asked.contains("ObjectParts"), version.partCount > 0 {
                 xml.element("ObjectParts") { page.write(parts, of: version, to: &$0) }
             }
-            if asked.contains("StorageClass") { xml.element("StorageClass", "STANDARD") }
+            if asked.contains("StorageClass") { xml.element("StorageClass", version.storageClass.rawValue) }
             if asked.contains("ObjectSize") { xml.element("ObjectSize", version.size) }
         }
         response.headers.add(name: "Last-Modified", value: version.created.httpDate)

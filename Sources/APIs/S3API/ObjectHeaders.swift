@@ -32,9 +32,10 @@ enum ObjectHeaders {
             case _ where name.hasPrefix("x-amz-meta-"):
                 description.headers.append(HeaderField(name: name, value: value))
             case "x-amz-storage-class":
-                guard value == "STANDARD" else {
-                    throw S3Error(.invalidStorageClass, "the only storage class is STANDARD, not '\(value.prefix(40))'")
+                guard let storageClass = StorageClass(rawValue: value) else {
+                    throw S3Error(.invalidStorageClass, "'\(value.prefix(40))' is no name of a storage class")
                 }
+                description.storageClass = storageClass
             case "x-amz-server-side-encryption":
                 guard value == "AES256" else { throw S3Error(.notImplemented, "server-side encryption is AES256 here") }
             case "x-amz-tagging": description.tags = try TagSet(header: value).fields
@@ -84,6 +85,10 @@ enum ObjectHeaders {
         headers.add(name: "Content-Type", value: version.contentType)
         headers.add(name: "x-amz-server-side-encryption", value: "AES256")
         headers.add(versionID: name)
+        // S3 says nothing of what is usual.
+        if version.storageClass != .standard {
+            headers.add(name: "x-amz-storage-class", value: version.storageClass.rawValue)
+        }
         for header in version.headers { headers.add(name: header.name, value: header.value) }
         if isWhole, let checksum = version.checksum, request.header("x-amz-checksum-mode")?.uppercased() == "ENABLED" {
             headers.add(name: "x-amz-checksum-" + checksum.algorithm.rawValue.lowercased(), value: checksum.value)

@@ -1,3 +1,4 @@
+import BucketConfiguration
 import HTTPSupport
 import Identity
 import NIOHTTP1
@@ -24,6 +25,9 @@ extension S3Service {
             headers.add(name: "x-amz-checksum-type", value: checksum.kind.rawValue)
         }
         headers.add(versionID: try await name(of: version, in: bucket))
+        if version.storageClass != .standard {
+            headers.add(name: "x-amz-storage-class", value: version.storageClass.rawValue)
+        }
         if let expiration = try await objects.expiration(of: version, in: bucket) {
             headers.add(name: "x-amz-expiration", value: expiration)
         }

@@ -140,6 +140,7 @@ struct S3Error: Error, Sendable {
         case .invalidPart: .invalidPart
         case .invalidPartOrder: .invalidPartOrder
         case .partTooSmall: .entityTooSmall
+        case .noSuchStorageClass: .invalidStorageClass
         case .storageFull: .insufficientStorage
         case .damaged: .internalError
         case .unavailable: .serviceUnavailable

@@ -68,7 +68,7 @@ extension S3Service {
                         xml.element("ChecksumType", checksum.kind.rawValue)
                     }
                     xml.element("Size", version.size)
-                    xml.element("StorageClass", "STANDARD")
+                    xml.element("StorageClass", version.storageClass.rawValue)
                 }
                 owner(name, &xml)
                 xml.close(tag)

@@ -1,3 +1,5 @@
+import Blobs
+package import BucketConfiguration
 import Ciphers
 import Database
 import Journal
@@ -13,12 +15,14 @@ extension Objects {
     ///   - version: which version of the source; nil for the current one.
     ///   - replacing: new headers, or nil to keep the source's.
     ///   - lock: its retention, legal hold and ACL are the copy's.
+    ///   - storageClass: the copy's; bytes of another are copied, sealed as they are.
     ///   - tags: new tags, or nil to keep the source's.
     ///   - sourceCondition: looks at the source; throws to refuse.
     package func copy(
         from sourceCollection: String, key sourceKey: String, version: String? = nil, to collectionName: String,
         key: String,
-        replacing: ObjectDescription?, tags: [HeaderField]? = nil, lock: ObjectDescription = .init(),
+        replacing: ObjectDescription?, storageClass: StorageClass = .standard, tags: [HeaderField]? = nil,
+        lock: ObjectDescription = .init(),
         checksum algorithm: ChecksumAlgorithm? = nil,
         by actor: String,
         sourceCondition: @escaping WriteCondition = { _ in },
@@ -54,26 +58,65 @@ extension Objects {
         if let algorithm, algorithm != copy.checksum?.algorithm || copy.checksum?.kind != .fullObject {
             copy.checksum = try await checksum(algorithm, of: source)
         }
-        var parts: [PartRow] = []
-        switch source.version.storage {
-        case .inline(let sealed): copy.storage = .inline(sealedKey: try reseal(sealed, part: 0))
-        case .blob(let blob, let sealed): copy.storage = .blob(blob, sealedKey: try reseal(sealed, part: 0))
-        case .parts:
-            let sourceID = source.version.id
-            parts = try await journal.read { try PartRow.all(version: sourceID, in: $0) }
-            for index in parts.indices {
-                parts[index].sealedKey = try reseal(parts[index].sealedKey, part: parts[index].number)
-            }
+        copy.storageClass = storageClass
+        try check(storageClass)
+        // Blobs that were copied since the copy is of another class; all others are named by both.
+        var moved: [BlobPlace] = []
+        func placed(_ place: BlobPlace) async throws -> BlobPlace {
+            guard place.storageClass != storageClass else { return place }
+            let copied = try await transfer(place, to: storageClass)
+            moved.append(copied)
+            return copied
         }
-        return try await publish(copy, inline: source.inline, in: target, by: actor, as: .copy, condition: condition) {
-            [parts, sourceNumber = source.version.number] transaction, rules in
-            // The source's blobs live as long as its row does, and after that for a minute: the row must still be
-            // there.
-            guard try transaction.scalar("SELECT 1 FROM versions WHERE number = ?", .init(sourceNumber)) != nil else {
-                throw ObjectsError.noSuchKey(sourceKey)
+        do {
+            var parts: [PartRow] = []
+            var shared: [BlobPlace] = []
+            switch source.version.storage {
+            case .inline(let sealed): copy.storage = .inline(sealedKey: try reseal(sealed, part: 0))
+            case .blob(let blob, let sealed):
+                let place = BlobPlace(id: blob, storageClass: source.version.storageClass)
+                let target = try await placed(place)
+                if target == place { shared = [place] }
+                copy.storage = .blob(target.id, sealedKey: try reseal(sealed, part: 0))
+            case .parts:
+                let sourceID = source.version.id
+                parts = try await journal.read { try PartRow.all(version: sourceID, in: $0) }
+                for index in parts.indices {
+                    let place = parts[index].place
+                    parts[index].place = try await placed(place)
+                    if parts[index].place == place { shared.append(place) }
+                    parts[index].sealedKey = try reseal(parts[index].sealedKey, part: parts[index].number)
+                }
             }
-            for part in parts { try part.insert(version: id, rules, in: transaction) }
+            return try await publish(
+                copy, inline: source.inline, in: target, by: actor, as: .copy, condition: condition
+            ) { [parts, shared, source = source.version] transaction, rules in
+                // The source's blobs live as long as its rows name them, and after that for a minute.
+                let isThere = try transaction.scalar("SELECT 1 FROM versions WHERE number = ?", .init(source.number))
+                guard isThere != nil else { throw ObjectsError.noSuchKey(sourceKey) }
+                guard try Self.names(source, shared, in: transaction) else {
+                    throw ObjectsError(.unavailable, "the source was moved to another storage class: try again")
+                }
+                for part in parts { try part.insert(version: id, rules, in: transaction) }
+            }
+        } catch {
+            for place in moved { await discard(place, after: error) }
+            throw error
         }
+    }
+
+    /// Whether the rows of a version still name these blobs.
+    private static func names(
+        _ version: ObjectVersion, _ places: [BlobPlace], in transaction: Transaction
+    ) throws -> Bool {
+        guard !places.isEmpty else { return true }
+        var named = try transaction.rows("SELECT blob FROM parts WHERE version = ?", .init(id: version.id)) {
+            $0.blob(0)
+        }
+        named += try transaction.rows(
+            "SELECT blob FROM versions WHERE number = ? AND blob IS NOT NULL", .init(version.number)
+        ) { $0.blob(0) }
+        return Set(named).isSuperset(of: places.map(\.id.bytes))
     }
 
     private func checksum(_ algorithm: ChecksumAlgorithm, of object: OpenObject) async throws -> ObjectChecksum {

@@ -1,4 +1,5 @@
 import Blobs
+package import BucketConfiguration
 import Database
 import Journal
 package import Wire
@@ -140,24 +141,22 @@ extension Objects {
 
     /// Removes a version's row. Blobs that nothing else refers to become garbage.
     static func discard(_ number: Int64, in transaction: Transaction) throws {
-        let row = try transaction.first("SELECT id, blob FROM versions WHERE number = ?", .init(number)) {
-            (id: $0.blob(0), blob: $0.blobOrNil(1))
+        let row = try transaction.first("SELECT id, blob, store FROM versions WHERE number = ?", .init(number)) {
+            (id: $0.blob(0), place: try $0.blobOrNil(1) == nil ? nil : place($0, 1))
         }
         guard let row else { return }
-        let blobs =
-            try row.blob.map { [$0] }
-            ?? transaction.rows("SELECT blob FROM parts WHERE version = ?", .init(row.id)) { $0.blob(0) }
-        for blob in blobs {
-            try transaction.run(
-                """
-                INSERT INTO garbage (blob, since) SELECT ?, CAST(? AS BIGINT)
-                WHERE NOT EXISTS (SELECT 1 FROM versions WHERE blob = ? AND number <> ?)
-                AND NOT EXISTS (SELECT 1 FROM parts WHERE blob = ? AND version <> ?) ON CONFLICT DO NOTHING
-                """,
-                .init(blob), .init(Timestamp.now.microseconds), .init(blob), .init(number), .init(blob), .init(row.id))
-        }
+        let places =
+            try row.place.map { [$0] }
+            ?? transaction.rows("SELECT blob, store FROM parts WHERE version = ?", .init(row.id)) { try place($0, 0) }
         try transaction.run("DELETE FROM parts WHERE version = ?", .init(row.id))
         try transaction.run("DELETE FROM versions WHERE number = ?", .init(number))
+        try release(places, in: transaction)
+    }
+
+    /// A blob and, in the next column, its store.
+    private static func place(_ row: borrowing Row, _ column: Int) throws -> BlobPlace {
+        BlobPlace(
+            id: try BlobID(bytes: row.blob(column)), storageClass: StorageClass(stored: row.textOrNil(column + 1)))
     }
 
     /// Removes every version of a collection.
@@ -168,35 +167,45 @@ extension Objects {
         for number in numbers { try discard(number, in: transaction) }
     }
 
-    /// Deletes garbage that is older than `seconds` from the blob store.
+    /// Deletes garbage that is older than `seconds` from the blob stores. What is in a store that the node does not
+    /// have now stays.
     ///
     /// - Returns: how many blobs, at most `limit`.
     package func collectGarbage(olderThan seconds: Int64, limit: Int = 500) async throws -> Int {
         let before = Timestamp.now.adding(seconds: -seconds).microseconds
-        let ids = try await journal.read { reader in
+        let stores = storageClasses.map { SQLValue($0.rawValue) }
+        let marks = Array(repeating: "?", count: stores.count).joined(separator: ", ")
+        let found = try await journal.read { reader in
             try reader.rows(
-                "SELECT blob FROM garbage WHERE since <= ? ORDER BY since LIMIT ?", .init(before), .init(limit)
-            ) {
-                try BlobID(bytes: $0.blob(0))
-            }
+                """
+                SELECT blob, store, EXISTS (SELECT 1 FROM versions WHERE versions.blob = garbage.blob)
+                OR EXISTS (SELECT 1 FROM parts WHERE parts.blob = garbage.blob)
+                FROM garbage WHERE since <= ? AND (store IS NULL OR store IN (\(marks))) ORDER BY since LIMIT ?
+                """,
+                [.init(before)] + stores + [.init(limit)]
+            ) { (place: try Self.place($0, 0), isNamed: $0.bool(2)) }
         }
-        for id in ids {
-            // First the bytes, then the row: a crash between the two deletes once more.
-            try await blobs.delete(id)
-            try await journal.database.write { try $0.run("DELETE FROM garbage WHERE blob = ?", .init(id.bytes)) }
+        for (place, isNamed) in found {
+            // First the bytes, then the row: a crash between the two deletes once more. A copy may have come to name
+            // the blob while its last row went.
+            if !isNamed { try await store(of: place.storageClass).delete(place.id) }
+            try await journal.database.write { try $0.run("DELETE FROM garbage WHERE blob = ?", .init(place.id.bytes)) }
         }
-        return ids.count
+        return found.count
     }
 
     /// Deletes blobs that no row names: what a crash between bytes and row left. Only blobs made before `moment` are
     /// looked at, since a younger one may be about to get its row.
     ///
     /// - Returns: how many were deleted.
-    package func sweepOrphans(madeBefore moment: Timestamp) async throws -> Int {
+    package func sweepOrphans(
+        in storageClass: StorageClass = .standard, madeBefore moment: Timestamp
+    ) async throws -> Int {
+        let store = try store(of: storageClass)
         var deleted = 0
         var after: BlobID?
         while true {
-            let page = try await blobs.list(after: after, limit: 1000)
+            let page = try await store.list(after: after, limit: 1000)
             guard let last = page.last else { return deleted }
             after = last.id
             for info in page where info.modified < moment {
@@ -210,7 +219,7 @@ extension Objects {
                         .init(id), .init(id), .init(id)) != nil
                 }
                 if !isNamed {
-                    try await blobs.delete(info.id)
+                    try await store.delete(info.id)
                     deleted += 1
                 }
             }

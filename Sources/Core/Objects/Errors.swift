@@ -13,7 +13,7 @@ package struct ObjectsError: Error, Sendable, CustomStringConvertible {
         /// Content-MD5, the signed SHA-256 or a checksum does not match the bytes that came.
         case badDigest, badPayloadHash, badChecksum
         case noSuchUpload, invalidPart, invalidPartOrder, partTooSmall, invalidPartNumber
-        case storageFull, damaged, unavailable
+        case noSuchStorageClass, storageFull, damaged, unavailable
         /// The collection's key was destroyed: what it held cannot be read any more, by anybody.
         case keyDestroyed
     }

@@ -7,7 +7,7 @@ import NIOPosix
 struct Extent: Sendable {
     enum Source: Sendable {
         case inline([UInt8])
-        case blob(BlobID)
+        case blob(BlobPlace)
     }
 
     var source: Source
@@ -62,17 +62,17 @@ struct ExtentReader {
     private var next: Int64
     private var inline: ByteBuffer?
 
-    init(_ extent: Extent, blobs: any BlobStore, pool: NIOThreadPool) async throws {
+    init(_ extent: Extent, of objects: Objects) async throws {
         self.extent = extent
-        self.pool = pool
+        pool = objects.pool
         next = extent.range.lowerBound
         switch extent.source {
         case .inline:
             reader = nil
             inline = try extent.openInline()
-        case .blob(let id):
+        case .blob(let place):
             do {
-                reader = try await blobs.open(id)
+                reader = try await objects.store(of: place.storageClass).open(place.id)
             } catch let error as BlobError where error.code == .notFound {
                 throw ObjectsError(.damaged, "a stored blob is missing")
             }

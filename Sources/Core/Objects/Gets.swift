@@ -1,4 +1,5 @@
 import Blobs
+import BucketConfiguration
 import Ciphers
 import Database
 import Journal
@@ -108,7 +109,7 @@ extension Objects {
         var out = ByteBuffer()
         out.reserveCapacity(Int(range.upperBound - range.lowerBound))
         for extent in try await extents(of: object, range: range) {
-            var reader = try await ExtentReader(extent, blobs: blobs, pool: pool)
+            var reader = try await ExtentReader(extent, of: self)
             do {
                 while let buffer = try await reader.read() { out.writeImmutableBuffer(buffer) }
             } catch {
@@ -127,7 +128,7 @@ extension Objects {
         _ object: OpenObject, range: Range<Int64>, to write: @Sendable (ByteBuffer) async throws -> Void
     ) async throws {
         for extent in try await extents(of: object, range: range) {
-            var reader = try await ExtentReader(extent, blobs: blobs, pool: pool)
+            var reader = try await ExtentReader(extent, of: self)
             do {
                 while let buffer = try await reader.read() { try await write(buffer) }
             } catch {
@@ -163,14 +164,15 @@ extension Objects {
         case .blob(let blob, let sealedKey):
             return [
                 Extent(
-                    source: .blob(blob), dataKey: try key.openDataKey(sealedKey, version: version.id, part: 0),
+                    source: .blob(BlobPlace(id: blob, storageClass: version.storageClass)),
+                    dataKey: try key.openDataKey(sealedKey, version: version.id, part: 0),
                     size: version.size, range: range)
             ]
         case .parts:
             return try await journal.read { reader in
                 try reader.rows(
                     """
-                    SELECT number, start, size, blob, sealed_key FROM parts
+                    SELECT number, start, size, blob, sealed_key, store FROM parts
                     WHERE version = ? AND start < ? AND start + size > ? ORDER BY number
                     """,
                     .init(version.id.bytes), .init(range.upperBound), .init(range.lowerBound)
@@ -178,7 +180,10 @@ extension Objects {
                     let start = row.int(1)
                     let size = row.int(2)
                     return Extent(
-                        source: .blob(try BlobID(bytes: row.blob(3))),
+                        source: .blob(
+                            BlobPlace(
+                                id: try BlobID(bytes: row.blob(3)), storageClass: StorageClass(stored: row.textOrNil(5))
+                            )),
                         dataKey: try key.openDataKey(row.blob(4), version: version.id, part: Int(row.int(0))),
                         size: size,
                         range: max(0, range.lowerBound - start)..<min(size, range.upperBound - start))

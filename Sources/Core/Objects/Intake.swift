@@ -1,5 +1,6 @@
 import BLAKE3
 import Blobs
+import BucketConfiguration
 import Ciphers
 import NIOCore
 import NIOPosix
@@ -9,7 +10,7 @@ struct StoredBytes: Sendable {
     enum Place: Sendable {
         /// Sealed frames, to be written with the row.
         case inline([UInt8])
-        case blob(BlobID)
+        case blob(BlobPlace)
     }
 
     var place: Place
@@ -31,6 +32,7 @@ struct Intake {
     /// Up to this many bytes are digested where we are: a hop to another thread costs more.
     private static let hopMin = 32 << 10
 
+    private let storageClass: StorageClass
     private let blobs: any BlobStore
     private let pool: NIOThreadPool
     private let expectations: BodyExpectations
@@ -47,9 +49,11 @@ struct Intake {
 
     /// - Parameter part: 0 for a whole object; parts are never kept inline.
     init(
-        objects: Objects, collectionKey: CollectionKeys, version: VersionID, part: Int, expectations: BodyExpectations
+        objects: Objects, storageClass: StorageClass, collectionKey: CollectionKeys, version: VersionID, part: Int,
+        expectations: BodyExpectations
     ) throws {
-        blobs = objects.blobs
+        self.storageClass = storageClass
+        blobs = try objects.store(of: storageClass)
         pool = objects.pool
         self.expectations = expectations
         inlineMax = part == 0 ? Limits.inlineBytesMax : -1
@@ -133,7 +137,7 @@ struct Intake {
             guard let id else { throw ObjectsError(.unavailable, "the blob store gave no blob to write to") }
             try await writer.finish()
             blob = nil
-            place = .blob(id)
+            place = .blob(BlobPlace(id: id, storageClass: storageClass))
         }
         return StoredBytes(
             place: place, sealedKey: try await seal(dataKey), size: size, md5: work.md5Value, digest: work.digestValue,

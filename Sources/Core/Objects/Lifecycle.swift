@@ -119,8 +119,11 @@ extension Objects {
 
     /// Looks at the next few hundred versions or uploads, and carries out what is due for them.
     ///
-    /// - Returns: how many were changed; nil where the rules were changed meanwhile, which ends the walk.
-    package func advance(_ walk: inout LifecycleWalk, now: Timestamp) async throws -> Int? {
+    /// - Parameter whileMoving: called now and then while bytes go to another storage class; what it throws ends that.
+    /// - Returns: what was done; nil where the rules were changed meanwhile, which ends the walk.
+    package func advance(
+        _ walk: inout LifecycleWalk, now: Timestamp, whileMoving: () async throws -> Void = {}
+    ) async throws -> LifecycleStep? {
         let before = walk
         let due: [LifecycleDue]
         if let prefix = walk.prefixes.dropFirst(walk.place.range).first {
@@ -143,8 +146,27 @@ extension Objects {
             due = []
             walk.place.skipRange(of: 0)
         }
-        let changed = try await expire(due.filter { $0.action != nil }, of: before, now)
-        return try await store(walk) ? changed : nil
+        var step = LifecycleStep()
+        step.expired = try await expire(due.filter { $0.isExpiration }, of: before, now)
+        try await move(due, &step, whileMoving)
+        return try await store(walk) ? step : nil
+    }
+
+    /// Moves what is due to. One version's trouble is not the others', unless there is no room for any.
+    private func move(
+        _ due: [LifecycleDue], _ step: inout LifecycleStep, _ whileMoving: () async throws -> Void
+    ) async throws {
+        for due in due {
+            guard case .transition(let storageClass, let rule) = due.action else { continue }
+            do {
+                let isMoved = try await move(
+                    version: due.number, to: storageClass, rule: rule, by: Self.lifecycleActor,
+                    whileMoving: whileMoving)
+                if isMoved { step.moved += 1 }
+            } catch let error as ObjectsError where error.code != .storageFull {
+                step.failures.append("\(due.key): \(error)")
+            }
+        }
     }
 
     private func store(_ walk: LifecycleWalk) async throws -> Bool {
@@ -160,12 +182,23 @@ extension Objects {
     }
 }
 
+/// What was done in one step of a walk.
+package struct LifecycleStep: Sendable {
+    package var expired = 0
+    /// Versions whose bytes went to another storage class.
+    package var moved = 0
+    /// Why others did not; they are tried again on the next walk.
+    package var failures: [String] = []
+}
+
 /// Something that was looked at, and what is due for it.
 struct LifecycleDue: Sendable {
     var key: String
     var number = Int64.max
     var upload: [UInt8]?
     var action: LifecycleAction?
+
+    var isExpiration: Bool { if case .expire = action { true } else { false } }
 }
 
 // What is due, as one snapshot shows it. Whatever is done looks again, under the key's lock.
@@ -345,6 +378,6 @@ extension LifecycleObject {
     init(_ version: ObjectVersion) {
         self.init(
             key: version.key, tags: version.tags.map { TagSet.Tag(key: $0.name, value: $0.value) }, size: version.size,
-            created: version.created)
+            created: version.created, storageClass: version.storageClass)
     }
 }

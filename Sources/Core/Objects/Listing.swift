@@ -1,3 +1,4 @@
+package import BucketConfiguration
 import Database
 import Journal
 package import Wire
@@ -10,6 +11,7 @@ package struct Listing: Sendable {
         package var etag: String
         package var created: Timestamp
         package var checksum: (algorithm: ChecksumAlgorithm, kind: ObjectChecksum.Kind)?
+        package var storageClass: StorageClass
     }
 
     /// Objects and common prefixes, each sorted by UTF-8 bytes; together at most `limit`.
@@ -48,7 +50,7 @@ extension Objects {
             try scan.run { place, limit in
                 try reader.rows(
                     """
-                    SELECT key, size, etag, created, checksum_algorithm, checksum_kind FROM versions
+                    SELECT key, size, etag, created, checksum_algorithm, checksum_kind, store FROM versions
                     WHERE collection = ? AND current = 1 AND kind = 0 AND key \(place.comparison) ? AND key < ?
                     ORDER BY key LIMIT ?
                     """,
@@ -59,7 +61,8 @@ extension Objects {
                         created: Timestamp(microseconds: row.int(3)),
                         checksum: row.textOrNil(4).flatMap(ChecksumAlgorithm.init(rawValue:)).flatMap { algorithm in
                             row.textOrNil(5).flatMap(ObjectChecksum.Kind.init(rawValue:)).map { (algorithm, $0) }
-                        })
+                        },
+                        storageClass: StorageClass(stored: row.textOrNil(6)))
                 }
             }
             return Listing(

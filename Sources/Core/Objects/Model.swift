@@ -81,6 +81,8 @@ package struct ObjectVersion: Sendable {
     /// Whom it is open to, besides what policies say.
     package var acl = CannedACL.private
 
+    package var storageClass = StorageClass.standard
+
     var storage: Storage
 
     /// The transaction that made it visible.
@@ -93,10 +95,11 @@ package struct ObjectVersion: Sendable {
 
     /// Where the bytes are. The number is in the database.
     enum Storage: Sendable {
-        /// In the metadata store, in `inline_bytes`.
+        /// In the metadata store, in `inline_bytes`, whatever the storage class.
         case inline(sealedKey: [UInt8])
+        /// In the store of the version's class.
         case blob(BlobID, sealedKey: [UInt8])
-        /// In the blobs of `parts`.
+        /// In the blobs of `parts`, of which each says in which store it is.
         case parts
     }
 }
@@ -156,6 +159,8 @@ package struct ObjectDescription: Sendable {
     package var retention: ObjectRetention?
     package var hasLegalHold = false
     package var acl = CannedACL.private
+
+    package var storageClass = StorageClass.standard
 
     package init() {}
 }

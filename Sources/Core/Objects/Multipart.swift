@@ -19,7 +19,7 @@ package struct Upload: Sendable {
     package var created: Timestamp
     package var initiator: String
     package var checksum: (algorithm: ChecksumAlgorithm, kind: ObjectChecksum.Kind)?
-    var description: ObjectDescription
+    package var description: ObjectDescription
 }
 
 /// One part of an upload, as clients see it.
@@ -52,6 +52,7 @@ extension Objects {
         checksum: (algorithm: ChecksumAlgorithm, kind: ObjectChecksum.Kind)?, by actor: String
     ) async throws -> Upload {
         try Self.check(key: key, description)
+        try check(description.storageClass)
         let collection = try await collection(name)
         let description = try await locked(description, in: collection)
         let upload = Upload(
@@ -61,15 +62,15 @@ extension Objects {
                 try transaction.run(
                     """
                     INSERT INTO uploads (id, collection, key, created, initiator, content_type, headers, checksum_algorithm,
-                    checksum_kind, tags, lock_mode, lock_until, legal_hold, acl)
-                    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                    checksum_kind, tags, lock_mode, lock_until, legal_hold, acl, store)
+                    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
                     """,
                     .init(upload.id.bytes), .init(collection.id), .init(key), .init(upload.created.microseconds),
                     .init(actor), .init(description.contentType), .init(Self.text(description.headers)),
                     .init(checksum?.algorithm.rawValue), .init(checksum?.kind.rawValue),
                     .init(Self.text(description.tags)), .init(description.retention?.mode.rawValue),
                     .init(description.retention?.until.microseconds), .init(description.hasLegalHold ? 1 : nil),
-                    .init(Self.text(description.acl)))
+                    .init(Self.text(description.acl)), .init(description.storageClass.stored))
                 events.record(.uploadCreated, by: actor, on: "\(name)/\(key)", collection: collection.id) {
                     $0.member("upload", upload.id.text)
                 }
@@ -94,7 +95,7 @@ extension Objects {
     private static let uploadColumns =
         """
         id, key, created, initiator, content_type, headers, checksum_algorithm, checksum_kind, tags, lock_mode,
-        lock_until, legal_hold, acl
+        lock_until, legal_hold, acl, store
         """
 
     static func upload(_ id: VersionID, collection: Int64, key: String, in reader: Reader) throws -> Upload? {
@@ -111,6 +112,7 @@ extension Objects {
         description.retention = retention(mode: row.textOrNil(9), until: row.intOrNil(10))
         description.hasLegalHold = row.bool(11)
         description.acl = acl(row.textOrNil(12))
+        description.storageClass = StorageClass(stored: row.textOrNil(13))
         let algorithm = row.textOrNil(6).flatMap(ChecksumAlgorithm.init(rawValue:))
         let kind = row.textOrNil(7).flatMap(ObjectChecksum.Kind.init(rawValue:))
         return Upload(
@@ -153,16 +155,17 @@ extension Objects {
             expectations.checksum = (checksum.algorithm, nil)
         }
         var intake = try Intake(
-            objects: self, collectionKey: await keyring.key(ofCollection: collection.id), version: upload.id,
+            objects: self, storageClass: upload.description.storageClass,
+            collectionKey: await keyring.key(ofCollection: collection.id), version: upload.id,
             part: number,
             expectations: expectations)
         let stored = try await intake.store(body)
-        guard case .blob(let blob) = stored.place else {
+        guard case .blob(let place) = stored.place else {
             throw ObjectsError(.unavailable, "a part was not stored as a blob")
         }
         let row = PartRow(
             number: number, start: nil, size: stored.size, etag: Hex.encode(stored.md5), created: .now,
-            checksum: stored.checksum.map { Base64.encode($0.value) }, blob: blob, sealedKey: stored.sealedKey)
+            checksum: stored.checksum.map { Base64.encode($0.value) }, place: place, sealedKey: stored.sealedKey)
         do {
             try await journal.database.write { transaction in
                 try transaction.lock("upload \(upload.id.text)")
@@ -172,14 +175,14 @@ extension Objects {
                 }
                 let rules = try WriteRules(collection: collection.id, in: transaction)
                 try transaction.run(
-                    "INSERT INTO garbage (blob, since) SELECT blob, CAST(? AS BIGINT) FROM parts WHERE version = ? AND number = ?",
+                    "INSERT INTO garbage (blob, since, store) SELECT blob, CAST(? AS BIGINT), store FROM parts WHERE version = ? AND number = ?",
                     .init(Timestamp.now.microseconds), .init(upload.id.bytes), .init(number))
                 try transaction.run(
                     "DELETE FROM parts WHERE version = ? AND number = ?", .init(upload.id.bytes), .init(number))
                 try row.insert(version: upload.id, rules, in: transaction)
             }
         } catch {
-            await discard(blob, after: error)
+            await discard(place, after: error)
             throw error
         }
         return row.part
@@ -230,13 +233,14 @@ extension Objects {
                 etag: assembly.etag, digest: nil, contentType: upload.description.contentType,
                 headers: upload.description.headers, checksum: assembly.checksum, partCount: assembly.parts.count,
                 tags: upload.description.tags, retention: upload.description.retention,
-                hasLegalHold: upload.description.hasLegalHold, acl: upload.description.acl, storage: .parts)
+                hasLegalHold: upload.description.hasLegalHold, acl: upload.description.acl,
+                storageClass: upload.description.storageClass, storage: .parts)
             let rules = try WriteRules(collection: collection.id, in: transaction)
             version.isNull = try Self.displace(latest, collection: collection.id, key: key, rules, in: transaction)
             try Self.insert(&version, inline: nil, rules, in: transaction)
             let used = Set(assembly.parts.map(\.number))
             for row in rows where !used.contains(row.number) {
-                try Self.makeGarbage(row.blob, in: transaction)
+                try Self.makeGarbage(row.place, in: transaction)
                 try transaction.run(
                     "DELETE FROM parts WHERE version = ? AND number = ?", .init(id: versionID), .init(row.number))
             }
@@ -268,14 +272,14 @@ extension Objects {
         }
     }
 
-    private static func makeGarbage(_ blob: BlobID, in transaction: Transaction) throws {
+    private static func makeGarbage(_ place: BlobPlace, in transaction: Transaction) throws {
         try transaction.run(
-            "INSERT INTO garbage (blob, since) VALUES (?, ?) ON CONFLICT DO NOTHING", .init(blob.bytes),
-            .init(Timestamp.now.microseconds))
+            "INSERT INTO garbage (blob, since, store) VALUES (?, ?, ?) ON CONFLICT DO NOTHING", .init(place.id.bytes),
+            .init(Timestamp.now.microseconds), .init(place.storageClass.stored))
     }
 
     static func discard(upload id: VersionID, in transaction: Transaction) throws {
-        for row in try PartRow.all(version: id, in: transaction) { try makeGarbage(row.blob, in: transaction) }
+        for row in try PartRow.all(version: id, in: transaction) { try makeGarbage(row.place, in: transaction) }
         try transaction.run("DELETE FROM parts WHERE version = ?", .init(id: id))
         try transaction.run("DELETE FROM uploads WHERE id = ?", .init(id: id))
     }

@@ -13,6 +13,8 @@ package import Vault
 package final class Objects: Sendable {
     package let journal: Journal
     package let blobs: any BlobStore
+    /// The stores of storage classes other than `STANDARD`.
+    let classes: [StorageClass: any BlobStore]
     let keyring: Keyring
     let pool: NIOThreadPool
     private let reserve: DiskReserve
@@ -25,15 +27,18 @@ package final class Objects: Sendable {
     let accessLog = AccessLogBuffer()
 
     /// - Parameters:
+    ///   - classes: a blob store for each storage class besides `STANDARD`.
     ///   - pool: for digests and ciphers of bulk data.
     ///   - reserve: of the disks that this node's data are on.
     ///   - lifecycleDaySeconds: how long a day of lifecycle rules is.
     package init(
-        journal: Journal, blobs: any BlobStore, master: MasterKey, pool: NIOThreadPool,
-        reserve: DiskReserve = DiskReserve([]), lifecycleDaySeconds: Int64 = LifecycleConfiguration.daySecondsMax
+        journal: Journal, blobs: any BlobStore, classes: [StorageClass: any BlobStore] = [:], master: MasterKey,
+        pool: NIOThreadPool, reserve: DiskReserve = DiskReserve([]),
+        lifecycleDaySeconds: Int64 = LifecycleConfiguration.daySecondsMax
     ) {
         self.journal = journal
         self.blobs = blobs
+        self.classes = classes
         self.pool = pool
         self.reserve = reserve
         self.lifecycleDaySeconds = lifecycleDaySeconds

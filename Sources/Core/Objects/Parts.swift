@@ -1,4 +1,5 @@
 import Blobs
+import BucketConfiguration
 import Ciphers
 import Database
 import Wire
@@ -12,7 +13,7 @@ struct PartRow: Sendable {
     var etag: String
     var created: Timestamp
     var checksum: String?
-    var blob: BlobID
+    var place: BlobPlace
     var sealedKey: [UInt8]
 
     var part: Part { Part(number: number, size: size, etag: etag, created: created, checksum: checksum) }
@@ -22,7 +23,7 @@ struct PartRow: Sendable {
     ) throws -> [PartRow] {
         try reader.rows(
             """
-            SELECT number, start, size, etag, created, checksum, blob, sealed_key FROM parts
+            SELECT number, start, size, etag, created, checksum, blob, sealed_key, store FROM parts
             WHERE version = ? AND number > ? ORDER BY number LIMIT ?
             """,
             .init(id: version), .init(number), .init(limit)
@@ -30,7 +31,9 @@ struct PartRow: Sendable {
             PartRow(
                 number: Int(row.int(0)), start: row.intOrNil(1), size: row.int(2), etag: row.text(3),
                 created: Timestamp(microseconds: row.int(4)), checksum: row.textOrNil(5),
-                blob: try BlobID(bytes: row.blob(6)), sealedKey: row.blob(7))
+                place: BlobPlace(
+                    id: try BlobID(bytes: row.blob(6)), storageClass: StorageClass(stored: row.textOrNil(8))),
+                sealedKey: row.blob(7))
         }
     }
 
@@ -39,11 +42,11 @@ struct PartRow: Sendable {
         try rules.check(sealedKey: sealedKey)
         try transaction.run(
             """
-            INSERT INTO parts (version, number, start, size, etag, created, checksum, blob, sealed_key)
-            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+            INSERT INTO parts (version, number, start, size, etag, created, checksum, blob, sealed_key, store)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
             """,
             .init(id: version), .init(number), .init(start), .init(size), .init(etag), .init(created.microseconds),
-            .init(checksum), .init(blob.bytes), .init(sealedKey))
+            .init(checksum), .init(place.id.bytes), .init(sealedKey), .init(place.storageClass.stored))
     }
 }
 

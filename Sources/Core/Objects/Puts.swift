@@ -1,4 +1,5 @@
 import Blobs
+import BucketConfiguration
 import Database
 package import Journal
 package import NIOCore
@@ -41,8 +42,10 @@ extension Objects {
         let collection = try await collection(name)
         let description = isSystem ? description : try await locked(description, in: collection)
         let id = VersionID()
+        try check(description.storageClass)
         var intake = try Intake(
-            objects: self, collectionKey: await keyring.key(ofCollection: collection.id), version: id, part: 0,
+            objects: self, storageClass: description.storageClass,
+            collectionKey: await keyring.key(ofCollection: collection.id), version: id, part: 0,
             expectations: expectations)
         let stored = try await intake.store(body)
         var version = ObjectVersion(
@@ -53,17 +56,18 @@ extension Objects {
                 ObjectChecksum(algorithm: $0.algorithm, value: Base64.encode($0.value), kind: .fullObject)
             },
             partCount: 0, tags: description.tags, retention: description.retention,
-            hasLegalHold: description.hasLegalHold, acl: description.acl, storage: .inline(sealedKey: stored.sealedKey))
+            hasLegalHold: description.hasLegalHold, acl: description.acl, storageClass: description.storageClass,
+            storage: .inline(sealedKey: stored.sealedKey))
         var inline: [UInt8]?
         switch stored.place {
         case .inline(let bytes): inline = bytes
-        case .blob(let blob): version.storage = .blob(blob, sealedKey: stored.sealedKey)
+        case .blob(let place): version.storage = .blob(place.id, sealedKey: stored.sealedKey)
         }
         do {
             return try await publish(
                 version, inline: inline, in: collection, by: actor, as: operation, condition: condition)
         } catch {
-            if case .blob(let blob) = stored.place { await discard(blob, after: error) }
+            if case .blob(let place) = stored.place { await discard(place, after: error) }
             throw error
         }
     }
@@ -107,6 +111,7 @@ extension Objects {
             $0.member("size", version.size)
             $0.member("etag", version.etag)
             if let digest = version.digest { $0.member("blake3", Hex.encode(digest)) }
+            if version.storageClass != .standard { $0.member("storageClass", version.storageClass.rawValue) }
             if operation != .put { $0.member("operation", operation.rawValue) }
         }
     }
@@ -127,9 +132,9 @@ extension Objects {
 
     /// Removes a blob whose row did not commit. If nobody knows whether it did, the blob stays: the Janitor finds out
     /// later.
-    func discard(_ blob: BlobID, after error: any Error) async {
+    func discard(_ place: BlobPlace, after error: any Error) async {
         if let error = error as? DatabaseError, error.code == .commitUnknown { return }
-        try? await blobs.delete(blob)
+        try? await store(of: place.storageClass).delete(place.id)
     }
 
     /// What the node keeps for itself beside a collection's objects, such as previews, lies below this prefix. Clients

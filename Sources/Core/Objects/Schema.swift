@@ -15,6 +15,7 @@ extension Objects {
                         owner TEXT NOT NULL, created INTEGER NOT NULL, versioning TEXT NOT NULL DEFAULT 'off',
                         object_lock INTEGER NOT NULL DEFAULT 0, key_floor INTEGER NOT NULL DEFAULT 1)
                     """,
+                    // `store` is the storage class whose store the blob is in; NULL is STANDARD.
                     // Versions in the order in which they were made: `number` is the TID and the place in its
                     // transaction. One version of a key is current: an object, or a marker (kind 1) that says it was
                     // deleted. Another is kept, as long as versioning keeps it, or has been `removed` by the
@@ -27,7 +28,7 @@ extension Objects {
                         created INTEGER NOT NULL, size INTEGER NOT NULL, etag TEXT NOT NULL, digest BLOB,
                         content_type TEXT NOT NULL, headers TEXT, checksum_algorithm TEXT, checksum TEXT, checksum_kind TEXT,
                         part_count INTEGER NOT NULL, blob BLOB, sealed_key BLOB, tags TEXT, lock_mode TEXT,
-                        lock_until INTEGER, legal_hold INTEGER, acl TEXT)
+                        lock_until INTEGER, legal_hold INTEGER, acl TEXT, store TEXT)
                     """,
                     "CREATE UNIQUE INDEX versions_current ON versions (collection, key) WHERE current = 1",
                     "CREATE INDEX versions_past ON versions (collection, key, number, id) WHERE current IS NULL",
@@ -42,7 +43,7 @@ extension Objects {
                         id BLOB PRIMARY KEY, collection INTEGER NOT NULL REFERENCES collections (id), key TEXT NOT NULL,
                         created INTEGER NOT NULL, initiator TEXT NOT NULL, content_type TEXT NOT NULL, headers TEXT,
                         checksum_algorithm TEXT, checksum_kind TEXT, tags TEXT, lock_mode TEXT, lock_until INTEGER,
-                        legal_hold INTEGER, acl TEXT)
+                        legal_hold INTEGER, acl TEXT, store TEXT)
                     """,
                     "CREATE INDEX uploads_by_key ON uploads (collection, key, id)",
                     // `version` is the upload's id, which becomes the version's: completing an upload moves no bytes.
@@ -50,11 +51,11 @@ extension Objects {
                     CREATE TABLE parts (
                         version BLOB NOT NULL, number INTEGER NOT NULL, start INTEGER, size INTEGER NOT NULL,
                         etag TEXT NOT NULL, created INTEGER NOT NULL, checksum TEXT, blob BLOB NOT NULL,
-                        sealed_key BLOB NOT NULL, PRIMARY KEY (version, number)) WITHOUT ROWID
+                        sealed_key BLOB NOT NULL, store TEXT, PRIMARY KEY (version, number)) WITHOUT ROWID
                     """,
                     "CREATE INDEX parts_by_blob ON parts (blob)",
                     // Blobs that nothing refers to any more; the Janitor removes them.
-                    "CREATE TABLE garbage (blob BLOB PRIMARY KEY, since INTEGER NOT NULL)",
+                    "CREATE TABLE garbage (blob BLOB PRIMARY KEY, since INTEGER NOT NULL, store TEXT)",
                     "CREATE INDEX garbage_by_age ON garbage (since)",
                 ])
         ] + settingsMigrations + keyMigrations

@@ -6,12 +6,16 @@ package struct LifecycleObject: Sendable, Hashable {
     package var tags: [TagSet.Tag]
     package var size: Int64
     package var created: Timestamp
+    package var storageClass: StorageClass
 
-    package init(key: String, tags: [TagSet.Tag] = [], size: Int64, created: Timestamp) {
+    package init(
+        key: String, tags: [TagSet.Tag] = [], size: Int64, created: Timestamp, storageClass: StorageClass = .standard
+    ) {
         self.key = key
         self.tags = tags
         self.size = size
         self.created = created
+        self.storageClass = storageClass
     }
 }
 
@@ -41,18 +45,20 @@ extension LifecycleConfiguration {
     }
 
     /// What is due for the current version of an object. That it expires goes before that it moves; of several moves
-    /// that are due, the latest counts.
+    /// that are due, the latest counts, unless the object is further down already.
     package func due(current object: LifecycleObject, now: Timestamp) -> LifecycleAction? {
         if let expiration = expiration(of: object), expiration.date <= now { return .expire(rule: expiration.rule) }
-        var latest: (date: Timestamp, action: LifecycleAction)?
+        var latest: (date: Timestamp, storageClass: StorageClass, rule: String)?
         for rule in enabled(for: object) {
             for transition in rule.transitions {
                 let date = date(transition.moment, from: object.created)
                 guard date <= now, latest.map({ date > $0.date }) ?? true else { continue }
-                latest = (date, .transition(transition.storageClass, rule: rule.id))
+                latest = (date, transition.storageClass, rule.id)
             }
         }
-        return latest?.action
+        return latest.flatMap {
+            object.storageClass.canMove(to: $0.storageClass) ? .transition($0.storageClass, rule: $0.rule) : nil
+        }
     }
 
     /// What is due for a version that is not the current one.
@@ -63,7 +69,7 @@ extension LifecycleConfiguration {
     package func due(
         noncurrent object: LifecycleObject, since: Timestamp, newerVersions: Int64, now: Timestamp
     ) -> LifecycleAction? {
-        var latest: (date: Timestamp, action: LifecycleAction)?
+        var latest: (date: Timestamp, storageClass: StorageClass, rule: String)?
         for rule in enabled(for: object) {
             if let expiration = rule.noncurrentExpiration, newerVersions >= expiration.newerVersions ?? 0,
                 date(.days(expiration.days), from: since) <= now
@@ -73,10 +79,12 @@ extension LifecycleConfiguration {
             for transition in rule.noncurrentTransitions where newerVersions >= transition.newerVersions ?? 0 {
                 let date = date(.days(transition.days), from: since)
                 guard date <= now, latest.map({ date > $0.date }) ?? true else { continue }
-                latest = (date, .transition(transition.storageClass, rule: rule.id))
+                latest = (date, transition.storageClass, rule.id)
             }
         }
-        return latest?.action
+        return latest.flatMap {
+            object.storageClass.canMove(to: $0.storageClass) ? .transition($0.storageClass, rule: $0.rule) : nil
+        }
     }
 
     /// The rule by which a delete marker goes behind which no version is left, if one does: one that says so, or one

@@ -93,9 +93,9 @@ extension LifecycleRule {
     }
 
     private static func storageClass(_ element: XMLElement) throws(ConfigurationError) -> StorageClass {
-        guard let storageClass = try element.choice("StorageClass", StorageClass.self) else {
-            throw ConfigurationError(.malformedXML, "a transition needs a StorageClass")
-        }
+        guard let storageClass = StorageClass(rawValue: try element.required("StorageClass").text),
+            storageClass != .standard
+        else { throw ConfigurationError(.malformedXML, "a transition is to a StorageClass other than STANDARD") }
         return storageClass
     }
 

@@ -37,6 +37,11 @@ package struct LifecycleConfiguration: ConfigurationDocument {
         }
     }
 
+    /// The storage classes to which rules move objects.
+    package var storageClasses: Set<StorageClass> {
+        Set(rules.flatMap { $0.transitions.map(\.storageClass) + $0.noncurrentTransitions.map(\.storageClass) })
+    }
+
     /// Beginnings of keys below which is everything that rules with some action are for: none of them begins with
     /// another.
     ///
@@ -98,15 +103,6 @@ package struct LifecycleRule: Sendable, Hashable {
         package var newerVersions: Int64?
         package var storageClass: StorageClass
     }
-}
-
-package enum StorageClass: String, Sendable, CaseIterable {
-    case glacier = "GLACIER"
-    case standardIA = "STANDARD_IA"
-    case oneZoneIA = "ONEZONE_IA"
-    case intelligentTiering = "INTELLIGENT_TIERING"
-    case deepArchive = "DEEP_ARCHIVE"
-    case glacierIR = "GLACIER_IR"
 }
 
 /// Which objects a rule is for: all of its conditions hold.

@@ -1,3 +1,4 @@
+package import BucketConfiguration
 package import Journal
 import Logging
 package import Objects
@@ -13,8 +14,8 @@ package struct Janitor: Worker {
     private let journal: Journal
     private let logger = Logger(label: "martlet.janitor")
     private let historySeconds: Int64
-    /// Blobs made before this and named by no row belong to nobody.
-    private let orphanedBefore: Timestamp
+    private let sharedClasses: Set<StorageClass>
+    private let began = Timestamp.now
 
     /// Days that access records are kept.
     private static let accessDays: Int64 = 90
@@ -22,20 +23,19 @@ package struct Janitor: Worker {
     /// - Parameters:
     ///   - historySeconds: how long a version that was replaced or removed stays readable, and then its blob for those
     ///     who are reading it.
-    ///   - ownsBlobs: whether the blob store is this node's alone. In one that is shared, another node may be about to
-    ///     write the row of a blob that is a day old, but not of an older one.
-    package init(objects: Objects, journal: Journal, historySeconds: Int64, ownsBlobs: Bool) {
-        // The file system's clock stands still for up to 10 ms, so that a blob of this process may look that old.
-        let ahead: Int64 = ownsBlobs ? 10_000 : 86_400_000_000
-        orphanedBefore = Timestamp(microseconds: Timestamp.now.microseconds - ahead)
+    ///   - sharedClasses: storage classes whose store is not this node's alone.
+    package init(objects: Objects, journal: Journal, historySeconds: Int64, sharedClasses: Set<StorageClass>) {
+        self.sharedClasses = sharedClasses
         self.objects = objects
         self.historySeconds = historySeconds
         self.journal = journal
     }
 
     package func run() async throws {
-        let orphans = try await objects.sweepOrphans(madeBefore: orphanedBefore)
-        if orphans > 0 { logger.info("removed \(orphans) blobs that no object names") }
+        for storageClass in objects.storageClasses {
+            let orphans = try await objects.sweepOrphans(in: storageClass, madeBefore: orphanedBefore(storageClass))
+            if orphans > 0 { logger.info("removed \(orphans) blobs that no object names") }
+        }
         var rounds = 0
         while true {
             var count = 0
@@ -48,5 +48,14 @@ package struct Janitor: Worker {
             rounds += 1
             try await Task.sleep(for: .seconds(1))
         }
+    }
+
+    /// Blobs made before this and named by no row belong to nobody.
+    private func orphanedBefore(_ storageClass: StorageClass) -> Timestamp {
+        // The file system's clock stands still for up to 10 ms, so that a blob of this process may look that old. In a
+        // store that is shared, another node may be about to write the row of a blob that is a day old, but not of an
+        // older one.
+        let ahead: Int64 = sharedClasses.contains(storageClass) ? 86_400_000_000 : 10_000
+        return Timestamp(microseconds: began.microseconds - ahead)
     }
 }

@@ -3,8 +3,8 @@ import Logging
 package import Objects
 import Wire
 
-/// Carries out the lifecycle rules of collections: what is old enough expires, uploads that were not completed are
-/// aborted.
+/// Carries out the lifecycle rules of collections: what is old enough expires or goes to another storage class,
+/// uploads that were not completed are aborted.
 ///
 /// Nothing becomes due but at the beginning of a day (midnight in UTC), so each collection with rules is walked through
 /// once a day, and again when its rules change. Where a walk has come to is stored: a node that begins again goes on.
@@ -51,13 +51,21 @@ package struct Lifecycle: Worker {
 
     private func carryOut(_ walk: LifecycleWalk) async throws {
         var walk = walk
-        var count = 0
+        var (expired, moved) = (0, 0)
         while !walk.isDone {
-            guard try await journal.lease(name) != nil,
-                let changed = try await objects.advance(&walk, now: .now)
-            else { break }
-            count += changed
+            guard try await journal.lease(name) != nil else { break }
+            var leased = ContinuousClock.now
+            // A large object takes longer to be moved than a lease lasts.
+            let step = try await objects.advance(&walk, now: .now) {
+                guard ContinuousClock.now - leased > .seconds(5) else { return }
+                guard try await journal.lease(name) != nil else { throw CancellationError() }
+                leased = .now
+            }
+            guard let step else { break }
+            expired += step.expired
+            moved += step.moved
+            for failure in step.failures { logger.warning("\(walk.collection.name)/\(failure)") }
         }
-        if count > 0 { logger.info("\(walk.collection.name): carried out \(count) expirations") }
+        if expired + moved > 0 { logger.info("\(walk.collection.name): \(expired) expired, \(moved) moved") }
     }
 }

@@ -42,6 +42,7 @@ enum Change: Equatable {
             return what + (detail["marker"] == nil ? "Delete" : "DeleteMarkerCreated")
         case .objectTagged: return "s3:ObjectTagging:" + (detail["tags"]?.integer == 0 ? "Delete" : "Put")
         case .objectACLSet: return "s3:ObjectAcl:Put"
+        case .objectTransitioned: return detail["rule"] == nil ? nil : "s3:LifecycleTransition"
         default: return nil
         }
     }

@@ -54,6 +54,8 @@ struct NodeSettings: ParsableArguments {
     @Option(help: "HOST:PORT of the S3 port (default 127.0.0.1:9000).") var s3: String?
     @Option(help: "sqlite, or postgres://USER@HOST/NAME (default sqlite).") var metadata: String?
     @Option(help: "Folder, or s3://ACCESS:SECRET@HOST/BUCKET/PREFIX (default DATA/blobs).") var blobs: String?
+    @Option(help: "NAME=PLACE …: blob stores of further storage classes, each as --blobs.")
+    var storageClasses: String?
     @Flag(help: "Serve TLS with certificates of the node's own authority.") var tls = false
     @Option(help: "File with a certificate chain (PEM), instead of the node's own.") var tlsCertificate: String?
     @Option(help: "File with its key (PEM).") var tlsKey: String?
@@ -74,6 +76,7 @@ struct NodeSettings: ParsableArguments {
         flags["s3"] = s3
         flags["metadata"] = metadata
         flags["blobs"] = blobs
+        flags["storage-classes"] = storageClasses
         flags["tls"] = tls ? "on" : nil
         flags["tls-certificate"] = tlsCertificate
         flags["tls-key"] = tlsKey
