@@ -161,6 +161,8 @@ struct ListScan<Entry> {
     var place: ListPlace
     private(set) var entries: [Entry] = []
     private(set) var commonPrefixes: [String] = []
+    /// The first entry below each common prefix.
+    private(set) var firsts: [Entry] = []
     /// The key or common prefix that was returned last.
     private(set) var last = ""
     private(set) var lastIsCommon = false
@@ -209,6 +211,7 @@ struct ListScan<Entry> {
                 lastIsCommon = common != nil
                 if let common {
                     commonPrefixes.append(common)
+                    firsts.append(entry)
                     place = ListPlace(key: ListPlace.successor(of: common), isInclusive: true)
                     isRolledUp = true
                     break

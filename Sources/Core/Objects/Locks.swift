@@ -101,7 +101,7 @@ extension Objects {
             throw ObjectsError(.noObjectLock, "the collection '\(name)' has no object lock")
         }
         try await journal.write { transaction, events in
-            try transaction.lock(Self.lockName(collection.id, key))
+            try Self.lock(key, of: collection.id, in: transaction)
             let found =
                 if let version {
                     try Self.named(version, collection: collection.id, key: key, in: transaction)

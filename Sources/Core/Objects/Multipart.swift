@@ -203,20 +203,24 @@ extension Objects {
     package func completeUpload(
         collection name: String, key: String, id: String, parts references: [PartReference], checksum: String?,
         size: Int64?,
-        by actor: String, condition: @escaping WriteCondition = { _ in }
+        by actor: String, holding locks: Set<String> = [], condition: @escaping WriteCondition = { _ in }
     ) async throws -> ObjectVersion {
         let collection = try await collection(name)
         guard let versionID = VersionID(id) else { throw ObjectsError.noSuchUpload(id) }
         return try await journal.write { transaction, events in
             try transaction.lock("upload \(id)")
-            try transaction.lock(Self.lockName(collection.id, key))
+            try Self.lock(key, of: collection.id, in: transaction)
             let latest = try Self.latest(collection: collection.id, key: key, in: transaction)
             guard let upload = try Self.upload(versionID, collection: collection.id, key: key, in: transaction) else {
                 // A client that lost the answer asks again.
                 if let latest, latest.id == versionID { return latest }
                 throw ObjectsError.noSuchUpload(id)
             }
-            try condition(latest.flatMap { $0.isDeleteMarker ? nil : $0 })
+            let object = latest.flatMap { $0.isDeleteMarker ? nil : $0 }
+            try condition(object)
+            let state = try CollectionState(of: collection.id, in: transaction)
+            try Self.checkWritable(
+                key, of: collection.id, state, isMember: object != nil, by: actor, holding: locks, in: transaction)
             let rows = try PartRow.all(version: versionID, in: transaction)
             let assembly = try Assembly(upload: upload, stored: rows, references: references)
             try assembly.check(checksum: checksum, size: size)
@@ -225,8 +229,8 @@ extension Objects {
                 etag: assembly.etag, digest: nil, contentType: upload.description.contentType,
                 headers: upload.description.headers, checksum: assembly.checksum, partCount: assembly.parts.count,
                 tags: upload.description.tags, retention: upload.description.retention,
-                hasLegalHold: upload.description.hasLegalHold, storage: .parts)
-            version.isNull = try Self.displace(latest, collection: collection.id, key: key, in: transaction)
+                hasLegalHold: upload.description.hasLegalHold, storage: .parts, object: object?.object ?? 0)
+            version.isNull = try Self.displace(latest, collection: collection.id, key: key, state, in: transaction)
             try Self.insert(&version, inline: nil, in: transaction)
             let used = Set(assembly.parts.map(\.number))
             for row in rows where !used.contains(row.number) {
@@ -241,11 +245,7 @@ extension Objects {
                     .init(part.number))
             }
             try transaction.run("DELETE FROM uploads WHERE id = ?", .init(id: versionID))
-            events.record(.objectPut, by: actor, on: "\(name)/\(key)", collection: collection.id) {
-                $0.member("version", versionID.text)
-                $0.member("size", version.size)
-                $0.member("etag", version.etag)
-            }
+            Self.recordPut(version, in: name, by: actor, &events)
             return version
         }
     }

@@ -7,9 +7,9 @@ extension Objects {
     static let columns = """
         number, id, collection, key, kind, is_null, current, created, size, etag, digest, content_type, headers,
         checksum_algorithm, checksum, checksum_kind, part_count, blob, sealed_key, tags, lock_mode,
-        lock_until, legal_hold
+        lock_until, legal_hold, object
         """
-    static let columnCount = 23
+    static let columnCount = 24
 
     static func version(_ row: borrowing Row) throws -> ObjectVersion {
         let storage: ObjectVersion.Storage
@@ -28,7 +28,7 @@ extension Objects {
             checksum: checksum(algorithm: row.textOrNil(13), value: row.textOrNil(14), kind: row.textOrNil(15)),
             partCount: Int(row.int(16)), tags: headers(row.textOrNil(19)),
             retention: retention(mode: row.textOrNil(20), until: row.intOrNil(21)), hasLegalHold: row.bool(22),
-            storage: storage)
+            storage: storage, object: row.int(23))
     }
 
     static func retention(mode: String?, until: Int64?) -> ObjectRetention? {
@@ -70,6 +70,7 @@ extension Objects {
     static func insert(_ version: inout ObjectVersion, inline: [UInt8]?, in transaction: Transaction) throws {
         version.number = try nextNumber(in: transaction)
         version.isCurrent = true
+        if version.object == 0 { version.object = version.number }
         var blob: SQLValue = .null
         var sealedKey: SQLValue = .null
         switch version.storage {
@@ -86,7 +87,8 @@ extension Objects {
             .init(text(version.headers)), .init(version.checksum?.algorithm.rawValue), .init(version.checksum?.value),
             .init(version.checksum?.kind.rawValue), .init(version.partCount), blob, sealedKey,
             .init(text(version.tags)), .init(version.retention?.mode.rawValue),
-            .init(version.retention?.until.microseconds), .init(version.hasLegalHold ? 1 : nil))
+            .init(version.retention?.until.microseconds), .init(version.hasLegalHold ? 1 : nil),
+            .init(version.object))
         if let inline {
             try transaction.run(
                 "INSERT INTO inline_bytes (version, bytes) VALUES (?, ?)", .init(version.number), .init(inline))
@@ -108,15 +110,14 @@ extension Objects {
             .init(transaction.tid), .init(Timestamp.now.microseconds), .init(number))
     }
 
-    /// Makes room for a new current version: what was there is kept or removed as the collection's versioning says,
-    /// which is looked at inside the transaction that depends on it.
+    /// Makes room for a new current version: what was there is kept or removed as the collection's versioning says.
     ///
+    /// - Parameter state: of the collection, looked at inside the transaction that depends on it.
     /// - Returns: whether the new one is called `null`.
     static func displace(
-        _ latest: ObjectVersion?, collection: Int64, key: String, in transaction: Transaction
+        _ latest: ObjectVersion?, collection: Int64, key: String, _ state: CollectionState, in transaction: Transaction
     ) throws -> Bool {
-        // What the node keeps for itself can be made again.
-        let versioning = key.hasPrefix(systemPrefix) ? .off : try versioning(of: collection, in: transaction)
+        let versioning = state.versioning(of: key)
         if let latest {
             if versioning == .off || (versioning == .suspended && latest.isNull) {
                 try remove(latest.number, in: transaction)
@@ -139,9 +140,28 @@ extension Objects {
         return versioning != .enabled
     }
 
-    static func versioning(of collection: Int64, in reader: Reader) throws -> Versioning {
-        let text = try reader.first("SELECT versioning FROM collections WHERE id = ?", .init(collection)) { $0.text(0) }
-        return text.flatMap(Versioning.init(rawValue:)) ?? .off
+    /// What a write has to know of its collection.
+    struct CollectionState: Sendable {
+        private var versioning = Versioning.off
+        /// Whether somebody may hold a write lock in it.
+        private(set) var hasWriteLocks = false
+        /// Whether an object of it may have properties that clients gave it.
+        private(set) var hasProperties = false
+
+        init(of collection: Int64, in reader: Reader) throws {
+            let row = try reader.first(
+                "SELECT versioning, write_locked_until, has_properties FROM collections WHERE id = ?", .init(collection)
+            ) { (versioning: $0.text(0), lockedUntil: $0.intOrNil(1), hasProperties: $0.bool(2)) }
+            guard let row else { return }
+            versioning = Versioning(rawValue: row.versioning) ?? .off
+            hasWriteLocks = row.lockedUntil.map { $0 > Timestamp.now.microseconds } ?? false
+            hasProperties = row.hasProperties
+        }
+
+        func versioning(of key: String) -> Versioning {
+            // What the node keeps for itself can be made again.
+            key.hasPrefix(systemPrefix) ? .off : versioning
+        }
     }
 
     static func checksum(algorithm: String?, value: String?, kind: String?) -> ObjectChecksum? {
