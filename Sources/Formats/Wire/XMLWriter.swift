@@ -75,6 +75,18 @@ package struct XMLWriter: Sendable {
 
     package mutating func close(named name: String) { bytes.append(contentsOf: "</\(name)>".utf8) }
 
+    /// Text with what has a meaning in XML escaped.
+    package mutating func content(_ text: some StringProtocol) { escape(text) }
+
+    /// XML that is known to be well formed, as it is.
+    package mutating func verbatim(_ xml: String) { bytes.append(contentsOf: xml.utf8) }
+
+    /// Hands out what has been written so far, to be sent before the rest is there.
+    package mutating func take() -> [UInt8] {
+        defer { bytes.removeAll(keepingCapacity: true) }
+        return bytes
+    }
+
     private mutating func raw(_ name: StaticString) {
         name.withUTF8Buffer { bytes.append(contentsOf: $0) }
     }
