@@ -48,10 +48,25 @@ struct Address: Sendable, Hashable {
     var isCollection: Bool { !isRoot && path.isEmpty }
 
     /// The last name of it.
-    var name: String { (path.isEmpty ? collection : path).split(separator: "/").last.map(String.init) ?? "" }
+    var name: Substring {
+        guard let slash = path.utf8.lastIndex(of: UInt8(ascii: "/")) else { return path.isEmpty ? collection[...] : path[...] }
+        return path[path.utf8.index(after: slash)...]
+    }
 
     /// What keys of objects below it begin with.
     var prefix: String { path.isEmpty ? "" : path + "/" }
+
+    /// Writes its address as clients know it.
+    func writeHref(below mount: String, to xml: inout XMLWriter) {
+        xml.content(path: mount)
+        xml.verbatim("/")
+        guard !isRoot else { return }
+        xml.content(path: collection)
+        xml.verbatim("/")
+        guard !path.isEmpty else { return }
+        xml.content(path: path)
+        if endsInSlash { xml.verbatim("/") }
+    }
 
     /// Its address as clients know it.
     func href(below mount: String) -> String {

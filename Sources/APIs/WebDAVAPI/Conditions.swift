@@ -49,9 +49,8 @@ extension WebDAVService {
         do {
             let locks = try await objects.locks(collection: address.collection, path: address.path)
             let entry = try await entry(at: address)
-            var etag: String?
-            if case .file(let version) = entry { etag = version.etag }
-            return IfHeader.State(tokens: Set(locks.map(\.token)), etag: etag)
+            return IfHeader.State(
+                tokens: Set(locks.map(\.token)), etag: entry.flatMap { $0.isFolder ? nil : $0.etag })
         } catch let error as ObjectsError where error.code == .noSuchCollection {
             return IfHeader.State(tokens: [], etag: nil)
         }

@@ -7,17 +7,21 @@ import ProductMetadata
 import Synchronization
 import Wire
 
-extension ObjectVersion {
-    /// The header in which sync programs keep when a file was changed at its origin, in seconds since 1970.
-    static let modifiedHeader = "x-amz-meta-mtime"
+/// The header in which sync programs keep when a file was changed at its origin, in seconds since 1970.
+enum ModifiedHeader {
+    static let name = "x-amz-meta-mtime"
 
-    /// When its content was last changed, as far as whoever brought it has said.
-    var modified: Timestamp {
-        guard let text = headers.first(where: { $0.name == Self.modifiedHeader })?.value,
-            let seconds = Double(text), seconds.magnitude < 1e11
-        else { return created }
+    static func time(in headers: [HeaderField]) -> Timestamp? {
+        guard let text = headers.first(where: { $0.name == name })?.value, let seconds = Double(text),
+            seconds.magnitude < 1e11
+        else { return nil }
         return Timestamp(microseconds: Int64(seconds * 1e6))
     }
+}
+
+extension ObjectVersion {
+    /// When its content was last changed, as far as whoever brought it has said.
+    var modified: Timestamp { ModifiedHeader.time(in: headers) ?? created }
 }
 
 extension WebDAVService {
@@ -101,10 +105,9 @@ extension WebDAVService {
             throw WebDAVError(.badRequest, "a PUT stores a whole file: it has no Content-Range")
         }
         try await require(call, "s3:PutObject", address.path)
-        switch try await entry(at: address) {
-        case .folder: throw Self.isFolder
-        case .file: break
-        case nil:
+        if let entry = try await entry(at: address) {
+            guard !entry.isFolder else { throw Self.isFolder }
+        } else {
             guard !address.endsInSlash else { throw WebDAVError(.methodNotAllowed, "MKCOL makes a folder") }
             try await requireFolder(above: address)
         }

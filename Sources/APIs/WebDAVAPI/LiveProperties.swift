@@ -23,8 +23,8 @@ enum LiveProperty: String, Sendable, CaseIterable {
 /// What is known of one resource when its properties are written.
 struct Resource: Sendable {
     var address: Address
-    /// Nil for a folder.
-    var file: ObjectVersion?
+    /// Nil for the list of collections.
+    var entry: Entry?
     /// Nil for the list of collections.
     var created: Timestamp?
     var modified: Timestamp?
@@ -33,11 +33,13 @@ struct Resource: Sendable {
 
     init(_ entry: Entry, in collection: Collection, properties: [ObjectProperty] = []) {
         address = Address(collection: collection.name, path: entry.path, isFolder: entry.isFolder)
-        created = entry.version?.created ?? collection.created
-        modified = entry.version?.modified ?? collection.created
+        self.entry = entry
+        created = entry.created ?? collection.created
+        modified = entry.hasHeaders ? ModifiedHeader.time(in: entry.headers) ?? created : created
         self.properties = properties
-        if case .file(let version) = entry { file = version }
     }
+
+    var isFile: Bool { entry.map { !$0.isFolder } ?? false }
 
     /// The list of collections.
     static let root = Resource()
@@ -47,28 +49,33 @@ struct Resource: Sendable {
     /// Writes a property with its value.
     ///
     /// - Returns: whether the resource has it; nothing is written otherwise.
-    func write(_ property: LiveProperty, mount: String, to xml: inout XMLWriter) -> Bool {
-        if property.isOfFiles, file == nil { return false }
+    func write(_ property: LiveProperty, mount: String, _ dates: inout DateCache, to xml: inout XMLWriter) -> Bool {
+        if property.isOfFiles, !isFile { return false }
         switch property {
         case .creationDate:
             guard let created else { return false }
             xml.element("D:creationdate", created.rfc3339)
         case .displayName:
             if let given = properties.first(where: { $0.namespace == "DAV:" && $0.name == property.rawValue }) {
-                xml.verbatim(given.element)
+                xml.verbatim(known: given.element)
             } else {
-                xml.element("D:displayname", address.name)
+                xml.verbatim("<D:displayname>")
+                xml.content(address.name)
+                xml.verbatim("</D:displayname>")
             }
-        case .contentLength: xml.element("D:getcontentlength", file?.size ?? 0)
-        case .contentType: xml.element("D:getcontenttype", file?.contentType ?? "")
-        case .etag: xml.element("D:getetag", "\"\(file?.etag ?? "")\"")
+        case .contentLength: xml.element("D:getcontentlength", entry?.size ?? 0)
+        case .contentType: xml.element("D:getcontenttype", entry?.contentType ?? "")
+        case .etag:
+            xml.verbatim("<D:getetag>&quot;")
+            xml.content(entry?.etag ?? "")
+            xml.verbatim("&quot;</D:getetag>")
         case .lastModified:
             guard let modified else { return false }
-            xml.element("D:getlastmodified", modified.httpDate)
+            xml.element("D:getlastmodified", dates.httpDate(modified))
         case .resourceType:
             xml.verbatim(
-                file == nil ? "<D:resourcetype><D:collection/></D:resourcetype>" : "<D:resourcetype></D:resourcetype>")
-        case .supportedLock: xml.verbatim(Self.supportedLocks)
+                isFile ? "<D:resourcetype></D:resourcetype>" : "<D:resourcetype><D:collection/></D:resourcetype>")
+        case .supportedLock: xml.verbatim(known: Self.supportedLocks)
         case .lockDiscovery:
             xml.element("D:lockdiscovery") { xml in
                 for lock in locks {
@@ -84,4 +91,18 @@ struct Resource: Sendable {
         ["exclusive", "shared"].map {
             "<D:lockentry><D:lockscope><D:\($0)/></D:lockscope><D:locktype><D:write/></D:locktype></D:lockentry>"
         }.reduce("<D:supportedlock>", +) + "</D:supportedlock>"
+}
+
+/// The text of the last date that was written: files that came together share it.
+struct DateCache {
+    private var seconds = Int64.min
+    private var text = ""
+
+    mutating func httpDate(_ time: Timestamp) -> String {
+        if time.seconds != seconds {
+            seconds = time.seconds
+            text = time.httpDate
+        }
+        return text
+    }
 }

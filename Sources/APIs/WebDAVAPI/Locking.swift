@@ -109,7 +109,7 @@ extension WriteLock {
             xml.verbatim(isShared ? "<D:shared/>" : "<D:exclusive/>")
             xml.verbatim("</D:lockscope>")
             xml.element("D:depth", isDeep ? "infinity" : "0")
-            xml.verbatim(owner)
+            xml.verbatim(known: owner)
             xml.element("D:timeout", "Second-\(max(0, expires.seconds - Timestamp.now.seconds))")
             xml.element("D:locktoken") { $0.element("D:href", token) }
             xml.element("D:lockroot") { $0.element("D:href", root) }

@@ -7,6 +7,7 @@ import Wire
 struct Multistatus {
     private var xml = XMLWriter(capacity: 64 << 10)
     private let mount: String
+    private var dates = DateCache()
 
     init(mount: String) {
         self.mount = mount
@@ -23,45 +24,47 @@ struct Multistatus {
 
     /// Writes what a PROPFIND asks of a resource.
     mutating func add(_ resource: Resource, _ request: PropertyRequest) {
-        xml.open("D:response")
-        xml.element("D:href", resource.address.href(below: mount))
+        open(resource.address)
         xml.verbatim("<D:propstat><D:prop>")
-        var missing: [PropertyName] = []
+        var missing: [Int] = []
         switch request.kind {
         case .names:
-            for property in LiveProperty.allCases {
-                xml.verbatim("<D:\(property.rawValue)/>")
-            }
-            for property in resource.properties { name(PropertyName(property.namespace, property.name)) }
+            for property in LiveProperty.allCases { name(.dav(property.rawValue)) }
+            for property in resource.properties { name(PropertyName(property)) }
         case .all:
-            for property in LiveProperty.allCases { _ = resource.write(property, mount: mount, to: &xml) }
+            for property in LiveProperty.allCases { _ = resource.write(property, mount: mount, &dates, to: &xml) }
             for property in resource.properties where LiveProperty(PropertyName(property)) == nil {
-                xml.verbatim(property.element)
+                xml.verbatim(known: property.element)
             }
         case .named: break
         }
-        for (wanted, live) in request.named {
+        for (index, live) in request.live.enumerated() {
             if let live {
-                if !resource.write(live, mount: mount, to: &xml) { missing.append(wanted) }
-            } else if let found = resource.properties.first(where: { PropertyName($0) == wanted }) {
-                xml.verbatim(found.element)
+                if !resource.write(live, mount: mount, &dates, to: &xml) { missing.append(index) }
+            } else if let found = resource.properties.first(where: { PropertyName($0) == request.named[index] }) {
+                xml.verbatim(known: found.element)
             } else {
-                missing.append(wanted)
+                missing.append(index)
             }
         }
         xml.verbatim("</D:prop><D:status>HTTP/1.1 200 OK</D:status></D:propstat>")
         if !missing.isEmpty {
             xml.verbatim("<D:propstat><D:prop>")
-            for wanted in missing { name(wanted) }
+            for index in missing { name(request.named[index]) }
             xml.verbatim("</D:prop><D:status>HTTP/1.1 404 Not Found</D:status></D:propstat>")
         }
-        xml.close("D:response")
+        xml.verbatim("</D:response>")
+    }
+
+    private mutating func open(_ address: Address) {
+        xml.verbatim("<D:response><D:href>")
+        address.writeHref(below: mount, to: &xml)
+        xml.verbatim("</D:href>")
     }
 
     /// Writes what became of the changes of a PROPPATCH, properties with the same outcome together.
     mutating func add(_ address: Address, _ outcomes: [(status: HTTPResponseStatus, names: [PropertyName])]) {
-        xml.open("D:response")
-        xml.element("D:href", address.href(below: mount))
+        open(address)
         for (status, names) in outcomes where !names.isEmpty {
             xml.verbatim("<D:propstat><D:prop>")
             for wanted in names { name(wanted) }
@@ -70,17 +73,17 @@ struct Multistatus {
             if status == .forbidden { xml.verbatim("<D:error><D:cannot-modify-protected-property/></D:error>") }
             xml.close("D:propstat")
         }
-        xml.close("D:response")
+        xml.verbatim("</D:response>")
     }
 
     /// An empty element of that name, which a parser has read before: it needs no escaping.
     private mutating func name(_ name: PropertyName) {
         if name.namespace == "DAV:" {
-            xml.verbatim("<D:\(name.name)/>")
+            xml.verbatim(known: "<D:\(name.name)/>")
         } else if name.namespace.isEmpty {
-            xml.verbatim("<\(name.name)/>")
+            xml.verbatim(known: "<\(name.name)/>")
         } else {
-            xml.verbatim("<x:\(name.name) xmlns:x=\"")
+            xml.verbatim(known: "<x:\(name.name) xmlns:x=\"")
             xml.content(name.namespace)
             xml.verbatim("\"/>")
         }
@@ -96,22 +99,22 @@ struct PropertyRequest: Sendable {
     enum Kind: Sendable { case names, all, named }
 
     var kind: Kind
-    /// Named properties, with the live ones among them.
-    var named: [(name: PropertyName, live: LiveProperty?)]
+    var named: [PropertyName]
+    /// For each of these, which one it is of those that the node knows.
+    var live: [LiveProperty?]
 
     init(_ propfind: Propfind) {
-        let names: [PropertyName]
         switch propfind {
-        case .names: (kind, names) = (.names, [])
+        case .names: (kind, named) = (.names, [])
         // What `all` gives anyhow is not given twice.
-        case .all(let included): (kind, names) = (.all, included.filter { LiveProperty($0) == nil })
-        case .named(let wanted): (kind, names) = (.named, wanted)
+        case .all(let included): (kind, named) = (.all, included.filter { LiveProperty($0) == nil })
+        case .named(let wanted): (kind, named) = (.named, wanted)
         }
-        named = names.map { ($0, LiveProperty($0)) }
+        live = named.map { LiveProperty($0) }
     }
 
     /// Whether what clients gave has to be read.
-    var needsProperties: Bool { kind != .named || named.contains { $0.live == nil || $0.live == .displayName } }
+    var needsProperties: Bool { kind != .named || live.contains { $0 == nil || $0 == .displayName } }
 
-    var needsLocks: Bool { kind == .all || named.contains { $0.live == .lockDiscovery } }
+    var needsLocks: Bool { kind == .all || live.contains(.lockDiscovery) }
 }

@@ -40,22 +40,34 @@ extension WebDAVService {
                 call, Address(collection: address.collection, path: entry.path, isFolder: true))
             try await gate.require(call.caller.principal, "s3:ListBucket", on: resource, context)
         }
-        return stream { [first] body, send in
-            body.add(first, request)
-            var after = ""
-            while true {
-                let page = try await objects.entries(
+        let fetch: @Sendable (String) -> Task<EntryPage, any Error> = { after in
+            Task {
+                try await objects.entries(
                     collection: collection.name, folder: entry.path, after: after, isDeep: depth == .infinity,
                     withProperties: request.needsProperties)
-                for entry in page.entries {
-                    var resource = Resource(
-                        entry, in: collection, properties: entry.version.flatMap { page.properties[$0.object] } ?? [])
-                    if !locks.isEmpty { resource.locks = locks.filter { $0.covers(entry.path) } }
-                    body.add(resource, request)
+            }
+        }
+        return stream { [first, locks] body, send in
+            body.add(first, request)
+            var page: EntryPage? = try await fetch("").value
+            while let current = page {
+                // The next page is read while this one is written.
+                let ahead = current.next.map(fetch)
+                do {
+                    for entry in current.entries {
+                        var resource = Resource(entry, in: collection)
+                        if !current.properties.isEmpty, let object = entry.object {
+                            resource.properties = current.properties[object] ?? []
+                        }
+                        if !locks.isEmpty { resource.locks = locks.filter { $0.covers(entry.path) } }
+                        body.add(resource, request)
+                    }
+                    if ahead != nil { try await send(&body) }
+                } catch {
+                    ahead?.cancel()
+                    throw error
                 }
-                guard let next = page.next else { return }
-                try await send(&body)
-                after = next
+                page = try await ahead?.value
             }
         }
     }
@@ -81,7 +93,7 @@ extension WebDAVService {
                         all.isAllowed
                         ? all : try await gate.decide(call.caller.principal, "s3:ListBucket", on: resource, context)
                     guard decision.isAllowed else { continue }
-                    body.add(Resource(.folder(path: "", marker: nil), in: collection), request)
+                    body.add(Resource(Entry(folder: ""), in: collection), request)
                 }
                 guard page.count == 1000, let last = page.last else { return }
                 try await send(&body)

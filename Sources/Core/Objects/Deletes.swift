@@ -11,7 +11,7 @@ package struct Deletion: Sendable {
     package var marker: ObjectVersion?
     /// Whether there was an object.
     package var existed = false
-    /// Why a version stays: it is locked. The other targets are not kept from being removed.
+    /// Why a version stays: it is locked, or its name is none. The other targets are not kept from being removed.
     package var failure: ObjectsError?
 }
 
@@ -33,6 +33,7 @@ extension Objects {
     ) async throws -> [Deletion] {
         for (key, _) in targets where key.hasPrefix(Self.systemPrefix) && !isSystem { try Self.check(key: key) }
         let collection = try await collection(name)
+        guard !targets.isEmpty else { return [] }
         return try await journal.write { transaction, events in
             try transaction.lock(Self.treeLockName(collection.id), isShared: true)
             // Always in the same order, so that two such transactions cannot wait for each other.
@@ -109,7 +110,12 @@ extension Objects {
         _ name: String, of key: String, _ collection: Int64, _ state: CollectionState, _ condition: WriteCondition,
         bypasses: Bool, in transaction: Transaction
     ) throws -> Deletion {
-        let found = try named(name, collection: collection, key: key, in: transaction)
+        let found: ObjectVersion?
+        do {
+            found = try named(name, collection: collection, key: key, in: transaction)
+        } catch let error as ObjectsError {
+            return Deletion(failure: error)
+        }
         try condition(found)
         guard let found else { return Deletion() }
         do {

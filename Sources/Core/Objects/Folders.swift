@@ -2,41 +2,67 @@ import BLAKE3
 import Ciphers
 package import Database
 import Journal
-import Wire
+package import Wire
 
 /// What lies at a path, where keys are looked at as paths of files in folders.
 ///
 /// A folder is there if something lies below it, or its marker does: an empty object with a `/` behind the path, which
 /// is also how S3's own tools keep an empty folder.
-package enum Entry: Sendable {
-    case file(ObjectVersion)
-    case folder(path: String, marker: ObjectVersion?)
-
+package struct Entry: Sendable {
     /// Without a `/` at its end; empty for the collection itself.
-    package var path: String {
-        switch self {
-        case .file(let version): version.key
-        case .folder(let path, _): path
-        }
+    package var path: String
+    package var isFolder: Bool
+    /// ``ObjectVersion/object`` of the file or the folder's marker; nil for a folder without one. The collection itself
+    /// is 0.
+    package var object: Int64?
+    /// What follows is empty for a folder without a marker.
+    package var size: Int64 = 0
+    package var etag = ""
+    package var contentType = ""
+    package var created: Timestamp?
+    package var checksum: ObjectChecksum?
+    package var partCount = 0
+    private var storedHeaders: String?
+
+    /// As those of an ``ObjectVersion``.
+    package var headers: [HeaderField] { Objects.headers(storedHeaders) }
+    package var hasHeaders: Bool { storedHeaders != nil }
+
+    static let columns =
+        "key, object, size, etag, created, content_type, headers, checksum_algorithm, checksum, checksum_kind, part_count"
+
+    /// The collection itself, or a folder without a marker.
+    package init(folder path: String) {
+        self.path = path
+        isFolder = true
+        object = path.isEmpty ? 0 : nil
     }
 
-    package var isFolder: Bool {
-        if case .folder = self { true } else { false }
+    /// A file or a marker; its key with the `/` that a marker's has.
+    init(_ row: borrowing Row) {
+        path = row.text(0)
+        isFolder = path.utf8.last == UInt8(ascii: "/")
+        if isFolder { path.removeLast() }
+        object = row.int(1)
+        size = row.int(2)
+        etag = row.text(3)
+        created = Timestamp(microseconds: row.int(4))
+        contentType = row.text(5)
+        storedHeaders = row.textOrNil(6)
+        if !row.isNull(7) {
+            checksum = Objects.checksum(
+                algorithm: row.textOrNil(7), value: row.textOrNil(8), kind: row.textOrNil(9))
+        }
+        partCount = Int(row.int(10))
     }
 
-    /// The object that there is: a file, or a folder's marker.
-    package var version: ObjectVersion? {
-        switch self {
-        case .file(let version): version
-        case .folder(_, let marker): marker
-        }
-    }
+    fileprivate var key: String { isFolder ? path + "/" : path }
 }
 
 /// One page of what is in a folder.
 package struct EntryPage: Sendable {
     package var entries: [Entry] = []
-    /// What clients gave the entries of this page, by ``ObjectVersion/object``.
+    /// What clients gave the entries of this page, by ``Entry/object``.
     package var properties: [Int64: [ObjectProperty]] = [:]
     /// Where the next page begins; nil on the last one.
     package var next: String?
@@ -76,22 +102,25 @@ extension Objects {
     static func entry(
         collection: Int64, path: String, prefersFolder: Bool = false, in reader: Reader
     ) throws -> Entry? {
-        guard !path.isEmpty else { return .folder(path: "", marker: nil) }
+        guard !path.isEmpty else { return Entry(folder: "") }
         guard !(path + "/").hasPrefix(systemPrefix) else { return nil }
         let folder = try folder(collection: collection, path: path, in: reader)
         if prefersFolder, let folder { return folder }
-        return try current(collection: collection, key: path, in: reader).map { .file($0) } ?? folder
+        let file = try reader.first(
+            "SELECT \(Entry.columns) FROM versions WHERE collection = ? AND key = ? AND current = 1 AND kind = 0",
+            .init(collection), .init(path), map: Entry.init)
+        return file ?? folder
     }
 
     private static func folder(collection: Int64, path: String, in reader: Reader) throws -> Entry? {
         let prefix = path + "/"
         let first = try reader.first(
             """
-            SELECT \(columns) FROM versions
+            SELECT \(Entry.columns) FROM versions
             WHERE collection = ? AND current = 1 AND kind = 0 AND key >= ? AND key < ? ORDER BY key LIMIT 1
             """,
-            .init(collection), .init(prefix), .init(ListPlace.end(of: prefix)), map: version)
-        return first.map { .folder(path: path, marker: $0.key == prefix ? $0 : nil) }
+            .init(collection), .init(prefix), .init(ListPlace.end(of: prefix)), map: Entry.init)
+        return first.map { $0.isFolder && $0.path == path ? $0 : Entry(folder: path) }
     }
 
     /// What is in a folder, in the order of the names. A page costs what it returns, as that of ``list`` does.
@@ -107,54 +136,62 @@ extension Objects {
         let collection = try await collection(name).id
         let prefix = path.isEmpty ? "" : path + "/"
         return try await journal.read { reader in
-            var scan = ListScan<ObjectVersion>(
+            var scan = ListScan<Entry>(
                 prefix: prefix, delimiter: isDeep ? "" : "/", after: after, limit: limit
             ) { (key: $0.key, number: nil) }
             try scan.run { place, limit in
                 try reader.rows(
                     """
-                    SELECT \(Self.columns) FROM versions
+                    SELECT \(Entry.columns) FROM versions
                     WHERE collection = ? AND current = 1 AND kind = 0 AND key \(place.comparison) ? AND key < ?
                     ORDER BY key LIMIT ?
                     """,
                     .init(collection), .init(place.key), .init(ListPlace.end(of: prefix)), .init(limit),
-                    map: Self.version)
+                    map: Entry.init)
             }
             var page = EntryPage(next: scan.isCut ? scan.last : nil)
             if isDeep {
                 page.entries = Self.withFolders(scan.entries, below: prefix, after: after)
             } else {
                 page.entries = zip(scan.commonPrefixes, scan.firsts).map { common, first in
-                    .folder(path: String(common.dropLast()), marker: first.key == common ? first : nil)
+                    first.isFolder && first.key == common ? first : Entry(folder: String(common.dropLast()))
                 }
                 // The folder's own marker is not in it.
-                page.entries += scan.entries.filter { $0.key != prefix }.map { .file($0) }
+                page.entries += scan.entries.filter { !$0.isFolder }
             }
             // Keys with empty names in them (`a//b`) are no paths.
-            page.entries.removeAll { $0.path.hasSuffix("/") || $0.path.isEmpty || $0.path.contains("//") }
+            page.entries.removeAll { Self.hasEmptyName($0.path) }
             if withProperties {
                 page.properties = try Self.properties(
-                    collection: collection, page.entries.compactMap(\.version?.object), in: reader)
+                    collection: collection, page.entries.compactMap(\.object), in: reader)
             }
             return page
         }
     }
 
+    private static func hasEmptyName(_ path: String) -> Bool {
+        var previous = UInt8(ascii: "/")
+        for c in path.utf8 {
+            if c == UInt8(ascii: "/"), previous == c { return true }
+            previous = c
+        }
+        return previous == UInt8(ascii: "/")
+    }
+
     /// Puts each folder before the first thing in it.
-    private static func withFolders(_ versions: [ObjectVersion], below prefix: String, after: String) -> [Entry] {
+    private static func withFolders(_ found: [Entry], below prefix: String, after: String) -> [Entry] {
         var entries: [Entry] = []
         var previous = Array(after.utf8)
         let base = prefix.utf8.count
-        for version in versions {
-            let key = Array(version.key.utf8)
+        for entry in found {
+            let key = Array(entry.key.utf8)
             var shared = 0
             while shared < min(key.count, previous.count), key[shared] == previous[shared] { shared += 1 }
             for at in max(shared, base)..<max(key.count, max(shared, base)) where key[at] == UInt8(ascii: "/") {
-                entries.append(
-                    .folder(
-                        path: String(decoding: key[..<at], as: UTF8.self), marker: at == key.count - 1 ? version : nil))
+                let isItself = entry.isFolder && at == key.count - 1
+                entries.append(isItself ? entry : Entry(folder: String(decoding: key[..<at], as: UTF8.self)))
             }
-            if key.last != UInt8(ascii: "/") { entries.append(.file(version)) }
+            if !entry.isFolder { entries.append(entry) }
             previous = key
         }
         return entries

@@ -37,14 +37,11 @@ extension Objects {
     /// What clients have given an entry.
     package func properties(collection name: String, of entry: Entry) async throws -> [ObjectProperty] {
         let collection = try await collection(name).id
-        guard let object = Self.object(of: entry) else { return [] }
+        guard let object = entry.object else { return [] }
         return try await journal.find { reader in
             try Self.properties(collection: collection, [object], in: reader)[object] ?? []
         }
     }
-
-    /// A folder without a marker has no object, and so no properties; the collection itself is object 0.
-    private static func object(of entry: Entry) -> Int64? { entry.path.isEmpty ? 0 : entry.version?.object }
 
     static func properties(
         collection: Int64, _ objects: [Int64], in reader: Reader
@@ -84,7 +81,7 @@ extension Objects {
             try Self.checkWritable(
                 path, of: collection.id, state, isMember: true, by: actor, holding: locks, in: transaction)
             let object =
-                try Self.object(of: entry)
+                try entry.object
                 ?? Self.insertMarker(path, collection, key, state, by: actor, &events, in: transaction).object
             for change in changes { try Self.apply(change, to: object, of: collection.id, in: transaction) }
             let amount = try transaction.first(

@@ -1,3 +1,4 @@
+import BucketConfiguration
 import Ciphers
 import Database
 import Journal
@@ -34,7 +35,9 @@ extension Objects {
         let found = try entry(
             collection: collection.id, path: tree.path, prefersFolder: tree.prefersFolder, in: reader)
         guard let found else { return [] }
-        if case .file(let version) = found { return [version] }
+        guard found.isFolder else {
+            return try current(collection: collection.id, key: found.path, in: reader).map { [$0] } ?? []
+        }
         let prefix = tree.path.isEmpty ? "" : tree.path + "/"
         let versions = try reader.rows(
             """
@@ -220,7 +223,8 @@ private struct Transfer: Sendable {
         copy.collection = to.id
         copy.key = key
         copy.created = .now
-        // Locks are not copied: a copy is locked as a new object is.
+        // Locks and ACLs are not copied: a copy gets its own, as a new object does.
+        copy.acl = .private
         copy.retention = nil
         copy.hasLegalHold = false
         try reseal(&copy, from: version, in: transaction)
@@ -270,11 +274,6 @@ private struct Transfer: Sendable {
         if case .inline = version.storage {
             try transaction.run(
                 "INSERT INTO inline_bytes (version, bytes) SELECT CAST(? AS BIGINT), bytes FROM inline_bytes WHERE version = ?",
-                .init(version.number), .init(original.number))
-        }
-        if isMove {
-            try transaction.run(
-                "INSERT INTO object_acls (version, acl) SELECT CAST(? AS BIGINT), acl FROM object_acls WHERE version = ?",
                 .init(version.number), .init(original.number))
         }
     }

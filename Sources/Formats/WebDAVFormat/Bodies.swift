@@ -153,7 +153,7 @@ private struct Body {
         _ = extra.take()
         for (prefix, namespace) in namespaces.sorted(by: { $0.key < $1.key })
         where !(prefix.isEmpty && namespace.isEmpty) {
-            extra.verbatim(prefix.isEmpty ? " xmlns=\"" : " xmlns:\(prefix)=\"")
+            extra.verbatim(known: prefix.isEmpty ? " xmlns=\"" : " xmlns:\(prefix)=\"")
             extra.content(namespace)
             extra.verbatim("\"")
         }
