@@ -90,7 +90,8 @@ struct WebDAVError: Error, Sendable {
         case .writeLocked: .locked
         case .locked, .cannotContainItself: .forbidden
         case .preconditionFailed, .alreadyExists: .preconditionFailed
-        case .noSuchFolder, .notAFolder, .collectionNotEmpty, .collectionExists, .invalidState, .changedMeanwhile:
+        case .noSuchFolder, .notAFolder, .collectionNotEmpty, .collectionExists, .invalidState, .changedMeanwhile,
+            .keyDestroyed:
             .conflict
         case .methodNotAllowed: .methodNotAllowed
         case .keyTooLong: .uriTooLong

@@ -79,7 +79,11 @@ extension Objects {
     }
 
     /// Gives a version its place in history and stores it as the current one of its key.
-    static func insert(_ version: inout ObjectVersion, inline: [UInt8]?, in transaction: Transaction) throws {
+    ///
+    /// - Throws: as ``WriteRules/check(sealedKey:)``.
+    static func insert(
+        _ version: inout ObjectVersion, inline: [UInt8]?, _ rules: WriteRules, in transaction: Transaction
+    ) throws {
         version.number = try nextNumber(in: transaction)
         version.isCurrent = true
         if version.object == 0 { version.object = version.number }
@@ -90,6 +94,7 @@ extension Objects {
         case .blob(let id, let key): (blob, sealedKey) = (.init(id.bytes), .init(key))
         case .parts: break
         }
+        if case .blob(let bytes) = sealedKey { try rules.check(sealedKey: bytes) }
         let marks = Array(repeating: "?", count: columnCount).joined(separator: ", ")
         try transaction.run(
             "INSERT INTO versions (\(columns)) VALUES (\(marks))",
@@ -124,12 +129,12 @@ extension Objects {
 
     /// Makes room for a new current version: what was there is kept or removed as the collection's versioning says.
     ///
-    /// - Parameter state: of the collection, looked at inside the transaction that depends on it.
+    /// - Parameter rules: of the collection, looked at inside the transaction that depends on it.
     /// - Returns: whether the new one is called `null`.
     static func displace(
-        _ latest: ObjectVersion?, collection: Int64, key: String, _ state: CollectionState, in transaction: Transaction
+        _ latest: ObjectVersion?, collection: Int64, key: String, _ rules: WriteRules, in transaction: Transaction
     ) throws -> Bool {
-        let versioning = state.versioning(of: key)
+        let versioning = rules.versioning(of: key)
         if let latest {
             if versioning == .off || (versioning == .suspended && latest.isNull) {
                 try remove(latest.number, in: transaction)
@@ -150,30 +155,6 @@ extension Objects {
             if let null { try remove(null, in: transaction) }
         }
         return versioning != .enabled
-    }
-
-    /// What a write has to know of its collection.
-    struct CollectionState: Sendable {
-        private var versioning = Versioning.off
-        /// Whether somebody may hold a write lock in it.
-        private(set) var hasWriteLocks = false
-        /// Whether an object of it may have properties that clients gave it.
-        private(set) var hasProperties = false
-
-        init(of collection: Int64, in reader: Reader) throws {
-            let row = try reader.first(
-                "SELECT versioning, write_locked_until, has_properties FROM collections WHERE id = ?", .init(collection)
-            ) { (versioning: $0.text(0), lockedUntil: $0.intOrNil(1), hasProperties: $0.bool(2)) }
-            guard let row else { return }
-            versioning = Versioning(rawValue: row.versioning) ?? .off
-            hasWriteLocks = row.lockedUntil.map { $0 > Timestamp.now.microseconds } ?? false
-            hasProperties = row.hasProperties
-        }
-
-        func versioning(of key: String) -> Versioning {
-            // What the node keeps for itself can be made again.
-            key.hasPrefix(systemPrefix) ? .off : versioning
-        }
     }
 
     static func checksum(algorithm: String?, value: String?, kind: String?) -> ObjectChecksum? {
