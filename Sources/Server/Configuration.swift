@@ -50,6 +50,10 @@ package struct Configuration: Sendable {
     package var settleSeconds: Int64
     /// Seconds for which what was replaced or removed stays readable; then its bytes are deleted.
     package var historySeconds: Int64
+    /// How long a day of lifecycle rules is: for those who try rules out.
+    package var lifecycleDaySeconds: Int64
+    /// How often the access logs of buckets are written.
+    package var accessLogSeconds: Int64
     /// The first administrator's password; nil lets one be generated.
     package var adminPassword: String?
 
@@ -68,6 +72,8 @@ package struct Configuration: Sendable {
         ("s3-url", "address under which clients reach the S3 port"),
         ("settle-seconds", "quiet time after which a product counts as complete (default 5)"),
         ("history-seconds", "time for which what was replaced or removed is kept (default 60)"),
+        ("access-log-seconds", "how often the access logs of buckets are written (default 60)"),
+        ("lifecycle-day-seconds", "length of a day of lifecycle rules, to try them out (default 86400)"),
     ]
 
     /// - Parameters:
@@ -112,6 +118,10 @@ package struct Configuration: Sendable {
         s3URL = try value("s3-url").map { try Self.base($0, "--s3-url") }
         settleSeconds = try Self.seconds(value("settle-seconds") ?? "5", "--settle-seconds", daysMax: 1)
         historySeconds = try Self.seconds(value("history-seconds") ?? "60", "--history-seconds", daysMax: 36_500)
+        accessLogSeconds = try Self.seconds(value("access-log-seconds") ?? "60", "--access-log-seconds", daysMax: 1)
+        lifecycleDaySeconds = try Self.seconds(
+            value("lifecycle-day-seconds") ?? "86400", "--lifecycle-day-seconds", daysMax: 1)
+        guard lifecycleDaySeconds > 0 else { throw ConfigurationError("--lifecycle-day-seconds is at least 1") }
         if let id = environment["AWS_ACCESS_KEY_ID"], let secret = environment["AWS_SECRET_ACCESS_KEY"] {
             blobCredentials = Credentials(accessKeyID: id, secret: secret)
         }

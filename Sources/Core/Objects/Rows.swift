@@ -112,7 +112,7 @@ extension Objects {
         }
     }
 
-    private static func nextNumber(in transaction: Transaction) throws -> Int64 {
+    static func nextNumber(in transaction: Transaction) throws -> Int64 {
         let ordinal = transaction.nextOrdinal()
         guard ordinal < 1 << ObjectVersion.ordinalBits else {
             throw ObjectsError(.tooLarge, "a transaction makes at most \(1 << ObjectVersion.ordinalBits) versions")

@@ -155,17 +155,3 @@ struct Describer: Sendable {
         return "\(s3URL)/\(files.collection.name)/\(PercentEncoding.encode(key, keepingSlash: true))"
     }
 }
-
-/// A body that is in memory already.
-struct OneBuffer: AsyncSequence, AsyncIteratorProtocol, Sendable {
-    private var buffer: ByteBuffer?
-
-    init(_ buffer: ByteBuffer) { self.buffer = buffer }
-
-    func makeAsyncIterator() -> OneBuffer { self }
-
-    mutating func next() async throws -> ByteBuffer? {
-        defer { buffer = nil }
-        return buffer
-    }
-}
