@@ -236,6 +236,43 @@ import Wire
         }
     }
 
+    @Test("trees move and copy what is under further keys without them", arguments: TestEngine.allCases)
+    func trees(engine: TestEngine) async throws {
+        try await withObjects(engine) { objects in
+            let mine = try customer(1)
+            let key = try await objects.kms.create("k", by: "ada")
+            try await objects.createCollection("other", owner: "ada")
+            let bytes = ["small": noise(100), "large": noise(100_000), "kms": noise(50_000)]
+            for name in ["small", "large"] {
+                let body = try #require(bytes[name])
+                _ = try await objects.put("a/\(name)", body, .customer(try #require(mine.customerKey)))
+            }
+            _ = try await objects.put(
+                "a/kms", try #require(bytes["kms"]), .kms(key: "k", context: "{}", usesBucketKey: false))
+            for (source, from, target, to, isMove) in [
+                ("a", "eo1", "b", "eo1", true), ("b", "eo1", "c", "eo1", false), ("b", "eo1", "d", "other", true),
+                ("d", "other", "e", "eo1", false),
+            ] {
+                let source = Tree(collection: from, path: source)
+                _ = try await objects.transfer(
+                    source, to: Tree(collection: to, path: target), isMove: isMove, overwrites: false,
+                    permitted: (Set(try await objects.keys(of: source)), []), by: "ada")
+            }
+            for (collection, folder) in [("eo1", "c"), ("other", "d"), ("eo1", "e")] {
+                for (name, body) in bytes {
+                    var object = try await objects.open(collection: collection, key: "\(folder)/\(name)")
+                    object.unlock = name == "kms" ? .node : mine
+                    #expect(try await objects.bytes(of: object, limit: 1 << 20) == body, "\(folder)/\(name)")
+                    object.unlock = name == "kms" ? .none : try customer(2)
+                    #expect(
+                        await code { _ = try await objects.bytes(of: object, limit: 1 << 20) }
+                            == (name == "kms" ? "kmsDenied" : "wrongKey"))
+                }
+            }
+            #expect(try await objects.kms.destroy(key.id, by: "ada").versions > 1)
+        }
+    }
+
     @Test("a collection's settings decide where the client says nothing", arguments: TestEngine.allCases)
     func byDefault(engine: TestEngine) async throws {
         try await withObjects(engine) { objects in

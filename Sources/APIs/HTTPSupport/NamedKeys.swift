@@ -4,8 +4,8 @@ import Wire
 
 // What the gate is asked where an object is encrypted with a named key (SSE-KMS), by every face that reads and writes.
 extension Gate {
-    /// Asks whether the caller may use a named key. The node's own key for S3 may be used by all who may use the object,
-    /// as S3's may.
+    /// Asks whether the caller may use a named key. The node's own key for S3 may be used by all who may use the
+    /// object, as S3's may.
     ///
     /// - Throws: ``AccessDenied``.
     private func requireUse(of key: KMSKey, _ action: String, context: String?, _ caller: Caller) async throws {

@@ -9,8 +9,8 @@ import Wire
 // SSE-S3, SSE-KMS and SSE-C (Amazon S3 User Guide, "Protecting data with server-side encryption"): the headers between
 // S3 and Core.
 extension S3Service {
-    /// How a request wants its object encrypted; what the bucket's settings say where it does not say it. The caller has
-    /// to be allowed to use a named key.
+    /// How a request wants its object encrypted; what the bucket's settings say where it does not say it. The caller
+    /// has to be allowed to use a named key.
     func encryptionPlan(
         of request: Request, in address: ObjectAddress, _ caller: Caller
     ) async throws -> EncryptionPlan {

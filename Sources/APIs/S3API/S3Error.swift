@@ -58,6 +58,7 @@ struct S3Error: Error, Sendable {
         static let noSuchUpload = Code("NoSuchUpload", .notFound)
         static let noSuchVersion = Code("NoSuchVersion", .notFound)
         static let notImplemented = Code("NotImplemented", .notImplemented)
+        static let objectLocked = Code("ObjectLocked", .locked)
         static let preconditionFailed = Code("PreconditionFailed", .preconditionFailed)
         static let requestTimeTooSkewed = Code("RequestTimeTooSkewed", .forbidden)
         static let serviceUnavailable = Code("ServiceUnavailable", .serviceUnavailable)
@@ -109,10 +110,9 @@ struct S3Error: Error, Sendable {
         case let error as XMLError: self.init(.malformedXML, error.description)
         case let error as BodyTooLarge: self.init(.entityTooLarge, error.description)
         case _ where error.isOfLostClient: self.init(.incompleteBody, BodyTruncated().description)
-        case let error as DatabaseError where error.code == .full:
-            self.init(.insufficientStorage, "the metadata store is full: nothing was changed")
-        case let error as DatabaseError where error.code == .unavailable:
-            self.init(.serviceUnavailable, "the metadata store is not available: try again")
+        case let error as DatabaseError:
+            guard let message = error.clientMessage else { return nil }
+            self.init(error.code == .full ? .insufficientStorage : .serviceUnavailable, message)
         default: return nil
         }
     }
@@ -127,6 +127,9 @@ struct S3Error: Error, Sendable {
         case .noSuchVersion: .noSuchVersion
         case .invalidState: .invalidBucketState
         case .locked: .accessDenied
+        case .writeLocked: .objectLocked
+        case .alreadyExists, .changedMeanwhile: .init("OperationAborted", .conflict)
+        case .noSuchFolder, .notAFolder, .cannotContainItself, .tooManyObjects: .invalidRequest
         case .noObjectLock: .invalidRequest
         case .methodNotAllowed: .methodNotAllowed
         case .invalidKey, .invalidPartNumber: .invalidArgument

@@ -9,17 +9,41 @@ package enum ObjectEncryption: Sendable, Hashable {
     case collection
     /// A key that the client sends with each request (SSE-C). `check` tells it from others, and from it nothing
     /// follows.
-    case customer(check: [UInt8])
+    case customer(check: [UInt8], origin: VersionID? = nil)
     /// One of the node's named keys (SSE-KMS).
     case kms(KMSUse)
+
+    /// The version that data keys are made for: another one where this is a copy that shares its bytes.
+    func origin(of version: VersionID) -> VersionID {
+        switch self {
+        case .collection: version
+        case .customer(_, let origin): origin ?? version
+        case .kms(let use): use.origin ?? version
+        }
+    }
+
+    /// As it is for a copy that shares a version's bytes, and so their data keys. It takes no key to make one: what the
+    /// copy is read with is what the version is read with.
+    func shared(from version: VersionID) -> ObjectEncryption {
+        switch self {
+        case .collection: return self
+        case .customer(let check, let origin): return .customer(check: check, origin: origin ?? version)
+        case .kms(var use):
+            use.origin = use.origin ?? version
+            return .kms(use)
+        }
+    }
 
     /// What `versions` and `uploads` keep: the named key, and a JSON object. Nil twice for ``collection``.
     var stored: (key: String?, text: String?) {
         switch self {
         case .collection: return (nil, nil)
-        case .customer(let check):
+        case .customer(let check, let origin):
             var json = JSONWriter()
-            json.object { $0.member("customer", Hex.encode(check)) }
+            json.object {
+                $0.member("customer", Hex.encode(check))
+                if let origin { $0.member("origin", origin.text) }
+            }
             return (nil, json.text)
         case .kms(let use):
             var json = JSONWriter()
@@ -27,6 +51,7 @@ package enum ObjectEncryption: Sendable, Hashable {
                 $0.member("generation", use.generation)
                 if let context = use.context { $0.member("context", context) }
                 $0.member("bucketKey", use.usesBucketKey)
+                if let origin = use.origin { $0.member("origin", origin.text) }
             }
             return (use.key, json.text)
         }
@@ -41,13 +66,14 @@ package enum ObjectEncryption: Sendable, Hashable {
             return
         }
         let json = text.flatMap { try? JSONValue(parsing: $0) }
+        let origin = json?["origin"]?.string.flatMap { VersionID($0) }
         if let key, let generation = json?["generation"]?.integer {
             self = .kms(
                 KMSUse(
                     key: key, generation: generation, context: json?["context"]?.string,
-                    usesBucketKey: json?["bucketKey"]?.bool == true))
+                    usesBucketKey: json?["bucketKey"]?.bool == true, origin: origin))
         } else if key == nil, let check = json?["customer"]?.string.flatMap({ Hex.decode($0) }) {
-            self = .customer(check: check)
+            self = .customer(check: check, origin: origin)
         } else {
             throw ObjectsError(.damaged, "how a version is encrypted is not told by its row: it was altered")
         }
@@ -63,6 +89,7 @@ package struct KMSUse: Sendable, Hashable {
     package var context: String?
     /// Whether the client asked for S3's bucket keys. It changes nothing here, and is told back.
     package var usesBucketKey: Bool
+    var origin: VersionID?
 }
 
 /// A key of a client's own (SSE-C). It lives as long as the request that brought it: it is neither stored nor logged.
@@ -159,8 +186,8 @@ extension ObjectEncryption {
                 .keyRequired,
                 "The object was stored using a form of Server Side Encryption. The correct parameters must be provided to retrieve the object."
             )
-        case (.customer(let check), let key?):
-            guard constantTimeEquals(try key.check(of: version), check) else {
+        case (.customer(let check, _), let key?):
+            guard constantTimeEquals(try key.check(of: origin(of: version)), check) else {
                 throw ObjectsError(.wrongKey, "the object was encrypted with another customer key")
             }
         case (_, nil): break
@@ -210,11 +237,13 @@ struct VersionKeys: Sendable {
     var collection: CollectionKeys
     var second: SecondKey?
     var version: VersionID
+    /// The version that the data keys are made for.
+    var origin: VersionID
 
     /// - Parameter part: 0 for what is not in parts.
     func open(_ sealed: [UInt8], part: Int) throws -> AEADKey {
         let secret = try collection.openDataKey(sealed, version: version, part: part)
-        return try second?.dataKey(from: secret, CollectionKeys.binding(version, part)) ?? secret
+        return try second?.dataKey(from: secret, CollectionKeys.binding(origin, part)) ?? secret
     }
 }
 
@@ -257,7 +286,9 @@ extension Objects {
     func versionKeys(of version: ObjectVersion, _ unlock: ObjectUnlock) async throws -> VersionKeys {
         let collection = try await keyring.key(ofCollection: version.collection)
         let second = try await secondKey(version.encryption, of: version.id, unlock)
-        return VersionKeys(collection: collection, second: second, version: version.id)
+        return VersionKeys(
+            collection: collection, second: second, version: version.id,
+            origin: version.encryption.origin(of: version.id))
     }
 
     func secondKey(
