@@ -100,7 +100,8 @@ package final class Node: Sendable {
             origin: NodeName.host + "/martlet")
         let notifications = Notifications(journal: journal, master: master)
         let s3Service = S3Service(
-            objects: objects, gate: gate, authenticator: authenticator, notifications: notifications)
+            objects: objects, gate: gate, authenticator: authenticator, notifications: notifications,
+            isBehindTLS: configuration.s3URL?.hasPrefix("https://") == true)
         let fetcher = DocumentFetcher()
         let webhooks = WebhookClient()
         let iamService = IAMService(

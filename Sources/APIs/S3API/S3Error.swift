@@ -148,6 +148,11 @@ struct S3Error: Error, Sendable {
         case .damaged: .internalError
         case .unavailable: .serviceUnavailable
         case .keyDestroyed: .invalidObjectState
+        case .keyRequired, .keyNotApplicable: .invalidRequest
+        case .wrongKey, .kmsDenied: .accessDenied
+        case .kmsNotFound: .init("KMS.NotFoundException", .badRequest)
+        case .kmsDisabled: .init("KMS.DisabledException", .badRequest)
+        case .kmsDestroyed: .init("KMS.KMSInvalidStateException", .badRequest)
         }
     }
 

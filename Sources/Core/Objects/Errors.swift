@@ -24,6 +24,19 @@ package struct ObjectsError: Error, Sendable, CustomStringConvertible {
         case storageFull, damaged, unavailable
         /// The collection's key was destroyed: what it held cannot be read any more, by anybody.
         case keyDestroyed
+        /// The object is encrypted with a customer's key (SSE-C): there is none in the request, it is another, or one
+        /// came for an object that needs none.
+        case keyRequired, wrongKey, keyNotApplicable
+        /// The object is, or would be, encrypted with a named key (SSE-KMS) that is not there or may not be used.
+        case kmsNotFound, kmsDisabled, kmsDestroyed, kmsDenied
+    }
+
+    /// Whether the node itself cannot read the object, for want of a key.
+    package var isForWantOfKey: Bool {
+        switch code {
+        case .keyDestroyed, .keyRequired, .kmsNotFound, .kmsDisabled, .kmsDestroyed: true
+        default: false
+        }
     }
 
     package var code: Code

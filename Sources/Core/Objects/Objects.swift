@@ -14,6 +14,8 @@ package final class Objects: Sendable {
     package let journal: Journal
     package let blobs: any BlobStore
     let keyring: Keyring
+    /// The node's named keys.
+    package let kms: KMSKeys
     let pool: NIOThreadPool
     private let reserve: DiskReserve
     let collectionCache = RecentReads<Collection>()
@@ -38,6 +40,7 @@ package final class Objects: Sendable {
         self.reserve = reserve
         self.lifecycleDaySeconds = lifecycleDaySeconds
         keyring = Keyring(journal: journal, master: master)
+        kms = KMSKeys(journal: journal, keyring: keyring)
     }
 
     /// Refuses new bytes while there is still room for what deletes.

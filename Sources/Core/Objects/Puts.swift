@@ -41,10 +41,16 @@ extension Objects {
         let collection = try await collection(name)
         let description = isSystem ? description : try await locked(description, in: collection)
         let id = VersionID()
+        let plan =
+            if let plan = description.encryption { plan } else {
+                try await defaultPlan(in: collection.name, isSystem: isSystem)
+            }
+        let encryption = try plan.encryption(of: id)
         var intake = try Intake(
-            objects: self, collectionKey: await keyring.key(ofCollection: collection.id), version: id, part: 0,
-            expectations: expectations)
-        let stored = try await intake.store(body)
+            objects: self, collectionKey: await keyring.key(ofCollection: collection.id), second: try plan.second(),
+            version: id, part: 0, expectations: expectations)
+        var stored = try await intake.store(body)
+        stored.hideDigests(for: encryption)
         var version = ObjectVersion(
             id: id, collection: collection.id, key: key, created: .now, size: stored.size, etag: Hex.encode(stored.md5),
             digest: stored.digest, contentType: description.contentType,
@@ -53,7 +59,8 @@ extension Objects {
                 ObjectChecksum(algorithm: $0.algorithm, value: Base64.encode($0.value), kind: .fullObject)
             },
             partCount: 0, tags: description.tags, retention: description.retention,
-            hasLegalHold: description.hasLegalHold, acl: description.acl, storage: .inline(sealedKey: stored.sealedKey))
+            hasLegalHold: description.hasLegalHold, acl: description.acl, encryption: encryption,
+            storage: .inline(sealedKey: stored.sealedKey))
         var inline: [UInt8]?
         switch stored.place {
         case .inline(let bytes): inline = bytes

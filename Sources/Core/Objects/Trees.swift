@@ -248,6 +248,8 @@ private struct Transfer: Sendable {
         _ copy: inout ObjectVersion, from version: ObjectVersion, _ toState: CollectionState,
         in transaction: Transaction
     ) throws {
+        copy.encryption = version.encryption.shared(from: version.id)
+
         func resealed(_ sealed: [UInt8], part: Int) throws -> [UInt8] {
             try toKey.sealDataKey(
                 fromKey.openDataKey(sealed, version: version.id, part: part), version: copy.id, part: part)
