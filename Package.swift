@@ -63,6 +63,7 @@ let formats: [Target] = [
     target("Formats", "IAMPolicy", ["Wire"]),
     target("Formats", "BucketConfiguration", ["Wire"]),
     target("Formats", "Geometry", ["Wire"]),
+    target("Formats", "WebDAVFormat", ["Wire"]),
     target("Formats", "ProductMetadata", ["Wire"]),
     target("Formats", "TraceFormat", ["BLAKE3", "MerkleLog", "Wire", crypto, cryptoExtras, x509, asn1]),
     target("Formats", "Certificates", ["Wire", crypto, x509, asn1]),
@@ -145,6 +146,12 @@ let apis: [Target] = [
             "BucketConfiguration", "Database", "HTTPSupport", "IAMPolicy", "Identity", "Notifications", "Objects",
             "Policy", "SigV4", "Wire", logging, nioCore, nioHTTP1,
         ]),
+    target(
+        "APIs", "WebDAVAPI",
+        [
+            "Database", "HTTPSupport", "IAMPolicy", "Identity", "Objects", "Policy", "ProductMetadata", "SigV4",
+            "WebDAVFormat", "Wire", logging, nioCore, nioHTTP1,
+        ]),
 ]
 
 let workers: [Target] = [
@@ -164,7 +171,8 @@ let top: [Target] = [
             "HTTPSupport",
             "IAMAPI", "IAMPolicy", "Identity",
             "Journal", "Ledger", "Notifications", "OIDCAPI", "Objects",
-            "Policy", "Rasters", "S3API", "STACAPI", "SigV4", "SigningAPI", "TraceAPI", "Vault", "Wire", "Workers",
+            "Policy", "Rasters", "S3API", "STACAPI", "SigV4", "SigningAPI", "TraceAPI", "Vault", "WebDAVAPI", "Wire",
+            "Workers",
             httpClient, logging, nioCore, nioHTTP1, nioPosix, nioSSL,
         ]),
     // GDAL reads files that strangers made, so it has a process of its own: see Drivers/Rasters.
@@ -192,6 +200,7 @@ let testTargets: [Target] = [
     tests("IAMPolicyTests", ["IAMPolicy"]),
     tests("BucketConfigurationTests", ["BucketConfiguration", "Wire"]),
     tests("GeometryTests", ["Geometry", "Wire"]),
+    tests("WebDAVFormatTests", ["WebDAVFormat", "Wire"]),
     tests("ProductMetadataTests", ["ProductMetadata", "Wire"]),
     tests("DatabaseTests", ["Database", "TestSupport"]),
     tests("VaultTests", ["Ciphers", "TestSupport", "Vault", "Wire"]),

@@ -24,6 +24,7 @@ import STACAPI
 import SigningAPI
 import TraceAPI
 import Vault
+import WebDAVAPI
 import Wire
 import Workers
 
@@ -105,7 +106,8 @@ package final class Node: Sendable {
             origin: NodeName.host + "/martlet")
         let notifications = Notifications(journal: journal, master: master)
         let s3Service = S3Service(
-            objects: objects, gate: gate, authenticator: authenticator, notifications: notifications)
+            objects: objects, gate: gate, authenticator: authenticator, notifications: notifications,
+            isBehindTLS: configuration.s3URL?.hasPrefix("https://") == true)
         let fetcher = DocumentFetcher()
         let webhooks = WebhookClient()
         let iamService = IAMService(
@@ -126,7 +128,8 @@ package final class Node: Sendable {
                 objects: objects, roots: roots),
             stac: STACService(catalogue: catalogue, gate: gate, authenticator: authenticator),
             traces: TraceService(ledger: ledger, version: Version.current),
-            signing: signing, console: console,
+            signing: signing,
+            webdav: WebDAVService(objects: objects, gate: gate, authenticator: authenticator), console: console,
             webURL: webURL, s3URL: s3URL, isReady: { try await journal.read { _ in } })
         s3Responder.set {
             IAMService.accepts($0) ? await iamService.respond(to: $0) : await s3Service.respond(to: $0)

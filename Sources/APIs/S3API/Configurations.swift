@@ -74,8 +74,8 @@ extension S3Service {
             return tags.tags.isEmpty ? nil : text(tags)
         case .encryption:
             let encryption = try EncryptionConfiguration(parsing: body)
-            guard encryption.algorithm == .aes256 else {
-                throw S3Error(.notImplemented, "buckets are encrypted with AES256 here; there is no key service")
+            guard encryption.algorithm != .kmsDualLayer else {
+                throw S3Error(.notImplemented, "dual-layer encryption is not implemented: use aws:kms or AES256")
             }
             return text(encryption)
         case .ownershipControls:

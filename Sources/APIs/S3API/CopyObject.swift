@@ -8,16 +8,19 @@ extension S3Service {
     func copyObject(_ address: ObjectAddress, _ request: Request, _ caller: Caller) async throws -> Response {
         let source = try Self.copySource(request)
         try await require(caller, "s3:GetObject", on: source)
-        try await require(caller, "s3:PutObject", on: address)
+        try await require(withEncryption(caller, request), "s3:PutObject", on: address)
         let directive = request.header("x-amz-metadata-directive")?.uppercased() ?? "COPY"
         guard directive == "COPY" || directive == "REPLACE" else {
             throw S3Error(
                 .invalidArgument, "x-amz-metadata-directive is COPY or REPLACE, not '\(directive.prefix(40))'")
         }
-        if source == address, directive == "COPY", request.header("x-amz-storage-class") == nil {
+        let changesNothing =
+            source == address && directive == "COPY" && request.header("x-amz-storage-class") == nil
+            && !changesEncryption(request)
+        guard !changesNothing else {
             throw S3Error(
                 .invalidRequest,
-                "an object copied onto itself needs new metadata (x-amz-metadata-directive: REPLACE) or a storage class"
+                "an object copied onto itself needs new metadata (x-amz-metadata-directive: REPLACE), encryption or a storage class"
             )
         }
         let described = try await description(of: request, address, caller)
@@ -27,6 +30,7 @@ extension S3Service {
             replacing: directive == "REPLACE" ? described : nil, storageClass: described.storageClass,
             tags: request.header("x-amz-tagging-directive")?.uppercased() == "REPLACE" ? described.tags : nil,
             lock: described, checksum: algorithm, by: caller.principal.name,
+            unlock: { try await unlock($0, request, caller, isSource: true) },
             sourceCondition: Self.sourceCondition(request), condition: Self.writeCondition(request))
         var response = Self.xml("CopyObjectResult") { xml in
             xml.element("LastModified", version.created.rfc3339Milliseconds)
@@ -35,6 +39,7 @@ extension S3Service {
                 checksum.write(to: &xml)
             }
         }
+        response.headers.add(version.encryption, request)
         response.headers.add(versionID: try await name(of: version, in: address.bucket))
         if let expiration = try await objects.expiration(of: version, in: address.bucket) {
             response.headers.add(name: "x-amz-expiration", value: expiration)

@@ -13,9 +13,16 @@ package struct S3Service: Sendable {
     let gate: Gate
     let authenticator: Authenticator
     let notifications: Notifications
+    /// Whether clients come by TLS though this node does not see it, because a proxy speaks it for the node.
+    let isBehindTLS: Bool
     let logger: Logger
 
-    package init(objects: Objects, gate: Gate, authenticator: Authenticator, notifications: Notifications) {
+    /// - Parameter isBehindTLS: whether a proxy in front of the node speaks TLS with its clients.
+    package init(
+        objects: Objects, gate: Gate, authenticator: Authenticator, notifications: Notifications,
+        isBehindTLS: Bool = false
+    ) {
+        self.isBehindTLS = isBehindTLS
         self.objects = objects
         self.gate = gate
         self.authenticator = authenticator

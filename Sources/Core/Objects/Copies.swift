@@ -14,8 +14,9 @@ extension Objects {
     /// - Parameters:
     ///   - version: which version of the source; nil for the current one.
     ///   - replacing: new headers, or nil to keep the source's.
-    ///   - lock: its retention, legal hold and ACL are the copy's.
+    ///   - lock: its retention, legal hold, ACL and encryption are the copy's.
     ///   - storageClass: the copy's; bytes of another are copied, sealed as they are.
+    ///   - unlock: says what the source is read with.
     ///   - tags: new tags, or nil to keep the source's.
     ///   - sourceCondition: looks at the source; throws to refuse.
     package func copy(
@@ -25,13 +26,34 @@ extension Objects {
         lock: ObjectDescription = .init(),
         checksum algorithm: ChecksumAlgorithm? = nil,
         by actor: String,
+        unlock: @Sendable (ObjectVersion) async throws -> ObjectUnlock = { _ in .none },
         sourceCondition: @escaping WriteCondition = { _ in },
         condition: @escaping WriteCondition = { _ in }
     ) async throws -> ObjectVersion {
         try Self.check(key: key, replacing ?? ObjectDescription())
         let target = try await collection(collectionName)
-        let source = try await open(collection: sourceCollection, key: sourceKey, version: version)
+        var source = try await open(collection: sourceCollection, key: sourceKey, version: version)
+        source.unlock = try await unlock(source.version)
+        try source.version.check(source.unlock)
         try sourceCondition(source.version)
+        let plan =
+            if let plan = lock.encryption { plan } else { try await defaultPlan(in: target.name) }
+        guard source.version.encryption == .collection, case .collection = plan.kind else {
+            var description = replacing ?? ObjectDescription()
+            if replacing == nil {
+                description.contentType = source.version.contentType
+                description.headers = source.version.headers
+            }
+            description.tags = tags ?? source.version.tags
+            description.retention = lock.retention
+            description.hasLegalHold = lock.hasLegalHold
+            description.acl = lock.acl
+            description.encryption = plan
+            description.storageClass = storageClass
+            return try await copyBytes(
+                of: source, to: target.name, key: key, description, checksum: algorithm, by: actor,
+                condition: condition)
+        }
         let fromKey = try await keyring.key(ofCollection: source.version.collection)
         let toKey = try await keyring.key(ofCollection: target.id)
         let id = VersionID()
@@ -90,14 +112,14 @@ extension Objects {
             }
             return try await publish(
                 copy, inline: source.inline, in: target, by: actor, as: .copy, condition: condition
-            ) { [parts, shared, source = source.version] transaction, rules in
+            ) { [parts, shared, source = source.version] transaction, state in
                 // The source's blobs live as long as its rows name them, and after that for a minute.
                 let isThere = try transaction.scalar("SELECT 1 FROM versions WHERE number = ?", .init(source.number))
                 guard isThere != nil else { throw ObjectsError.noSuchKey(sourceKey) }
                 guard try Self.names(source, shared, in: transaction) else {
                     throw ObjectsError(.unavailable, "the source was moved to another storage class: try again")
                 }
-                for part in parts { try part.insert(version: id, rules, in: transaction) }
+                for part in parts { try part.insert(version: id, state, in: transaction) }
             }
         } catch {
             for place in moved { await discard(place, after: error) }
@@ -117,6 +139,22 @@ extension Objects {
             "SELECT blob FROM versions WHERE number = ? AND blob IS NOT NULL", .init(version.number)
         ) { $0.blob(0) }
         return Set(named).isSuperset(of: places.map(\.id.bytes))
+    }
+
+    /// Copies an object by reading and encrypting it: where a customer's or a named key is on either side, the copy
+    /// must not be readable by the other's.
+    private func copyBytes(
+        of source: OpenObject, to collection: String, key: String, _ description: ObjectDescription,
+        checksum algorithm: ChecksumAlgorithm?, by actor: String, condition: @escaping WriteCondition
+    ) async throws -> ObjectVersion {
+        var expectations = BodyExpectations()
+        expectations.length = source.version.size
+        if let algorithm = algorithm ?? source.version.checksum?.algorithm {
+            expectations.checksum = (algorithm, nil)
+        }
+        return try await put(
+            collection: collection, key: key, description: description, expecting: expectations, by: actor,
+            condition: condition, body: stream(source, range: 0..<source.version.size))
     }
 
     private func checksum(_ algorithm: ChecksumAlgorithm, of object: OpenObject) async throws -> ObjectChecksum {

@@ -12,6 +12,8 @@ package struct OpenObject: Sendable {
     package var version: ObjectVersion
     /// The sealed frames of a small object.
     var inline: [UInt8]?
+    /// What its bytes are read with.
+    package var unlock = ObjectUnlock.none
 }
 
 extension Objects {
@@ -148,8 +150,9 @@ extension Objects {
     /// The stretches of stored bytes that make up a range.
     private func extents(of object: OpenObject, range: Range<Int64>) async throws -> [Extent] {
         let version = object.version
+        try version.check(object.unlock)
         guard !range.isEmpty else { return [] }
-        let key = try await keyring.key(ofCollection: version.collection)
+        let keys = try await versionKeys(of: version, object.unlock)
         switch version.storage {
         case .inline(let sealedKey):
             guard let bytes = object.inline else {
@@ -158,15 +161,14 @@ extension Objects {
             }
             return [
                 Extent(
-                    source: .inline(bytes), dataKey: try key.openDataKey(sealedKey, version: version.id, part: 0),
-                    size: version.size, range: range)
+                    source: .inline(bytes), dataKey: try keys.open(sealedKey, part: 0), size: version.size,
+                    range: range)
             ]
         case .blob(let blob, let sealedKey):
             return [
                 Extent(
                     source: .blob(BlobPlace(id: blob, storageClass: version.storageClass)),
-                    dataKey: try key.openDataKey(sealedKey, version: version.id, part: 0),
-                    size: version.size, range: range)
+                    dataKey: try keys.open(sealedKey, part: 0), size: version.size, range: range)
             ]
         case .parts:
             return try await journal.read { reader in
@@ -184,7 +186,7 @@ extension Objects {
                             BlobPlace(
                                 id: try BlobID(bytes: row.blob(3)), storageClass: StorageClass(stored: row.textOrNil(5))
                             )),
-                        dataKey: try key.openDataKey(row.blob(4), version: version.id, part: Int(row.int(0))),
+                        dataKey: try keys.open(row.blob(4), part: Int(row.int(0))),
                         size: size,
                         range: max(0, range.lowerBound - start)..<min(size, range.upperBound - start))
                 }

@@ -1,4 +1,4 @@
-package import BucketConfiguration
+import BucketConfiguration
 import Database
 import Journal
 package import Wire
@@ -301,6 +301,7 @@ extension Objects {
                 try transaction.lock("upload \(name)")
             }
             if walk.place.stage != .uploads {
+                try transaction.lock(Self.treeLockName(walk.collection.id), isShared: true)
                 for key in Set(due.map(\.key)).sorted() {
                     try transaction.lock(Self.lockName(walk.collection.id, key))
                 }
@@ -332,7 +333,16 @@ extension Objects {
             try remove(found.number, in: transaction)
             deletion.removed = (found.name, true)
         } else {
-            deletion = try delete(due.key, walk.collection.id, { _ in }, in: transaction)
+            let state = try CollectionState(of: walk.collection.id, in: transaction)
+            // What somebody holds a write lock on is looked at again the next time.
+            do {
+                try checkWritable(
+                    due.key, of: walk.collection.id, state, isMember: false, by: lifecycleActor, holding: [],
+                    in: transaction)
+            } catch is ObjectsError {
+                return false
+            }
+            deletion = try delete(due.key, walk.collection.id, state, { _ in }, in: transaction)
         }
         record(deletion, of: due.key, in: walk.collection, by: lifecycleActor, rule: rule, &events)
         return true

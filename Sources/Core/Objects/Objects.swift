@@ -16,6 +16,8 @@ package final class Objects: Sendable {
     /// The stores of storage classes other than `STANDARD`.
     let classes: [StorageClass: any BlobStore]
     let keyring: Keyring
+    /// The node's named keys.
+    package let kms: KMSKeys
     let pool: NIOThreadPool
     private let reserve: DiskReserve
     let collectionCache = RecentReads<Collection>()
@@ -43,6 +45,7 @@ package final class Objects: Sendable {
         self.reserve = reserve
         self.lifecycleDaySeconds = lifecycleDaySeconds
         keyring = Keyring(journal: journal, master: master)
+        kms = KMSKeys(journal: journal, keyring: keyring)
     }
 
     /// Refuses new bytes while there is still room for what deletes.

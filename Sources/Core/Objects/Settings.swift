@@ -22,6 +22,7 @@ package struct SettingName: RawRepresentable, Hashable, Sendable {
     package static let acl = SettingName("acl")
     package static let publicAccessBlock = SettingName("publicAccessBlock")
     package static let objectLock = SettingName("object-lock")
+    package static let encryption = SettingName("encryption")
     package static let ownershipControls = SettingName("ownershipControls")
     package static let lifecycle = SettingName("lifecycle")
     package static let notification = SettingName("notification")

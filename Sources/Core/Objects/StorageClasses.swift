@@ -123,6 +123,7 @@ extension Objects {
             let old = BlobPlace(id: blob, storageClass: found.storageClass)
             let new = try await transfer(old, to: storageClass, whileMoving: whileMoving)
             return try await settle(new) { [found] transaction, events in
+                try transaction.lock(Self.treeLockName(collection.id), isShared: true)
                 try transaction.lock(Self.lockName(collection.id, found.key))
                 let count = try transaction.execute(
                     "UPDATE versions SET blob = ?, store = ? WHERE number = ? AND blob = ?", .init(new.id.bytes),
@@ -136,7 +137,8 @@ extension Objects {
             try await moveParts(of: found, to: storageClass, whileMoving: whileMoving)
         }
         return try await journal.write { [found] transaction, events in
-            try transaction.lock(Self.lockName(collection.id, found.key))
+            try transaction.lock(Self.treeLockName(collection.id), isShared: true)
+                try transaction.lock(Self.lockName(collection.id, found.key))
             let count = try transaction.execute(
                 "UPDATE versions SET store = ? WHERE number = ? AND removed IS NULL", .init(storageClass.stored),
                 .init(number))
@@ -154,6 +156,7 @@ extension Objects {
         for part in parts where part.place.storageClass != storageClass {
             let new = try await transfer(part.place, to: storageClass, whileMoving: whileMoving)
             _ = try await settle(new) { transaction, _ in
+                try transaction.lock(Self.treeLockName(version.collection), isShared: true)
                 try transaction.lock(Self.lockName(version.collection, version.key))
                 let count = try transaction.execute(
                     "UPDATE parts SET blob = ?, store = ? WHERE version = ? AND number = ? AND blob = ?",
