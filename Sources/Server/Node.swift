@@ -103,7 +103,7 @@ package final class Node: Sendable {
             sign: { try await signing.sign([$0], method: "GET", seconds: $1, $2).first ?? $0 })
         let router = WebRouter(
             oidc: OIDCService(authenticator: authenticator),
-            admin: AdminService(policies: policies, gate: gate, authenticator: authenticator),
+            admin: AdminService(policies: policies, gate: gate, objects: objects, authenticator: authenticator),
             stac: STACService(catalogue: catalogue, gate: gate, authenticator: authenticator),
             traces: TraceService(ledger: ledger, version: Version.current),
             signing: signing, console: console,

@@ -2,6 +2,7 @@ package import HTTPSupport
 import Identity
 import Logging
 import NIOHTTP1
+package import Objects
 package import Policy
 import Wire
 
@@ -12,16 +13,18 @@ package struct AdminService: Sendable {
     let identity: Identity
     let policies: Policies
     let gate: Gate
+    let objects: Objects
     private let authenticator: Authenticator
     private let logger = Logger(label: "martlet.admin")
 
     /// Largest body taken.
     static let bodyBytesMax = 64 << 10
 
-    package init(policies: Policies, gate: Gate, authenticator: Authenticator) {
+    package init(policies: Policies, gate: Gate, objects: Objects, authenticator: Authenticator) {
         identity = authenticator.identity
         self.policies = policies
         self.gate = gate
+        self.objects = objects
         self.authenticator = authenticator
     }
 
@@ -35,6 +38,7 @@ package struct AdminService: Sendable {
             case "groups": return try await groups(call)
             case "keys": return try await keys(call)
             case "policies": return try await policies(call)
+            case "quarantine": return try await quarantine(call)
             default: throw Problem.notFound("there is nothing at \(request.rawPath)")
             }
         }

@@ -23,8 +23,9 @@ extension Problem {
             }
         case let error as ObjectsError:
             switch error.code {
-            case .noSuchCollection, .noSuchKey, .noSuchUpload: self = .notFound(error.message)
+            case .noSuchCollection, .noSuchKey, .noSuchVersion, .noSuchUpload: self = .notFound(error.message)
             case .storageFull: self.init(.insufficientStorage, "full", error.message)
+            case .quarantined, .locked: self = .forbidden(error.message)
             case .damaged, .unavailable: return nil
             default: self = .badRequest(error.message)
             }

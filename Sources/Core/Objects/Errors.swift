@@ -14,6 +14,8 @@ package struct ObjectsError: Error, Sendable, CustomStringConvertible {
         case badDigest, badPayloadHash, badChecksum
         case noSuchUpload, invalidPart, invalidPartOrder, partTooSmall, invalidPartNumber
         case storageFull, damaged, unavailable
+        /// The version is kept from being read: it is damaged, or something was found in it.
+        case quarantined
     }
 
     package var code: Code
@@ -27,6 +29,9 @@ package struct ObjectsError: Error, Sendable, CustomStringConvertible {
     }
 
     package var description: String { message }
+
+    /// Whether it says that this one version's content cannot be had; others can.
+    package var isUnreadable: Bool { code == .damaged || code == .quarantined }
 
     static func noSuchCollection(_ name: String) -> ObjectsError {
         ObjectsError(.noSuchCollection, "there is no collection '\(name.prefix(80))'")

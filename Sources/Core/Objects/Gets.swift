@@ -16,15 +16,22 @@ package struct OpenObject: Sendable {
 extension Objects {
     /// A version of a key.
     ///
-    /// - Parameter version: its name; nil for the current one.
-    /// - Throws: ``ObjectsError`` `.noSuchCollection`, `.noSuchKey`, `.noSuchVersion`, or `.methodNotAllowed` where the
-    ///   version is a delete marker.
-    package func head(collection name: String, key: String, version: String? = nil) async throws -> ObjectVersion {
+    /// - Parameters:
+    ///   - version: its name; nil for the current one.
+    ///   - readable: whether it is looked up for its content, which one in quarantine does not give; tags and locks
+    ///     of such a version can be seen.
+    /// - Throws: ``ObjectsError`` `.noSuchCollection`, `.noSuchKey`, `.noSuchVersion`, `.quarantined`, or
+    ///   `.methodNotAllowed` where the version is a delete marker.
+    package func head(
+        collection name: String, key: String, version: String? = nil, readable: Bool = true
+    ) async throws -> ObjectVersion {
         let collection = try await collection(name)
         let found = try await journal.find {
             try Self.version(version, collection: collection.id, key: key, in: $0)
         }
-        return try Self.object(found, key: key, version: version)
+        let object = try Self.object(found, key: key, version: version)
+        if readable { try Self.checkReadable(object) }
+        return object
     }
 
     /// Whether there is an object.
@@ -53,11 +60,21 @@ extension Objects {
         }
         _ = try Self.object(found?.version, key: key, version: version)
         guard let found else { throw ObjectsError.noSuchKey(key) }
+        try Self.checkReadable(found.version)
         return found
     }
 
     /// A version that was looked up before, whether or not it is still the current one.
+    ///
+    /// - Throws: ``ObjectsError`` `.noSuchKey`, `.quarantined`.
     package func open(_ version: ObjectVersion) async throws -> OpenObject {
+        let found = try await reopen(version)
+        try Self.checkReadable(found.version)
+        return found
+    }
+
+    /// The same, also for one in quarantine: for what examines it.
+    func reopen(_ version: ObjectVersion) async throws -> OpenObject {
         let found = try await journal.find { reader in
             try reader.first(
                 """

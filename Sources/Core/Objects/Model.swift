@@ -80,6 +80,8 @@ package struct ObjectVersion: Sendable {
     package var hasLegalHold = false
     /// Whom it is open to, besides what policies say.
     package var acl = CannedACL.private
+    /// Why it is not given out; nil for all but a few.
+    package var quarantine: Quarantine?
 
     var storage: Storage
 

@@ -48,11 +48,15 @@ struct ProductFiles: Sendable {
 
     func has(_ path: String) -> Bool { byPath[path] != nil }
 
-    /// The bytes of a metadata file; nil where there is none, or it is too large to be one.
+    /// The bytes of a metadata file; nil where there is none, it is too large to be one, damaged or in quarantine.
     func bytes(_ path: String) async throws -> [UInt8]? {
         guard let version = version(path), version.size <= Self.documentBytesMax else { return nil }
-        let object = try await objects.open(version)
-        return try await objects.bytes(of: object, limit: Self.documentBytesMax)
+        do {
+            let object = try await objects.open(version)
+            return try await objects.bytes(of: object, limit: Self.documentBytesMax)
+        } catch let error as ObjectsError where error.isUnreadable {
+            return nil
+        }
     }
 
     /// Reads a range of a file.

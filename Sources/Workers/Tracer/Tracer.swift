@@ -48,8 +48,13 @@ package struct Tracer: Worker {
         }
         var contents: [Trace.Content] = []
         for file in files.all {
-            contents.append(
-                Trace.Content(path: file.path, hash: Hex.encode(try await objects.digest(of: file.version))))
+            do {
+                contents.append(
+                    Trace.Content(path: file.path, hash: Hex.encode(try await objects.digest(of: file.version))))
+            } catch let error as ObjectsError where error.isUnreadable {
+                logger.warning("\(event.subject): it gets no trace: \(file.path): \(error)")
+                return nil
+            }
         }
         let size = files.all.reduce(0) { $0 + $1.version.size }
         // A product that is one file has that file's digest, so that whoever holds the file finds the trace.
