@@ -1,5 +1,6 @@
 import Glibc
 package import SigV4
+import Workers
 
 /// What a node is told when it starts. Each setting has one name, which is a flag (`--s3-url`), a variable of the
 /// environment (`MARTLET_S3_URL`) and a line of the configuration file (`s3-url = …`); the first of these that is there
@@ -46,6 +47,8 @@ package struct Configuration: Sendable {
     package var settleSeconds: Int64
     /// Seconds for which what was replaced or removed stays readable; then its bytes are deleted.
     package var historySeconds: Int64
+    /// Bytes that are read in a second to find damage; 0 for none.
+    package var scrubRate: Int64
     /// The first administrator's password; nil lets one be generated.
     package var adminPassword: String?
 
@@ -63,6 +66,7 @@ package struct Configuration: Sendable {
         ("s3-url", "address under which clients reach the S3 port"),
         ("settle-seconds", "quiet time after which a product counts as complete (default 5)"),
         ("history-seconds", "time for which what was replaced or removed is kept (default 60)"),
+        ("scrub-rate", "bytes a second that are read to find damage, 0 for none (default 8388608)"),
     ]
 
     /// - Parameters:
@@ -105,6 +109,11 @@ package struct Configuration: Sendable {
         s3URL = try value("s3-url").map { try Self.base($0, "--s3-url") }
         settleSeconds = try Self.seconds(value("settle-seconds") ?? "5", "--settle-seconds", daysMax: 1)
         historySeconds = try Self.seconds(value("history-seconds") ?? "60", "--history-seconds", daysMax: 36_500)
+        let rate = value("scrub-rate") ?? String(Scrubber.bytesPerSecondDefault)
+        guard let scrubRate = Int64(rate), scrubRate >= 0 else {
+            throw ConfigurationError("--scrub-rate is a number of bytes a second, or 0, not '\(rate.prefix(40))'")
+        }
+        self.scrubRate = scrubRate
         if let id = environment["AWS_ACCESS_KEY_ID"], let secret = environment["AWS_SECRET_ACCESS_KEY"] {
             blobCredentials = Credentials(accessKeyID: id, secret: secret)
         }

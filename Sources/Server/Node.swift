@@ -119,6 +119,7 @@ package final class Node: Sendable {
             Janitor(
                 objects: objects, journal: journal, historySeconds: configuration.historySeconds,
                 ownsBlobs: blobs is DiskBlobs))
+        workers.start(Scrubber(objects: objects, bytesPerSecond: configuration.scrubRate))
         workers.start(
             Cataloguer(
                 objects: objects, products: products, catalogue: catalogue,

@@ -4,7 +4,9 @@ import TestSupport
 import Testing
 
 @Suite struct QuarantineTests {
-    @Test("what is in quarantine is read by nobody, and again by everybody once it is released", arguments: TestEngine.all)
+    @Test(
+        "what is in quarantine is read by nobody, and again by everybody once it is released",
+        arguments: TestEngine.allCases)
     func quarantine(_ engine: TestEngine) async throws {
         try await withObjects(engine) { objects in
             let version = try await objects.put("a", noise(100))
@@ -41,7 +43,7 @@ import Testing
         }
     }
 
-    @Test("an object in quarantine can be replaced and deleted", arguments: TestEngine.all)
+    @Test("an object in quarantine can be replaced and deleted", arguments: TestEngine.allCases)
     func replace(_ engine: TestEngine) async throws {
         try await withObjects(engine) { objects in
             let first = try await objects.put("a", noise(100))

@@ -39,6 +39,7 @@ package struct AdminService: Sendable {
             case "keys": return try await keys(call)
             case "policies": return try await policies(call)
             case "quarantine": return try await quarantine(call)
+            case "scrub": return try await scrub(call)
             default: throw Problem.notFound("there is nothing at \(request.rawPath)")
             }
         }

@@ -124,15 +124,17 @@ extension Objects {
     package func bytes(of object: OpenObject, range: Range<Int64>) async throws -> ByteBuffer {
         var out = ByteBuffer()
         out.reserveCapacity(Int(range.upperBound - range.lowerBound))
-        for extent in try await extents(of: object, range: range) {
-            var reader = try await ExtentReader(extent, blobs: blobs, pool: pool)
-            do {
-                while let buffer = try await reader.read() { out.writeImmutableBuffer(buffer) }
-            } catch {
+        for extent in try await suspecting(object.version, { try await extents(of: object, range: range) }) {
+            try await suspecting(object.version) {
+                var reader = try await ExtentReader(extent, blobs: blobs, pool: pool)
+                do {
+                    while let buffer = try await reader.read() { out.writeImmutableBuffer(buffer) }
+                } catch {
+                    await reader.close()
+                    throw error
+                }
                 await reader.close()
-                throw error
             }
-            await reader.close()
         }
         return out
     }
@@ -143,22 +145,24 @@ extension Objects {
     package func read(
         _ object: OpenObject, range: Range<Int64>, to write: @Sendable (ByteBuffer) async throws -> Void
     ) async throws {
-        for extent in try await extents(of: object, range: range) {
-            var reader = try await ExtentReader(extent, blobs: blobs, pool: pool)
-            do {
-                while let buffer = try await reader.read() { try await write(buffer) }
-            } catch {
+        for extent in try await suspecting(object.version, { try await extents(of: object, range: range) }) {
+            try await suspecting(object.version) {
+                var reader = try await ExtentReader(extent, blobs: blobs, pool: pool)
+                do {
+                    while let buffer = try await reader.read() { try await write(buffer) }
+                } catch {
+                    await reader.close()
+                    throw error
+                }
                 await reader.close()
-                throw error
             }
-            await reader.close()
         }
     }
 
     /// What a small object holds, where it needs no disk: the answer to most requests.
     package func inlineBytes(of object: OpenObject, range: Range<Int64>) async throws -> ByteBuffer? {
-        guard object.inline != nil, let extent = try await extents(of: object, range: range).first else { return nil }
-        return try extent.openInline()
+        guard object.inline != nil else { return nil }
+        return try await suspecting(object.version) { try await extents(of: object, range: range).first?.openInline() }
     }
 
     /// The stretches of stored bytes that make up a range.

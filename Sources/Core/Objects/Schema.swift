@@ -55,6 +55,13 @@ extension Objects {
                     // Blobs that nothing refers to any more; the Janitor removes them.
                     "CREATE TABLE garbage (blob BLOB PRIMARY KEY, since INTEGER NOT NULL)",
                     "CREATE INDEX garbage_by_age ON garbage (since)",
+                    // How far the scrub is: one row.
+                    """
+                    CREATE TABLE scrub (
+                        id INTEGER PRIMARY KEY CHECK (id = 1), began INTEGER, ended INTEGER, cursor INTEGER NOT NULL,
+                        versions INTEGER NOT NULL, bytes INTEGER NOT NULL, damaged INTEGER NOT NULL,
+                        sealed INTEGER NOT NULL)
+                    """,
                 ])
         ] + settingsMigrations
 }
