@@ -167,7 +167,7 @@ package final class Node: Sendable {
         }
     }
 
-    private static func openBlobs(_ configuration: Configuration) async throws -> any BlobStore {
+    static func openBlobs(_ configuration: Configuration) async throws -> any BlobStore {
         let place = configuration.blobs ?? configuration.data + "/blobs"
         guard place.hasPrefix("s3://") else { return try await DiskBlobs.open(place) }
         return try await S3Blobs.open(try S3Location(place, credentials: configuration.blobCredentials))

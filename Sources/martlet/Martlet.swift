@@ -23,7 +23,7 @@ struct Martlet: AsyncParsableCommand {
             Serve.self, Demo.self, Login.self, Ls.self, Cp.self, Search.self, Sign.self, AccountCommand.self,
             GroupCommand.self,
             KeyCommand.self, PolicyCommand.self, TraceCommand.self, QuarantineCommand.self, ScrubCommand.self,
-            Doctor.self,
+            Verify.self, Doctor.self,
         ])
 
     static func main() async {

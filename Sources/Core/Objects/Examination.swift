@@ -32,22 +32,44 @@ extension Objects {
     package func examine(
         _ version: ObjectVersion, pace: @Sendable (Int64) async throws -> Void = { _ in }
     ) async throws -> Examination {
+        let verdict = try await verdict { try await compare(try await reopen(version), pace) }
+        guard case .damaged = verdict else { return verdict }
+        // Bytes that are missing are no damage where the version is gone too.
+        let exists = try await journal.find {
+            try $0.scalar("SELECT 1 FROM versions WHERE number = ?", .init(version.number)) != nil
+        }
+        return exists ? verdict : .gone
+    }
+
+    /// The same for a part of an upload that is under way.
+    func examine(
+        _ row: PartRow, of upload: VersionID, collection: Int64, progress: @Sendable (Int64) -> Void
+    ) async throws -> Examination {
+        try await verdict {
+            let key = try await keyring.key(ofCollection: collection)
+            let extent = Extent(
+                source: .blob(row.blob),
+                dataKey: try key.openDataKey(row.sealedKey, version: upload, part: row.number), size: row.size,
+                range: 0..<row.size)
+            try await check(extent, etag: row.etag, whole: nil) { progress($0) }
+        }
+    }
+
+    private func verdict(_ body: () async throws -> Void) async throws -> Examination {
         var failures = 0
         while true {
             do {
-                try await compare(try await reopen(version), pace)
+                try await body()
                 return .sound
             } catch let error as ObjectsError where error.code == .noSuchKey {
                 return .gone
             } catch let error as ObjectsError where error.code == .damaged {
-                return try await verdict(error.message, on: version)
+                return .damaged(error.message)
             } catch let error as DatabaseError where error.code == .corrupt {
                 return .damaged("its row cannot be read: \(error.message)")
             } catch let error as BlobError where error.code == .io || error.code == .damaged {
                 failures += 1
-                guard failures < Self.attempts else {
-                    return try await verdict("its bytes cannot be read: \(error)", on: version)
-                }
+                guard failures < Self.attempts else { return .damaged("its bytes cannot be read: \(error)") }
                 try await Task.sleep(for: .seconds(1))
             } catch let error as VaultError {
                 return .sealed(error.description)
@@ -58,14 +80,6 @@ extension Objects {
     }
 
     private static let attempts = 3
-
-    /// Bytes that are missing are no damage where the version is gone too.
-    private func verdict(_ reason: String, on version: ObjectVersion) async throws -> Examination {
-        let exists = try await journal.find {
-            try $0.scalar("SELECT 1 FROM versions WHERE number = ?", .init(version.number)) != nil
-        }
-        return exists ? .damaged(reason) : .gone
-    }
 
     /// - Throws: ``ObjectsError`` `.damaged` with what differs.
     private func compare(_ object: OpenObject, _ pace: @Sendable (Int64) async throws -> Void) async throws {
