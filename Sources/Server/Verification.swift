@@ -31,7 +31,7 @@ package struct Verification: Sendable {
         package var events = 0
         package var traces = 0
 
-        fileprivate init() {}
+        fileprivate init(findings: Int = 0) { self.findings = findings }
     }
 
     private let configuration: Configuration
@@ -54,13 +54,18 @@ package struct Verification: Sendable {
         guard configuration.metadata != "sqlite" || access(path, F_OK) == 0 else {
             throw ConfigurationError("there is no node in \(configuration.data): \(path) is missing")
         }
-        let master = try MasterKey.open(path: configuration.data + "/master.key", creates: false)
+        let source = try MasterKeySetting.open(
+            configuration.masterKey, creates: false, credentials: configuration.credentials)
         let blobs = try await Node.openBlobs(configuration)
         let database: Database
         do {
             database = try await Database.open(
                 try DatabaseLocation(configuration.metadata == "sqlite" ? path : configuration.metadata),
                 migrations: Schema.migrations)
+        } catch let error as DatabaseError where error.code == .corrupt {
+            await blobs.close()
+            found("database", "file", "it cannot be opened: \(error)")
+            return Summary(findings: 1)
         } catch {
             await blobs.close()
             throw error
@@ -68,10 +73,12 @@ package struct Verification: Sendable {
         let pool = NIOThreadPool(numberOfThreads: max(2, System.coreCount))
         pool.start()
         do {
+            let journal = Journal(database: database, node: NodeName.random())
+            let roots = try await RootKeys.open(journal: journal, source: source, columns: Schema.sealedColumns)
+            let objects = Objects(journal: journal, blobs: blobs, master: roots.master, pool: pool)
             let summary = try await check(
-                database,
-                Objects(journal: Journal(database: database, node: "verify"), blobs: blobs, master: master, pool: pool),
-                master, found: { found($0.check, $0.subject, $0.problem) }, total: total, progress: progress)
+                database, objects, roots, found: { found($0.check, $0.subject, $0.problem) }, total: total,
+                progress: progress)
             await database.close()
             await blobs.close()
             try await pool.shutdownGracefully()
@@ -85,11 +92,10 @@ package struct Verification: Sendable {
     }
 
     private func check(
-        _ database: Database, _ objects: Objects, _ master: MasterKey, found: @escaping FindingHandler,
+        _ database: Database, _ objects: Objects, _ roots: RootKeys, found: @escaping FindingHandler,
         total: (Int64) -> Void, progress: @escaping @Sendable (Int64, String) -> Void
     ) async throws -> Summary {
         let journal = objects.journal
-        let identity = Identity(journal: journal, master: master)
         let count = Counter()
         let counting: FindingHandler = { finding in
             await count.add()
@@ -109,7 +115,7 @@ package struct Verification: Sendable {
             for problem in try await database.verify() { await counting(Finding("database", "file", problem)) }
         }
         summary.events = try await attempt("journal") { try await journal.verify(counting) } ?? 0
-        summary.keys = try await attempt("keys") { try await identity.verify(counting) } ?? 0
+        summary.keys = try await attempt("keys") { try await roots.verify(counting) } ?? 0
         _ = try await attempt("objects") { total(try await objects.storedBytes()) }
         let counts =
             try await attempt("objects") { try await objects.verify(found: counting, progress: progress) } ?? .init()
@@ -124,7 +130,8 @@ package struct Verification: Sendable {
         summary.keys += counts.keys
         summary.traces =
             try await attempt("log") {
-                try await Ledger.verify(journal: journal, identity: identity, counting)
+                try await Ledger.verify(
+                    journal: journal, identity: Identity(journal: journal, master: roots.master), counting)
             } ?? 0
         summary.findings = await count.value
         return summary

@@ -16,6 +16,8 @@ package struct ObjectsError: Error, Sendable, CustomStringConvertible {
         case storageFull, damaged, unavailable
         /// The version is kept from being read: it is damaged, or something was found in it.
         case quarantined
+        /// The collection's key was destroyed: what it held cannot be read any more, by anybody.
+        case keyDestroyed
     }
 
     package var code: Code
@@ -32,6 +34,9 @@ package struct ObjectsError: Error, Sendable, CustomStringConvertible {
 
     /// Whether it says that this one version's content cannot be had; others can.
     package var isUnreadable: Bool { code == .damaged || code == .quarantined }
+
+    static let keyDestroyed = ObjectsError(
+        .keyDestroyed, "the collection's key was destroyed: what it holds cannot be read any more, by anybody")
 
     static func noSuchCollection(_ name: String) -> ObjectsError {
         ObjectsError(.noSuchCollection, "there is no collection '\(name.prefix(80))'")

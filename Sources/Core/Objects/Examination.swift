@@ -32,7 +32,9 @@ extension Objects {
     package func examine(
         _ version: ObjectVersion, pace: @Sendable (Int64) async throws -> Void = { _ in }
     ) async throws -> Examination {
-        let verdict = try await verdict { try await compare(try await reopen(version), pace) }
+        let verdict = try await verdict(collection: version.collection) {
+            try await compare(try await reopen(version), pace)
+        }
         guard case .damaged = verdict else { return verdict }
         // Bytes that are missing are no damage where the version is gone too.
         let exists = try await journal.find {
@@ -45,7 +47,7 @@ extension Objects {
     func examine(
         _ row: PartRow, of upload: VersionID, collection: Int64, progress: @Sendable (Int64) -> Void
     ) async throws -> Examination {
-        try await verdict {
+        try await verdict(collection: collection) {
             let key = try await keyring.key(ofCollection: collection)
             let extent = Extent(
                 source: .blob(row.blob),
@@ -55,31 +57,45 @@ extension Objects {
         }
     }
 
-    private func verdict(_ body: () async throws -> Void) async throws -> Examination {
+    private func verdict(collection: Int64, _ body: () async throws -> Void) async throws -> Examination {
+        do {
+            _ = try await keyring.key(ofCollection: collection)
+        } catch let error as ObjectsError where error.code == .keyDestroyed || error.code == .damaged {
+            return .sealed(error.message)
+        } catch let error as ObjectsError where error.code == .noSuchCollection {
+            return .gone
+        } catch let error as VaultError {
+            return .sealed(error.description)
+        }
         var failures = 0
         while true {
             do {
                 try await body()
                 return .sound
-            } catch let error as ObjectsError where error.code == .noSuchKey {
+            } catch let error as ObjectsError where error.code == .noSuchKey || error.code == .noSuchCollection {
                 return .gone
             } catch let error as ObjectsError where error.code == .damaged {
                 return .damaged(error.message)
             } catch let error as DatabaseError where error.code == .corrupt {
                 return .damaged("its row cannot be read: \(error.message)")
-            } catch let error as BlobError where error.code == .io || error.code == .damaged {
+            } catch  where Self.mayPass(error) {
                 failures += 1
                 guard failures < Self.attempts else { return .damaged("its bytes cannot be read: \(error)") }
                 try await Task.sleep(for: .seconds(1))
-            } catch let error as VaultError {
-                return .sealed(error.description)
-            } catch let error as CipherError {
-                return .sealed("the key of its collection does not open: \(error)")
             }
         }
     }
 
     private static let attempts = 3
+
+    /// A device that fails may do so once; a key that is being replaced is another one in a moment.
+    private static func mayPass(_ error: any Error) -> Bool {
+        switch error {
+        case let error as BlobError: error.code == .io || error.code == .damaged
+        case let error as ObjectsError: error.code == .unavailable
+        default: false
+        }
+    }
 
     /// - Throws: ``ObjectsError`` `.damaged` with what differs.
     private func compare(_ object: OpenObject, _ pace: @Sendable (Int64) async throws -> Void) async throws {

@@ -6,12 +6,14 @@ extension Objects {
             Migration(
                 module: "objects", number: 1,
                 [
-                    "CREATE TABLE spaces (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, sealed_key BLOB NOT NULL)",
+                    "CREATE TABLE spaces (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE)",
+                    // Data keys that a generation of the collection's key before `key_floor` has sealed are refused: it
+                    // is about to go (docs/adr/0005).
                     """
                     CREATE TABLE collections (
                         id INTEGER PRIMARY KEY, space INTEGER NOT NULL REFERENCES spaces (id), name TEXT NOT NULL UNIQUE,
-                        owner TEXT NOT NULL, created INTEGER NOT NULL, sealed_key BLOB NOT NULL,
-                        versioning TEXT NOT NULL DEFAULT 'off', object_lock INTEGER NOT NULL DEFAULT 0)
+                        owner TEXT NOT NULL, created INTEGER NOT NULL, versioning TEXT NOT NULL DEFAULT 'off',
+                        object_lock INTEGER NOT NULL DEFAULT 0, key_floor INTEGER NOT NULL DEFAULT 1)
                     """,
                     // Versions in the order in which they were made: `number` is the TID and the place in its
                     // transaction. One version of a key is current: an object, or a marker (kind 1) that says it was
@@ -63,5 +65,5 @@ extension Objects {
                         sealed INTEGER NOT NULL)
                     """,
                 ])
-        ] + settingsMigrations
+        ] + settingsMigrations + keyMigrations
 }

@@ -119,6 +119,8 @@ extension Objects {
                     _ = try await keyring.key(ofCollection: collection.id)
                 } catch let error as DatabaseError {
                     throw error
+                } catch let error as ObjectsError where error.code == .keyDestroyed {
+                    // On purpose, as the journal shows.
                 } catch {
                     await found(
                         Finding("keys", "collection \(collection.name)", "its key, or that of its space: \(error)"))

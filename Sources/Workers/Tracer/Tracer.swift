@@ -29,7 +29,11 @@ package struct Tracer: Worker {
         try await follower.run(handle: { events in
             var drafts: [TraceDraft] = []
             for event in events where event.kind == .productCompleted {
-                if let draft = try await draft(event) { drafts.append(draft) }
+                do {
+                    if let draft = try await draft(event) { drafts.append(draft) }
+                } catch let error as ObjectsError where error.isUnreadable || error.code == .keyDestroyed {
+                    logger.warning("\(event.subject) gets no trace: \(error)")
+                }
             }
             if !drafts.isEmpty { _ = try await ledger.register(drafts, by: Principal.tracer) }
         })
@@ -48,13 +52,8 @@ package struct Tracer: Worker {
         }
         var contents: [Trace.Content] = []
         for file in files.all {
-            do {
-                contents.append(
-                    Trace.Content(path: file.path, hash: Hex.encode(try await objects.digest(of: file.version))))
-            } catch let error as ObjectsError where error.isUnreadable {
-                logger.warning("\(event.subject): it gets no trace: \(file.path): \(error)")
-                return nil
-            }
+            contents.append(
+                Trace.Content(path: file.path, hash: Hex.encode(try await objects.digest(of: file.version))))
         }
         let size = files.all.reduce(0) { $0 + $1.version.size }
         // A product that is one file has that file's digest, so that whoever holds the file finds the trace.
