@@ -217,7 +217,9 @@ let testTargets: [Target] = [
         ]),
     tests("ConsoleTests", ["Console", "Geometry", "Wire"]),
     tests("CertificatesTests", ["Certificates", "Wire", crypto, x509, asn1]),
-    tests("WorkersTests", ["Catalogue", "Wire", "Workers"]),
+    tests(
+        "WorkersTests",
+        ["Blobs", "Catalogue", "Database", "Journal", "Objects", "TestSupport", "Vault", "Wire", "Workers", nioCore, nioPosix]),
     tests("TraceFormatTests", ["BLAKE3", "Certificates", "MerkleLog", "TraceFormat", "Wire", crypto]),
     tests(
         "LedgerTests",

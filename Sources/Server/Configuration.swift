@@ -53,6 +53,8 @@ package struct Configuration: Sendable {
     package var historySeconds: Int64
     /// Bytes that are read in a second to find damage; 0 for none.
     package var scrubRate: Int64
+    /// Whether to start although the clock is far behind the journal.
+    package var acceptsClock: Bool
     /// The first administrator's password; nil lets one be generated.
     package var adminPassword: String?
 
@@ -71,6 +73,7 @@ package struct Configuration: Sendable {
         ("s3-url", "address under which clients reach the S3 port"),
         ("settle-seconds", "quiet time after which a product counts as complete (default 5)"),
         ("history-seconds", "time for which what was replaced or removed is kept (default 60)"),
+        ("accept-clock", "on: start although this machine's clock is more than a day behind the journal"),
         ("scrub-rate", "bytes a second that are read to find damage, 0 for none (default 8388608)"),
     ]
 
@@ -105,15 +108,13 @@ package struct Configuration: Sendable {
         switch (value("tls-certificate"), value("tls-key")) {
         case (let certificate?, let key?): tls = .files(certificate: certificate, key: key)
         case (nil, nil):
-            switch value("tls") ?? "off" {
-            case "on", "true", "1", "own": tls = .own
-            case "off", "false", "0": tls = .off
-            case let other: throw ConfigurationError("tls is 'on' or 'off', not '\(other)'")
-            }
+            let text = value("tls") ?? "off"
+            tls = text == "own" ? .own : try Self.isOn(text, "tls") ? .own : .off
         default: throw ConfigurationError("--tls-certificate and --tls-key come together")
         }
         webURL = try value("web-url").map { try Self.base($0, "--web-url") }
         s3URL = try value("s3-url").map { try Self.base($0, "--s3-url") }
+        acceptsClock = try Self.isOn(value("accept-clock") ?? "off", "accept-clock")
         settleSeconds = try Self.seconds(value("settle-seconds") ?? "5", "--settle-seconds", daysMax: 1)
         historySeconds = try Self.seconds(value("history-seconds") ?? "60", "--history-seconds", daysMax: 36_500)
         let rate = value("scrub-rate") ?? String(Scrubber.bytesPerSecondDefault)
@@ -141,6 +142,14 @@ package struct Configuration: Sendable {
     private static func masterKey(_ text: String?) -> String? {
         guard let text, !text.hasPrefix("credential:"), !text.hasPrefix("pkcs11:") else { return text }
         return absolute(text.hasPrefix("file:") ? String(text.dropFirst(5)) : text)
+    }
+
+    private static func isOn(_ text: String, _ name: String) throws -> Bool {
+        switch text {
+        case "on", "true", "1": true
+        case "off", "false", "0": false
+        default: throw ConfigurationError("\(name) is 'on' or 'off', not '\(text)'")
+        }
     }
 
     private static func seconds(_ text: String, _ name: String, daysMax: Int64) throws -> Int64 {

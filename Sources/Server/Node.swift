@@ -59,6 +59,7 @@ package final class Node: Sendable {
             configuration.metadata == "sqlite" ? configuration.data + "/metadata.sqlite" : configuration.metadata)
         let database = try await Database.open(location, migrations: Schema.migrations)
         let journal = Journal(database: database, node: NodeName.random())
+        try await ClockCheck.check(journal, isAccepted: configuration.acceptsClock)
         // A new key may be made only while there is nothing that an old one has sealed.
         let isNew = try await journal.read { try $0.scalar("SELECT 1 FROM accounts LIMIT 1") == nil }
         let roots = try await RootKeys.open(
