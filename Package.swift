@@ -235,7 +235,10 @@ let testTargets: [Target] = [
     tests("NotificationsTests", ["Ciphers", "Database", "Journal", "Notifications", "TestSupport", "Vault", "Wire"]),
     tests(
         "WorkersTests",
-        ["Catalogue", "Ciphers", "Database", "Journal", "Notifications", "Objects", "TestSupport", "Vault", "Wire", "Workers"]),
+        [
+            "Blobs", "Catalogue", "Ciphers", "Database", "Journal", "Notifications", "Objects", "TestSupport", "Vault",
+            "Wire", "Workers", nioCore, nioPosix,
+        ]),
     tests("TraceFormatTests", ["BLAKE3", "Certificates", "MerkleLog", "TraceFormat", "Wire", crypto]),
     tests(
         "LedgerTests",

@@ -63,6 +63,7 @@ package final class Node: Sendable {
             configuration.metadata == "sqlite" ? configuration.data + "/metadata.sqlite" : configuration.metadata)
         let database = try await Database.open(location, migrations: Schema.migrations)
         let journal = Journal(database: database, node: NodeName.random())
+        try await ClockCheck.check(journal, isAccepted: configuration.acceptsClock)
         // A new key may be made only while there is nothing that an old one has sealed.
         let isNew = try await journal.read { try $0.scalar("SELECT 1 FROM accounts LIMIT 1") == nil }
         let roots = try await RootKeys.open(
@@ -136,6 +137,7 @@ package final class Node: Sendable {
             Janitor(
                 objects: objects, journal: journal, historySeconds: configuration.historySeconds,
                 ownsBlobs: blobs is DiskBlobs))
+        workers.start(Scrubber(objects: objects, bytesPerSecond: configuration.scrubRate))
         workers.start(
             Lifecycle(objects: objects, pauseSeconds: min(5, Double(configuration.lifecycleDaySeconds) / 4)))
         workers.start(
@@ -192,7 +194,7 @@ package final class Node: Sendable {
         }
     }
 
-    private static func openBlobs(_ configuration: Configuration) async throws -> any BlobStore {
+    static func openBlobs(_ configuration: Configuration) async throws -> any BlobStore {
         let place = configuration.blobs ?? configuration.data + "/blobs"
         guard place.hasPrefix("s3://") else { return try await DiskBlobs.open(place) }
         return try await S3Blobs.open(try S3Location(place, credentials: configuration.blobCredentials))

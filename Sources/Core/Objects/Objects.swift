@@ -18,6 +18,7 @@ package final class Objects: Sendable {
     package let kms: KMSKeys
     let pool: NIOThreadPool
     private let reserve: DiskReserve
+    let suspects = Suspects()
     let collectionCache = RecentReads<Collection>()
     // Of Settings.swift; by the collection's id.
     let settingsCache = RecentReads<String?>()
