@@ -219,7 +219,10 @@ let testTargets: [Target] = [
     tests("CertificatesTests", ["Certificates", "Wire", crypto, x509, asn1]),
     tests(
         "WorkersTests",
-        ["Blobs", "Catalogue", "Database", "Journal", "Objects", "TestSupport", "Vault", "Wire", "Workers", nioCore, nioPosix]),
+        [
+            "Blobs", "Catalogue", "Database", "Journal", "Objects", "TestSupport", "Vault", "Wire", "Workers", nioCore,
+            nioPosix,
+        ]),
     tests("TraceFormatTests", ["BLAKE3", "Certificates", "MerkleLog", "TraceFormat", "Wire", crypto]),
     tests(
         "LedgerTests",
