@@ -237,8 +237,8 @@ let testTargets: [Target] = [
     tests(
         "WorkersTests",
         [
-            "Catalogue", "Ciphers", "Database", "Journal", "Notifications", "Objects", "TestSupport", "Vault", "Wire",
-            "Workers",
+            "Blobs", "BucketConfiguration", "Catalogue", "Ciphers", "Database", "Journal", "Notifications", "Objects",
+            "TestSupport", "Vault", "Wire", "Workers", nioCore, nioPosix,
         ]),
     tests("TraceFormatTests", ["BLAKE3", "Certificates", "MerkleLog", "TraceFormat", "Wire", crypto]),
     tests(

@@ -45,7 +45,7 @@ package final class Node: Sendable {
     private let database: Database
     private let journal: Journal
     private let objects: Objects
-    private let stores: [any BlobStore]
+    private let stores: BlobStores
     private let fetcher: DocumentFetcher
     private let webhooks: WebhookClient
     private let workers: WorkerGroup
@@ -64,6 +64,7 @@ package final class Node: Sendable {
             configuration.metadata == "sqlite" ? configuration.data + "/metadata.sqlite" : configuration.metadata)
         let database = try await Database.open(location, migrations: Schema.migrations)
         let journal = Journal(database: database, node: NodeName.random())
+        try await ClockCheck.check(journal, isAccepted: configuration.acceptsClock)
         // A new key may be made only while there is nothing that an old one has sealed.
         let isNew = try await journal.read { try $0.scalar("SELECT 1 FROM accounts LIMIT 1") == nil }
         let roots = try await RootKeys.open(
@@ -73,14 +74,9 @@ package final class Node: Sendable {
             columns: Schema.sealedColumns)
         let master = roots.master
         let identity = Identity(journal: journal, master: master)
-        let blobs = try await Self.openBlobs(configuration.blobs ?? configuration.data + "/blobs", configuration)
-        var stores = [StorageClass.standard: blobs]
-        for (name, place) in configuration.storageClasses {
-            stores[name] = try await Self.openBlobs(place, configuration)
-        }
+        let stores = try await Self.openStores(configuration)
         let objects = Objects(
-            journal: journal, blobs: blobs, classes: stores.filter { $0.key != .standard },
-            master: master, pool: pool,
+            journal: journal, stores: stores, master: master, pool: pool,
             reserve: DiskReserve(
                 [configuration.data] + (configuration.blobs.map { $0.hasPrefix("s3://") ? [] : [$0] } ?? [])),
             lifecycleDaySeconds: configuration.lifecycleDaySeconds)
@@ -141,7 +137,8 @@ package final class Node: Sendable {
         workers.start(
             Janitor(
                 objects: objects, journal: journal, historySeconds: configuration.historySeconds,
-                sharedClasses: Set(stores.filter { !($0.value is DiskBlobs) }.keys)))
+                sharedClasses: stores.classes { !($0 is DiskBlobs) }))
+        workers.start(Scrubber(objects: objects, bytesPerSecond: configuration.scrubRate))
         workers.start(
             Lifecycle(objects: objects, pauseSeconds: min(5, Double(configuration.lifecycleDaySeconds) / 4)))
         workers.start(
@@ -156,14 +153,14 @@ package final class Node: Sendable {
         return Node(
             web: web, s3: s3, generatedPassword: password, authorityFile: tls?.authorityFile, webURL: webURL,
             s3URL: s3URL, identity: identity, database: database, journal: journal, objects: objects,
-            stores: Array(stores.values), fetcher: fetcher, webhooks: webhooks, workers: workers,
+            stores: stores, fetcher: fetcher, webhooks: webhooks, workers: workers,
             pools: [pool, rasterPool])
     }
 
     private init(
         web: HTTPListener, s3: HTTPListener, generatedPassword: String?, authorityFile: String?, webURL: String,
         s3URL: String, identity: Identity, database: Database, journal: Journal, objects: Objects,
-        stores: [any BlobStore],
+        stores: BlobStores,
         fetcher: DocumentFetcher, webhooks: WebhookClient, workers: WorkerGroup, pools: [NIOThreadPool]
     ) {
         self.web = web
@@ -198,6 +195,16 @@ package final class Node: Sendable {
         }
     }
 
+    /// The blob stores of a node, by storage class.
+    static func openStores(_ configuration: Configuration) async throws -> BlobStores {
+        let standard = configuration.blobs ?? configuration.data + "/blobs"
+        var stores = BlobStores(standard: try await openBlobs(standard, configuration))
+        for (name, place) in configuration.storageClasses {
+            stores.others[name] = try await openBlobs(place, configuration)
+        }
+        return stores
+    }
+
     private static func openBlobs(_ place: String, _ configuration: Configuration) async throws -> any BlobStore {
         guard place.hasPrefix("s3://") else { return try await DiskBlobs.open(place) }
         return try await S3Blobs.open(try S3Location(place, credentials: configuration.blobCredentials))
@@ -218,7 +225,7 @@ package final class Node: Sendable {
         try? await objects.flushAccessLog()
         try? await fetcher.close()
         try? await webhooks.close()
-        for store in stores { await store.close() }
+        await stores.close()
         await database.close()
         for pool in pools { try await pool.shutdownGracefully() }
     }

@@ -30,7 +30,7 @@ import Wire
                 .sqlite(path: path), migrations: Journal.migrations + Objects.migrations)
             let journal = Journal(database: database, node: "test")
             let objects = Objects(
-                journal: journal, blobs: try await DiskBlobs.open(folder + "/blobs"),
+                journal: journal, stores: BlobStores(standard: try await DiskBlobs.open(folder + "/blobs")),
                 master: try MasterKey.open(path: folder + "/master.key", creates: true), pool: .singleton)
             for number in 0..<40 { try await objects.createCollection("c\(100 + number)", owner: "ada") }
             for number in 0..<40 { try await objects.put("k", [1], in: "c\(100 + number)") }

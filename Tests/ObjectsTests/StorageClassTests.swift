@@ -233,10 +233,10 @@ import Wire
             try await objects.journal.database.write { transaction in
                 try transaction.run("UPDATE versions SET store = 'GLACIER'")
             }
-            #expect(await code { _ = try await objects.get("a") } == .unavailable)
+            #expect(await code { _ = try await objects.get("a") } == .storeMissing)
             #expect(
                 await code { _ = try await objects.move(version: version.number, to: .standard, by: "ada") }
-                    == .unavailable)
+                    == .storeMissing)
             #expect(try await objects.head(collection: "eo1", key: other.key).storageClass == .glacier)
             try await objects.delete(collection: "eo1", [("a", nil)], by: "ada")
             _ = try await objects.purgeRemoved(olderThan: -10)

@@ -19,19 +19,17 @@ func withObjects(
     try await withFolder { folder in
         try await engine.withDatabase(Journal.migrations + Objects.migrations) { database in
             let blobs = try await DiskBlobs.open(folder + "/blobs")
-            var stores: [StorageClass: DiskBlobs] = [:]
-            for name in classes { stores[name] = try await DiskBlobs.open(folder + "/" + name.rawValue) }
+            var stores = BlobStores(standard: blobs)
+            for name in classes { stores.others[name] = try await DiskBlobs.open(folder + "/" + name.rawValue) }
             let objects = Objects(
-                journal: Journal(database: database, node: "test"), blobs: blobs, classes: stores,
+                journal: Journal(database: database, node: "test"), stores: stores,
                 master: try MasterKey.open(path: folder + "/master.key", creates: true), pool: .singleton)
             do {
                 try await objects.createCollection("eo1", owner: "ada")
                 try await body(objects)
-                for store in stores.values { await store.close() }
-                await blobs.close()
+                await stores.close()
             } catch {
-                for store in stores.values { await store.close() }
-                await blobs.close()
+                await stores.close()
                 throw error
             }
         }

@@ -50,6 +50,8 @@ package struct AdminService: Sendable {
             case "app-passwords": return try await appPasswords(call)
             case "policies": return try await policies(call)
             case "webhooks": return try await webhooks(call)
+            case "quarantine": return try await quarantine(call)
+            case "scrub": return try await scrub(call)
             default: throw Problem.notFound("there is nothing at \(request.rawPath)")
             }
         }

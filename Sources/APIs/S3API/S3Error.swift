@@ -146,8 +146,9 @@ struct S3Error: Error, Sendable {
         case .partTooSmall: .entityTooSmall
         case .noSuchStorageClass: .invalidStorageClass
         case .storageFull: .insufficientStorage
+        case .quarantined: .accessDenied
         case .damaged: .internalError
-        case .unavailable: .serviceUnavailable
+        case .unavailable, .storeMissing: .serviceUnavailable
         case .keyDestroyed: .invalidObjectState
         case .keyRequired, .keyNotApplicable: .invalidRequest
         case .wrongKey, .kmsDenied: .accessDenied

@@ -97,7 +97,7 @@ struct WebDAVError: Error, Sendable {
         case .keyTooLong: .uriTooLong
         case .tooLarge: .payloadTooLarge
         case .headersTooLarge, .storageFull, .tooManyObjects: .insufficientStorage
-        case .unavailable: .serviceUnavailable
+        case .unavailable, .storeMissing: .serviceUnavailable
         case .damaged: .internalServerError
         default: .badRequest
         }

@@ -251,20 +251,24 @@ extension Objects {
             guard let last = page.last else { return deleted }
             after = last.id
             for info in page where info.modified < moment {
-                let id = info.id.bytes
-                let isNamed = try await journal.read { reader in
-                    try reader.scalar(
-                        """
-                        SELECT 1 WHERE EXISTS (SELECT 1 FROM versions WHERE blob = ?)
-                        OR EXISTS (SELECT 1 FROM parts WHERE blob = ?) OR EXISTS (SELECT 1 FROM garbage WHERE blob = ?)
-                        """,
-                        .init(id), .init(id), .init(id)) != nil
-                }
-                if !isNamed {
+                if try await !isNamed(info.id) {
                     try await store.delete(info.id)
                     deleted += 1
                 }
             }
+        }
+    }
+
+    /// Whether any row names a blob, be it as garbage.
+    func isNamed(_ blob: BlobID) async throws -> Bool {
+        let id = blob.bytes
+        return try await journal.read { reader in
+            try reader.scalar(
+                """
+                SELECT 1 WHERE EXISTS (SELECT 1 FROM versions WHERE blob = ?)
+                OR EXISTS (SELECT 1 FROM parts WHERE blob = ?) OR EXISTS (SELECT 1 FROM garbage WHERE blob = ?)
+                """,
+                .init(id), .init(id), .init(id)) != nil
         }
     }
 }

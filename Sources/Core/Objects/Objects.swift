@@ -12,14 +12,15 @@ package import Vault
 /// a blob without a row, which the Janitor removes, and never a row without bytes.
 package final class Objects: Sendable {
     package let journal: Journal
-    package let blobs: any BlobStore
-    /// The stores of storage classes other than `STANDARD`.
-    let classes: [StorageClass: any BlobStore]
+    let stores: BlobStores
+    /// Of `STANDARD`.
+    package var blobs: any BlobStore { stores.standard }
     let keyring: Keyring
     /// The node's named keys.
     package let kms: KMSKeys
     let pool: NIOThreadPool
     private let reserve: DiskReserve
+    let suspects = Suspects()
     let collectionCache = RecentReads<Collection>()
     // Of Settings.swift; by the collection's id.
     let settingsCache = RecentReads<String?>()
@@ -29,18 +30,16 @@ package final class Objects: Sendable {
     let accessLog = AccessLogBuffer()
 
     /// - Parameters:
-    ///   - classes: a blob store for each storage class besides `STANDARD`.
     ///   - pool: for digests and ciphers of bulk data.
     ///   - reserve: of the disks that this node's data are on.
     ///   - lifecycleDaySeconds: how long a day of lifecycle rules is.
     package init(
-        journal: Journal, blobs: any BlobStore, classes: [StorageClass: any BlobStore] = [:], master: MasterKey,
+        journal: Journal, stores: BlobStores, master: MasterKey,
         pool: NIOThreadPool, reserve: DiskReserve = DiskReserve([]),
         lifecycleDaySeconds: Int64 = LifecycleConfiguration.daySecondsMax
     ) {
         self.journal = journal
-        self.blobs = blobs
-        self.classes = classes
+        self.stores = stores
         self.pool = pool
         self.reserve = reserve
         self.lifecycleDaySeconds = lifecycleDaySeconds

@@ -8,9 +8,9 @@ extension Objects {
     static let columns = """
         number, id, collection, key, kind, is_null, current, created, size, etag, digest, content_type, headers,
         checksum_algorithm, checksum, checksum_kind, part_count, blob, sealed_key, tags, lock_mode,
-        lock_until, legal_hold, acl, object, kms_key, encryption, store
+        lock_until, legal_hold, acl, object, kms_key, encryption, quarantine, store
         """
-    static let columnCount = 28
+    static let columnCount = 29
 
     static func version(_ row: borrowing Row) throws -> ObjectVersion {
         let storage: ObjectVersion.Storage
@@ -31,7 +31,8 @@ extension Objects {
             retention: retention(mode: row.textOrNil(20), until: row.intOrNil(21)), hasLegalHold: row.bool(22),
             acl: acl(row.textOrNil(23)),
             encryption: try ObjectEncryption(key: row.textOrNil(25), text: row.textOrNil(26)),
-            storageClass: StorageClass(stored: row.textOrNil(27)), storage: storage, object: row.int(24))
+            quarantine: Quarantine(stored: row.textOrNil(27)),
+            storageClass: StorageClass(stored: row.textOrNil(28)), storage: storage, object: row.int(24))
     }
 
     static func acl(_ text: String?) -> CannedACL { text.flatMap(CannedACL.init(rawValue:)) ?? .private }
@@ -109,7 +110,7 @@ extension Objects {
             .init(text(version.tags)), .init(version.retention?.mode.rawValue),
             .init(version.retention?.until.microseconds), .init(version.hasLegalHold ? 1 : nil),
             .init(text(version.acl)), .init(version.object), .init(encryption.key), .init(encryption.text),
-            .init(version.storageClass.stored))
+            .init(version.quarantine?.text), .init(version.storageClass.stored))
         if let inline {
             try transaction.run(
                 "INSERT INTO inline_bytes (version, bytes) VALUES (?, ?)", .init(version.number), .init(inline))

@@ -1,4 +1,4 @@
-import Blobs
+package import Blobs
 package import BucketConfiguration
 import Database
 package import Journal
@@ -23,19 +23,41 @@ extension StorageClass {
     init(stored: String?) { self = stored.flatMap(StorageClass.init(rawValue:)) ?? .standard }
 }
 
+/// The blob stores of a node: one for each storage class.
+package struct BlobStores: Sendable {
+    package var standard: any BlobStore
+    /// Of the classes besides `STANDARD`.
+    package var others: [StorageClass: any BlobStore]
+
+    package init(standard: any BlobStore, others: [StorageClass: any BlobStore] = [:]) {
+        self.standard = standard
+        self.others = others
+    }
+
+    /// The classes whose store is as asked for.
+    package func classes(where isWanted: (any BlobStore) -> Bool) -> Set<StorageClass> {
+        Set(others.filter { isWanted($0.value) }.keys).union(isWanted(standard) ? [.standard] : [])
+    }
+
+    package func close() async {
+        for store in others.values { await store.close() }
+        await standard.close()
+    }
+}
+
 // Every storage class is a blob store of its own. What is small enough for the metadata store stays there, whatever its
 // class.
 extension Objects {
     /// The classes that there are, `STANDARD` first.
     package var storageClasses: [StorageClass] {
-        [.standard] + classes.keys.sorted { $0.rawValue < $1.rawValue }
+        [.standard] + stores.others.keys.sorted { $0.rawValue < $1.rawValue }
     }
 
     /// Checks that new objects can be of a class.
     ///
     /// - Throws: ``ObjectsError`` `.noSuchStorageClass`.
     package func check(_ storageClass: StorageClass) throws {
-        guard storageClass == .standard || classes[storageClass] != nil else {
+        guard storageClass == .standard || stores.others[storageClass] != nil else {
             let names = storageClasses.map(\.rawValue).joined(separator: ", ")
             throw ObjectsError(
                 .noSuchStorageClass, "there is no storage class '\(storageClass.rawValue)' here, but \(names)")
@@ -44,12 +66,12 @@ extension Objects {
 
     /// The store in which the blobs of a class are.
     ///
-    /// - Throws: ``ObjectsError`` `.unavailable` where the class was taken out of the node's settings.
+    /// - Throws: ``ObjectsError`` `.storeMissing` where the class was taken out of the node's settings.
     func store(of storageClass: StorageClass) throws -> any BlobStore {
-        if storageClass == .standard { return blobs }
-        guard let store = classes[storageClass] else {
+        if storageClass == .standard { return stores.standard }
+        guard let store = stores.others[storageClass] else {
             throw ObjectsError(
-                .unavailable, "the node does not have the store of the storage class '\(storageClass.rawValue)' now")
+                .storeMissing, "the node does not have the store of the storage class '\(storageClass.rawValue)' now")
         }
         return store
     }

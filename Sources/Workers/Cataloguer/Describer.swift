@@ -131,6 +131,8 @@ struct Describer: Sendable {
                 if look.preview != nil { needsPreview = false }
             } catch let error as RasterError {
                 logger.notice("\(files.collection.name)/\(file.version.key): \(error.message)")
+            } catch let error as ObjectsError where error.isUnreadable {
+                logger.notice("\(files.collection.name)/\(file.version.key): \(error)")
             }
         }
         return looks

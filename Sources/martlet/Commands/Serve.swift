@@ -66,6 +66,8 @@ struct NodeSettings: ParsableArguments {
     @Option(help: "Seconds between two writings of buckets' access logs (default 60).") var accessLogSeconds: String?
     @Option(help: "Length of a day of lifecycle rules, to try them out (default 86400).")
     var lifecycleDaySeconds: String?
+    @Flag(help: "Start although this machine's clock is more than a day behind the journal.") var acceptClock = false
+    @Option(help: "Bytes a second that are read to find damage, 0 for none (default 8388608).") var scrubRate: String?
     @Option(help: "Configuration file (default DATA/martlet.conf).") var config: String?
 
     func configuration() throws -> Configuration {
@@ -86,6 +88,8 @@ struct NodeSettings: ParsableArguments {
         flags["history-seconds"] = historySeconds
         flags["access-log-seconds"] = accessLogSeconds
         flags["lifecycle-day-seconds"] = lifecycleDaySeconds
+        flags["accept-clock"] = acceptClock ? "on" : nil
+        flags["scrub-rate"] = scrubRate
         return try Configuration(flags: flags, environment: Environment.all, file: config)
     }
 }
