@@ -23,7 +23,8 @@ struct Martlet: AsyncParsableCommand {
             Serve.self, Demo.self, Login.self, Ls.self, Cp.self, Search.self, Sign.self, AccountCommand.self,
             GroupCommand.self,
             KeyCommand.self, KeysCommand.self, KmsCommand.self, AppPasswordCommand.self, PolicyCommand.self,
-            TraceCommand.self, Doctor.self,
+            WebhookCommand.self, TraceCommand.self, QuarantineCommand.self, ScrubCommand.self, Verify.self,
+            Doctor.self,
         ])
 
     static func main() async {

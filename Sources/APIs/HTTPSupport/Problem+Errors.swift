@@ -23,10 +23,11 @@ extension Problem {
             }
         case let error as ObjectsError:
             switch error.code {
-            case .noSuchCollection, .noSuchKey, .noSuchUpload, .kmsNotFound: self = .notFound(error.message)
+            case .noSuchCollection, .noSuchKey, .noSuchVersion, .noSuchUpload, .kmsNotFound:
+                self = .notFound(error.message)
             case .storageFull: self.init(.insufficientStorage, "full", error.message)
             case .keyDestroyed, .keyRequired, .kmsDisabled, .kmsDestroyed: self = .conflict(error.message)
-            case .wrongKey, .kmsDenied: self = .forbidden(error.message)
+            case .wrongKey, .kmsDenied, .quarantined, .locked: self = .forbidden(error.message)
             case .damaged, .unavailable: return nil
             default: self = .badRequest(error.message)
             }

@@ -37,6 +37,9 @@ extension S3Service {
         }
         response.headers.add(version.encryption, request)
         response.headers.add(versionID: try await name(of: version, in: address.bucket))
+        if let expiration = try await objects.expiration(of: version, in: address.bucket) {
+            response.headers.add(name: "x-amz-expiration", value: expiration)
+        }
         if let name = source.version { response.headers.add(name: "x-amz-copy-source-version-id", value: name) }
         return response
     }

@@ -44,6 +44,9 @@ extension S3Service {
         var headers = try await ObjectHeaders.answer(
             version, overrides: read.overrides, request: request, isWhole: selection.range == .whole,
             name: name(of: version, in: bucket))
+        if let expiration = try await objects.expiration(of: version, in: bucket) {
+            headers.add(name: "x-amz-expiration", value: expiration)
+        }
         if let count = selection.partsCount { headers.add(name: "x-amz-mp-parts-count", value: String(count)) }
         switch selection.range {
         case .whole: return (0..<version.size, .ok, headers)

@@ -1,3 +1,4 @@
+import BucketConfiguration
 import HTTPSupport
 import Identity
 import NIOHTTP1
@@ -40,7 +41,17 @@ extension S3Service {
             response.headers.add(name: "x-amz-checksum-algorithm", value: checksum.algorithm.rawValue)
             response.headers.add(name: "x-amz-checksum-type", value: checksum.kind.rawValue)
         }
+        try await addAbort(of: upload, in: address.bucket, to: &response)
         return response
+    }
+
+    /// When an upload is given up that is not completed, where a lifecycle rule says so.
+    private func addAbort(of upload: Upload, in bucket: String, to response: inout Response) async throws {
+        guard let rules = try await objects.activeSettings(of: bucket).lifecycle,
+            let abort = rules.uploadAbort(key: upload.key, initiated: upload.created)
+        else { return }
+        response.headers.add(name: "x-amz-abort-date", value: abort.date.httpDate)
+        response.headers.add(name: "x-amz-abort-rule-id", value: PercentEncoding.encode(abort.rule))
     }
 
     func uploadPart(
@@ -148,6 +159,9 @@ extension S3Service {
         }
         response.headers.add(version.encryption, request)
         response.headers.add(versionID: try await name(of: version, in: address.bucket))
+        if let expiration = try await objects.expiration(of: version, in: address.bucket) {
+            response.headers.add(name: "x-amz-expiration", value: expiration)
+        }
         return response
     }
 
@@ -164,7 +178,7 @@ extension S3Service {
         let upload = try await objects.upload(collection: address.bucket, key: address.key, id: id)
         let page = try await objects.parts(upload, after: after, limit: limit + 1)
         let shown = page.prefix(limit)
-        return Self.xml("ListPartsResult") { xml in
+        var response = Self.xml("ListPartsResult") { xml in
             xml.element("Bucket", address.bucket)
             xml.element("Key", address.key)
             xml.element("UploadId", id)
@@ -191,6 +205,8 @@ extension S3Service {
                 }
             }
         }
+        try await addAbort(of: upload, in: address.bucket, to: &response)
+        return response
     }
 }
 

@@ -25,6 +25,9 @@ extension S3Service {
             headers.add(name: "x-amz-checksum-type", value: checksum.kind.rawValue)
         }
         headers.add(versionID: try await name(of: version, in: bucket))
+        if let expiration = try await objects.expiration(of: version, in: bucket) {
+            headers.add(name: "x-amz-expiration", value: expiration)
+        }
         return headers
     }
 

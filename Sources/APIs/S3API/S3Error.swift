@@ -145,6 +145,7 @@ struct S3Error: Error, Sendable {
         case .invalidPartOrder: .invalidPartOrder
         case .partTooSmall: .entityTooSmall
         case .storageFull: .insufficientStorage
+        case .quarantined: .accessDenied
         case .damaged: .internalError
         case .unavailable: .serviceUnavailable
         case .keyDestroyed: .invalidObjectState

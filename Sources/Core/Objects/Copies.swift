@@ -86,7 +86,7 @@ extension Objects {
                 parts[index].sealedKey = try reseal(parts[index].sealedKey, part: parts[index].number)
             }
         }
-        return try await publish(copy, inline: source.inline, in: target, by: actor, condition: condition) {
+        return try await publish(copy, inline: source.inline, in: target, by: actor, as: .copy, condition: condition) {
             [parts, sourceNumber = source.version.number] transaction, state in
             // The source's blobs live as long as its row does, and after that for a minute: the row must still be
             // there.

@@ -13,6 +13,9 @@ package enum ObjectEncryption: Sendable, Hashable {
     /// One of the node's named keys (SSE-KMS).
     case kms(KMSUse)
 
+    /// Whether the node can read what is encrypted so by itself.
+    var isReadableByNode: Bool { if case .customer = self { false } else { true } }
+
     /// The version that data keys are made for: another one where this is a copy that shares its bytes.
     func origin(of version: VersionID) -> VersionID {
         switch self {
@@ -205,7 +208,7 @@ extension ObjectVersion {
     package func check(_ unlock: ObjectUnlock) throws { try encryption.check(unlock.customerKey, of: id) }
 
     /// Whether the node can read the content by itself.
-    package var isReadableByNode: Bool { if case .customer = encryption { false } else { true } }
+    package var isReadableByNode: Bool { encryption.isReadableByNode }
 }
 
 /// What a data key is made with, besides the secret that the collection's key seals for it.

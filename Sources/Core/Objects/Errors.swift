@@ -22,6 +22,8 @@ package struct ObjectsError: Error, Sendable, CustomStringConvertible {
         case badDigest, badPayloadHash, badChecksum
         case noSuchUpload, invalidPart, invalidPartOrder, partTooSmall, invalidPartNumber
         case storageFull, damaged, unavailable
+        /// The version is kept from being read: it is damaged, or something was found in it.
+        case quarantined
         /// The collection's key was destroyed: what it held cannot be read any more, by anybody.
         case keyDestroyed
         /// The object is encrypted with a customer's key (SSE-C): there is none in the request, it is another, or one
@@ -52,6 +54,9 @@ package struct ObjectsError: Error, Sendable, CustomStringConvertible {
     }
 
     package var description: String { message }
+
+    /// Whether it says that this one version's content cannot be had; others can.
+    package var isUnreadable: Bool { code == .damaged || code == .quarantined }
 
     static let keyDestroyed = ObjectsError(
         .keyDestroyed, "the collection's key was destroyed: what it holds cannot be read any more, by anybody")

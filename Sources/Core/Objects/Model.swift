@@ -82,6 +82,8 @@ package struct ObjectVersion: Sendable {
     /// Whom it is open to, besides what policies say.
     package var acl = CannedACL.private
     package var encryption = ObjectEncryption.collection
+    /// Why it is not given out; nil for all but a few.
+    package var quarantine: Quarantine?
 
     var storage: Storage
 

@@ -103,7 +103,7 @@ extension Objects {
         lock_until, legal_hold, acl, kms_key, encryption
         """
 
-    private static func upload(_ id: VersionID, collection: Int64, key: String, in reader: Reader) throws -> Upload? {
+    static func upload(_ id: VersionID, collection: Int64, key: String, in reader: Reader) throws -> Upload? {
         try reader.first(
             "SELECT \(uploadColumns) FROM uploads WHERE id = ? AND collection = ? AND key = ?", .init(id.bytes),
             .init(collection), .init(key), map: upload)
@@ -261,7 +261,7 @@ extension Objects {
                     .init(part.number))
             }
             try transaction.run("DELETE FROM uploads WHERE id = ?", .init(id: versionID))
-            Self.recordPut(version, in: name, by: actor, &events)
+            Self.record(version, in: collection, by: actor, as: .completeUpload, &events)
             return version
         }
     }
@@ -288,7 +288,7 @@ extension Objects {
             .init(Timestamp.now.microseconds))
     }
 
-    private static func discard(upload id: VersionID, in transaction: Transaction) throws {
+    static func discard(upload id: VersionID, in transaction: Transaction) throws {
         for row in try PartRow.all(version: id, in: transaction) { try makeGarbage(row.blob, in: transaction) }
         try transaction.run("DELETE FROM parts WHERE version = ?", .init(id: id))
         try transaction.run("DELETE FROM uploads WHERE id = ?", .init(id: id))

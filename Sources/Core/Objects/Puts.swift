@@ -10,6 +10,14 @@ extension EventKind {
     package static let objectDeleted = EventKind("object.deleted")
 }
 
+/// By what an object came to be, in S3's words.
+package enum WriteOperation: String, Sendable {
+    case put = "Put"
+    case post = "Post"
+    case copy = "Copy"
+    case completeUpload = "CompleteMultipartUpload"
+}
+
 /// Looks at the current version of a key inside the transaction that would replace it, and throws to prevent that.
 package typealias WriteCondition = @Sendable (ObjectVersion?) throws -> Void
 
@@ -24,7 +32,7 @@ extension Objects {
     /// - Throws: ``ObjectsError``, or what `condition` throws. Nothing is left behind then.
     package func put(
         collection name: String, key: String, description: ObjectDescription, expecting expectations: BodyExpectations,
-        by actor: String, isSystem: Bool = false, holding locks: Set<String> = [],
+        by actor: String, isSystem: Bool = false, as operation: WriteOperation = .put, holding locks: Set<String> = [],
         condition: @escaping WriteCondition = { _ in }, body: some AsyncSequence<ByteBuffer, any Error> & Sendable
     ) async throws -> ObjectVersion {
         if !isSystem { try Self.check(key: key, description) }
@@ -60,7 +68,7 @@ extension Objects {
         }
         do {
             return try await publish(
-                version, inline: inline, in: collection, by: actor, holding: locks, condition: condition)
+                version, inline: inline, in: collection, by: actor, as: operation, holding: locks, condition: condition)
         } catch {
             if case .blob(let blob) = stored.place { await discard(blob, after: error) }
             throw error
@@ -70,7 +78,7 @@ extension Objects {
     /// Makes a version the current one of its key.
     func publish(
         _ version: ObjectVersion, inline: [UInt8]?, in collection: Collection, by actor: String,
-        holding locks: Set<String> = [], condition: @escaping WriteCondition,
+        as operation: WriteOperation, holding locks: Set<String> = [], condition: @escaping WriteCondition,
         alongside: @escaping @Sendable (Transaction, CollectionState) throws -> Void = { _, _ in }
     ) async throws -> ObjectVersion {
         do {
@@ -89,7 +97,7 @@ extension Objects {
                 version.isNull = try Self.displace(
                     latest, collection: collection.id, key: version.key, state, in: transaction)
                 try Self.insert(&version, inline: inline, state, in: transaction)
-                Self.recordPut(version, in: collection.name, by: actor, &events)
+                Self.record(version, in: collection, by: actor, as: operation, &events)
                 return version
             }
         } catch let error as DatabaseError {
@@ -100,15 +108,18 @@ extension Objects {
         }
     }
 
-    static func recordPut(
-        _ version: ObjectVersion, in collection: String, by actor: String, movedFrom source: String? = nil,
-        _ events: inout EventRecorder
+    static func record(
+        _ version: ObjectVersion, in collection: Collection, by actor: String, as operation: WriteOperation = .put,
+        movedFrom source: String? = nil, _ events: inout EventRecorder
     ) {
-        events.record(.objectPut, by: actor, on: "\(collection)/\(version.key)", collection: version.collection) {
+        events.record(.objectPut, by: actor, on: "\(collection.name)/\(version.key)", collection: collection.id) {
             $0.member("version", version.id.text)
+            // Clients call others `null`.
+            if !version.isNull { $0.member("versioned", true) }
             $0.member("size", version.size)
             $0.member("etag", version.etag)
             if let digest = version.digest { $0.member("blake3", Hex.encode(digest)) }
+            if operation != .put { $0.member("operation", operation.rawValue) }
             if let source { $0.member("movedFrom", source) }
         }
     }

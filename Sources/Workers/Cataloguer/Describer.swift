@@ -131,6 +131,8 @@ struct Describer: Sendable {
                 if look.preview != nil { needsPreview = false }
             } catch let error as RasterError {
                 logger.notice("\(files.collection.name)/\(file.version.key): \(error.message)")
+            } catch let error as ObjectsError where error.isUnreadable {
+                logger.notice("\(files.collection.name)/\(file.version.key): \(error)")
             }
         }
         return looks
@@ -160,19 +162,5 @@ struct Describer: Sendable {
             collection: files.collection.name, key: key, description: description, expecting: BodyExpectations(),
             by: Principal.cataloguer, isSystem: true, body: OneBuffer(ByteBuffer(bytes: png)))
         return "\(s3URL)/\(files.collection.name)/\(PercentEncoding.encode(key, keepingSlash: true))"
-    }
-}
-
-/// A body that is in memory already.
-struct OneBuffer: AsyncSequence, AsyncIteratorProtocol, Sendable {
-    private var buffer: ByteBuffer?
-
-    init(_ buffer: ByteBuffer) { self.buffer = buffer }
-
-    func makeAsyncIterator() -> OneBuffer { self }
-
-    mutating func next() async throws -> ByteBuffer? {
-        defer { buffer = nil }
-        return buffer
     }
 }

@@ -49,14 +49,19 @@ struct ProductFiles: Sendable {
 
     func has(_ path: String) -> Bool { byPath[path] != nil }
 
-    /// The bytes of a metadata file; nil where there is none, it is too large to be one, or is under a customer's key.
+    /// The bytes of a metadata file; nil where there is none, it is too large to be one, is under a customer's key,
+    /// damaged or in quarantine.
     func bytes(_ path: String) async throws -> [UInt8]? {
         guard let version = version(path), version.size <= Self.documentBytesMax, version.isReadableByNode else {
             return nil
         }
-        var object = try await objects.open(version)
-        object.unlock = .node
-        return try await objects.bytes(of: object, limit: Self.documentBytesMax)
+        do {
+            var object = try await objects.open(version)
+            object.unlock = .node
+            return try await objects.bytes(of: object, limit: Self.documentBytesMax)
+        } catch let error as ObjectsError where error.isUnreadable {
+            return nil
+        }
     }
 
     /// Reads a range of a file.
