@@ -42,6 +42,8 @@ package struct Configuration: Sendable {
     /// Under which address clients reach the web port and the S3 port, where that is not what they listen on.
     package var webURL: String?
     package var s3URL: String?
+    /// Names below which each bucket has a host name of its own.
+    package var s3Domains: [String]
     /// Seconds without a change after which a product without a list of its files counts as complete.
     package var settleSeconds: Int64
     /// Seconds for which what was replaced or removed stays readable; then its bytes are deleted.
@@ -61,6 +63,7 @@ package struct Configuration: Sendable {
         ("tls-key", "file with its key (PEM)"),
         ("web-url", "address under which clients reach the web port"),
         ("s3-url", "address under which clients reach the S3 port"),
+        ("s3-domain", "names, with commas, below which buckets have host names (default: that of s3-url, localhost)"),
         ("settle-seconds", "quiet time after which a product counts as complete (default 5)"),
         ("history-seconds", "time for which what was replaced or removed is kept (default 60)"),
     ]
@@ -103,6 +106,7 @@ package struct Configuration: Sendable {
         }
         webURL = try value("web-url").map { try Self.base($0, "--web-url") }
         s3URL = try value("s3-url").map { try Self.base($0, "--s3-url") }
+        s3Domains = try Self.domains(value("s3-domain"), s3URL: s3URL)
         settleSeconds = try Self.seconds(value("settle-seconds") ?? "5", "--settle-seconds", daysMax: 1)
         historySeconds = try Self.seconds(value("history-seconds") ?? "60", "--history-seconds", daysMax: 36_500)
         if let id = environment["AWS_ACCESS_KEY_ID"], let secret = environment["AWS_SECRET_ACCESS_KEY"] {
@@ -126,6 +130,26 @@ package struct Configuration: Sendable {
             throw ConfigurationError("\(name) is a number of seconds up to \(daysMax * 86_400), not '\(text)'")
         }
         return seconds
+    }
+
+    private static func domains(_ text: String?, s3URL: String?) throws -> [String] {
+        guard let text else {
+            // An address has no names below it, which shows in its last label.
+            let host = s3URL.map { $0.split(separator: "/")[1].prefix { $0 != ":" } }
+            let isName = host?.split(separator: ".").last?.first?.isLetter == true
+            return (isName ? host.map { [String($0)] } ?? [] : []) + ["localhost"]
+        }
+        return try text.split(separator: ",").map { part in
+            let name = part.trimmed
+            let isName = name.utf8.allSatisfy {
+                $0 == UInt8(ascii: "-") || $0 == UInt8(ascii: ".") || Character(UnicodeScalar($0)).isLetter
+                    || Character(UnicodeScalar($0)).isNumber
+            }
+            guard isName, !name.isEmpty, name.first != ".", name.last != "." else {
+                throw ConfigurationError("--s3-domain is a host name such as s3.example.org, not '\(name.prefix(80))'")
+            }
+            return name
+        }
     }
 
     private static func base(_ text: String, _ name: String) throws -> String {

@@ -88,7 +88,8 @@ package final class Node: Sendable {
         let ledger = try await Ledger.open(
             journal: journal, identity: identity, authority: try await Authority.load(identity),
             origin: NodeName.host + "/martlet")
-        let s3Service = S3Service(objects: objects, gate: gate, authenticator: authenticator)
+        let s3Service = S3Service(
+            objects: objects, gate: gate, authenticator: authenticator, domains: S3Domains(configuration.s3Domains))
         let fetcher = DocumentFetcher()
         let iamService = IAMService(
             policies: policies, gate: gate,

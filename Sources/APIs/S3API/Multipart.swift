@@ -120,9 +120,7 @@ extension S3Service {
             try await apply(CannedACL(rawValue: acl) ?? .private, to: version, address, caller)
         }
         var response = Self.xml("CompleteMultipartUploadResult") { xml in
-            xml.element(
-                "Location",
-                "\(request.origin)/\(address.bucket)/\(PercentEncoding.encode(address.key, keepingSlash: true))")
+            xml.element("Location", location(address, request))
             xml.element("Bucket", address.bucket)
             xml.element("Key", address.key)
             xml.element("ETag", "\"\(version.etag)\"")

@@ -11,19 +11,23 @@ package struct S3Service: Sendable {
     let objects: Objects
     let gate: Gate
     let authenticator: Authenticator
+    let domains: S3Domains
     let logger: Logger
 
-    package init(objects: Objects, gate: Gate, authenticator: Authenticator) {
+    package init(
+        objects: Objects, gate: Gate, authenticator: Authenticator, domains: S3Domains = S3Domains([])
+    ) {
         self.objects = objects
         self.gate = gate
         self.authenticator = authenticator
+        self.domains = domains
         logger = Logger(label: "martlet.s3")
     }
 
     package func respond(to request: Request) async -> Response {
         var response: Response
         do {
-            let operation = try Operation(request)
+            let operation = try Operation(request, hostBucket: domains.bucket(of: request))
             if case .preflight(let bucket) = operation {
                 response = try await preflight(bucket, request)
             } else {
@@ -70,6 +74,7 @@ package struct S3Service: Sendable {
         case .listObjectsV2(let bucket, let list): try await listObjectsV2(bucket, list, caller)
         case .listMultipartUploads(let bucket, let list): try await listUploads(bucket, list, caller)
         case .deleteObjects(let bucket): try await deleteObjects(bucket, request, caller)
+        case .postObject(let bucket): try await postObject(bucket, request, caller)
         case .getObject(let address, let read): try await getObject(address, read, request, caller)
         case .headObject(let address, let read): try await headObject(address, read, request, caller)
         case .getObjectAttributes(let address): try await getObjectAttributes(address, request, caller)
@@ -90,6 +95,13 @@ package struct S3Service: Sendable {
         case .listParts(let address, let id, let after, let limit):
             try await listParts(address, id, after: after, limit: limit, caller)
         }
+    }
+
+    /// Where clients find an object, in the style in which they asked.
+    func location(_ address: ObjectAddress, _ request: Request) -> String {
+        let key = PercentEncoding.encode(address.key, keepingSlash: true)
+        return domains.bucket(of: request) == nil
+            ? "\(request.origin)/\(address.bucket)/\(key)" : "\(request.origin)/\(key)"
     }
 
     func require(_ caller: Caller, _ action: String, on bucket: String) async throws {

@@ -57,6 +57,10 @@ struct NodeSettings: ParsableArguments {
     @Option(help: "File with its key (PEM).") var tlsKey: String?
     @Option(name: .customLong("web-url"), help: "Address under which clients reach the web port.") var webURL: String?
     @Option(name: .customLong("s3-url"), help: "Address under which clients reach the S3 port.") var s3URL: String?
+    @Option(
+        name: .customLong("s3-domain"),
+        help: "Name below which buckets have host names; may be repeated (default: that of the S3 address, localhost).")
+    var s3Domain: [String] = []
     @Option(help: "Quiet seconds after which a product counts as complete (default 5).") var settleSeconds: String?
     @Option(help: "Seconds for which what was replaced or removed is kept (default 60).") var historySeconds: String?
     @Option(help: "Configuration file (default DATA/martlet.conf).") var config: String?
@@ -73,6 +77,7 @@ struct NodeSettings: ParsableArguments {
         flags["tls-key"] = tlsKey
         flags["web-url"] = webURL
         flags["s3-url"] = s3URL
+        flags["s3-domain"] = s3Domain.isEmpty ? nil : s3Domain.joined(separator: ",")
         flags["settle-seconds"] = settleSeconds
         flags["history-seconds"] = historySeconds
         return try Configuration(flags: flags, environment: Environment.all, file: config)
