@@ -107,7 +107,7 @@ let apis: [Target] = [
         "APIs", "HTTPSupport",
         ["Database", "Identity", "Objects", "Policy", "SigV4", "Wire", nioCore, nioExtras, nioHTTP1, nioPosix, nioSSL]),
     target("APIs", "OIDCAPI", ["HTTPSupport", "Identity", "Wire", logging, nioHTTP1]),
-    target("APIs", "AdminAPI", ["HTTPSupport", "Identity", "Policy", "Wire", logging, nioHTTP1]),
+    target("APIs", "AdminAPI", ["HTTPSupport", "Identity", "Objects", "Policy", "Wire", logging, nioHTTP1]),
     target(
         "APIs", "IAMAPI",
         [

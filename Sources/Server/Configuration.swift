@@ -1,4 +1,5 @@
 import Glibc
+package import HTTPSupport
 package import SigV4
 
 /// What a node is told when it starts. Each setting has one name, which is a flag (`--s3-url`), a variable of the
@@ -48,6 +49,10 @@ package struct Configuration: Sendable {
     package var settleSeconds: Int64
     /// Seconds for which what was replaced or removed stays readable; then its bytes are deleted.
     package var historySeconds: Int64
+    package var connectionLimits: ConnectionLimits
+    /// Requests a second of one source address and of one principal; 0 for no limit.
+    package var ratePerAddress: Int64
+    package var ratePerPrincipal: Int64
     /// The first administrator's password; nil lets one be generated.
     package var adminPassword: String?
 
@@ -66,6 +71,13 @@ package struct Configuration: Sendable {
         ("s3-domain", "names, with commas, below which buckets have host names (default: that of s3-url, localhost)"),
         ("settle-seconds", "quiet time after which a product counts as complete (default 5)"),
         ("history-seconds", "time for which what was replaced or removed is kept (default 60)"),
+        ("header-seconds", "time for the head of a request (default 20)"),
+        ("idle-seconds", "time that a connection may wait for its next request (default 75)"),
+        ("slow-seconds", "time over which the speed of clients is looked at (default 30)"),
+        ("slow-rate", "bytes a second that they have to reach in that time (default 500)"),
+        ("connections-max", "connections at once (default 20000)"),
+        ("rate-per-address", "requests a second from one address that is not this machine (default 5000; 0: no limit)"),
+        ("rate-per-principal", "requests a second of one account or session (default 0: no limit)"),
     ]
 
     /// - Parameters:
@@ -109,6 +121,23 @@ package struct Configuration: Sendable {
         s3Domains = try Self.domains(value("s3-domain"), s3URL: s3URL)
         settleSeconds = try Self.seconds(value("settle-seconds") ?? "5", "--settle-seconds", daysMax: 1)
         historySeconds = try Self.seconds(value("history-seconds") ?? "60", "--history-seconds", daysMax: 36_500)
+        var limits = ConnectionLimits()
+        func number(_ name: String, _ standard: Int64, from: Int64 = 1, to: Int64) throws -> Int64 {
+            guard let text = value(name) else { return standard }
+            guard let number = Int64(text), (from...to).contains(number) else {
+                throw ConfigurationError("--\(name) is a number from \(from) to \(to), not '\(text.prefix(40))'")
+            }
+            return number
+        }
+        limits.headerSeconds = try number("header-seconds", limits.headerSeconds, to: 3600)
+        limits.idleSeconds = try number("idle-seconds", limits.idleSeconds, to: 86_400)
+        limits.slowSeconds = try number("slow-seconds", limits.slowSeconds, to: 3600)
+        limits.slowRate = try number("slow-rate", limits.slowRate, from: 0, to: 1 << 20)
+        limits.connectionsMax = Int(
+            try number("connections-max", Int64(limits.connectionsMax), from: 10, to: 1_000_000))
+        connectionLimits = limits
+        ratePerAddress = try number("rate-per-address", 5000, from: 0, to: 1_000_000)
+        ratePerPrincipal = try number("rate-per-principal", 0, from: 0, to: 1_000_000)
         if let id = environment["AWS_ACCESS_KEY_ID"], let secret = environment["AWS_SECRET_ACCESS_KEY"] {
             blobCredentials = Credentials(accessKeyID: id, secret: secret)
         }

@@ -77,14 +77,20 @@ package final class Node: Sendable {
         let tls = try await TLSSetup.make(configuration, identity: identity)
         // The S3 port is bound first: the address that it gets is part of what the web port tells.
         let s3Responder = LateResponder()
-        let s3 = try await listen(configuration.s3, "--s3", tls, s3Responder)
+        var limits = configuration.connectionLimits
+        limits.connectionsMax = min(limits.connectionsMax, OpenFiles.raise() - OpenFiles.reserve)
+        let connections = ConnectionCount(max: limits.connectionsMax)
+        let s3 = try await listen(configuration.s3, "--s3", tls, limits, connections, s3Responder)
         let webResponder = LateResponder()
-        let web = try await listen(configuration.web, "--web", tls, webResponder)
+        let web = try await listen(configuration.web, "--web", tls, limits, connections, webResponder)
         let webURL = configuration.webURL ?? web.url
         let s3URL = configuration.s3URL ?? s3.url
 
         let tokens = try await TokenAuthority(identity: identity, issuer: webURL)
-        let authenticator = Authenticator(identity: identity, tokens: tokens)
+        let authenticator = Authenticator(
+            identity: identity, tokens: tokens,
+            limits: RequestLimits(
+                perAddress: configuration.ratePerAddress, perPrincipal: configuration.ratePerPrincipal))
         let ledger = try await Ledger.open(
             journal: journal, identity: identity, authority: try await Authority.load(identity),
             origin: NodeName.host + "/martlet")
@@ -104,7 +110,7 @@ package final class Node: Sendable {
             sign: { try await signing.sign([$0], method: "GET", seconds: $1, $2).first ?? $0 })
         let router = WebRouter(
             oidc: OIDCService(authenticator: authenticator),
-            admin: AdminService(policies: policies, gate: gate, authenticator: authenticator),
+            admin: AdminService(policies: policies, objects: objects, gate: gate, authenticator: authenticator),
             stac: STACService(catalogue: catalogue, gate: gate, authenticator: authenticator),
             traces: TraceService(ledger: ledger, version: Version.current),
             signing: signing, console: console,
@@ -153,13 +159,14 @@ package final class Node: Sendable {
     }
 
     private static func listen(
-        _ address: Configuration.Address, _ name: String, _ tls: TLSSetup?, _ responder: LateResponder
+        _ address: Configuration.Address, _ name: String, _ tls: TLSSetup?, _ limits: ConnectionLimits,
+        _ connections: ConnectionCount, _ responder: LateResponder
     ) async throws -> HTTPListener {
         do {
             // The process's own loops: they end with it, so that no task that still winds down finds its loop gone.
             return try await HTTPListener.bind(
                 host: address.host, port: address.port, group: MultiThreadedEventLoopGroup.singleton, tls: tls?.context,
-                responder: { await responder.respond($0) })
+                limits: limits, connections: connections, responder: { await responder.respond($0) })
         } catch let error as IOError {
             throw ConfigurationError(
                 "cannot listen on \(address.host):\(address.port) (\(name)): \(String(cString: strerror(error.errnoCode)))"

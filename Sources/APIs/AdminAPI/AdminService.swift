@@ -2,15 +2,17 @@ package import HTTPSupport
 import Identity
 import Logging
 import NIOHTTP1
+package import Objects
 package import Policy
 import Wire
 
-/// The administrative face: accounts, groups, access keys and policies, as JSON. The command line speaks it.
+/// The administrative face: accounts, groups, access keys, policies and quotas, as JSON. The command line speaks it.
 ///
 /// Every act has an action of its own in the policy language: `iam:CreateUser`, `iam:PutPolicy` and so on.
 package struct AdminService: Sendable {
     let identity: Identity
     let policies: Policies
+    let objects: Objects
     let gate: Gate
     private let authenticator: Authenticator
     private let logger = Logger(label: "martlet.admin")
@@ -18,9 +20,10 @@ package struct AdminService: Sendable {
     /// Largest body taken.
     static let bodyBytesMax = 64 << 10
 
-    package init(policies: Policies, gate: Gate, authenticator: Authenticator) {
+    package init(policies: Policies, objects: Objects, gate: Gate, authenticator: Authenticator) {
         identity = authenticator.identity
         self.policies = policies
+        self.objects = objects
         self.gate = gate
         self.authenticator = authenticator
     }
@@ -35,6 +38,7 @@ package struct AdminService: Sendable {
             case "groups": return try await groups(call)
             case "keys": return try await keys(call)
             case "policies": return try await policies(call)
+            case "quotas": return try await quotas(call)
             default: throw Problem.notFound("there is nothing at \(request.rawPath)")
             }
         }

@@ -29,6 +29,7 @@ package final class Authenticator: Sendable {
 
     package let identity: Identity
     package let tokens: TokenAuthority
+    private let limits: RequestLimits
     private let signingKeys = Mutex<[SigningKeyName: SigningKey]>([:])
 
     /// Signing keys remembered at once: deriving one takes four HMACs, and it serves all day.
@@ -40,9 +41,10 @@ package final class Authenticator: Sendable {
         var scope: CredentialScope
     }
 
-    package init(identity: Identity, tokens: TokenAuthority) {
+    package init(identity: Identity, tokens: TokenAuthority, limits: RequestLimits = RequestLimits()) {
         self.identity = identity
         self.tokens = tokens
+        self.limits = limits
     }
 
     /// - Parameters:
@@ -50,10 +52,20 @@ package final class Authenticator: Sendable {
     ///   - cookies: whether a browser's session counts. It does not on the S3 port, and for a change only if
     ///     the browser says that one of our own pages asks for it.
     ///   - bodyHash: the SHA-256 of the body in lower-case hexadecimal, for services whose clients do not state it.
-    /// - Throws: `SignatureError`, `IdentityError`. Without any credentials the caller is `Principal.anonymous`.
+    /// - Throws: `SignatureError`, `IdentityError`, ``TooManyRequests``. Without any credentials the caller is
+    ///   `Principal.anonymous`.
     package func caller(of request: Request, service: String = "s3", bodyHash: String? = nil, cookies: Bool = false)
         async throws -> Caller
     {
+        try limits.check(address: request.connection.remoteAddress)
+        let caller = try await identified(request, service, bodyHash, cookies: cookies)
+        try limits.check(caller.principal)
+        return caller
+    }
+
+    private func identified(
+        _ request: Request, _ service: String, _ bodyHash: String?, cookies: Bool
+    ) async throws -> Caller {
         let context = Self.context(of: request)
         if let header = request.header("authorization"), header.prefix(7).lowercased() == "bearer " {
             let token = header.dropFirst(7).trimmingSpaces
@@ -102,6 +114,7 @@ package final class Authenticator: Sendable {
         var context = Self.context(of: request)
         context.values["s3:signatureversion"] = ["AWS4-HMAC-SHA256"]
         context.values["s3:authType"] = ["POST"]
+        try limits.check(known.principal)
         return Caller(principal: known.principal, context: context)
     }
 

@@ -24,11 +24,17 @@ extension Problem {
         case let error as ObjectsError:
             switch error.code {
             case .noSuchCollection, .noSuchKey, .noSuchUpload: self = .notFound(error.message)
+            case .quotaExceeded: self.init(.insufficientStorage, "quota-exceeded", error.message)
             case .storageFull: self.init(.insufficientStorage, "full", error.message)
             case .damaged, .unavailable: return nil
             default: self = .badRequest(error.message)
             }
         case let error as BodyTooLarge: self.init(.payloadTooLarge, "too-large", error.description)
+        case let error as TooManyRequests:
+            self.init(
+                .tooManyRequests, "rate-limited", error.description,
+                headers: ["Retry-After": String(error.retryAfter)])
+        case let error as RequestTimedOut: self.init(.requestTimeout, "request-timeout", error.description)
         case _ where error.isOfLostClient: self = .badRequest(BodyTruncated().description)
         case let error as JSONError: self = .badRequest(error.description)
         case let error as DatabaseError where error.code == .full:

@@ -61,11 +61,14 @@ struct S3Error: Error, Sendable {
         static let noSuchVersion = Code("NoSuchVersion", .notFound)
         static let notImplemented = Code("NotImplemented", .notImplemented)
         static let preconditionFailed = Code("PreconditionFailed", .preconditionFailed)
+        static let quotaExceeded = Code("QuotaExceeded", .forbidden)
+        static let requestTimeout = Code("RequestTimeout", .badRequest)
         static let requestTimeTooSkewed = Code("RequestTimeTooSkewed", .forbidden)
         static let serviceUnavailable = Code("ServiceUnavailable", .serviceUnavailable)
         static let invalidBucketState = Code("InvalidBucketState", .conflict)
         static let invalidTag = Code("InvalidTag", .badRequest)
         static let signatureDoesNotMatch = Code("SignatureDoesNotMatch", .forbidden)
+        static let slowDown = Code("SlowDown", .serviceUnavailable)
         static let xAmzContentSHA256Mismatch = Code("XAmzContentSHA256Mismatch", .badRequest)
     }
 
@@ -103,13 +106,22 @@ struct S3Error: Error, Sendable {
                 if code == .methodNotAllowed { headers.add(name: "Allow", value: "DELETE") }
             }
         case let error as SignatureError: self.init(Self.code(of: error.code), error.message)
-        case let error as IdentityError: self.init(Self.code(of: error.code), error.message)
+        case let error as IdentityError:
+            self.init(Self.code(of: error.code), error.message)
+            if let wait = error.retryAfter { headers.add(name: "Retry-After", value: String(wait)) }
         case let error as AccessDenied: self.init(.accessDenied, error.description)
         case let error as ConfigurationError:
             let status: HTTPResponseStatus = error.code == .notImplemented ? .notImplemented : .badRequest
             self.init(Code(error.code.name, status), error.message)
         case let error as XMLError: self.init(.malformedXML, error.description)
         case let error as BodyTooLarge: self.init(.entityTooLarge, error.description)
+        case let error as TooManyRequests:
+            self.init(.slowDown, "Please reduce your request rate: \(error.description)")
+            headers.add(name: "Retry-After", value: String(error.retryAfter))
+        case is RequestTimedOut:
+            self.init(
+                .requestTimeout,
+                "Your socket connection to the server was not read from or written to within the timeout period.")
         case _ where error.isOfLostClient: self.init(.incompleteBody, BodyTruncated().description)
         case let error as DatabaseError where error.code == .full:
             self.init(.insufficientStorage, "the metadata store is full: nothing was changed")
@@ -144,6 +156,7 @@ struct S3Error: Error, Sendable {
         case .invalidPartOrder: .invalidPartOrder
         case .partTooSmall: .entityTooSmall
         case .storageFull: .insufficientStorage
+        case .quotaExceeded: .quotaExceeded
         case .damaged: .internalError
         case .unavailable: .serviceUnavailable
         }
@@ -170,7 +183,7 @@ struct S3Error: Error, Sendable {
         case .notFound: .invalidAccessKeyID
         case .expired: .expiredToken
         case .invalidToken: .invalidToken
-        case .rateLimited: .serviceUnavailable
+        case .rateLimited: .slowDown
         default: .accessDenied
         }
     }

@@ -37,14 +37,14 @@ extension Objects {
             for key in Set(targets.map(\.key)).sorted() {
                 try transaction.lock(Self.lockName(collection.id, key))
             }
-            return try targets.map { target in
+            var usage = try Usage(of: collection.id, in: transaction)
+            let deletions = try targets.map { target in
                 let deletion =
                     if let version = target.version {
                         try Self.remove(
-                            version, of: target.key, collection.id, condition, bypasses: bypassesGovernance,
-                            in: transaction)
+                            version, of: target.key, condition, bypasses: bypassesGovernance, &usage, in: transaction)
                     } else {
-                        try Self.delete(target.key, collection.id, condition, in: transaction)
+                        try Self.delete(target.key, condition, &usage, in: transaction)
                     }
                 guard deletion.failure == nil else { return deletion }
                 if deletion.existed || deletion.marker != nil || deletion.removed != nil {
@@ -57,37 +57,34 @@ extension Objects {
                 }
                 return deletion
             }
+            try usage.settle(in: transaction)
+            return deletions
         }
     }
 
     private static func delete(
-        _ key: String, _ collection: Int64, _ condition: WriteCondition, in transaction: Transaction
+        _ key: String, _ condition: WriteCondition, _ usage: inout Usage, in transaction: Transaction
     ) throws -> Deletion {
-        let latest = try latest(collection: collection, key: key, in: transaction)
+        let latest = try latest(collection: usage.collection, key: key, in: transaction)
         let object = latest.flatMap { $0.isDeleteMarker ? nil : $0 }
         try condition(object)
         var deletion = Deletion(existed: object != nil)
-        let isUnversioned = try displace(latest, collection: collection, key: key, in: transaction)
+        let isUnversioned = try displace(latest, key: key, &usage, in: transaction)
         // Without versioning there is nothing that a marker could hide.
-        if isUnversioned, try !isSuspended(collection, key: key, in: transaction) { return deletion }
+        if isUnversioned, usage.versioning != .suspended || key.hasPrefix(systemPrefix) { return deletion }
         var marker = ObjectVersion(
-            id: VersionID(), collection: collection, key: key, isDeleteMarker: true, isNull: isUnversioned,
+            id: VersionID(), collection: usage.collection, key: key, isDeleteMarker: true, isNull: isUnversioned,
             created: .now, size: 0, etag: "", contentType: "", headers: [], partCount: 0, storage: .parts)
-        try insert(&marker, inline: nil, in: transaction)
+        try insert(&marker, inline: nil, &usage, in: transaction)
         deletion.marker = marker
         return deletion
     }
 
-    private static func isSuspended(_ collection: Int64, key: String, in reader: Reader) throws -> Bool {
-        guard !key.hasPrefix(systemPrefix) else { return false }
-        return try versioning(of: collection, in: reader) == .suspended
-    }
-
     private static func remove(
-        _ name: String, of key: String, _ collection: Int64, _ condition: WriteCondition, bypasses: Bool,
+        _ name: String, of key: String, _ condition: WriteCondition, bypasses: Bool, _ usage: inout Usage,
         in transaction: Transaction
     ) throws -> Deletion {
-        let found = try named(name, collection: collection, key: key, in: transaction)
+        let found = try named(name, collection: usage.collection, key: key, in: transaction)
         try condition(found)
         guard let found else { return Deletion() }
         do {
@@ -95,14 +92,14 @@ extension Objects {
         } catch let error as ObjectsError {
             return Deletion(failure: error)
         }
-        try remove(found.number, in: transaction)
+        try remove(found, &usage, in: transaction)
         if found.isCurrent {
             let heir = try transaction.scalar(
                 """
                 SELECT number FROM versions WHERE collection = ? AND key = ? AND current IS NULL AND removed IS NULL
                 ORDER BY number DESC LIMIT 1
                 """,
-                .init(collection), .init(key))
+                .init(usage.collection), .init(key))
             if let heir {
                 try transaction.run(
                     "UPDATE versions SET current = 1, superseded = NULL WHERE number = ?", .init(heir))

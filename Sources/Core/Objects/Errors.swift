@@ -13,7 +13,7 @@ package struct ObjectsError: Error, Sendable, CustomStringConvertible {
         /// Content-MD5, the signed SHA-256 or a checksum does not match the bytes that came.
         case badDigest, badPayloadHash, badChecksum
         case noSuchUpload, invalidPart, invalidPartOrder, partTooSmall, invalidPartNumber
-        case storageFull, damaged, unavailable
+        case storageFull, quotaExceeded, damaged, unavailable
     }
 
     package var code: Code

@@ -144,7 +144,8 @@ extension Objects {
         try expectations.checkLength()
         try checkRoom()
         let collection = try await collection(name)
-        var expectations = expectations
+        // The object counts when it is complete; a part that is larger than all that is left can never be part of one.
+        var expectations = try await limited(expectations, key: upload.key, in: collection)
         if expectations.checksum == nil, let checksum = upload.checksum {
             expectations.checksum = (checksum.algorithm, nil)
         }
@@ -226,8 +227,10 @@ extension Objects {
                 headers: upload.description.headers, checksum: assembly.checksum, partCount: assembly.parts.count,
                 tags: upload.description.tags, retention: upload.description.retention,
                 hasLegalHold: upload.description.hasLegalHold, storage: .parts)
-            version.isNull = try Self.displace(latest, collection: collection.id, key: key, in: transaction)
-            try Self.insert(&version, inline: nil, in: transaction)
+            var usage = try Usage(of: collection.id, in: transaction)
+            version.isNull = try Self.displace(latest, key: key, &usage, in: transaction)
+            try Self.insert(&version, inline: nil, &usage, in: transaction)
+            try usage.settle(in: transaction)
             let used = Set(assembly.parts.map(\.number))
             for row in rows where !used.contains(row.number) {
                 try Self.makeGarbage(row.blob, in: transaction)

@@ -31,6 +31,7 @@ extension Objects {
         try checkRoom()
         let collection = try await collection(name)
         let description = isSystem ? description : try await locked(description, in: collection)
+        let expectations = try await limited(expectations, key: key, in: collection)
         let id = VersionID()
         var intake = try Intake(
             objects: self, collectionKey: await keyring.key(ofCollection: collection.id), version: id, part: 0,
@@ -71,9 +72,10 @@ extension Objects {
                 try condition(latest.flatMap { $0.isDeleteMarker ? nil : $0 })
                 try alongside(transaction)
                 var version = version
-                version.isNull = try Self.displace(
-                    latest, collection: collection.id, key: version.key, in: transaction)
-                try Self.insert(&version, inline: inline, in: transaction)
+                var usage = try Usage(of: collection.id, in: transaction)
+                version.isNull = try Self.displace(latest, key: version.key, &usage, in: transaction)
+                try Self.insert(&version, inline: inline, &usage, in: transaction)
+                try usage.settle(in: transaction)
                 events.record(
                     .objectPut, by: actor, on: "\(collection.name)/\(version.key)", collection: collection.id
                 ) { [version] in

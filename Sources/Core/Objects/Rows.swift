@@ -67,7 +67,10 @@ extension Objects {
     }
 
     /// Gives a version its place in history and stores it as the current one of its key.
-    static func insert(_ version: inout ObjectVersion, inline: [UInt8]?, in transaction: Transaction) throws {
+    static func insert(
+        _ version: inout ObjectVersion, inline: [UInt8]?, _ usage: inout Usage, in transaction: Transaction
+    ) throws {
+        usage.add(version)
         version.number = try nextNumber(in: transaction)
         version.isCurrent = true
         var blob: SQLValue = .null
@@ -102,24 +105,24 @@ extension Objects {
     }
 
     /// Takes a version out of what clients see. The Janitor removes it when its time has come.
-    static func remove(_ number: Int64, in transaction: Transaction) throws {
+    static func remove(_ version: ObjectVersion, _ usage: inout Usage, in transaction: Transaction) throws {
+        usage.free(version)
         try transaction.run(
             "UPDATE versions SET current = NULL, removed = ?, removed_at = ? WHERE number = ?",
-            .init(transaction.tid), .init(Timestamp.now.microseconds), .init(number))
+            .init(transaction.tid), .init(Timestamp.now.microseconds), .init(version.number))
     }
 
-    /// Makes room for a new current version: what was there is kept or removed as the collection's versioning says,
-    /// which is looked at inside the transaction that depends on it.
+    /// Makes room for a new current version: what was there is kept or removed as the collection's versioning says.
     ///
     /// - Returns: whether the new one is called `null`.
     static func displace(
-        _ latest: ObjectVersion?, collection: Int64, key: String, in transaction: Transaction
+        _ latest: ObjectVersion?, key: String, _ usage: inout Usage, in transaction: Transaction
     ) throws -> Bool {
         // What the node keeps for itself can be made again.
-        let versioning = key.hasPrefix(systemPrefix) ? .off : try versioning(of: collection, in: transaction)
+        let versioning = key.hasPrefix(systemPrefix) ? .off : usage.versioning
         if let latest {
             if versioning == .off || (versioning == .suspended && latest.isNull) {
-                try remove(latest.number, in: transaction)
+                try remove(latest, &usage, in: transaction)
             } else {
                 try transaction.run(
                     "UPDATE versions SET current = NULL, superseded = ? WHERE number = ?",
@@ -128,20 +131,15 @@ extension Objects {
         }
         if versioning == .suspended, latest?.isNull != true {
             // A `null` version from before versioning was enabled may lie further down.
-            let null = try transaction.scalar(
+            let null = try transaction.first(
                 """
-                SELECT number FROM versions
+                SELECT \(columns) FROM versions
                 WHERE collection = ? AND key = ? AND current IS NULL AND removed IS NULL AND is_null = 1
                 """,
-                .init(collection), .init(key))
-            if let null { try remove(null, in: transaction) }
+                .init(usage.collection), .init(key), map: version)
+            if let null { try remove(null, &usage, in: transaction) }
         }
         return versioning != .enabled
-    }
-
-    static func versioning(of collection: Int64, in reader: Reader) throws -> Versioning {
-        let text = try reader.first("SELECT versioning FROM collections WHERE id = ?", .init(collection)) { $0.text(0) }
-        return text.flatMap(Versioning.init(rawValue:)) ?? .off
     }
 
     static func checksum(algorithm: String?, value: String?, kind: String?) -> ObjectChecksum? {

@@ -11,7 +11,15 @@ extension Objects {
                     CREATE TABLE collections (
                         id INTEGER PRIMARY KEY, space INTEGER NOT NULL REFERENCES spaces (id), name TEXT NOT NULL UNIQUE,
                         owner TEXT NOT NULL, created INTEGER NOT NULL, sealed_key BLOB NOT NULL,
-                        versioning TEXT NOT NULL DEFAULT 'off', object_lock INTEGER NOT NULL DEFAULT 0)
+                        versioning TEXT NOT NULL DEFAULT 'off', object_lock INTEGER NOT NULL DEFAULT 0,
+                        quota INTEGER NOT NULL DEFAULT 0)
+                    """,
+                    // Of spaces (kind 0) and collections (kind 1), with what they hold. `collections.quota` says
+                    // whether either is there.
+                    """
+                    CREATE TABLE quotas (
+                        kind INTEGER NOT NULL, owner INTEGER NOT NULL, bytes_max INTEGER, objects_max INTEGER,
+                        bytes INTEGER NOT NULL, objects INTEGER NOT NULL, PRIMARY KEY (kind, owner)) WITHOUT ROWID
                     """,
                     // Versions in the order in which they were made: `number` is the TID and the place in its
                     // transaction. One version of a key is current: an object, or a marker (kind 1) that says it was

@@ -158,6 +158,8 @@ package enum ResourceName {
     package static func policy(_ name: String) -> String { "arn:martlet:iam:::policy/\(name)" }
     package static func role(_ name: String) -> String { "arn:martlet:iam:::role/\(name)" }
     package static func issuer(_ name: String) -> String { "arn:martlet:iam:::oidc-provider/\(name)" }
+    /// `collections/NAME` or `spaces/NAME`. No name of a collection, so that its own policy does not speak of it.
+    package static func quota(_ path: String) -> String { "arn:martlet:quota:::\(path)" }
     package static let everything = "*"
 
     /// All names of a thing: what IAM knows as well, policies may name in IAM's way.

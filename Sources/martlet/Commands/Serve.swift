@@ -63,6 +63,13 @@ struct NodeSettings: ParsableArguments {
     var s3Domain: [String] = []
     @Option(help: "Quiet seconds after which a product counts as complete (default 5).") var settleSeconds: String?
     @Option(help: "Seconds for which what was replaced or removed is kept (default 60).") var historySeconds: String?
+    @Option(help: "Seconds for the head of a request (default 20).") var headerSeconds: String?
+    @Option(help: "Seconds that a connection may wait for its next request (default 75).") var idleSeconds: String?
+    @Option(help: "Seconds over which the speed of clients is looked at (default 30).") var slowSeconds: String?
+    @Option(help: "Bytes a second that they have to reach in that time (default 500).") var slowRate: String?
+    @Option(help: "Connections at once (default 20000).") var connectionsMax: String?
+    @Option(help: "Requests a second from one address (default 5000; 0: no limit).") var ratePerAddress: String?
+    @Option(help: "Requests a second of one account or session (default 0: no limit).") var ratePerPrincipal: String?
     @Option(help: "Configuration file (default DATA/martlet.conf).") var config: String?
 
     func configuration() throws -> Configuration {
@@ -80,6 +87,13 @@ struct NodeSettings: ParsableArguments {
         flags["s3-domain"] = s3Domain.isEmpty ? nil : s3Domain.joined(separator: ",")
         flags["settle-seconds"] = settleSeconds
         flags["history-seconds"] = historySeconds
+        flags["header-seconds"] = headerSeconds
+        flags["idle-seconds"] = idleSeconds
+        flags["slow-seconds"] = slowSeconds
+        flags["slow-rate"] = slowRate
+        flags["connections-max"] = connectionsMax
+        flags["rate-per-address"] = ratePerAddress
+        flags["rate-per-principal"] = ratePerPrincipal
         return try Configuration(flags: flags, environment: Environment.all, file: config)
     }
 }
