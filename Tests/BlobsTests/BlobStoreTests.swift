@@ -20,7 +20,9 @@ enum TestedStore: CaseIterable, Sendable {
 
 /// What every driver promises.
 struct BlobStoreTests {
-    @Test("what was written is read again", arguments: TestedStore.allCases, [0, 1, 4096, 1_000_000, 4 << 20])
+    @Test(
+        "what was written is read again", arguments: TestedStore.allCases,
+        [0, 1, 4096, 1_000_000, 4 << 20, (3 << 20) + 5])
     func roundTrip(_ tested: TestedStore, _ count: Int) async throws {
         try await tested.run { store in
             let id = BlobID.random()

@@ -99,11 +99,13 @@ def test_many_versions_go_at_once(s3, versioned):
                 {"Key": "k1", "VersionId": versions[1]},
                 {"Key": "k2", "VersionId": "0" * 32},
                 {"Key": "none"},
+                {"Key": "k3", "VersionId": "nonsense"},
             ]
         },
     )
+    assert [(error["Key"], error["Code"]) for error in answer["Errors"]] == [("k3", "NoSuchVersion")]
     found = {entry["Key"]: entry for entry in answer["Deleted"]}
-    assert "Errors" not in answer and len(found) == 4
+    assert len(found) == 4
     assert found["k0"]["DeleteMarker"] and found["k0"]["DeleteMarkerVersionId"]
     assert found["k1"]["VersionId"] == versions[1] and "DeleteMarker" not in found["k1"]
     assert found["none"]["DeleteMarker"]

@@ -169,7 +169,8 @@ import Testing
                 }
             }, limits: impatient
         ) { listener in
-            #expect(try await exchange(listener, text).hasPrefix(answer))
+            let said = try await exchange(listener, text)
+            #expect(said.hasPrefix(answer))
         }
     }
 

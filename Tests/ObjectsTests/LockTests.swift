@@ -1,3 +1,4 @@
+import BucketConfiguration
 import Objects
 import TestSupport
 import Testing
@@ -5,15 +6,6 @@ import Wire
 
 /// Object Lock as AWS describes it ("Locking objects with Object Lock").
 @Suite struct LockTests {
-    private func code(_ body: () async throws -> Void) async -> ObjectsError.Code? {
-        do {
-            try await body()
-            return nil
-        } catch {
-            return (error as? ObjectsError)?.code
-        }
-    }
-
     private func removal(_ objects: Objects, _ version: ObjectVersion, bypasses: Bool = false) async throws
         -> ObjectsError.Code?
     {
@@ -28,11 +20,11 @@ import Wire
             let soon = Timestamp.now.adding(seconds: 3600)
             let later = Timestamp.now.adding(seconds: 7200)
             func retain(
-                _ version: ObjectVersion, _ mode: ObjectRetention.Mode?, _ until: Timestamp, bypasses: Bool = false
+                _ version: ObjectVersion, _ mode: RetentionMode?, _ until: Timestamp, bypasses: Bool = false
             )
                 async -> ObjectsError.Code?
             {
-                await code {
+                await outcome {
                     try await objects.setRetention(
                         mode.map { ObjectRetention(mode: $0, until: until) }, collection: "eo1", key: version.key,
                         version: version.name, bypasses: bypasses, by: "ada")
@@ -41,7 +33,8 @@ import Wire
             let early = try await objects.put("early", noise(1))
             #expect(await retain(early, .governance, soon) == .noObjectLock)
             try await objects.enableObjectLock(of: "eo1", by: "ada")
-            #expect(await code { try await objects.setVersioning(.suspended, of: "eo1", by: "ada") } == .invalidState)
+            #expect(
+                await outcome { try await objects.setVersioning(.suspended, of: "eo1", by: "ada") } == .invalidState)
 
             let first = try await objects.put("k", noise(1))
             #expect(await retain(first, .governance, soon) == nil)
@@ -54,7 +47,8 @@ import Wire
             #expect(try await objects.delete(collection: "eo1", [("k", nil)], by: "ada").first?.marker != nil)
             #expect(try await removal(objects, first) == .locked)
             #expect(try await removal(objects, first, bypasses: true) == nil)
-            #expect(await code { _ = try await objects.head(collection: "eo1", key: "k", version: first.name) } != nil)
+            #expect(
+                await outcome { _ = try await objects.head(collection: "eo1", key: "k", version: first.name) } != nil)
 
             let second = try await objects.put("c", noise(2))
             #expect(await retain(second, .compliance, soon) == nil)
@@ -63,7 +57,7 @@ import Wire
             #expect(await retain(second, .governance, later, bypasses: true) == .locked)
             #expect(await retain(second, nil, later, bypasses: true) == .locked)
             #expect(await retain(second, .compliance, later) == nil)
-            #expect(await code { try await objects.deleteCollection("eo1", by: "ada") } == .collectionNotEmpty)
+            #expect(await outcome { try await objects.deleteCollection("eo1", by: "ada") } == .collectionNotEmpty)
         }
     }
 

@@ -70,12 +70,7 @@ import Wire
             let first = try await put(objects, upload, 1, noise(mebibyte))
             let second = try await put(objects, upload, 2, noise(mebibyte))
             func code(_ parts: [PartReference]) async -> ObjectsError.Code? {
-                do {
-                    _ = try await complete(objects, upload, parts)
-                    return nil
-                } catch {
-                    return (error as? ObjectsError)?.code
-                }
+                await outcome { _ = try await complete(objects, upload, parts) }
             }
             #expect(await code([]) == .invalidPart)
             #expect(await code([second, first]) == .invalidPartOrder)

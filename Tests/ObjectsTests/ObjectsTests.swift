@@ -10,15 +10,6 @@ import Testing
 import Wire
 
 @Suite struct ObjectsTests {
-    private func code(_ body: () async throws -> Void) async -> ObjectsError.Code? {
-        do {
-            try await body()
-            return nil
-        } catch {
-            return (error as? ObjectsError)?.code
-        }
-    }
-
     @Test(
         "an object comes back as it went in, whole and in ranges, around every boundary of storage",
         arguments: TestEngine.allCases)
@@ -86,7 +77,7 @@ import Wire
                     var expectations = BodyExpectations()
                     change(&expectations)
                     let body = Pieces(Array(bytes.prefix(size)))
-                    let result = await code {
+                    let result = await outcome {
                         _ = try await objects.put(
                             collection: "eo1", key: "k", description: ObjectDescription(), expecting: expectations,
                             by: "ada", body: body)
@@ -132,7 +123,7 @@ import Wire
         ])
     func keys(key: String) async throws {
         try await withObjects { objects in
-            let result = await code { try await objects.put(key, [1]) }
+            let result = await outcome { try await objects.put(key, [1]) }
             #expect(result == (key.utf8.count > 1024 ? .keyTooLong : .invalidKey))
         }
     }
@@ -179,7 +170,7 @@ import Wire
             #expect(try await objects.collectGarbage(olderThan: -1) == 2)
             #expect(try await objects.blobCount() == 1)
             #expect(try await objects.get("k") == noise(100_000, seed: 2))
-            #expect(await code { _ = try await objects.get("gone") } == .noSuchKey)
+            #expect(await outcome { _ = try await objects.get("gone") } == .noSuchKey)
         }
     }
 
@@ -229,14 +220,14 @@ import Wire
     func collections(engine: TestEngine) async throws {
         try await withObjects(engine) { objects in
             try await objects.put("k", [1, 2, 3])
-            #expect(await code { try await objects.deleteCollection("eo1", by: "ada") } == .collectionNotEmpty)
-            #expect(await code { try await objects.createCollection("eo1", owner: "bob") } == .collectionExists)
+            #expect(await outcome { try await objects.deleteCollection("eo1", by: "ada") } == .collectionNotEmpty)
+            #expect(await outcome { try await objects.createCollection("eo1", owner: "bob") } == .collectionExists)
             try await objects.delete(collection: "eo1", [("k", nil)], by: "ada")
             try await objects.deleteCollection("eo1", by: "ada")
-            #expect(await code { _ = try await objects.collection("eo1") } == .noSuchCollection)
-            #expect(await code { try await objects.put("k", [1]) } == .noSuchCollection)
+            #expect(await outcome { _ = try await objects.collection("eo1") } == .noSuchCollection)
+            #expect(await outcome { try await objects.put("k", [1]) } == .noSuchCollection)
             for name in ["ab", "A-b", "a..b", "-ab", "1.2.3.4", "a_b", String(repeating: "a", count: 64)] {
-                #expect(await code { try await objects.createCollection(name, owner: "ada") } == .invalidName)
+                #expect(await outcome { try await objects.createCollection(name, owner: "ada") } == .invalidName)
             }
         }
     }
@@ -254,7 +245,7 @@ import Wire
             let writer = try await objects.blobs.create(blob.id)
             try await writer.write(stored)
             try await writer.finish()
-            #expect(await code { _ = try await objects.get("k") } == .damaged)
+            #expect(await outcome { _ = try await objects.get("k") } == .damaged)
             #expect(try await objects.get("k", range: 0..<1000).count == 1000, "frames before the damage still open")
             #expect(version.size == 300_000)
         }

@@ -75,6 +75,13 @@ import Wire
             #expect(try await objects.acl(ofObject: "k", version: nil, in: "eo1") == .private)
             #expect(try await objects.acl(ofObject: "k", version: "nonsense", in: "eo1") == .private)
             #expect(try await objects.acl(ofObject: "k", version: nil, in: "absent") == .private)
+            var description = ObjectDescription()
+            description.acl = .publicRead
+            try await objects.put("k", [3], description: description)
+            #expect(try await objects.acl(ofObject: "k", version: nil, in: "eo1") == .publicRead)
+            let copy = try await objects.copy(
+                from: "eo1", key: "k", to: "eo1", key: "copy", replacing: nil, by: "ada")
+            #expect(copy.acl == .private)
         }
     }
 }

@@ -30,11 +30,12 @@ func withObjects(_ engine: TestEngine = .sqlite, _ body: (Objects) async throws 
 
 extension Objects {
     @discardableResult
-    func put(_ key: String, _ bytes: [UInt8], piece: Int = 100_000, in collection: String = "eo1") async throws
-        -> ObjectVersion
-    {
+    func put(
+        _ key: String, _ bytes: [UInt8], piece: Int = 100_000, in collection: String = "eo1",
+        description: ObjectDescription = ObjectDescription()
+    ) async throws -> ObjectVersion {
         try await put(
-            collection: collection, key: key, description: ObjectDescription(), expecting: BodyExpectations(),
+            collection: collection, key: key, description: description, expecting: BodyExpectations(),
             by: "ada",
             body: Pieces(bytes, piece))
     }
@@ -88,5 +89,15 @@ func noise(_ count: Int, seed: UInt64 = 1) -> [UInt8] {
         state ^= state >> 7
         state ^= state << 17
         return UInt8(truncatingIfNeeded: state)
+    }
+}
+
+/// The code of the error that `body` ends with; nil if it does not, or with one of another kind.
+func outcome(_ body: () async throws -> Void) async -> ObjectsError.Code? {
+    do {
+        try await body()
+        return nil
+    } catch {
+        return (error as? ObjectsError)?.code
     }
 }

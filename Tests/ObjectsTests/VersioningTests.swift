@@ -84,6 +84,19 @@ import Testing
         }
     }
 
+    @Test("a name that is none keeps no other version from being removed", arguments: TestEngine.allCases)
+    func misnamed(engine: TestEngine) async throws {
+        try await withObjects(engine) { objects in
+            try await objects.put("k", noise(1))
+            let deletions = try await objects.delete(
+                collection: "eo1", [("k", "nonsense"), ("k", "null")], by: "ada")
+            #expect(deletions.map(\.failure?.code) == [.noSuchVersion, nil])
+            #expect(deletions.last?.removed?.name == "null")
+            #expect(try await names(objects) == [])
+            #expect(try await objects.delete(collection: "eo1", [], by: "ada").isEmpty)
+        }
+    }
+
     @Test("pages of versions join to the whole, wherever they are cut", arguments: TestEngine.allCases)
     func pages(engine: TestEngine) async throws {
         try await withObjects(engine) { objects in

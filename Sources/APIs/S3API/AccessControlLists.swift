@@ -130,18 +130,18 @@ extension S3Service {
         return acl
     }
 
-    /// The ACL that a new object gets; private unless `x-amz-acl` says otherwise, and the caller may say so.
-    func newACL(_ request: Request, _ address: ObjectAddress, _ caller: Caller) async throws -> CannedACL {
-        guard let acl = try Self.cannedACL(request), acl.isPublic else { return .private }
-        try await require(caller, "s3:PutObjectAcl", on: address)
-        try await check(acl, address.bucket)
-        return acl
-    }
-
-    /// Gives a version the ACL that its PUT asked for.
-    func apply(_ acl: CannedACL, to version: ObjectVersion, _ address: ObjectAddress, _ caller: Caller) async throws {
-        guard acl.isPublic else { return }
-        try await objects.setACL(acl, of: version, in: address.bucket, by: caller.principal.name)
+    /// What a PUT, copy or new upload says of its object. It is private unless `x-amz-acl` says otherwise, and the
+    /// caller may say so.
+    func description(
+        of request: Request, _ address: ObjectAddress, _ caller: Caller
+    ) async throws -> ObjectDescription {
+        var description = try ObjectHeaders.description(of: request)
+        if let acl = try Self.cannedACL(request), acl.isPublic {
+            try await require(caller, "s3:PutObjectAcl", on: address)
+            try await check(acl, address.bucket)
+            description.acl = acl
+        }
+        return description
     }
 
     /// Refuses an ACL that the bucket does not let in. `private` and `bucket-owner-full-control` always are.

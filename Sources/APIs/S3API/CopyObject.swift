@@ -18,8 +18,7 @@ extension S3Service {
             throw S3Error(
                 .invalidRequest, "an object copied onto itself needs new metadata: x-amz-metadata-directive: REPLACE")
         }
-        let acl = try await newACL(request, address, caller)
-        let described = try ObjectHeaders.description(of: request)
+        let described = try await description(of: request, address, caller)
         let algorithm = try request.header("x-amz-checksum-algorithm").map { try ChecksumAlgorithm(header: $0) }
         let version = try await objects.copy(
             from: source.bucket, key: source.key, version: source.version, to: address.bucket, key: address.key,
@@ -27,18 +26,14 @@ extension S3Service {
             tags: request.header("x-amz-tagging-directive")?.uppercased() == "REPLACE" ? described.tags : nil,
             lock: described, checksum: algorithm, by: caller.principal.name,
             sourceCondition: Self.sourceCondition(request), condition: Self.writeCondition(request))
-        try await apply(acl, to: version, address, caller)
         var response = Self.xml("CopyObjectResult") { xml in
             xml.element("LastModified", version.created.rfc3339Milliseconds)
             xml.element("ETag", "\"\(version.etag)\"")
             if let checksum = version.checksum {
                 checksum.write(to: &xml)
-                xml.element("ChecksumType", checksum.kind.rawValue)
             }
         }
-        if let name = try await name(of: version, in: address.bucket) {
-            response.headers.add(name: "x-amz-version-id", value: name)
-        }
+        response.headers.add(versionID: try await name(of: version, in: address.bucket))
         if let name = source.version { response.headers.add(name: "x-amz-copy-source-version-id", value: name) }
         return response
     }

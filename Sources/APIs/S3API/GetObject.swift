@@ -11,27 +11,10 @@ extension S3Service {
     ) async throws -> Response {
         try await require(caller, "s3:GetObject", on: address)
         let object = try await objects.open(collection: address.bucket, key: address.key, version: address.version)
-        let version = object.version
-        switch Preconditions(request.headers).evaluate(etag: version.etag, modified: version.created, isRead: true) {
-        case .proceed: break
-        case .notModified: return notModified(version)
-        case .failed(let header): throw S3Error(.preconditionFailed, "the object does not meet \(header)")
+        guard let reading = try await reading(object.version, read, request, in: address.bucket) else {
+            return notModified(object.version)
         }
-        let selection = try await selection(read, request, version)
-        var headers = try await ObjectHeaders.answer(
-            version, overrides: read.overrides, request: request, isWhole: selection.range == .whole,
-            name: name(of: version, in: address.bucket))
-        if let count = selection.partsCount { headers.add(name: "x-amz-mp-parts-count", value: String(count)) }
-        switch selection.range {
-        case .whole: return try await body(object, range: 0..<version.size, status: .ok, headers: headers)
-        case .part(let range):
-            headers.add(
-                name: "Content-Range", value: "bytes \(range.lowerBound)-\(range.upperBound - 1)/\(version.size)")
-            return try await body(object, range: range, status: .partialContent, headers: headers)
-        case .unsatisfiable:
-            throw S3Error(
-                .invalidRange, "the range begins behind the end of the object, which has \(version.size) bytes")
-        }
+        return try await body(object, range: reading.range, status: reading.status, headers: reading.headers)
     }
 
     func headObject(
@@ -40,25 +23,36 @@ extension S3Service {
         try await require(caller, "s3:GetObject", on: address)
         let version = try await objects.head(
             collection: address.bucket, key: address.key, version: address.version)
+        guard var reading = try await reading(version, read, request, in: address.bucket) else {
+            return notModified(version)
+        }
+        reading.headers.add(name: "Content-Length", value: String(reading.range.count))
+        return Response(reading.status, headers: reading.headers)
+    }
+
+    /// What GET and HEAD answer with: which bytes, and what is said of them. Nil where the client has them already.
+    private func reading(
+        _ version: ObjectVersion, _ read: ReadParameters, _ request: Request, in bucket: String
+    ) async throws -> (range: Range<Int64>, status: HTTPResponseStatus, headers: HTTPHeaders)? {
         switch Preconditions(request.headers).evaluate(etag: version.etag, modified: version.created, isRead: true) {
         case .proceed: break
-        case .notModified: return notModified(version)
-        case .failed: return Response(.preconditionFailed)
+        case .notModified: return nil
+        case .failed(let header): throw S3Error(.preconditionFailed, "the object does not meet \(header)")
         }
         let selection = try await selection(read, request, version)
         var headers = try await ObjectHeaders.answer(
             version, overrides: read.overrides, request: request, isWhole: selection.range == .whole,
-            name: name(of: version, in: address.bucket))
+            name: name(of: version, in: bucket))
         if let count = selection.partsCount { headers.add(name: "x-amz-mp-parts-count", value: String(count)) }
         switch selection.range {
-        case .whole:
-            headers.add(name: "Content-Length", value: String(version.size))
-            return Response(.ok, headers: headers)
-        case .part(let part):
-            headers.add(name: "Content-Length", value: String(part.count))
-            headers.add(name: "Content-Range", value: "bytes \(part.lowerBound)-\(part.upperBound - 1)/\(version.size)")
-            return Response(.partialContent, headers: headers)
-        case .unsatisfiable: return Response(.rangeNotSatisfiable)
+        case .whole: return (0..<version.size, .ok, headers)
+        case .part(let range):
+            headers.add(
+                name: "Content-Range", value: "bytes \(range.lowerBound)-\(range.upperBound - 1)/\(version.size)")
+            return (range, .partialContent, headers)
+        case .unsatisfiable:
+            throw S3Error(
+                .invalidRange, "the range begins behind the end of the object, which has \(version.size) bytes")
         }
     }
 

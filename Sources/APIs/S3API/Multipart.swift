@@ -1,4 +1,3 @@
-import BucketConfiguration
 import HTTPSupport
 import Identity
 import NIOHTTP1
@@ -27,9 +26,7 @@ extension S3Service {
             }
             checksum = (algorithm, kind)
         }
-        let acl = try await newACL(request, address, caller)
-        var description = try ObjectHeaders.description(of: request)
-        if acl.isPublic { description.headers.append(HeaderField(name: ObjectHeaders.acl, value: acl.rawValue)) }
+        let description = try await description(of: request, address, caller)
         let upload = try await objects.createUpload(
             collection: address.bucket, key: address.key, description: description,
             checksum: checksum, by: caller.principal.name)
@@ -116,9 +113,6 @@ extension S3Service {
             collection: address.bucket, key: address.key, id: id, parts: parts, checksum: whole,
             size: request.header("x-amz-mp-object-size").flatMap { Int64($0) }, by: caller.principal.name,
             condition: Self.writeCondition(request))
-        if let acl = version.headers.first(where: { $0.name == ObjectHeaders.acl })?.value {
-            try await apply(CannedACL(rawValue: acl) ?? .private, to: version, address, caller)
-        }
         var response = Self.xml("CompleteMultipartUploadResult") { xml in
             xml.element("Location", location(address, request))
             xml.element("Bucket", address.bucket)
@@ -126,12 +120,9 @@ extension S3Service {
             xml.element("ETag", "\"\(version.etag)\"")
             if let checksum = version.checksum {
                 checksum.write(to: &xml)
-                xml.element("ChecksumType", checksum.kind.rawValue)
             }
         }
-        if let name = try await name(of: version, in: address.bucket) {
-            response.headers.add(name: "x-amz-version-id", value: name)
-        }
+        response.headers.add(versionID: try await name(of: version, in: address.bucket))
         return response
     }
 
@@ -170,7 +161,7 @@ extension S3Service {
                     xml.element("ETag", "\"\(part.etag)\"")
                     xml.element("Size", part.size)
                     if let value = part.checksum, let algorithm = upload.checksum?.algorithm {
-                        ObjectChecksum(algorithm: algorithm, value: value, kind: .fullObject).write(to: &xml)
+                        xml.element(algorithm.element, value)
                     }
                 }
             }
@@ -179,14 +170,29 @@ extension S3Service {
 }
 
 extension ObjectChecksum {
-    /// `<ChecksumCRC32>…</ChecksumCRC32>`.
+    /// `<ChecksumCRC32>…</ChecksumCRC32><ChecksumType>…</ChecksumType>`.
     func write(to xml: inout XMLWriter) {
-        switch algorithm {
-        case .crc32: xml.element("ChecksumCRC32", value)
-        case .crc32c: xml.element("ChecksumCRC32C", value)
-        case .crc64nvme: xml.element("ChecksumCRC64NVME", value)
-        case .sha1: xml.element("ChecksumSHA1", value)
-        case .sha256: xml.element("ChecksumSHA256", value)
+        xml.element(algorithm.element, value)
+        xml.element("ChecksumType", kind.rawValue)
+    }
+}
+
+extension ChecksumAlgorithm {
+    /// The element that holds a checksum of it.
+    var element: StaticString {
+        switch self {
+        case .crc32: "ChecksumCRC32"
+        case .crc32c: "ChecksumCRC32C"
+        case .crc64nvme: "ChecksumCRC64NVME"
+        case .sha1: "ChecksumSHA1"
+        case .sha256: "ChecksumSHA256"
         }
+    }
+}
+
+extension HTTPHeaders {
+    /// Tells which version was read or made, where clients are told of versions at all.
+    mutating func add(versionID name: String?) {
+        if let name { add(name: "x-amz-version-id", value: name) }
     }
 }

@@ -28,10 +28,7 @@ extension S3Service {
         var response = Self.xml("GetObjectAttributesResponse") { xml in
             if asked.contains("ETag") { xml.element("ETag", version.etag) }
             if asked.contains("Checksum"), let checksum = version.checksum {
-                xml.element("Checksum") {
-                    checksum.write(to: &$0)
-                    $0.element("ChecksumType", checksum.kind.rawValue)
-                }
+                xml.element("Checksum") { checksum.write(to: &$0) }
             }
             if asked.contains("ObjectParts"), version.partCount > 0 {
                 xml.element("ObjectParts") { page.write(parts, of: version, to: &$0) }
@@ -40,7 +37,7 @@ extension S3Service {
             if asked.contains("ObjectSize") { xml.element("ObjectSize", version.size) }
         }
         response.headers.add(name: "Last-Modified", value: version.created.httpDate)
-        if let name { response.headers.add(name: "x-amz-version-id", value: name) }
+        response.headers.add(versionID: name)
         return response
     }
 }
@@ -75,7 +72,7 @@ private struct PartsPage {
         for part in shown {
             xml.element("Part") { xml in
                 if let value = part.checksum {
-                    ObjectChecksum(algorithm: algorithm, value: value, kind: .fullObject).write(to: &xml)
+                    xml.element(algorithm.element, value)
                 }
                 xml.element("PartNumber", part.number)
                 xml.element("Size", part.size)

@@ -10,9 +10,6 @@ enum ObjectHeaders {
         "cache-control", "content-disposition", "content-encoding", "content-language", "expires",
     ]
 
-    /// Under which an upload keeps the ACL that its object gets once it is complete. It is not told to clients.
-    static let acl = "x-amz-acl"
-
     /// What a PUT, copy or new upload says of its object.
     ///
     /// - Throws: ``S3Error`` `NotImplemented` for a promise that would not be kept (encryption by the client's key): to
@@ -59,7 +56,7 @@ enum ObjectHeaders {
         switch (request.header("x-amz-object-lock-mode"), request.header("x-amz-object-lock-retain-until-date")) {
         case (nil, nil): break
         case (let mode?, let date?):
-            guard let mode = ObjectRetention.Mode(rawValue: mode), let until = Timestamp(rfc3339: date), until > .now
+            guard let mode = RetentionMode(rawValue: mode), let until = Timestamp(rfc3339: date), until > .now
             else {
                 throw S3Error(
                     .invalidArgument, "an object is locked in the mode GOVERNANCE or COMPLIANCE until a date to come")
@@ -86,8 +83,8 @@ enum ObjectHeaders {
         headers.add(name: "Accept-Ranges", value: "bytes")
         headers.add(name: "Content-Type", value: version.contentType)
         headers.add(name: "x-amz-server-side-encryption", value: "AES256")
-        if let name { headers.add(name: "x-amz-version-id", value: name) }
-        for header in version.headers where header.name != acl { headers.add(name: header.name, value: header.value) }
+        headers.add(versionID: name)
+        for header in version.headers { headers.add(name: header.name, value: header.value) }
         if isWhole, let checksum = version.checksum, request.header("x-amz-checksum-mode")?.uppercased() == "ENABLED" {
             headers.add(name: "x-amz-checksum-" + checksum.algorithm.rawValue.lowercased(), value: checksum.value)
             headers.add(name: "x-amz-checksum-type", value: checksum.kind.rawValue)

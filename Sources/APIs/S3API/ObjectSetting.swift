@@ -41,9 +41,7 @@ extension S3Service {
             document = LegalHold(version.hasLegalHold ? .on : .off).bytes
         }
         var response = Response(.ok, type: "application/xml", bytes: document)
-        if let name = try await name(of: version, in: address.bucket) {
-            response.headers.add(name: "x-amz-version-id", value: name)
-        }
+        response.headers.add(versionID: try await name(of: version, in: address.bucket))
         return response
     }
 
@@ -107,12 +105,12 @@ extension ObjectRetention {
     /// Nil for one that takes the retention off.
     init?(_ retention: BucketConfiguration.Retention) {
         guard let mode = retention.mode, let until = retention.until else { return nil }
-        self.init(mode: mode == .compliance ? .compliance : .governance, until: until)
+        self.init(mode: mode, until: until)
     }
 }
 
 extension BucketConfiguration.Retention {
     init(_ retention: ObjectRetention) {
-        self.init(mode: retention.mode == .compliance ? .compliance : .governance, until: retention.until)
+        self.init(mode: retention.mode, until: retention.until)
     }
 }

@@ -29,14 +29,13 @@ extension S3Service {
         // A form's fields say what a PUT says in headers.
         var put = request
         put.headers = try Self.headers(of: fields)
-        let acl = try await newACL(put, address, caller)
+        let description = try await description(of: put, address, caller)
         var expectations = BodyExpectations()
         expectations.checksum = try Payload.announcedChecksum(put.headers)
         expectations.md5 = try Payload.announcedMD5(put.headers)
         let version = try await objects.put(
-            collection: bucket, key: address.key, description: try ObjectHeaders.description(of: put),
-            expecting: expectations, by: caller.principal.name, body: form)
-        try await apply(acl, to: version, address, caller)
+            collection: bucket, key: address.key, description: description, expecting: expectations,
+            by: caller.principal.name, body: form)
         return try await answer(version, address, fields, request)
     }
 

@@ -7,13 +7,12 @@ import Wire
 extension S3Service {
     func putObject(_ address: ObjectAddress, _ request: Request, _ caller: Caller) async throws -> Response {
         try await require(caller, "s3:PutObject", on: address)
-        let acl = try await newACL(request, address, caller)
+        let description = try await description(of: request, address, caller)
         let payload = try Payload(request, caller)
         let version = try await objects.put(
-            collection: address.bucket, key: address.key, description: try ObjectHeaders.description(of: request),
+            collection: address.bucket, key: address.key, description: description,
             expecting: payload.expectations, by: caller.principal.name, condition: Self.writeCondition(request),
             body: payload.body)
-        try await apply(acl, to: version, address, caller)
         return try await Response(.ok, headers: written(version, in: address.bucket))
     }
 
@@ -24,7 +23,7 @@ extension S3Service {
             headers.add(name: "x-amz-checksum-" + checksum.algorithm.rawValue.lowercased(), value: checksum.value)
             headers.add(name: "x-amz-checksum-type", value: checksum.kind.rawValue)
         }
-        if let name = try await name(of: version, in: bucket) { headers.add(name: "x-amz-version-id", value: name) }
+        headers.add(versionID: try await name(of: version, in: bucket))
         return headers
     }
 

@@ -12,7 +12,7 @@ extension Objects {
     /// - Parameters:
     ///   - version: which version of the source; nil for the current one.
     ///   - replacing: new headers, or nil to keep the source's.
-    ///   - lock: its retention and legal hold are the copy's.
+    ///   - lock: its retention, legal hold and ACL are the copy's.
     ///   - tags: new tags, or nil to keep the source's.
     ///   - sourceCondition: looks at the source; throws to refuse.
     package func copy(
@@ -42,10 +42,11 @@ extension Objects {
         copy.key = key
         copy.created = .now
         if let tags { copy.tags = tags }
-        // Locks are not copied: a copy is locked as a new object is.
+        // Locks and ACLs are not copied: a copy has those of a new object.
         let lock = try await locked(lock, in: target)
         copy.retention = lock.retention
         copy.hasLegalHold = lock.hasLegalHold
+        copy.acl = lock.acl
         if let replacing {
             copy.contentType = replacing.contentType
             copy.headers = replacing.headers

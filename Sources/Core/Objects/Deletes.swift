@@ -11,7 +11,7 @@ package struct Deletion: Sendable {
     package var marker: ObjectVersion?
     /// Whether there was an object.
     package var existed = false
-    /// Why a version stays: it is locked. The other targets are not kept from being removed.
+    /// Why a version stays: it is locked, or its name is none. The other targets are not kept from being removed.
     package var failure: ObjectsError?
 }
 
@@ -32,6 +32,7 @@ extension Objects {
     ) async throws -> [Deletion] {
         for (key, _) in targets where key.hasPrefix(Self.systemPrefix) && !isSystem { try Self.check(key: key) }
         let collection = try await collection(name)
+        guard !targets.isEmpty else { return [] }
         return try await journal.write { transaction, events in
             // Always in the same order, so that two such transactions cannot wait for each other.
             for key in Set(targets.map(\.key)).sorted() {
@@ -84,7 +85,12 @@ extension Objects {
         _ name: String, of key: String, _ condition: WriteCondition, bypasses: Bool, _ usage: inout Usage,
         in transaction: Transaction
     ) throws -> Deletion {
-        let found = try named(name, collection: usage.collection, key: key, in: transaction)
+        let found: ObjectVersion?
+        do {
+            found = try named(name, collection: usage.collection, key: key, in: transaction)
+        } catch let error as ObjectsError {
+            return Deletion(failure: error)
+        }
         try condition(found)
         guard let found else { return Deletion() }
         do {

@@ -21,9 +21,8 @@ extension Objects {
     ///   version is a delete marker.
     package func head(collection name: String, key: String, version: String? = nil) async throws -> ObjectVersion {
         let collection = try await collection(name)
-        let found = try await journal.find { reader in
-            guard let version else { return try Self.latest(collection: collection.id, key: key, in: reader) }
-            return try Self.named(version, collection: collection.id, key: key, in: reader)
+        let found = try await journal.find {
+            try Self.version(version, collection: collection.id, key: key, in: $0)
         }
         return try Self.object(found, key: key, version: version)
     }

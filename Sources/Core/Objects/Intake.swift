@@ -24,7 +24,8 @@ struct StoredBytes: Sendable {
 /// Takes one body in: once through the digests and the cipher into the blob store.
 ///
 /// A body of up to `inlineMax` bytes becomes sealed bytes for the metadata store; a larger one a blob, cut into chunks
-/// of 1 MiB that are worked on by the thread pool while the connection receives the next.
+/// of 1 MiB that are worked on by the thread pool while the store writes the one before and the connection receives the
+/// next.
 struct Intake {
     private static let chunkSize = 16 * Frames.plainSize
     /// Up to this many bytes are digested where we are: a hop to another thread costs more.
@@ -40,6 +41,8 @@ struct Intake {
     private var pending = ByteBuffer()
     private var size: Int64 = 0
     private var blob: (id: BlobID, writer: any BlobWriter)?
+    /// The one chunk on its way to the store.
+    private var writing: Task<Void, any Error>?
 
     /// - Parameter part: 0 for a whole object; parts are never kept inline.
     init(
@@ -65,6 +68,7 @@ struct Intake {
             }
             return try await finish()
         } catch {
+            _ = await writing?.result
             await blob?.writer.abort()
             throw Self.readable(error)
         }
@@ -91,7 +95,9 @@ struct Intake {
 
     private mutating func write(_ chunk: ByteBuffer, isLast: Bool) async throws {
         let sealed = try await pool.runIfActive { [work] in try work.process(chunk, isLast: isLast) }
-        try await openBlob().write(sealed)
+        try await writing?.value
+        let writer = try await openBlob()
+        writing = Task { try await writer.write(sealed) }
     }
 
     private mutating func openBlob() async throws -> any BlobWriter {
@@ -119,6 +125,7 @@ struct Intake {
         } else {
             try await write(pending, isLast: true)
             try work.check(expectations)
+            try await writing?.value
             let (id, writer) = (blob?.id, try await openBlob())
             guard let id else { throw ObjectsError(.unavailable, "the blob store gave no blob to write to") }
             try await writer.finish()

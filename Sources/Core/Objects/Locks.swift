@@ -102,12 +102,7 @@ extension Objects {
         }
         try await journal.write { transaction, events in
             try transaction.lock(Self.lockName(collection.id, key))
-            let found =
-                if let version {
-                    try Self.named(version, collection: collection.id, key: key, in: transaction)
-                } else {
-                    try Self.latest(collection: collection.id, key: key, in: transaction)
-                }
+            let found = try Self.version(version, collection: collection.id, key: key, in: transaction)
             let object = try Self.object(found, key: key, version: version)
             try body(object, transaction)
             events.record(kind, by: actor, on: "\(name)/\(key)", collection: collection.id) {
@@ -133,7 +128,7 @@ extension Objects {
         var description = description
         let configuration = try ObjectLockConfiguration(parsing: Array(document.utf8))
         description.retention = configuration.defaultRetention.map {
-            ObjectRetention(mode: $0.mode == .compliance ? .compliance : .governance, until: $0.end(from: .now))
+            ObjectRetention(mode: $0.mode, until: $0.end(from: .now))
         }
         return description
     }

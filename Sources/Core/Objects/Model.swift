@@ -1,4 +1,5 @@
 import Blobs
+package import BucketConfiguration
 import Ciphers
 package import Wire
 
@@ -79,6 +80,8 @@ package struct ObjectVersion: Sendable {
     package var retention: ObjectRetention?
     /// Whether it may not be removed until somebody takes the hold off.
     package var hasLegalHold = false
+    /// Whom it is open to, besides what policies say.
+    package var acl = CannedACL.private
 
     var storage: Storage
 
@@ -102,17 +105,10 @@ package struct ObjectVersion: Sendable {
 
 /// Until when a version may not be removed (S3 Object Lock).
 package struct ObjectRetention: Sendable, Hashable {
-    package enum Mode: String, Sendable {
-        /// Those whom policy lets bypass it may shorten and remove it.
-        case governance = "GOVERNANCE"
-        /// Nobody may, whoever they are; it can only be lengthened.
-        case compliance = "COMPLIANCE"
-    }
-
-    package var mode: Mode
+    package var mode: RetentionMode
     package var until: Timestamp
 
-    package init(mode: Mode, until: Timestamp) {
+    package init(mode: RetentionMode, until: Timestamp) {
         self.mode = mode
         self.until = until
     }
@@ -161,6 +157,7 @@ package struct ObjectDescription: Sendable {
     package var tags: [HeaderField] = []
     package var retention: ObjectRetention?
     package var hasLegalHold = false
+    package var acl = CannedACL.private
 
     package init() {}
 }

@@ -1,4 +1,5 @@
 import Blobs
+import BucketConfiguration
 import Ciphers
 import Database
 package import Journal
@@ -60,13 +61,15 @@ extension Objects {
                 try transaction.run(
                     """
                     INSERT INTO uploads (id, collection, key, created, initiator, content_type, headers, checksum_algorithm,
-                    checksum_kind, tags, lock_mode, lock_until, legal_hold) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                    checksum_kind, tags, lock_mode, lock_until, legal_hold, acl)
+                    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
                     """,
                     .init(upload.id.bytes), .init(collection.id), .init(key), .init(upload.created.microseconds),
                     .init(actor), .init(description.contentType), .init(Self.text(description.headers)),
                     .init(checksum?.algorithm.rawValue), .init(checksum?.kind.rawValue),
                     .init(Self.text(description.tags)), .init(description.retention?.mode.rawValue),
-                    .init(description.retention?.until.microseconds), .init(description.hasLegalHold ? 1 : nil))
+                    .init(description.retention?.until.microseconds), .init(description.hasLegalHold ? 1 : nil),
+                    .init(Self.text(description.acl)))
                 events.record(.uploadCreated, by: actor, on: "\(name)/\(key)", collection: collection.id) {
                     $0.member("upload", upload.id.text)
                 }
@@ -91,7 +94,7 @@ extension Objects {
     private static let uploadColumns =
         """
         id, key, created, initiator, content_type, headers, checksum_algorithm, checksum_kind, tags, lock_mode,
-        lock_until, legal_hold
+        lock_until, legal_hold, acl
         """
 
     private static func upload(_ id: VersionID, collection: Int64, key: String, in reader: Reader) throws -> Upload? {
@@ -107,6 +110,7 @@ extension Objects {
         description.tags = headers(row.textOrNil(8))
         description.retention = retention(mode: row.textOrNil(9), until: row.intOrNil(10))
         description.hasLegalHold = row.bool(11)
+        description.acl = acl(row.textOrNil(12))
         let algorithm = row.textOrNil(6).flatMap(ChecksumAlgorithm.init(rawValue:))
         let kind = row.textOrNil(7).flatMap(ObjectChecksum.Kind.init(rawValue:))
         return Upload(
@@ -226,7 +230,7 @@ extension Objects {
                 etag: assembly.etag, digest: nil, contentType: upload.description.contentType,
                 headers: upload.description.headers, checksum: assembly.checksum, partCount: assembly.parts.count,
                 tags: upload.description.tags, retention: upload.description.retention,
-                hasLegalHold: upload.description.hasLegalHold, storage: .parts)
+                hasLegalHold: upload.description.hasLegalHold, acl: upload.description.acl, storage: .parts)
             var usage = try Usage(of: collection.id, in: transaction)
             version.isNull = try Self.displace(latest, key: key, &usage, in: transaction)
             try Self.insert(&version, inline: nil, &usage, in: transaction)

@@ -45,7 +45,7 @@ extension Objects {
                 ObjectChecksum(algorithm: $0.algorithm, value: Base64.encode($0.value), kind: .fullObject)
             },
             partCount: 0, tags: description.tags, retention: description.retention,
-            hasLegalHold: description.hasLegalHold, storage: .inline(sealedKey: stored.sealedKey))
+            hasLegalHold: description.hasLegalHold, acl: description.acl, storage: .inline(sealedKey: stored.sealedKey))
         var inline: [UInt8]?
         switch stored.place {
         case .inline(let bytes): inline = bytes

@@ -1,4 +1,5 @@
 import Blobs
+import BucketConfiguration
 import Database
 import Wire
 
@@ -7,9 +8,9 @@ extension Objects {
     static let columns = """
         number, id, collection, key, kind, is_null, current, created, size, etag, digest, content_type, headers,
         checksum_algorithm, checksum, checksum_kind, part_count, blob, sealed_key, tags, lock_mode,
-        lock_until, legal_hold
+        lock_until, legal_hold, acl
         """
-    static let columnCount = 23
+    static let columnCount = 24
 
     static func version(_ row: borrowing Row) throws -> ObjectVersion {
         let storage: ObjectVersion.Storage
@@ -28,11 +29,16 @@ extension Objects {
             checksum: checksum(algorithm: row.textOrNil(13), value: row.textOrNil(14), kind: row.textOrNil(15)),
             partCount: Int(row.int(16)), tags: headers(row.textOrNil(19)),
             retention: retention(mode: row.textOrNil(20), until: row.intOrNil(21)), hasLegalHold: row.bool(22),
-            storage: storage)
+            acl: acl(row.textOrNil(23)), storage: storage)
     }
 
+    static func acl(_ text: String?) -> CannedACL { text.flatMap(CannedACL.init(rawValue:)) ?? .private }
+
+    /// Most ACLs give nobody anything, and are not kept.
+    static func text(_ acl: CannedACL) -> String? { acl.isPublic ? acl.rawValue : nil }
+
     static func retention(mode: String?, until: Int64?) -> ObjectRetention? {
-        guard let mode = mode.flatMap(ObjectRetention.Mode.init(rawValue:)), let until else { return nil }
+        guard let mode = mode.flatMap(RetentionMode.init(rawValue:)), let until else { return nil }
         return ObjectRetention(mode: mode, until: Timestamp(microseconds: until))
     }
 
@@ -47,6 +53,12 @@ extension Objects {
             "SELECT \(columns) FROM versions WHERE collection = ? AND key = ? AND current = 1", .init(collection),
             .init(key),
             map: version)
+    }
+
+    /// A version by the name that clients know; the current one for nil.
+    static func version(_ name: String?, collection: Int64, key: String, in reader: Reader) throws -> ObjectVersion? {
+        guard let name else { return try latest(collection: collection, key: key, in: reader) }
+        return try named(name, collection: collection, key: key, in: reader)
     }
 
     /// A version by the name that clients know.
@@ -89,7 +101,8 @@ extension Objects {
             .init(text(version.headers)), .init(version.checksum?.algorithm.rawValue), .init(version.checksum?.value),
             .init(version.checksum?.kind.rawValue), .init(version.partCount), blob, sealedKey,
             .init(text(version.tags)), .init(version.retention?.mode.rawValue),
-            .init(version.retention?.until.microseconds), .init(version.hasLegalHold ? 1 : nil))
+            .init(version.retention?.until.microseconds), .init(version.hasLegalHold ? 1 : nil),
+            .init(text(version.acl)))
         if let inline {
             try transaction.run(
                 "INSERT INTO inline_bytes (version, bytes) VALUES (?, ?)", .init(version.number), .init(inline))

@@ -33,7 +33,7 @@ extension Objects {
                         created INTEGER NOT NULL, size INTEGER NOT NULL, etag TEXT NOT NULL, digest BLOB,
                         content_type TEXT NOT NULL, headers TEXT, checksum_algorithm TEXT, checksum TEXT, checksum_kind TEXT,
                         part_count INTEGER NOT NULL, blob BLOB, sealed_key BLOB, tags TEXT, lock_mode TEXT,
-                        lock_until INTEGER, legal_hold INTEGER)
+                        lock_until INTEGER, legal_hold INTEGER, acl TEXT)
                     """,
                     "CREATE UNIQUE INDEX versions_current ON versions (collection, key) WHERE current = 1",
                     "CREATE INDEX versions_past ON versions (collection, key, number, id) WHERE current IS NULL",
@@ -48,7 +48,7 @@ extension Objects {
                         id BLOB PRIMARY KEY, collection INTEGER NOT NULL REFERENCES collections (id), key TEXT NOT NULL,
                         created INTEGER NOT NULL, initiator TEXT NOT NULL, content_type TEXT NOT NULL, headers TEXT,
                         checksum_algorithm TEXT, checksum_kind TEXT, tags TEXT, lock_mode TEXT, lock_until INTEGER,
-                        legal_hold INTEGER)
+                        legal_hold INTEGER, acl TEXT)
                     """,
                     "CREATE INDEX uploads_by_key ON uploads (collection, key, id)",
                     // `version` is the upload's id, which becomes the version's: completing an upload moves no bytes.

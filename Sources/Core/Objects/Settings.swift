@@ -43,12 +43,7 @@ extension Objects {
                 CREATE TABLE collection_settings (
                     collection INTEGER NOT NULL REFERENCES collections (id) ON DELETE CASCADE, name TEXT NOT NULL,
                     document TEXT NOT NULL, PRIMARY KEY (collection, name)) WITHOUT ROWID
-                """,
-                // Of a version, so that what replaces it begins as private; without a row it is private, too.
                 """
-                CREATE TABLE object_acls (
-                    version INTEGER PRIMARY KEY REFERENCES versions (number) ON DELETE CASCADE, acl TEXT NOT NULL)
-                """,
             ])
     ]
 
@@ -161,19 +156,9 @@ extension Objects: ResourceAccessSource {
     package func acl(ofObject key: String, version: String?, in name: String) async throws -> CannedACL {
         do {
             let collection = try await self.collection(name).id
-            let text = try await journal.find { reader -> String? in
-                let found =
-                    if let version {
-                        try Self.named(version, collection: collection, key: key, in: reader)
-                    } else {
-                        try Self.latest(collection: collection, key: key, in: reader)
-                    }
-                guard let found else { return nil }
-                return try reader.first("SELECT acl FROM object_acls WHERE version = ?", .init(found.number)) {
-                    $0.text(0)
-                }
+            return try await journal.find {
+                try Self.version(version, collection: collection, key: key, in: $0)?.acl ?? .private
             }
-            return text.flatMap(CannedACL.init(rawValue:)) ?? .private
         } catch let error as ObjectsError where error.code == .noSuchCollection || error.code == .noSuchVersion {
             return .private
         }
@@ -184,14 +169,8 @@ extension Objects: ResourceAccessSource {
         _ acl: CannedACL, of version: ObjectVersion, in collection: String, by actor: String
     ) async throws {
         try await journal.write { transaction, events in
-            try transaction.run("DELETE FROM object_acls WHERE version = ?", .init(version.number))
-            if acl.isPublic {
-                try transaction.run(
-                    """
-                    INSERT INTO object_acls (version, acl) SELECT number, CAST(? AS TEXT) FROM versions WHERE number = ?
-                    """,
-                    .init(acl.rawValue), .init(version.number))
-            }
+            try transaction.run(
+                "UPDATE versions SET acl = ? WHERE number = ?", .init(Self.text(acl)), .init(version.number))
             events.record(
                 .objectACLSet, by: actor, on: "\(collection)/\(version.key)", collection: version.collection
             ) {

@@ -13,7 +13,7 @@ final class DiskWriter: BlobWriter {
     private let name: String
     /// Nil once the blob is finished or given up. The lock is held by pool threads for the time of a call, so that a
     /// misplaced second call waits rather than writes in between.
-    private let file: Mutex<Descriptor?>
+    private let file: Mutex<BlockWriter?>
 
     init(_ id: BlobID, _ root: DiskRoot, _ pool: NIOThreadPool, _ directories: DirectorySync) throws(BlobError) {
         self.id = id
@@ -21,7 +21,7 @@ final class DiskWriter: BlobWriter {
         self.pool = pool
         self.directories = directories
         name = "\(id.hex).\(String(UInt64.random(in: 0 ... .max), radix: 16))"
-        file = Mutex(try root.createIncoming(name))
+        file = Mutex(BlockWriter(try root.createIncoming(name), what: "blob \(id)"))
     }
 
     deinit {
@@ -34,23 +34,14 @@ final class DiskWriter: BlobWriter {
     }
 
     func write(_ bytes: ByteBuffer) async throws {
-        try await step { [id] file throws(BlobError) in
-            try bytes.withUnsafeReadableBytes { source throws(BlobError) in
-                var done = 0
-                while done < source.count {
-                    let count = try retrying("cannot write to blob \(id)") {
-                        Glibc.write(file.number, source.baseAddress.map { $0 + done }, source.count - done)
-                    }
-                    guard count > 0 else { throw BlobError(.io, "cannot write to blob \(id): the disk takes nothing") }
-                    done += count
-                }
-            }
+        try await step { file throws(BlobError) in
+            try bytes.withUnsafeReadableBytes { source throws(BlobError) in try file.write(source) }
         }
     }
 
     func finish() async throws {
         let isNewDirectory = try await step(ends: true) { [id, root, name] file throws(BlobError) in
-            _ = try retrying("cannot sync blob \(id)") { fdatasync(file.number) }
+            try file.finish()
             let isNewDirectory = try root.makeDirectory(for: id)
             try root.publish(name, as: id)
             return isNewDirectory
@@ -83,16 +74,16 @@ final class DiskWriter: BlobWriter {
 
     /// Does one step on the pool; the blob is given up if it fails.
     private func step<Result: Sendable>(
-        ends: Bool = false, _ body: @escaping @Sendable (Descriptor) throws(BlobError) -> Result
+        ends: Bool = false, _ body: @escaping @Sendable (BlockWriter) throws(BlobError) -> Result
     ) async throws -> Result {
         try await pool.blocking(orElse: root.closed) { [self] in
             try file.withLock { file throws(BlobError) in
-                guard let descriptor = file else {
+                guard let writer = file else {
                     throw BlobError(.invalid, "blob \(id) is not being written any more")
                 }
                 do throws(BlobError) {
                     try root.checkOpen()
-                    let result = try body(descriptor)
+                    let result = try body(writer)
                     if ends { file = nil }
                     return result
                 } catch {
@@ -103,7 +94,7 @@ final class DiskWriter: BlobWriter {
         }
     }
 
-    private func giveUp(_ file: inout Descriptor?) {
+    private func giveUp(_ file: inout BlockWriter?) {
         guard file != nil else { return }
         root.removeIncoming(name)
         file = nil
