@@ -76,6 +76,7 @@ let drivers: [Target] = [
         name: "CLibPQ", path: "Sources/Drivers/CLibPQ", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
     .target(name: "CMemory", path: "Sources/Drivers/CMemory"),
     target("Drivers", "Database", ["CSQLite", "CLibPQ"]),
+    target("Drivers", "Antivirus", [nioCore, nioPosix]),
     target("Drivers", "Vault", ["Ciphers", "Wire"]),
     .systemLibrary(name: "CGDAL", path: "Sources/Drivers/CGDAL", pkgConfig: "gdal", providers: [.apt(["libgdal-dev"])]),
     target("Drivers", "Rasters", ["ProductMetadata", "Wire", nioCore, nioPosix]),
@@ -96,7 +97,8 @@ let core: [Target] = [
     target(
         "Core", "Objects",
         [
-            "BLAKE3", "Blobs", "BucketConfiguration", "Ciphers", "Database", "Journal", "Policy", "Vault", "Wire",
+            "Antivirus", "BLAKE3", "Blobs", "BucketConfiguration", "Ciphers", "Database", "Journal", "Policy", "Vault",
+            "Wire",
             nioCore, nioPosix,
         ]),
 ]
@@ -153,7 +155,8 @@ let top: [Target] = [
     target(
         "", "Server",
         [
-            "AdminAPI", "Blobs", "Catalogue", "Certificates", "Console", "Ciphers", "Database", "HTTPSupport",
+            "AdminAPI", "Antivirus", "Blobs", "Catalogue", "Certificates", "Console", "Ciphers", "Database",
+            "HTTPSupport",
             "IAMAPI", "Identity",
             "Journal", "Ledger", "OIDCAPI", "Objects",
             "Policy", "Rasters", "S3API", "STACAPI", "SigV4", "SigningAPI", "TraceAPI", "Vault", "Wire", "Workers",
@@ -186,6 +189,7 @@ let testTargets: [Target] = [
     tests("GeometryTests", ["Geometry", "Wire"]),
     tests("ProductMetadataTests", ["ProductMetadata", "Wire"]),
     tests("DatabaseTests", ["Database", "TestSupport"]),
+    tests("AntivirusTests", ["Antivirus", nioCore, nioPosix]),
     tests("BlobsTests", ["Blobs", "Ciphers", "SigV4", "Wire", nioCore, nioHTTP1, nioPosix]),
     tests("RastersTests", ["martlet-raster", "ProductMetadata", "Rasters", "Wire", nioCore, nioPosix]),
     tests("JournalTests", ["Database", "Journal", "TestSupport", "Wire"]),
@@ -200,7 +204,8 @@ let testTargets: [Target] = [
     tests(
         "ObjectsTests",
         [
-            "BLAKE3", "Blobs", "BucketConfiguration", "Ciphers", "Database", "Journal", "Objects", "Policy",
+            "Antivirus", "BLAKE3", "Blobs", "BucketConfiguration", "Ciphers", "Database", "Journal", "Objects",
+            "Policy",
             "TestSupport", "Vault", "Wire", nioCore,
             nioPosix,
         ]),

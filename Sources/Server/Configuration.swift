@@ -1,5 +1,6 @@
 import Glibc
 package import HTTPSupport
+package import Objects
 package import SigV4
 
 /// What a node is told when it starts. Each setting has one name, which is a flag (`--s3-url`), a variable of the
@@ -49,6 +50,10 @@ package struct Configuration: Sendable {
     package var settleSeconds: Int64
     /// Seconds for which what was replaced or removed stays readable; then its bytes are deleted.
     package var historySeconds: Int64
+    /// Where the virus scanner listens; nil for none.
+    package var clamd: String?
+    package var scanPolicy: ScanPolicy
+    package var scanBytesMax: Int64
     package var connectionLimits: ConnectionLimits
     /// Requests a second of one source address and of one principal; 0 for no limit.
     package var ratePerAddress: Int64
@@ -71,6 +76,9 @@ package struct Configuration: Sendable {
         ("s3-domain", "names, with commas, below which buckets have host names (default: that of s3-url, localhost)"),
         ("settle-seconds", "quiet time after which a product counts as complete (default 5)"),
         ("history-seconds", "time for which what was replaced or removed is kept (default 60)"),
+        ("clamd", "socket or HOST:PORT of ClamAV's clamd, which scans new objects (default: none)"),
+        ("scan-policy", "of infected objects: off, tag, quarantine or refuse (default quarantine)"),
+        ("scan-bytes-max", "longer objects are not scanned; clamd's StreamMaxLength (default 26214400)"),
         ("header-seconds", "time for the head of a request (default 20)"),
         ("idle-seconds", "time that a connection may wait for its next request (default 75)"),
         ("slow-seconds", "time over which the speed of clients is looked at (default 30)"),
@@ -136,6 +144,13 @@ package struct Configuration: Sendable {
         limits.connectionsMax = Int(
             try number("connections-max", Int64(limits.connectionsMax), from: 10, to: 1_000_000))
         connectionLimits = limits
+        clamd = value("clamd")
+        let policy = value("scan-policy") ?? ScanPolicy.quarantine.rawValue
+        guard let scanPolicy = ScanPolicy(rawValue: policy) else {
+            throw ConfigurationError("--scan-policy is off, tag, quarantine or refuse, not '\(policy.prefix(40))'")
+        }
+        self.scanPolicy = scanPolicy
+        scanBytesMax = try number("scan-bytes-max", 25 << 20, to: 1 << 40)
         ratePerAddress = try number("rate-per-address", 5000, from: 0, to: 1_000_000)
         ratePerPrincipal = try number("rate-per-principal", 0, from: 0, to: 1_000_000)
         if let id = environment["AWS_ACCESS_KEY_ID"], let secret = environment["AWS_SECRET_ACCESS_KEY"] {

@@ -1,4 +1,5 @@
 import AdminAPI
+import Antivirus
 import Blobs
 import Catalogue
 import Console
@@ -64,10 +65,16 @@ package final class Node: Sendable {
         let master = try MasterKey.open(path: configuration.data + "/master.key", creates: isNew)
         let identity = Identity(journal: journal, master: master)
         let blobs = try await Self.openBlobs(configuration)
+        let screening = try configuration.clamd.map {
+            Screening(
+                clamd: try Clamd($0, group: MultiThreadedEventLoopGroup.singleton), policy: configuration.scanPolicy,
+                bytesMax: configuration.scanBytesMax)
+        }
         let objects = Objects(
             journal: journal, blobs: blobs, master: master, pool: pool,
             reserve: DiskReserve(
-                [configuration.data] + (configuration.blobs.map { $0.hasPrefix("s3://") ? [] : [$0] } ?? [])))
+                [configuration.data] + (configuration.blobs.map { $0.hasPrefix("s3://") ? [] : [$0] } ?? [])),
+            screening: screening)
         let password = try await identity.bootstrap(password: configuration.adminPassword)
         let policies = try Policies(journal: journal)
         let catalogue = Catalogue(journal: journal)
@@ -131,6 +138,7 @@ package final class Node: Sendable {
                 objects: objects, products: products, catalogue: catalogue,
                 rasters: RasterReader(executable: RasterReader.installed, pool: rasterPool), s3URL: s3URL,
                 settleSeconds: configuration.settleSeconds))
+        if screening != nil { workers.start(Scanner(objects: objects)) }
         workers.start(Tracer(objects: objects, ledger: ledger, origin: "admin@" + NodeName.host))
         return Node(
             web: web, s3: s3, generatedPassword: password, authorityFile: tls?.authorityFile, webURL: webURL,

@@ -6,7 +6,8 @@ package import Objects
 package import Policy
 import Wire
 
-/// The administrative face: accounts, groups, access keys, policies and quotas, as JSON. The command line speaks it.
+/// The administrative face: accounts, groups, access keys, policies, quotas and quarantine, as
+/// JSON. The command line speaks it.
 ///
 /// Every act has an action of its own in the policy language: `iam:CreateUser`, `iam:PutPolicy` and so on.
 package struct AdminService: Sendable {
@@ -38,6 +39,8 @@ package struct AdminService: Sendable {
             case "groups": return try await groups(call)
             case "keys": return try await keys(call)
             case "policies": return try await policies(call)
+            case "quarantine": return try await quarantine(call)
+            case "scanning": return try await scanning(call)
             case "quotas": return try await quotas(call)
             default: throw Problem.notFound("there is nothing at \(request.rawPath)")
             }

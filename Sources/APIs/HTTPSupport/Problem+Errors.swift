@@ -23,7 +23,10 @@ extension Problem {
             }
         case let error as ObjectsError:
             switch error.code {
-            case .noSuchCollection, .noSuchKey, .noSuchUpload: self = .notFound(error.message)
+            case .noSuchCollection, .noSuchKey, .noSuchVersion, .noSuchUpload: self = .notFound(error.message)
+            case .invalidState: self = .conflict(error.message)
+            case .quarantined: self.init(.forbidden, "quarantined", error.message)
+            case .infected: self.init(.unprocessableEntity, "infected", error.message)
             case .quotaExceeded: self.init(.insufficientStorage, "quota-exceeded", error.message)
             case .storageFull: self.init(.insufficientStorage, "full", error.message)
             case .damaged, .unavailable: return nil

@@ -94,6 +94,11 @@ enum ObjectHeaders {
             headers.add(name: "x-amz-object-lock-mode", value: retention.mode.rawValue)
             headers.add(name: "x-amz-object-lock-retain-until-date", value: retention.until.rfc3339Milliseconds)
         }
+        if let reason = version.quarantine {
+            // A header has no control characters, whatever a reason may have.
+            let text = String(decoding: reason.utf8.map { (0x20...0x7E).contains($0) ? $0 : 0x3F }, as: UTF8.self)
+            headers.add(name: "x-martlet-quarantine", value: text)
+        }
         if version.hasLegalHold { headers.add(name: "x-amz-object-lock-legal-hold", value: "ON") }
         for override in overrides {
             guard override.value.utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x7F }) else {

@@ -32,6 +32,7 @@ struct S3Error: Error, Sendable {
         static let entityTooSmall = Code("EntityTooSmall", .badRequest)
         static let expiredToken = Code("ExpiredToken", .badRequest)
         static let incompleteBody = Code("IncompleteBody", .badRequest)
+        static let infectedObject = Code("InfectedObject", .unprocessableEntity)
         static let internalError = Code("InternalError", .internalServerError)
         static let insufficientStorage = Code("InsufficientStorage", .insufficientStorage)
         static let invalidAccessKeyID = Code("InvalidAccessKeyId", .forbidden)
@@ -39,6 +40,7 @@ struct S3Error: Error, Sendable {
         static let invalidBucketACLWithObjectOwnership = Code("InvalidBucketAclWithObjectOwnership", .badRequest)
         static let invalidBucketName = Code("InvalidBucketName", .badRequest)
         static let invalidDigest = Code("InvalidDigest", .badRequest)
+        static let invalidObjectState = Code("InvalidObjectState", .forbidden)
         static let invalidPart = Code("InvalidPart", .badRequest)
         static let invalidPartOrder = Code("InvalidPartOrder", .badRequest)
         static let invalidPartNumber = Code("InvalidPartNumber", .rangeNotSatisfiable)
@@ -157,6 +159,9 @@ struct S3Error: Error, Sendable {
         case .partTooSmall: .entityTooSmall
         case .storageFull: .insufficientStorage
         case .quotaExceeded: .quotaExceeded
+        case .quarantined: .invalidObjectState
+        case .infected: .infectedObject
+        case .invalidTag: .invalidTag
         case .damaged: .internalError
         case .unavailable: .serviceUnavailable
         }

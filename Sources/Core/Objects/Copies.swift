@@ -25,6 +25,7 @@ extension Objects {
         condition: @escaping WriteCondition = { _ in }
     ) async throws -> ObjectVersion {
         try Self.check(key: key, replacing ?? ObjectDescription())
+        try Self.check(tags: tags ?? [])
         let target = try await collection(collectionName)
         let source = try await open(collection: sourceCollection, key: sourceKey, version: version)
         try sourceCondition(source.version)
@@ -41,7 +42,10 @@ extension Objects {
         copy.collection = target.id
         copy.key = key
         copy.created = .now
-        if let tags { copy.tags = tags }
+        if let tags { copy.tags = tags + copy.tags.filter { $0.name.hasPrefix(Self.systemTagPrefix) } }
+        if let tag = try await screen(copying: source, key: key, to: target) {
+            copy.tags = copy.tags.filter { $0.name != tag.name } + [tag]
+        }
         // Locks and ACLs are not copied: a copy has those of a new object.
         let lock = try await locked(lock, in: target)
         copy.retention = lock.retention

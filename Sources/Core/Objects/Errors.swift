@@ -7,6 +7,9 @@ package struct ObjectsError: Error, Sendable, CustomStringConvertible {
         /// Object lock keeps a version from being removed.
         case locked, noObjectLock
         case noSuchKey, noSuchVersion, invalidKey, keyTooLong, headersTooLarge
+        case invalidTag
+        /// Of a version: nobody may read it. Of a body: the virus scanner found something.
+        case quarantined, infected
         /// A condition on the current version does not hold.
         case preconditionFailed
         case tooLarge, incompleteBody

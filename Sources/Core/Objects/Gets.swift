@@ -35,7 +35,7 @@ extension Objects {
     /// A version of a key, ready to be read: a small one comes with its bytes from the same query.
     ///
     /// - Parameter version: its name; nil for the current one.
-    /// - Throws: as ``head(collection:key:version:)``.
+    /// - Throws: as ``head(collection:key:version:)``, and `.quarantined`.
     package func open(collection name: String, key: String, version: String? = nil) async throws -> OpenObject {
         let collection = try await collection(name)
         let found = try await journal.find { reader -> OpenObject? in
@@ -51,7 +51,7 @@ extension Objects {
                 .init(collection.id), .init(key)
             ) { row in OpenObject(version: try Self.version(row), inline: row.blobOrNil(Self.columnCount)) }
         }
-        _ = try Self.object(found?.version, key: key, version: version)
+        try Self.checkReadable(try Self.object(found?.version, key: key, version: version))
         guard let found else { throw ObjectsError.noSuchKey(key) }
         return found
     }
@@ -70,6 +70,7 @@ extension Objects {
         guard let found else {
             throw ObjectsError(.noSuchKey, "the version \(version.id.text) does not exist any more")
         }
+        try Self.checkReadable(found.version)
         return found
     }
 

@@ -82,6 +82,8 @@ package struct ObjectVersion: Sendable {
     package var hasLegalHold = false
     /// Whom it is open to, besides what policies say.
     package var acl = CannedACL.private
+    /// Why nobody may read it; nil where it may be read.
+    package var quarantine: String?
 
     var storage: Storage
 

@@ -212,6 +212,7 @@ extension Objects {
     ) async throws -> ObjectVersion {
         let collection = try await collection(name)
         guard let versionID = VersionID(id) else { throw ObjectsError.noSuchUpload(id) }
+        let tag = try await screened(references, of: versionID, key: key, in: collection)
         return try await journal.write { transaction, events in
             try transaction.lock("upload \(id)")
             try transaction.lock(Self.lockName(collection.id, key))
@@ -229,7 +230,7 @@ extension Objects {
                 id: versionID, collection: collection.id, key: key, created: .now, size: assembly.size,
                 etag: assembly.etag, digest: nil, contentType: upload.description.contentType,
                 headers: upload.description.headers, checksum: assembly.checksum, partCount: assembly.parts.count,
-                tags: upload.description.tags, retention: upload.description.retention,
+                tags: upload.description.tags + (tag.map { [$0] } ?? []), retention: upload.description.retention,
                 hasLegalHold: upload.description.hasLegalHold, acl: upload.description.acl, storage: .parts)
             var usage = try Usage(of: collection.id, in: transaction)
             version.isNull = try Self.displace(latest, key: key, &usage, in: transaction)
@@ -255,6 +256,21 @@ extension Objects {
             }
             return version
         }
+    }
+
+    /// Has the parts that are named scanned, where that comes first.
+    private func screened(
+        _ references: [PartReference], of id: VersionID, key: String, in collection: Collection
+    ) async throws -> HeaderField? {
+        guard screening != nil, try await scanPolicy(of: collection.name).policy == .refuse else { return nil }
+        let stored = try await journal.read { try PartRow.all(version: id, in: $0) }
+        let named = Set(references.map(\.number))
+        // Whether they are the right ones is checked in the transaction; what cannot be completed is not scanned.
+        let parts = stored.filter { part in
+            named.contains(part.number) && references.contains { $0.number == part.number && $0.etag == part.etag }
+        }
+        guard parts.count == references.count else { return nil }
+        return try await screen(parts: parts, of: id, key: key, in: collection)
     }
 
     /// Ends an upload and gives its parts up.

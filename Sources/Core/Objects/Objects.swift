@@ -15,6 +15,7 @@ package final class Objects: Sendable {
     let keyring: Keyring
     let pool: NIOThreadPool
     private let reserve: DiskReserve
+    let screening: Screening?
     let collectionCache = RecentReads<Collection>()
     // Of Settings.swift; by the collection's id.
     let settingsCache = RecentReads<String?>()
@@ -23,14 +24,16 @@ package final class Objects: Sendable {
     /// - Parameters:
     ///   - pool: for digests and ciphers of bulk data.
     ///   - reserve: of the disks that this node's data are on.
+    ///   - screening: the virus scanner; nil where there is none.
     package init(
         journal: Journal, blobs: any BlobStore, master: MasterKey, pool: NIOThreadPool,
-        reserve: DiskReserve = DiskReserve([])
+        reserve: DiskReserve = DiskReserve([]), screening: Screening? = nil
     ) {
         self.journal = journal
         self.blobs = blobs
         self.pool = pool
         self.reserve = reserve
+        self.screening = screening
         keyring = Keyring(journal: journal, master: master)
     }
 

@@ -36,7 +36,24 @@ extension Objects {
         var intake = try Intake(
             objects: self, collectionKey: await keyring.key(ofCollection: collection.id), version: id, part: 0,
             expectations: expectations)
-        let stored = try await intake.store(body)
+        let stored: StoredBytes
+        var tags = description.tags
+        if let screen = try await screen(for: collection, key: key) {
+            do {
+                stored = try await intake.store(ScreenedBody(base: body, screen: screen))
+            } catch {
+                screen.abort()
+                throw error
+            }
+            do {
+                tags.append(try await screen.finish(size: stored.size))
+            } catch {
+                if case .blob(let blob) = stored.place { await discard(blob, after: error) }
+                throw error
+            }
+        } else {
+            stored = try await intake.store(body)
+        }
         var version = ObjectVersion(
             id: id, collection: collection.id, key: key, created: .now, size: stored.size, etag: Hex.encode(stored.md5),
             digest: stored.digest, contentType: description.contentType,
@@ -44,7 +61,7 @@ extension Objects {
             checksum: stored.checksum.map {
                 ObjectChecksum(algorithm: $0.algorithm, value: Base64.encode($0.value), kind: .fullObject)
             },
-            partCount: 0, tags: description.tags, retention: description.retention,
+            partCount: 0, tags: tags, retention: description.retention,
             hasLegalHold: description.hasLegalHold, acl: description.acl, storage: .inline(sealedKey: stored.sealedKey))
         var inline: [UInt8]?
         switch stored.place {
@@ -116,6 +133,14 @@ extension Objects {
     /// may read there but neither write nor see it in a listing, unless they ask for exactly that prefix.
     package static let systemPrefix = ".martlet/"
 
+    /// - Parameter present: those that the object has.
+    /// - Throws: ``ObjectsError`` `.invalidTag` for tags that a client may not give.
+    static func check(tags: [HeaderField], present: [HeaderField] = []) throws {
+        for tag in tags where tag.name.hasPrefix(systemTagPrefix) && !present.contains(tag) {
+            throw ObjectsError(.invalidTag, "tags that begin with '\(systemTagPrefix)' are the node's own")
+        }
+    }
+
     /// Checks what a client gives as a key and as headers.
     package static func check(key: String, _ description: ObjectDescription = ObjectDescription()) throws {
         guard !key.isEmpty else { throw ObjectsError(.invalidKey, "the key is empty") }
@@ -131,6 +156,7 @@ extension Objects {
         guard !key.split(separator: "/").contains(where: { $0 == "." || $0 == ".." }) else {
             throw ObjectsError(.invalidKey, "the key has a segment '.' or '..', which no file can be called")
         }
+        try check(tags: description.tags)
         let user = description.headers.filter { $0.name.hasPrefix(Limits.userPrefix) }
         let userBytes = user.reduce(0) { $0 + $1.name.utf8.count - Limits.userPrefix.utf8.count + $1.value.utf8.count }
         guard userBytes <= Limits.userMetadataBytesMax else {

@@ -33,8 +33,9 @@ extension Objects {
                         created INTEGER NOT NULL, size INTEGER NOT NULL, etag TEXT NOT NULL, digest BLOB,
                         content_type TEXT NOT NULL, headers TEXT, checksum_algorithm TEXT, checksum TEXT, checksum_kind TEXT,
                         part_count INTEGER NOT NULL, blob BLOB, sealed_key BLOB, tags TEXT, lock_mode TEXT,
-                        lock_until INTEGER, legal_hold INTEGER, acl TEXT)
+                        lock_until INTEGER, legal_hold INTEGER, acl TEXT, quarantine TEXT)
                     """,
+                    "CREATE INDEX versions_quarantined ON versions (number) WHERE quarantine IS NOT NULL",
                     "CREATE UNIQUE INDEX versions_current ON versions (collection, key) WHERE current = 1",
                     "CREATE INDEX versions_past ON versions (collection, key, number, id) WHERE current IS NULL",
                     "CREATE INDEX versions_removed ON versions (removed_at) WHERE removed IS NOT NULL",

@@ -160,6 +160,8 @@ package enum ResourceName {
     package static func issuer(_ name: String) -> String { "arn:martlet:iam:::oidc-provider/\(name)" }
     /// `collections/NAME` or `spaces/NAME`. No name of a collection, so that its own policy does not speak of it.
     package static func quota(_ path: String) -> String { "arn:martlet:quota:::\(path)" }
+    /// `COLLECTION/KEY` for a quarantined object, or a collection for what is to be done about viruses there.
+    package static func quarantine(_ path: String) -> String { "arn:martlet:quarantine:::\(path)" }
     package static let everything = "*"
 
     /// All names of a thing: what IAM knows as well, policies may name in IAM's way.

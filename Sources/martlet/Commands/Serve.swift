@@ -63,6 +63,10 @@ struct NodeSettings: ParsableArguments {
     var s3Domain: [String] = []
     @Option(help: "Quiet seconds after which a product counts as complete (default 5).") var settleSeconds: String?
     @Option(help: "Seconds for which what was replaced or removed is kept (default 60).") var historySeconds: String?
+    @Option(help: "Socket or HOST:PORT of ClamAV's clamd, which scans new objects (default: none).") var clamd: String?
+    @Option(help: "What becomes of infected objects: off, tag, quarantine or refuse (default quarantine).")
+    var scanPolicy: String?
+    @Option(help: "Longer objects are not scanned (default 26214400).") var scanBytesMax: String?
     @Option(help: "Seconds for the head of a request (default 20).") var headerSeconds: String?
     @Option(help: "Seconds that a connection may wait for its next request (default 75).") var idleSeconds: String?
     @Option(help: "Seconds over which the speed of clients is looked at (default 30).") var slowSeconds: String?
@@ -87,6 +91,9 @@ struct NodeSettings: ParsableArguments {
         flags["s3-domain"] = s3Domain.isEmpty ? nil : s3Domain.joined(separator: ",")
         flags["settle-seconds"] = settleSeconds
         flags["history-seconds"] = historySeconds
+        flags["clamd"] = clamd
+        flags["scan-policy"] = scanPolicy
+        flags["scan-bytes-max"] = scanBytesMax
         flags["header-seconds"] = headerSeconds
         flags["idle-seconds"] = idleSeconds
         flags["slow-seconds"] = slowSeconds
