@@ -8,7 +8,9 @@ for purpose in "$@"; do
     case "$purpose" in
         build) ;;
         demo) packages+=(python3-venv curl) ;;
-        test) packages+=(python3-venv curl openssl postgresql chromium chromium-driver util-linux clamav-daemon) ;;
+        test)
+            packages+=(python3-venv curl openssl postgresql chromium chromium-driver util-linux softhsm2 clamav-daemon)
+            ;;
         bench) packages+=(python3-venv curl wrk nginx-light) ;;
         *) echo "needs.sh: unknown purpose '$purpose'" >&2; exit 64 ;;
     esac

@@ -1,3 +1,4 @@
+import Journal
 import Objects
 import TestSupport
 import Testing

@@ -6,25 +6,29 @@ package import Objects
 package import Policy
 import Wire
 
-/// The administrative face: accounts, groups, access keys, policies, quotas and quarantine, as
-/// JSON. The command line speaks it.
+/// The administrative face: accounts, groups, access keys, policies, encryption keys, quotas and quarantine, as JSON.
+/// The command line speaks it.
 ///
 /// Every act has an action of its own in the policy language: `iam:CreateUser`, `iam:PutPolicy` and so on.
 package struct AdminService: Sendable {
     let identity: Identity
     let policies: Policies
-    let objects: Objects
     let gate: Gate
+    let objects: Objects
+    let roots: RootKeys
     private let authenticator: Authenticator
     private let logger = Logger(label: "martlet.admin")
 
     /// Largest body taken.
     static let bodyBytesMax = 64 << 10
 
-    package init(policies: Policies, objects: Objects, gate: Gate, authenticator: Authenticator) {
+    package init(
+        policies: Policies, gate: Gate, authenticator: Authenticator, objects: Objects, roots: RootKeys
+    ) {
+        self.objects = objects
+        self.roots = roots
         identity = authenticator.identity
         self.policies = policies
-        self.objects = objects
         self.gate = gate
         self.authenticator = authenticator
     }
@@ -38,6 +42,7 @@ package struct AdminService: Sendable {
             case "accounts": return try await accounts(call)
             case "groups": return try await groups(call)
             case "keys": return try await keys(call)
+            case "encryption": return try await encryption(call)
             case "policies": return try await policies(call)
             case "quarantine": return try await quarantine(call)
             case "scanning": return try await scanning(call)

@@ -29,9 +29,13 @@ extension AdminService {
         case .PUT:
             try await require(call, "martlet:PutQuota", on: resource)
             let body = try await call.body()
+            let bytesMax = try Self.limit("bytesMax", body)
+            let objectsMax = try Self.limit("objectsMax", body)
+            guard bytesMax != nil || objectsMax != nil else {
+                throw Problem.badRequest("a quota has the member 'bytesMax', 'objectsMax' or both")
+            }
             let quota = try await objects.setQuota(
-                scope, bytesMax: try Self.limit("bytesMax", body), objectsMax: try Self.limit("objectsMax", body),
-                by: call.actor)
+                scope, bytesMax: bytesMax, objectsMax: objectsMax, by: call.actor)
             return Self.answer { write(quota, &$0) }
         case .DELETE:
             try await require(call, "martlet:DeleteQuota", on: resource)

@@ -125,10 +125,9 @@ struct S3Error: Error, Sendable {
                 .requestTimeout,
                 "Your socket connection to the server was not read from or written to within the timeout period.")
         case _ where error.isOfLostClient: self.init(.incompleteBody, BodyTruncated().description)
-        case let error as DatabaseError where error.code == .full:
-            self.init(.insufficientStorage, "the metadata store is full: nothing was changed")
-        case let error as DatabaseError where error.code == .unavailable:
-            self.init(.serviceUnavailable, "the metadata store is not available: try again")
+        case let error as DatabaseError:
+            guard let message = error.clientMessage else { return nil }
+            self.init(error.code == .full ? .insufficientStorage : .serviceUnavailable, message)
         default: return nil
         }
     }
@@ -164,6 +163,7 @@ struct S3Error: Error, Sendable {
         case .invalidTag: .invalidTag
         case .damaged: .internalError
         case .unavailable: .serviceUnavailable
+        case .keyDestroyed: .invalidObjectState
         }
     }
 

@@ -43,11 +43,11 @@ extension Objects {
             let id = try transaction.tid
             try transaction.run(
                 """
-                INSERT INTO collections (id, space, name, owner, created, sealed_key, quota) VALUES (?, ?, ?, ?, ?, ?,
+                INSERT INTO collections (id, space, name, owner, created, quota) VALUES (?, ?, ?, ?, ?,
                 (SELECT COUNT(*) FROM quotas WHERE kind = 0 AND owner = ?))
                 """,
-                .init(id), .init(space.id), .init(name), .init(owner), .init(now.microseconds),
-                .init(keyring.newCollectionKey(space: space.key, collection: id)), .init(space.id))
+                .init(id), .init(space.id), .init(name), .init(owner), .init(now.microseconds), .init(space.id))
+            try keyring.addKey(collection: id, generation: 1, space: space, in: transaction)
             events.record(.collectionCreated, by: owner, on: name, collection: id)
             return Collection(
                 id: id, name: name, owner: owner, created: now, versioning: .off, hasObjectLock: false)

@@ -38,7 +38,7 @@ extension Objects {
             for key in Set(targets.map(\.key)).sorted() {
                 try transaction.lock(Self.lockName(collection.id, key))
             }
-            var usage = try Usage(of: collection.id, in: transaction)
+            var usage = try Usage(WriteRules(collection: collection.id, in: transaction))
             let deletions = try targets.map { target in
                 let deletion =
                     if let version = target.version {
@@ -66,15 +66,15 @@ extension Objects {
     private static func delete(
         _ key: String, _ condition: WriteCondition, _ usage: inout Usage, in transaction: Transaction
     ) throws -> Deletion {
-        let latest = try latest(collection: usage.collection, key: key, in: transaction)
+        let latest = try latest(collection: usage.rules.collection, key: key, in: transaction)
         let object = latest.flatMap { $0.isDeleteMarker ? nil : $0 }
         try condition(object)
         var deletion = Deletion(existed: object != nil)
         let isUnversioned = try displace(latest, key: key, &usage, in: transaction)
         // Without versioning there is nothing that a marker could hide.
-        if isUnversioned, usage.versioning != .suspended || key.hasPrefix(systemPrefix) { return deletion }
+        if isUnversioned, usage.rules.versioning != .suspended || key.hasPrefix(systemPrefix) { return deletion }
         var marker = ObjectVersion(
-            id: VersionID(), collection: usage.collection, key: key, isDeleteMarker: true, isNull: isUnversioned,
+            id: VersionID(), collection: usage.rules.collection, key: key, isDeleteMarker: true, isNull: isUnversioned,
             created: .now, size: 0, etag: "", contentType: "", headers: [], partCount: 0, storage: .parts)
         try insert(&marker, inline: nil, &usage, in: transaction)
         deletion.marker = marker
@@ -87,7 +87,7 @@ extension Objects {
     ) throws -> Deletion {
         let found: ObjectVersion?
         do {
-            found = try named(name, collection: usage.collection, key: key, in: transaction)
+            found = try named(name, collection: usage.rules.collection, key: key, in: transaction)
         } catch let error as ObjectsError {
             return Deletion(failure: error)
         }
@@ -105,7 +105,7 @@ extension Objects {
                 SELECT number FROM versions WHERE collection = ? AND key = ? AND current IS NULL AND removed IS NULL
                 ORDER BY number DESC LIMIT 1
                 """,
-                .init(usage.collection), .init(key))
+                .init(usage.rules.collection), .init(key))
             if let heir {
                 try transaction.run(
                     "UPDATE versions SET current = 1, superseded = NULL WHERE number = ?", .init(heir))

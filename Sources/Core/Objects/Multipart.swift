@@ -171,12 +171,13 @@ extension Objects {
                 else {
                     throw ObjectsError.noSuchUpload(upload.id.text)
                 }
+                let rules = try WriteRules(collection: collection.id, in: transaction)
                 try transaction.run(
                     "INSERT INTO garbage (blob, since) SELECT blob, CAST(? AS BIGINT) FROM parts WHERE version = ? AND number = ?",
                     .init(Timestamp.now.microseconds), .init(upload.id.bytes), .init(number))
                 try transaction.run(
                     "DELETE FROM parts WHERE version = ? AND number = ?", .init(upload.id.bytes), .init(number))
-                try row.insert(version: upload.id, in: transaction)
+                try row.insert(version: upload.id, rules, in: transaction)
             }
         } catch {
             await discard(blob, after: error)
@@ -232,7 +233,7 @@ extension Objects {
                 headers: upload.description.headers, checksum: assembly.checksum, partCount: assembly.parts.count,
                 tags: upload.description.tags + (tag.map { [$0] } ?? []), retention: upload.description.retention,
                 hasLegalHold: upload.description.hasLegalHold, acl: upload.description.acl, storage: .parts)
-            var usage = try Usage(of: collection.id, in: transaction)
+            var usage = try Usage(WriteRules(collection: collection.id, in: transaction))
             version.isNull = try Self.displace(latest, key: key, &usage, in: transaction)
             try Self.insert(&version, inline: nil, &usage, in: transaction)
             try usage.settle(in: transaction)

@@ -270,27 +270,17 @@ extension Objects {
 /// What a transaction changes of how much a collection holds. Made before versions are made or removed, and settled
 /// after that.
 struct Usage {
-    let collection: Int64
-    let versioning: Versioning
-    private let hasQuota: Bool
+    let rules: WriteRules
     private var bytes: Int64 = 0
     private var objects: Int64 = 0
 
-    /// Reads what the collection is at this moment, and keeps it so until the transaction ends.
-    init(of collection: Int64, in transaction: Transaction) throws {
-        let found = try transaction.rows(
-            holding: .shared, "SELECT versioning, quota FROM collections WHERE id = ?", .init(collection)
-        ) { (versioning: Versioning(rawValue: $0.text(0)) ?? .off, hasQuota: $0.bool(1)) }.first
-        self.collection = collection
-        versioning = found?.versioning ?? .off
-        hasQuota = found?.hasQuota ?? false
-    }
+    init(_ rules: WriteRules) { self.rules = rules }
 
     mutating func add(_ version: ObjectVersion) { count(version.size, version.isDeleteMarker, version.key, 1) }
     mutating func free(_ version: ObjectVersion) { count(version.size, version.isDeleteMarker, version.key, -1) }
 
     private mutating func count(_ size: Int64, _ isDeleteMarker: Bool, _ key: String, _ sign: Int64) {
-        guard hasQuota, !isDeleteMarker, !key.hasPrefix(Objects.systemPrefix) else { return }
+        guard rules.hasQuota, !isDeleteMarker, !key.hasPrefix(Objects.systemPrefix) else { return }
         bytes += sign * size
         objects += sign
     }
@@ -299,7 +289,7 @@ struct Usage {
     ///
     /// - Throws: ``ObjectsError`` `.quotaExceeded` where something grows beyond its limit.
     func settle(in transaction: Transaction) throws {
-        guard hasQuota, bytes != 0 || objects != 0 else { return }
+        guard rules.hasQuota, bytes != 0 || objects != 0 else { return }
         // The collection's first, then its space's: two transactions never wait for each other.
         for (kind, owner) in [(1, "?"), (0, "(SELECT space FROM collections WHERE id = ?)")] {
             let quota = try transaction.first(
@@ -307,7 +297,7 @@ struct Usage {
                 UPDATE quotas SET bytes = bytes + ?, objects = objects + ? WHERE kind = \(kind) AND owner = \(owner)
                 RETURNING bytes_max, objects_max, bytes, objects
                 """,
-                .init(bytes), .init(objects), .init(collection)
+                .init(bytes), .init(objects), .init(rules.collection)
             ) { Objects.quota(kind == 1 ? .collection("") : .space(""), $0, from: 0) }
             guard let quota else { continue }
             let hasTooManyBytes = bytes > 0 && quota.bytes > quota.bytesMax ?? .max

@@ -79,6 +79,8 @@ extension Objects {
     }
 
     /// Gives a version its place in history and stores it as the current one of its key.
+    ///
+    /// - Throws: as ``WriteRules/check(sealedKey:)``.
     static func insert(
         _ version: inout ObjectVersion, inline: [UInt8]?, _ usage: inout Usage, in transaction: Transaction
     ) throws {
@@ -92,6 +94,7 @@ extension Objects {
         case .blob(let id, let key): (blob, sealedKey) = (.init(id.bytes), .init(key))
         case .parts: break
         }
+        if case .blob(let bytes) = sealedKey { try usage.rules.check(sealedKey: bytes) }
         let marks = Array(repeating: "?", count: columnCount).joined(separator: ", ")
         try transaction.run(
             "INSERT INTO versions (\(columns)) VALUES (\(marks))",
@@ -132,7 +135,7 @@ extension Objects {
         _ latest: ObjectVersion?, key: String, _ usage: inout Usage, in transaction: Transaction
     ) throws -> Bool {
         // What the node keeps for itself can be made again.
-        let versioning = key.hasPrefix(systemPrefix) ? .off : usage.versioning
+        let versioning = key.hasPrefix(systemPrefix) ? .off : usage.rules.versioning
         if let latest {
             if versioning == .off || (versioning == .suspended && latest.isNull) {
                 try remove(latest, &usage, in: transaction)
@@ -149,7 +152,7 @@ extension Objects {
                 SELECT \(columns) FROM versions
                 WHERE collection = ? AND key = ? AND current IS NULL AND removed IS NULL AND is_null = 1
                 """,
-                .init(usage.collection), .init(key), map: version)
+                .init(usage.rules.collection), .init(key), map: version)
             if let null { try remove(null, &usage, in: transaction) }
         }
         return versioning != .enabled

@@ -6,12 +6,14 @@ extension Objects {
             Migration(
                 module: "objects", number: 1,
                 [
-                    "CREATE TABLE spaces (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, sealed_key BLOB NOT NULL)",
+                    "CREATE TABLE spaces (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE)",
+                    // Data keys that a generation of the collection's key before `key_floor` has sealed are refused: it
+                    // is about to go (docs/adr/0005).
                     """
                     CREATE TABLE collections (
                         id INTEGER PRIMARY KEY, space INTEGER NOT NULL REFERENCES spaces (id), name TEXT NOT NULL UNIQUE,
-                        owner TEXT NOT NULL, created INTEGER NOT NULL, sealed_key BLOB NOT NULL,
-                        versioning TEXT NOT NULL DEFAULT 'off', object_lock INTEGER NOT NULL DEFAULT 0,
+                        owner TEXT NOT NULL, created INTEGER NOT NULL, versioning TEXT NOT NULL DEFAULT 'off',
+                        object_lock INTEGER NOT NULL DEFAULT 0, key_floor INTEGER NOT NULL DEFAULT 1,
                         quota INTEGER NOT NULL DEFAULT 0)
                     """,
                     // Of spaces (kind 0) and collections (kind 1), with what they hold. `collections.quota` says
@@ -64,5 +66,5 @@ extension Objects {
                     "CREATE TABLE garbage (blob BLOB PRIMARY KEY, since INTEGER NOT NULL)",
                     "CREATE INDEX garbage_by_age ON garbage (since)",
                 ])
-        ] + settingsMigrations
+        ] + settingsMigrations + keyMigrations
 }
