@@ -10,8 +10,10 @@ for purpose in "$@"; do
         demo) packages+=(python3-venv curl) ;;
         test)
             packages+=(python3-venv curl openssl postgresql chromium chromium-driver util-linux softhsm2 clamav-daemon)
+            # Clients of WebDAV.
+            packages+=(litmus cadaver davfs2 libglib2.0-bin gvfs gvfs-backends dbus)
             ;;
-        bench) packages+=(python3-venv curl wrk nginx-light) ;;
+        bench) packages+=(python3-venv curl wrk nginx-light apache2-bin) ;;
         *) echo "needs.sh: unknown purpose '$purpose'" >&2; exit 64 ;;
     esac
 done

@@ -62,6 +62,7 @@ struct S3Error: Error, Sendable {
         static let noSuchUpload = Code("NoSuchUpload", .notFound)
         static let noSuchVersion = Code("NoSuchVersion", .notFound)
         static let notImplemented = Code("NotImplemented", .notImplemented)
+        static let objectLocked = Code("ObjectLocked", .locked)
         static let preconditionFailed = Code("PreconditionFailed", .preconditionFailed)
         static let quotaExceeded = Code("QuotaExceeded", .forbidden)
         static let requestTimeout = Code("RequestTimeout", .badRequest)
@@ -142,6 +143,9 @@ struct S3Error: Error, Sendable {
         case .noSuchVersion: .noSuchVersion
         case .invalidState: .invalidBucketState
         case .locked: .accessDenied
+        case .writeLocked: .objectLocked
+        case .alreadyExists, .changedMeanwhile: .init("OperationAborted", .conflict)
+        case .noSuchFolder, .notAFolder, .cannotContainItself, .tooManyObjects: .invalidRequest
         case .noObjectLock: .invalidRequest
         case .methodNotAllowed: .methodNotAllowed
         case .invalidKey, .invalidPartNumber: .invalidArgument

@@ -1,5 +1,6 @@
 import Database
 package import Journal
+import Synchronization
 import Wire
 
 extension EventKind {
@@ -267,29 +268,29 @@ extension Objects {
     }
 }
 
-/// What a transaction changes of how much a collection holds. Made before versions are made or removed, and settled
-/// after that.
-struct Usage {
-    let rules: WriteRules
-    private var bytes: Int64 = 0
-    private var objects: Int64 = 0
+/// What a transaction changes of how much a collection holds. The counters are changed at the transaction's end.
+final class Usage: Sendable {
+    private let collection: Int64
+    private let change = Mutex<(bytes: Int64, objects: Int64)>((0, 0))
 
-    init(_ rules: WriteRules) { self.rules = rules }
-
-    mutating func add(_ version: ObjectVersion) { count(version.size, version.isDeleteMarker, version.key, 1) }
-    mutating func free(_ version: ObjectVersion) { count(version.size, version.isDeleteMarker, version.key, -1) }
-
-    private mutating func count(_ size: Int64, _ isDeleteMarker: Bool, _ key: String, _ sign: Int64) {
-        guard rules.hasQuota, !isDeleteMarker, !key.hasPrefix(Objects.systemPrefix) else { return }
-        bytes += sign * size
-        objects += sign
+    init(of collection: Int64, in transaction: Transaction) {
+        self.collection = collection
+        transaction.atEnd { [self] transaction in try settle(in: transaction) }
     }
 
-    /// Writes the change into the counters.
-    ///
+    /// - Parameter sign: 1 for a version that was made, -1 for one that was removed.
+    func count(_ version: ObjectVersion, _ sign: Int64) {
+        guard !version.isDeleteMarker, !version.key.hasPrefix(Objects.systemPrefix) else { return }
+        change.withLock {
+            $0.bytes += sign * version.size
+            $0.objects += sign
+        }
+    }
+
     /// - Throws: ``ObjectsError`` `.quotaExceeded` where something grows beyond its limit.
-    func settle(in transaction: Transaction) throws {
-        guard rules.hasQuota, bytes != 0 || objects != 0 else { return }
+    private func settle(in transaction: Transaction) throws {
+        let (bytes, objects) = change.withLock { $0 }
+        guard bytes != 0 || objects != 0 else { return }
         // The collection's first, then its space's: two transactions never wait for each other.
         for (kind, owner) in [(1, "?"), (0, "(SELECT space FROM collections WHERE id = ?)")] {
             let quota = try transaction.first(
@@ -297,7 +298,7 @@ struct Usage {
                 UPDATE quotas SET bytes = bytes + ?, objects = objects + ? WHERE kind = \(kind) AND owner = \(owner)
                 RETURNING bytes_max, objects_max, bytes, objects
                 """,
-                .init(bytes), .init(objects), .init(rules.collection)
+                .init(bytes), .init(objects), .init(collection)
             ) { Objects.quota(kind == 1 ? .collection("") : .space(""), $0, from: 0) }
             guard let quota else { continue }
             let hasTooManyBytes = bytes > 0 && quota.bytes > quota.bytesMax ?? .max

@@ -8,9 +8,9 @@ extension Objects {
     static let columns = """
         number, id, collection, key, kind, is_null, current, created, size, etag, digest, content_type, headers,
         checksum_algorithm, checksum, checksum_kind, part_count, blob, sealed_key, tags, lock_mode,
-        lock_until, legal_hold, acl, quarantine
+        lock_until, legal_hold, acl, object, quarantine
         """
-    static let columnCount = 25
+    static let columnCount = 26
 
     static func version(_ row: borrowing Row) throws -> ObjectVersion {
         let storage: ObjectVersion.Storage
@@ -29,7 +29,7 @@ extension Objects {
             checksum: checksum(algorithm: row.textOrNil(13), value: row.textOrNil(14), kind: row.textOrNil(15)),
             partCount: Int(row.int(16)), tags: headers(row.textOrNil(19)),
             retention: retention(mode: row.textOrNil(20), until: row.intOrNil(21)), hasLegalHold: row.bool(22),
-            acl: acl(row.textOrNil(23)), quarantine: row.textOrNil(24), storage: storage)
+            acl: acl(row.textOrNil(23)), quarantine: row.textOrNil(25), storage: storage, object: row.int(24))
     }
 
     static func acl(_ text: String?) -> CannedACL { text.flatMap(CannedACL.init(rawValue:)) ?? .private }
@@ -80,13 +80,14 @@ extension Objects {
 
     /// Gives a version its place in history and stores it as the current one of its key.
     ///
-    /// - Throws: as ``WriteRules/check(sealedKey:)``.
+    /// - Throws: as ``CollectionState/check(sealedKey:)``.
     static func insert(
-        _ version: inout ObjectVersion, inline: [UInt8]?, _ usage: inout Usage, in transaction: Transaction
+        _ version: inout ObjectVersion, inline: [UInt8]?, _ state: CollectionState, in transaction: Transaction
     ) throws {
-        usage.add(version)
+        state.made(version)
         version.number = try nextNumber(in: transaction)
         version.isCurrent = true
+        if version.object == 0 { version.object = version.number }
         var blob: SQLValue = .null
         var sealedKey: SQLValue = .null
         switch version.storage {
@@ -94,7 +95,7 @@ extension Objects {
         case .blob(let id, let key): (blob, sealedKey) = (.init(id.bytes), .init(key))
         case .parts: break
         }
-        if case .blob(let bytes) = sealedKey { try usage.rules.check(sealedKey: bytes) }
+        if case .blob(let bytes) = sealedKey { try state.check(sealedKey: bytes) }
         let marks = Array(repeating: "?", count: columnCount).joined(separator: ", ")
         try transaction.run(
             "INSERT INTO versions (\(columns)) VALUES (\(marks))",
@@ -105,7 +106,7 @@ extension Objects {
             .init(version.checksum?.kind.rawValue), .init(version.partCount), blob, sealedKey,
             .init(text(version.tags)), .init(version.retention?.mode.rawValue),
             .init(version.retention?.until.microseconds), .init(version.hasLegalHold ? 1 : nil),
-            .init(text(version.acl)), .init(version.quarantine))
+            .init(text(version.acl)), .init(version.object), .init(version.quarantine))
         if let inline {
             try transaction.run(
                 "INSERT INTO inline_bytes (version, bytes) VALUES (?, ?)", .init(version.number), .init(inline))
@@ -121,8 +122,8 @@ extension Objects {
     }
 
     /// Takes a version out of what clients see. The Janitor removes it when its time has come.
-    static func remove(_ version: ObjectVersion, _ usage: inout Usage, in transaction: Transaction) throws {
-        usage.free(version)
+    static func remove(_ version: ObjectVersion, _ state: CollectionState, in transaction: Transaction) throws {
+        state.removed(version)
         try transaction.run(
             "UPDATE versions SET current = NULL, removed = ?, removed_at = ? WHERE number = ?",
             .init(transaction.tid), .init(Timestamp.now.microseconds), .init(version.number))
@@ -130,15 +131,15 @@ extension Objects {
 
     /// Makes room for a new current version: what was there is kept or removed as the collection's versioning says.
     ///
+    /// - Parameter state: of the collection, looked at inside the transaction that depends on it.
     /// - Returns: whether the new one is called `null`.
     static func displace(
-        _ latest: ObjectVersion?, key: String, _ usage: inout Usage, in transaction: Transaction
+        _ latest: ObjectVersion?, collection: Int64, key: String, _ state: CollectionState, in transaction: Transaction
     ) throws -> Bool {
-        // What the node keeps for itself can be made again.
-        let versioning = key.hasPrefix(systemPrefix) ? .off : usage.rules.versioning
+        let versioning = state.versioning(of: key)
         if let latest {
             if versioning == .off || (versioning == .suspended && latest.isNull) {
-                try remove(latest, &usage, in: transaction)
+                try remove(latest, state, in: transaction)
             } else {
                 try transaction.run(
                     "UPDATE versions SET current = NULL, superseded = ? WHERE number = ?",
@@ -152,8 +153,8 @@ extension Objects {
                 SELECT \(columns) FROM versions
                 WHERE collection = ? AND key = ? AND current IS NULL AND removed IS NULL AND is_null = 1
                 """,
-                .init(usage.rules.collection), .init(key), map: version)
-            if let null { try remove(null, &usage, in: transaction) }
+                .init(collection), .init(key), map: version)
+            if let null { try remove(null, state, in: transaction) }
         }
         return versioning != .enabled
     }

@@ -83,7 +83,9 @@ extension Objects {
         } catch let error as ObjectsError where Self.isGone(error.code) {
             return
         }
-        guard !found.version.tags.contains(where: { $0.name == Self.scanTag }) else { return }
+        let said = found.version.tags.first { $0.name == Self.scanTag }
+        // One that came with the tag of where it was copied from is looked at again, if more than the tag is due here.
+        guard said == nil || (said == ScanOutcome.infected("").tag && policy != .tag) else { return }
         var outcome = ScanOutcome.unscanned
         if found.version.size <= screening.bytesMax {
             let scan = try await Self.begin(screening)

@@ -48,7 +48,7 @@ final class SQLiteSession: Session {
     }
 
     /// There is one writer, so every name is held already.
-    func lock(_ name: String) throws {}
+    func lock(_ name: String, isShared: Bool) throws {}
 
     /// There is one writer, so every row stays.
     func holding(_ hold: RowHold, _ sql: String) -> String { sql }

@@ -11,6 +11,7 @@ package enum RowHold: Sendable {
 package final class Transaction: Reader {
     private var taken: Int64?
     private var ordinals: Int64 = 0
+    private var endings: [(Transaction) throws -> Void] = []
 
     /// Runs a statement, waits for it, and returns how many rows it changed.
     @discardableResult
@@ -42,13 +43,16 @@ package final class Transaction: Reader {
     /// which gives it one on PostgreSQL) a lock throws `.misuse`, since another holder with a later id could
     /// already have committed. Two transactions that lock several names in different orders may deadlock; one of
     /// them is then run again.
-    package func lock(_ name: String) throws {
+    ///
+    /// - Parameter isShared: others may hold `name` so too, but nobody exclusively. It orders no TIDs among those who
+    ///   share it.
+    package func lock(_ name: String, isShared: Bool = false) throws {
         try session.check("lock", [])
         guard taken == nil, !session.hasWritten else {
             throw session.failed(
                 DatabaseError(.misuse, "lock \"\(name)\" is taken too late: locks come before tid and before changes"))
         }
-        try session.lock(name)
+        try session.lock(name, isShared: isShared)
     }
 
     /// All rows, each through `map`, that stay as they are until this transaction ends: shared among those who want
@@ -61,6 +65,13 @@ package final class Transaction: Reader {
         holding hold: RowHold, _ sql: String, _ values: SQLValue..., map: (borrowing Row) throws -> T
     ) throws -> [T] {
         try rows(session.holding(hold, sql), values, map: map)
+    }
+
+    /// Has something done when the closure has come to its end, as part of the transaction: what can only be known then.
+    package func atEnd(_ body: @escaping (Transaction) throws -> Void) { endings.append(body) }
+
+    func end() throws {
+        for ending in endings { try ending(self) }
     }
 
     /// Counts up from 0 within this transaction, for what is numbered within its TID.

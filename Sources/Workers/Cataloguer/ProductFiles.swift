@@ -3,7 +3,7 @@ import NIOCore
 import Objects
 import Wire
 
-/// The objects of one product, as they are now, without those that are quarantined.
+/// The objects of one product, as they are now.
 struct ProductFiles: Sendable {
     /// Files that are looked at; a product with more has an Item that says so.
     static let countMax = 10_000
@@ -30,7 +30,7 @@ struct ProductFiles: Sendable {
         while true {
             let page = try await objects.versions(collection: collection.id, prefix: path.prefix, after: after)
             for version in page
-            where version.quarantine == nil && path.contains(version.key) && version.key.utf8.count > base {
+            where version.quarantine == nil && path.contains(version.key) && version.key.utf8.count > base && !version.key.hasSuffix("/") {
                 found.append((String(decoding: version.key.utf8.dropFirst(base), as: UTF8.self), version))
             }
             guard page.count == 1000, let last = page.last else { break }
