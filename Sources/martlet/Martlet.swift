@@ -22,8 +22,9 @@ struct Martlet: AsyncParsableCommand {
         subcommands: [
             Serve.self, Demo.self, Login.self, Ls.self, Cp.self, Search.self, Sign.self, AccountCommand.self,
             GroupCommand.self,
-            KeyCommand.self, KeysCommand.self, AppPasswordCommand.self, PolicyCommand.self, QuotaCommand.self,
-            QuarantineCommand.self, ScanCommand.self, TraceCommand.self, Doctor.self,
+            KeyCommand.self, KeysCommand.self, KmsCommand.self, AppPasswordCommand.self, PolicyCommand.self,
+            QuotaCommand.self, WebhookCommand.self, TraceCommand.self, ScanCommand.self, QuarantineCommand.self,
+            ScrubCommand.self, Verify.self, Doctor.self,
         ])
 
     static func main() async {

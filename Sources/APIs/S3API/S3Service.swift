@@ -2,6 +2,7 @@ package import HTTPSupport
 import Identity
 import Logging
 import NIOHTTP1
+package import Notifications
 package import Objects
 package import Policy
 import Wire
@@ -12,26 +13,38 @@ package struct S3Service: Sendable {
     let gate: Gate
     let authenticator: Authenticator
     let domains: S3Domains
+    let notifications: Notifications
+    /// Whether clients come by TLS though this node does not see it, because a proxy speaks it for the node.
+    let isBehindTLS: Bool
     let logger: Logger
 
+    /// - Parameters:
+    ///   - domains: names below which each bucket has a host name of its own.
+    ///   - isBehindTLS: whether a proxy in front of the node speaks TLS with its clients.
     package init(
-        objects: Objects, gate: Gate, authenticator: Authenticator, domains: S3Domains = S3Domains([])
+        objects: Objects, gate: Gate, authenticator: Authenticator, notifications: Notifications,
+        domains: S3Domains = S3Domains([]), isBehindTLS: Bool = false
     ) {
+        self.domains = domains
+        self.isBehindTLS = isBehindTLS
         self.objects = objects
         self.gate = gate
         self.authenticator = authenticator
-        self.domains = domains
+        self.notifications = notifications
         logger = Logger(label: "martlet.s3")
     }
 
     package func respond(to request: Request) async -> Response {
+        var record = RequestRecord(request)
         var response: Response
         do {
             let operation = try Operation(request, hostBucket: domains.bucket(of: request))
+            record.operation = operation
             if case .preflight(let bucket) = operation {
                 response = try await preflight(bucket, request)
             } else {
                 let caller = try await authenticator.caller(of: request)
+                record.caller = caller
                 response = try await perform(operation, request, caller)
             }
         } catch {
@@ -43,12 +56,16 @@ package struct S3Service: Sendable {
             if known == nil || known?.code == .internalError {
                 logger.error("\(request.method) \(request.rawPath) [\(request.id)]: \(error)")
             }
-            let internalError = S3Error(
-                .internalError, "the request failed inside the server; it is logged as \(request.id)")
-            response = (known ?? internalError).response(to: request)
+            let fault =
+                known
+                ?? S3Error(
+                    .internalError, "the request failed inside the server; it is logged as \(request.id)")
+            record.error = fault.code.name
+            response = fault.response(to: request)
         }
         response.headers.add(name: "x-amz-request-id", value: request.id)
         await addCORS(to: &response, request)
+        await log(record, &response)
         return response
     }
 

@@ -260,7 +260,7 @@ extension Objects {
             storage: .inline(sealedKey: try key.sealDataKey(dataKey, version: id, part: 0)))
         marker.isNull = try displace(latest, collection: collection.id, key: marker.key, state, in: transaction)
         try insert(&marker, inline: inline, state, in: transaction)
-        recordPut(marker, in: collection.name, by: actor, &events)
+        record(marker, in: collection, by: actor, &events)
         return marker
     }
 }

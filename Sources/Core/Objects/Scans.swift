@@ -74,7 +74,7 @@ extension Objects {
     /// - Throws: ``ObjectsError`` `.unavailable` where the scanner does not answer.
     package func scan(_ id: String, key: String, collection name: String, by actor: String) async throws {
         guard let screening, !key.hasPrefix(Self.systemPrefix) else { return }
-        let found: OpenObject
+        var found: OpenObject
         let policy: ScanPolicy
         do {
             policy = try await scanPolicy(of: name).policy
@@ -87,7 +87,8 @@ extension Objects {
         // One that came with the tag of where it was copied from is looked at again, if more than the tag is due here.
         guard said == nil || (said == ScanOutcome.infected("").tag && policy != .tag) else { return }
         var outcome = ScanOutcome.unscanned
-        if found.version.size <= screening.bytesMax {
+        found.unlock = .node
+        if found.version.size <= screening.bytesMax, found.version.isReadableByNode {
             let scan = try await Self.begin(screening)
             do {
                 try await read(found, range: 0..<found.version.size) { await scan.write($0) }
@@ -107,20 +108,26 @@ extension Objects {
     private func record(
         _ outcome: ScanOutcome, _ id: String, key: String, collection name: String, quarantines: Bool, by actor: String
     ) async throws {
-        var reason: String?
-        if quarantines, case .infected(let signature) = outcome { reason = "infected: \(signature)" }
+        var quarantine: Quarantine?
+        if quarantines, case .infected(let signature) = outcome {
+            quarantine = Quarantine(.malware, reason: "infected: \(signature)", since: .now, actor: actor)
+        }
         do {
             try await change(
-                collection: name, key: key, version: id, reason == nil ? .objectScanned : .objectQuarantined,
+                collection: name, key: key, version: id, quarantine == nil ? .objectScanned : .objectQuarantined,
                 needsObjectLock: false, by: actor
-            ) { [reason] found, transaction in
+            ) { [quarantine] found, transaction in
                 let tags = found.tags.filter { $0.name != Self.scanTag } + [outcome.tag]
                 try transaction.run(
-                    "UPDATE versions SET tags = ?, quarantine = ? WHERE number = ?", .init(Self.text(tags)),
-                    .init(reason), .init(found.number))
-            } detail: {
+                    "UPDATE versions SET tags = ?, quarantine = COALESCE(quarantine, CAST(? AS TEXT)) WHERE number = ?",
+                    .init(Self.text(tags)), .init(quarantine?.text), .init(found.number))
+            } detail: { [quarantine] in
                 $0.member("verdict", outcome.tag.value)
                 if case .infected(let signature) = outcome { $0.member("signature", signature) }
+                if let quarantine {
+                    $0.member("cause", quarantine.cause.rawValue)
+                    $0.member("reason", quarantine.reason)
+                }
             }
         } catch let error as ObjectsError where Self.isGone(error.code) {
             return
@@ -160,19 +167,20 @@ extension Objects {
     }
 
     /// Scans what an upload would become.
-    func screen(parts: [PartRow], of id: VersionID, key: String, in collection: Collection) async throws -> HeaderField?
-    {
-        guard let screen = try await screen(for: collection, key: key) else { return nil }
-        let collectionKey = try await keyring.key(ofCollection: collection.id)
+    func screen(parts: [PartRow], of upload: Upload, in collection: Collection) async throws -> HeaderField? {
+        guard let screen = try await screen(for: collection, key: upload.key) else { return nil }
         do {
             guard parts.reduce(0, { $0 + $1.size }) <= screen.bytesMax else {
                 screen.abort()
                 return ScanOutcome.unscanned.tag
             }
+            let keys = VersionKeys(
+                collection: try await keyring.key(ofCollection: collection.id),
+                second: try await secondKey(upload.encryption, of: upload.id, .node), version: upload.id,
+                origin: upload.encryption.origin(of: upload.id))
             for part in parts {
                 let extent = Extent(
-                    source: .blob(part.blob),
-                    dataKey: try collectionKey.openDataKey(part.sealedKey, version: id, part: part.number),
+                    source: .blob(part.blob), dataKey: try keys.open(part.sealedKey, part: part.number),
                     size: part.size, range: 0..<part.size)
                 var reader = try await ExtentReader(extent, blobs: blobs, pool: pool)
                 do {
@@ -183,6 +191,10 @@ extension Objects {
                 }
                 await reader.close()
             }
+        } catch let error as ObjectsError where error.code == .keyRequired {
+            // Under a customer's key the node cannot look into what it has stored.
+            screen.abort()
+            return ScanOutcome.unscanned.tag
         } catch {
             screen.abort()
             throw error

@@ -4,134 +4,73 @@ import Wire
 
 struct QuarantineCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "quarantine", abstract: "Objects that nobody may read: infected or damaged ones.",
+        commandName: "quarantine",
+        abstract: "Objects that nobody gets to read: damaged, or with something found in them.",
         discussion: """
-            Example: martlet quarantine list
-                     martlet quarantine release s3://eo/a.zip --version-id 0190f1…
+            Examples: martlet quarantine list
+                      martlet quarantine release 4398046511104
+
+            What is damaged is released by itself once it reads well again, for example after its blob was restored from
+            a backup.
             """,
-        subcommands: [List.self, Add.self, Release.self, Delete.self])
+        subcommands: [List.self, Release.self, Delete.self])
 
     struct List: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Lists what is quarantined, and why.")
+        static let configuration = CommandConfiguration(
+            abstract: "Lists what is in quarantine: its number, since when, why, which object and version.")
         @Flag(help: "Print JSON.") var json = false
 
         func run() async throws {
             try await NodeClient.with { client in
                 var after = ""
                 while true {
-                    let page = try await client.json(.GET, "/admin/v1/quarantine" + after)["quarantined"]?.array ?? []
-                    for entry in page {
-                        guard !json else {
-                            Console.write(entry.text)
-                            continue
-                        }
-                        let name = "s3://\(entry["collection"]?.string ?? "")/\(entry["key"]?.string ?? "")"
-                        let version = entry["versionId"]?.string ?? ""
-                        Console.write("\(name)  \(version)  \(entry["reason"]?.string ?? "")")
-                    }
-                    guard let last = page.last?["number"]?.integer else { return }
-                    after = "?after=\(last)"
+                    let page = try await client.json(.GET, "/admin/v1/quarantine?after=\(after)")
+                    let versions = page["versions"]?.array ?? []
+                    for version in versions { write(version) }
+                    guard versions.count >= 1000, let last = versions.last?["number"]?.string else { return }
+                    after = last
                 }
             }
         }
-    }
 
-    struct Add: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Lets nobody read an object any more.")
-        @OptionGroup var object: Object
-        @Option(help: "Which version; without it the current one.") var versionId: String?
-        @Option(help: "What is wrong with it, for people.") var reason: String
-        @Flag(help: "Print JSON.") var json = false
-
-        func run() async throws {
-            try await object.call("", versionId, ["reason": .string(reason)], done: "quarantined", json: json)
+        private func write(_ version: JSONValue) {
+            guard !json else { return Console.write(version.text) }
+            func text(_ name: String) -> String { version[name]?.string ?? "" }
+            let name = text("version") == "null" ? "" : "?versionId=" + text("version")
+            Console.write(
+                "\(text("number"))  \(text("since").prefix(19))  \(text("cause").padded(8))  s3://\(text("collection"))/\(text("key"))\(name)  \(text("reason"))"
+            )
         }
     }
 
     struct Release: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Lets a version be read again.")
-        @OptionGroup var object: Object
-        @Option(help: "Which version, as 'list' shows it.") var versionId: String
+        static let configuration = CommandConfiguration(
+            abstract: "Lets an object be read again.",
+            discussion: "What is still damaged is found to be so at its next reading, and is back.")
+        @Argument(help: "Its number, as `martlet quarantine list` shows it.") var number: String
         @Flag(help: "Print JSON.") var json = false
 
         func run() async throws {
-            try await object.call("/release", versionId, [:], done: "released", json: json)
+            try await NodeClient.with { client in
+                try await client.json(.POST, QuarantineCommand.path(number) + "/release")
+                Report.done("released", number, json: json)
+            }
         }
     }
 
     struct Delete: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Removes a quarantined version for good.")
-        @OptionGroup var object: Object
-        @Option(help: "Which version, as 'list' shows it.") var versionId: String
+        static let configuration = CommandConfiguration(
+            abstract: "Removes the version for good; one that is locked stays.")
+        @Argument(help: "Its number, as `martlet quarantine list` shows it.") var number: String
         @Flag(help: "Print JSON.") var json = false
 
         func run() async throws {
-            try await object.call("/delete", versionId, [:], done: "deleted", json: json)
-        }
-    }
-
-    struct Object: ParsableArguments {
-        @Argument(help: "s3://COLLECTION/KEY") var address: String
-
-        func call(
-            _ path: String, _ version: String?, _ more: [String: JSONValue], done: String, json: Bool
-        ) async throws {
-            let rest = address.hasPrefix("s3://") ? address.dropFirst(5) : address[...]
-            let parts = rest.split(separator: "/", maxSplits: 1)
-            guard parts.count == 2 else { throw ValidationError("an object is s3://COLLECTION/KEY, not '\(address)'") }
-            var body = JSONObject()
-            body["collection"] = .string(String(parts[0]))
-            body["key"] = .string(String(parts[1]))
-            if let version { body["versionId"] = .string(version) }
-            for (name, value) in more { body[name] = value }
-            let value = JSONValue.object(body)
             try await NodeClient.with { client in
-                try await client.json(.POST, "/admin/v1/quarantine" + path, body: value)
-                Report.done(done, address, json: json)
+                try await client.json(.DELETE, QuarantineCommand.path(number))
+                Report.done("deleted", number, json: json)
             }
         }
     }
-}
 
-struct ScanCommand: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(
-        commandName: "scan", abstract: "What becomes of objects in which the virus scanner finds something.",
-        discussion: """
-            Example: martlet scan set eo --policy refuse
-            """,
-        subcommands: [Show.self, Set.self, Reset.self])
-
-    struct Show: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Shows the policy of a collection.")
-        @Argument(help: "The collection's name.") var name: String
-        @Flag(help: "Print JSON.") var json = false
-
-        func run() async throws { try await ScanCommand.call(.GET, name, nil, json: json) }
-    }
-
-    struct Set: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Gives a collection a policy of its own.")
-        @Argument(help: "The collection's name.") var name: String
-        @Option(help: "off, tag, quarantine, or refuse: then objects are scanned before they are visible.")
-        var policy: String
-        @Flag(help: "Print JSON.") var json = false
-
-        func run() async throws { try await ScanCommand.call(.PUT, name, ["policy": .string(policy)], json: json) }
-    }
-
-    struct Reset: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Lets the node's policy hold for a collection.")
-        @Argument(help: "The collection's name.") var name: String
-        @Flag(help: "Print JSON.") var json = false
-
-        func run() async throws { try await ScanCommand.call(.DELETE, name, nil, json: json) }
-    }
-
-    private static func call(_ method: HTTPMethod, _ name: String, _ body: JSONValue?, json: Bool) async throws {
-        try await NodeClient.with { client in
-            let answer = try await client.json(method, "/admin/v1/scanning/" + PercentEncoding.encode(name), body: body)
-            let text = "\(answer["policy"]?.string ?? "") (\(answer["own"]?.bool == true ? "its own" : "the node's"))"
-            Console.write(json ? answer.text : text)
-        }
-    }
+    private static func path(_ number: String) -> String { "/admin/v1/quarantine/" + PercentEncoding.encode(number) }
 }

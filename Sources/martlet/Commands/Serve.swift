@@ -65,6 +65,11 @@ struct NodeSettings: ParsableArguments {
     var s3Domain: [String] = []
     @Option(help: "Quiet seconds after which a product counts as complete (default 5).") var settleSeconds: String?
     @Option(help: "Seconds for which what was replaced or removed is kept (default 60).") var historySeconds: String?
+    @Option(help: "Seconds between two writings of buckets' access logs (default 60).") var accessLogSeconds: String?
+    @Option(help: "Length of a day of lifecycle rules, to try them out (default 86400).")
+    var lifecycleDaySeconds: String?
+    @Flag(help: "Start although this machine's clock is more than a day behind the journal.") var acceptClock = false
+    @Option(help: "Bytes a second that are read to find damage, 0 for none (default 8388608).") var scrubRate: String?
     @Option(help: "Socket or HOST:PORT of ClamAV's clamd, which scans new objects (default: none).") var clamd: String?
     @Option(help: "What becomes of infected objects: off, tag, quarantine or refuse (default quarantine).")
     var scanPolicy: String?
@@ -94,6 +99,10 @@ struct NodeSettings: ParsableArguments {
         flags["s3-domain"] = s3Domain.isEmpty ? nil : s3Domain.joined(separator: ",")
         flags["settle-seconds"] = settleSeconds
         flags["history-seconds"] = historySeconds
+        flags["access-log-seconds"] = accessLogSeconds
+        flags["lifecycle-day-seconds"] = lifecycleDaySeconds
+        flags["accept-clock"] = acceptClock ? "on" : nil
+        flags["scrub-rate"] = scrubRate
         flags["clamd"] = clamd
         flags["scan-policy"] = scanPolicy
         flags["scan-bytes-max"] = scanBytesMax
