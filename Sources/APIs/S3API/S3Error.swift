@@ -39,6 +39,7 @@ struct S3Error: Error, Sendable {
         static let invalidBucketACLWithObjectOwnership = Code("InvalidBucketAclWithObjectOwnership", .badRequest)
         static let invalidBucketName = Code("InvalidBucketName", .badRequest)
         static let invalidDigest = Code("InvalidDigest", .badRequest)
+        static let invalidObjectState = Code("InvalidObjectState", .forbidden)
         static let invalidPart = Code("InvalidPart", .badRequest)
         static let invalidPartOrder = Code("InvalidPartOrder", .badRequest)
         static let invalidPartNumber = Code("InvalidPartNumber", .rangeNotSatisfiable)
@@ -57,6 +58,7 @@ struct S3Error: Error, Sendable {
         static let noSuchUpload = Code("NoSuchUpload", .notFound)
         static let noSuchVersion = Code("NoSuchVersion", .notFound)
         static let notImplemented = Code("NotImplemented", .notImplemented)
+        static let objectLocked = Code("ObjectLocked", .locked)
         static let preconditionFailed = Code("PreconditionFailed", .preconditionFailed)
         static let requestTimeTooSkewed = Code("RequestTimeTooSkewed", .forbidden)
         static let serviceUnavailable = Code("ServiceUnavailable", .serviceUnavailable)
@@ -108,10 +110,9 @@ struct S3Error: Error, Sendable {
         case let error as XMLError: self.init(.malformedXML, error.description)
         case let error as BodyTooLarge: self.init(.entityTooLarge, error.description)
         case _ where error.isOfLostClient: self.init(.incompleteBody, BodyTruncated().description)
-        case let error as DatabaseError where error.code == .full:
-            self.init(.insufficientStorage, "the metadata store is full: nothing was changed")
-        case let error as DatabaseError where error.code == .unavailable:
-            self.init(.serviceUnavailable, "the metadata store is not available: try again")
+        case let error as DatabaseError:
+            guard let message = error.clientMessage else { return nil }
+            self.init(error.code == .full ? .insufficientStorage : .serviceUnavailable, message)
         default: return nil
         }
     }
@@ -126,6 +127,9 @@ struct S3Error: Error, Sendable {
         case .noSuchVersion: .noSuchVersion
         case .invalidState: .invalidBucketState
         case .locked: .accessDenied
+        case .writeLocked: .objectLocked
+        case .alreadyExists, .changedMeanwhile: .init("OperationAborted", .conflict)
+        case .noSuchFolder, .notAFolder, .cannotContainItself, .tooManyObjects: .invalidRequest
         case .noObjectLock: .invalidRequest
         case .methodNotAllowed: .methodNotAllowed
         case .invalidKey, .invalidPartNumber: .invalidArgument
@@ -141,8 +145,15 @@ struct S3Error: Error, Sendable {
         case .invalidPartOrder: .invalidPartOrder
         case .partTooSmall: .entityTooSmall
         case .storageFull: .insufficientStorage
+        case .quarantined: .accessDenied
         case .damaged: .internalError
         case .unavailable: .serviceUnavailable
+        case .keyDestroyed: .invalidObjectState
+        case .keyRequired, .keyNotApplicable: .invalidRequest
+        case .wrongKey, .kmsDenied: .accessDenied
+        case .kmsNotFound: .init("KMS.NotFoundException", .badRequest)
+        case .kmsDisabled: .init("KMS.DisabledException", .badRequest)
+        case .kmsDestroyed: .init("KMS.KMSInvalidStateException", .badRequest)
         }
     }
 

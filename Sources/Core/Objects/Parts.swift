@@ -34,7 +34,9 @@ struct PartRow: Sendable {
         }
     }
 
-    func insert(version: VersionID, in transaction: Transaction) throws {
+    /// - Throws: as ``CollectionState/check(sealedKey:)``.
+    func insert(version: VersionID, _ state: CollectionState, in transaction: Transaction) throws {
+        try state.check(sealedKey: sealedKey)
         try transaction.run(
             """
             INSERT INTO parts (version, number, start, size, etag, created, checksum, blob, sealed_key)

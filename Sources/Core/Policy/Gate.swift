@@ -156,8 +156,11 @@ package enum ResourceName {
     package static func account(_ name: String) -> String { "arn:martlet:iam:::account/\(name)" }
     package static func group(_ name: String) -> String { "arn:martlet:iam:::group/\(name)" }
     package static func policy(_ name: String) -> String { "arn:martlet:iam:::policy/\(name)" }
+    /// A key of the hierarchy: `master`, `space/NAME`, `collection/NAME`; `*` for all.
+    package static func encryptionKey(_ name: String) -> String { "arn:martlet:encryption:::\(name)" }
     package static func role(_ name: String) -> String { "arn:martlet:iam:::role/\(name)" }
     package static func issuer(_ name: String) -> String { "arn:martlet:iam:::oidc-provider/\(name)" }
+    package static func webhook(_ name: String) -> String { "arn:martlet:webhook:::\(name)" }
     package static let everything = "*"
 
     /// All names of a thing: what IAM knows as well, policies may name in IAM's way.

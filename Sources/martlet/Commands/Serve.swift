@@ -48,6 +48,8 @@ struct Serve: AsyncParsableCommand {
 /// The options of a node.
 struct NodeSettings: ParsableArguments {
     @Option(help: "Folder for keys, metadata and blobs.") var data: String?
+    @Option(help: "Where the master key is: file:PATH, credential:NAME or pkcs11:… (default DATA/master.key).")
+    var masterKey: String?
     @Option(help: "HOST:PORT of the web port (default 127.0.0.1:8080).") var web: String?
     @Option(help: "HOST:PORT of the S3 port (default 127.0.0.1:9000).") var s3: String?
     @Option(help: "sqlite, or postgres://USER@HOST/NAME (default sqlite).") var metadata: String?
@@ -59,11 +61,17 @@ struct NodeSettings: ParsableArguments {
     @Option(name: .customLong("s3-url"), help: "Address under which clients reach the S3 port.") var s3URL: String?
     @Option(help: "Quiet seconds after which a product counts as complete (default 5).") var settleSeconds: String?
     @Option(help: "Seconds for which what was replaced or removed is kept (default 60).") var historySeconds: String?
+    @Option(help: "Seconds between two writings of buckets' access logs (default 60).") var accessLogSeconds: String?
+    @Option(help: "Length of a day of lifecycle rules, to try them out (default 86400).")
+    var lifecycleDaySeconds: String?
+    @Flag(help: "Start although this machine's clock is more than a day behind the journal.") var acceptClock = false
+    @Option(help: "Bytes a second that are read to find damage, 0 for none (default 8388608).") var scrubRate: String?
     @Option(help: "Configuration file (default DATA/martlet.conf).") var config: String?
 
     func configuration() throws -> Configuration {
         var flags: [String: String] = [:]
         flags["data"] = data
+        flags["master-key"] = masterKey
         flags["web"] = web
         flags["s3"] = s3
         flags["metadata"] = metadata
@@ -75,6 +83,10 @@ struct NodeSettings: ParsableArguments {
         flags["s3-url"] = s3URL
         flags["settle-seconds"] = settleSeconds
         flags["history-seconds"] = historySeconds
+        flags["access-log-seconds"] = accessLogSeconds
+        flags["lifecycle-day-seconds"] = lifecycleDaySeconds
+        flags["accept-clock"] = acceptClock ? "on" : nil
+        flags["scrub-rate"] = scrubRate
         return try Configuration(flags: flags, environment: Environment.all, file: config)
     }
 }
