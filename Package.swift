@@ -63,6 +63,7 @@ let formats: [Target] = [
     target("Formats", "IAMPolicy", ["Wire"]),
     target("Formats", "BucketConfiguration", ["Wire"]),
     target("Formats", "Geometry", ["Wire"]),
+    target("Formats", "WebDAVFormat", ["Wire"]),
     target("Formats", "ProductMetadata", ["Wire"]),
     target("Formats", "TraceFormat", ["BLAKE3", "MerkleLog", "Wire", crypto, cryptoExtras, x509, asn1]),
     target("Formats", "Certificates", ["Wire", crypto, x509, asn1]),
@@ -88,6 +89,7 @@ let core: [Target] = [
     target("Core", "Journal", ["Database", "Wire"]),
     target("Core", "Identity", ["Ciphers", "Database", "IAMPolicy", "Journal", "Vault", "Wire", crypto, jwt]),
     target("Core", "Policy", ["BucketConfiguration", "Database", "IAMPolicy", "Identity", "Journal", "Wire"]),
+    target("Core", "Notifications", ["Database", "Journal", "Vault", "Wire"]),
     target("Core", "Catalogue", ["Database", "Geometry", "Journal", "Wire"]),
     target(
         "Core", "Ledger",
@@ -106,9 +108,14 @@ let core: [Target] = [
 let apis: [Target] = [
     target(
         "APIs", "HTTPSupport",
-        ["Database", "Identity", "Objects", "Policy", "SigV4", "Wire", nioCore, nioExtras, nioHTTP1, nioPosix, nioSSL]),
+        [
+            "Database", "Identity", "Journal", "Objects", "Policy", "SigV4", "Wire", nioCore, nioExtras, nioHTTP1,
+            nioPosix, nioSSL,
+        ]),
     target("APIs", "OIDCAPI", ["HTTPSupport", "Identity", "Wire", logging, nioHTTP1]),
-    target("APIs", "AdminAPI", ["HTTPSupport", "Identity", "Objects", "Policy", "Wire", logging, nioHTTP1]),
+    target(
+        "APIs", "AdminAPI",
+        ["HTTPSupport", "Identity", "Notifications", "Objects", "Policy", "Wire", logging, nioHTTP1]),
     target(
         "APIs", "IAMAPI",
         [
@@ -136,8 +143,14 @@ let apis: [Target] = [
     target(
         "APIs", "S3API",
         [
-            "BucketConfiguration", "Database", "HTTPSupport", "IAMPolicy", "Identity", "Objects", "Policy", "SigV4",
-            "Wire", logging, nioCore, nioHTTP1,
+            "BucketConfiguration", "Database", "HTTPSupport", "IAMPolicy", "Identity", "Notifications", "Objects",
+            "Policy", "SigV4", "Wire", logging, nioCore, nioHTTP1,
+        ]),
+    target(
+        "APIs", "WebDAVAPI",
+        [
+            "Database", "HTTPSupport", "IAMPolicy", "Identity", "Objects", "Policy", "ProductMetadata", "SigV4",
+            "WebDAVFormat", "Wire", logging, nioCore, nioHTTP1,
         ]),
 ]
 
@@ -145,8 +158,8 @@ let workers: [Target] = [
     target(
         "", "Workers",
         [
-            "BLAKE3", "Catalogue", "Journal", "Ledger", "Objects", "ProductMetadata", "Rasters", "TraceFormat", "Wire",
-            logging, nioCore,
+            "BLAKE3", "BucketConfiguration", "Catalogue", "Journal", "Ledger", "Notifications", "Objects",
+            "ProductMetadata", "Rasters", "TraceFormat", "Wire", logging, nioCore,
         ])
 ]
 
@@ -155,9 +168,10 @@ let top: [Target] = [
         "", "Server",
         [
             "AdminAPI", "Blobs", "Catalogue", "Certificates", "Console", "Ciphers", "Database", "HTTPSupport",
-            "IAMAPI", "Identity",
-            "Journal", "Ledger", "OIDCAPI", "Objects",
-            "Policy", "Rasters", "S3API", "STACAPI", "SigV4", "SigningAPI", "TraceAPI", "Vault", "Wire", "Workers",
+            "IAMAPI", "IAMPolicy", "Identity",
+            "Journal", "Ledger", "Notifications", "OIDCAPI", "Objects",
+            "Policy", "Rasters", "S3API", "STACAPI", "SigV4", "SigningAPI", "TraceAPI", "Vault", "WebDAVAPI", "Wire",
+            "Workers",
             httpClient, logging, nioCore, nioHTTP1, nioPosix, nioSSL,
         ]),
     // GDAL reads files that strangers made, so it has a process of its own: see Drivers/Rasters.
@@ -185,6 +199,7 @@ let testTargets: [Target] = [
     tests("IAMPolicyTests", ["IAMPolicy"]),
     tests("BucketConfigurationTests", ["BucketConfiguration", "Wire"]),
     tests("GeometryTests", ["Geometry", "Wire"]),
+    tests("WebDAVFormatTests", ["WebDAVFormat", "Wire"]),
     tests("ProductMetadataTests", ["ProductMetadata", "Wire"]),
     tests("DatabaseTests", ["Database", "TestSupport"]),
     tests("VaultTests", ["Ciphers", "TestSupport", "Vault", "Wire"]),
@@ -217,11 +232,12 @@ let testTargets: [Target] = [
         ]),
     tests("ConsoleTests", ["Console", "Geometry", "Wire"]),
     tests("CertificatesTests", ["Certificates", "Wire", crypto, x509, asn1]),
+    tests("NotificationsTests", ["Ciphers", "Database", "Journal", "Notifications", "TestSupport", "Vault", "Wire"]),
     tests(
         "WorkersTests",
         [
-            "Blobs", "Catalogue", "Database", "Journal", "Objects", "TestSupport", "Vault", "Wire", "Workers", nioCore,
-            nioPosix,
+            "Blobs", "Catalogue", "Ciphers", "Database", "Journal", "Notifications", "Objects", "TestSupport", "Vault",
+            "Wire", "Workers", nioCore, nioPosix,
         ]),
     tests("TraceFormatTests", ["BLAKE3", "Certificates", "MerkleLog", "TraceFormat", "Wire", crypto]),
     tests(

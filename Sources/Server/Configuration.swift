@@ -51,6 +51,10 @@ package struct Configuration: Sendable {
     package var settleSeconds: Int64
     /// Seconds for which what was replaced or removed stays readable; then its bytes are deleted.
     package var historySeconds: Int64
+    /// How long a day of lifecycle rules is: for those who try rules out.
+    package var lifecycleDaySeconds: Int64
+    /// How often the access logs of buckets are written.
+    package var accessLogSeconds: Int64
     /// Bytes that are read in a second to find damage; 0 for none.
     package var scrubRate: Int64
     /// Whether to start although the clock is far behind the journal.
@@ -73,6 +77,8 @@ package struct Configuration: Sendable {
         ("s3-url", "address under which clients reach the S3 port"),
         ("settle-seconds", "quiet time after which a product counts as complete (default 5)"),
         ("history-seconds", "time for which what was replaced or removed is kept (default 60)"),
+        ("access-log-seconds", "how often the access logs of buckets are written (default 60)"),
+        ("lifecycle-day-seconds", "length of a day of lifecycle rules, to try them out (default 86400)"),
         ("accept-clock", "on: start although this machine's clock is more than a day behind the journal"),
         ("scrub-rate", "bytes a second that are read to find damage, 0 for none (default 8388608)"),
     ]
@@ -117,6 +123,10 @@ package struct Configuration: Sendable {
         acceptsClock = try Self.isOn(value("accept-clock") ?? "off", "accept-clock")
         settleSeconds = try Self.seconds(value("settle-seconds") ?? "5", "--settle-seconds", daysMax: 1)
         historySeconds = try Self.seconds(value("history-seconds") ?? "60", "--history-seconds", daysMax: 36_500)
+        accessLogSeconds = try Self.seconds(value("access-log-seconds") ?? "60", "--access-log-seconds", daysMax: 1)
+        lifecycleDaySeconds = try Self.seconds(
+            value("lifecycle-day-seconds") ?? "86400", "--lifecycle-day-seconds", daysMax: 1)
+        guard lifecycleDaySeconds > 0 else { throw ConfigurationError("--lifecycle-day-seconds is at least 1") }
         let rate = value("scrub-rate") ?? String(Scrubber.bytesPerSecondDefault)
         guard let scrubRate = Int64(rate), scrubRate >= 0 else {
             throw ConfigurationError("--scrub-rate is a number of bytes a second, or 0, not '\(rate.prefix(40))'")

@@ -22,8 +22,9 @@ struct Martlet: AsyncParsableCommand {
         subcommands: [
             Serve.self, Demo.self, Login.self, Ls.self, Cp.self, Search.self, Sign.self, AccountCommand.self,
             GroupCommand.self,
-            KeyCommand.self, KeysCommand.self, PolicyCommand.self, TraceCommand.self, QuarantineCommand.self,
-            ScrubCommand.self, Verify.self, Doctor.self,
+            KeyCommand.self, KeysCommand.self, KmsCommand.self, AppPasswordCommand.self, PolicyCommand.self,
+            WebhookCommand.self, TraceCommand.self, QuarantineCommand.self, ScrubCommand.self, Verify.self,
+            Doctor.self,
         ])
 
     static func main() async {

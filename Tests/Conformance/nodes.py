@@ -70,6 +70,8 @@ class Node:
             # So that no test waits for minutes until what it deleted is gone.
             "--history-seconds",
             "5",
+            "--access-log-seconds",
+            "1",
             "--json",
         ]
         for face, port in self.ports.items():

@@ -142,6 +142,7 @@ extension S3Service {
             try await check(acl, address.bucket)
             description.acl = acl
         }
+        description.encryption = try await encryptionPlan(of: request, in: address, caller)
         return description
     }
 

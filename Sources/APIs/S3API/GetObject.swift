@@ -1,6 +1,5 @@
 import HTTPSupport
 import Logging
-import NIOCore
 import NIOHTTP1
 import Objects
 import Wire
@@ -10,7 +9,8 @@ extension S3Service {
         _ address: ObjectAddress, _ read: ReadParameters, _ request: Request, _ caller: Caller
     ) async throws -> Response {
         try await require(caller, "s3:GetObject", on: address)
-        let object = try await objects.open(collection: address.bucket, key: address.key, version: address.version)
+        var object = try await objects.open(collection: address.bucket, key: address.key, version: address.version)
+        object.unlock = try await unlock(object.version, request, caller)
         guard let reading = try await reading(object.version, read, request, in: address.bucket) else {
             return notModified(object.version)
         }
@@ -23,6 +23,7 @@ extension S3Service {
         try await require(caller, "s3:GetObject", on: address)
         let version = try await objects.head(
             collection: address.bucket, key: address.key, version: address.version)
+        try checkKey(of: version, request)
         guard var reading = try await reading(version, read, request, in: address.bucket) else {
             return notModified(version)
         }
@@ -43,6 +44,9 @@ extension S3Service {
         var headers = try await ObjectHeaders.answer(
             version, overrides: read.overrides, request: request, isWhole: selection.range == .whole,
             name: name(of: version, in: bucket))
+        if let expiration = try await objects.expiration(of: version, in: bucket) {
+            headers.add(name: "x-amz-expiration", value: expiration)
+        }
         if let count = selection.partsCount { headers.add(name: "x-amz-mp-parts-count", value: String(count)) }
         switch selection.range {
         case .whole: return (0..<version.size, .ok, headers)
@@ -102,22 +106,8 @@ extension S3Service {
     private func body(
         _ object: OpenObject, range: Range<Int64>, status: HTTPResponseStatus, headers: HTTPHeaders
     ) async throws -> Response {
-        guard !range.isEmpty else { return Response(status, headers: headers) }
-        if let buffer = try await objects.inlineBytes(of: object, range: range) {
-            return Response(status, headers: headers, body: .buffer(buffer))
-        }
-        // What follows the status line can only break off.
-        try await objects.requireKey(of: object)
-        let count = range.upperBound - range.lowerBound
-        return Response(
-            status, headers: headers,
-            body: .stream(length: count) { [objects, logger] writer in
-                do {
-                    try await objects.read(object, range: range) { try await writer.write($0) }
-                } catch let error as ObjectsError {
-                    logger.error("reading version \(object.version.id.text): \(error)")
-                    throw error
-                }
-            })
+        try await Response.content(
+            of: object, in: objects, range: range, status: status, headers: headers,
+            log: { [logger] in logger.error("\($0)") })
     }
 }

@@ -58,6 +58,7 @@ struct S3Error: Error, Sendable {
         static let noSuchUpload = Code("NoSuchUpload", .notFound)
         static let noSuchVersion = Code("NoSuchVersion", .notFound)
         static let notImplemented = Code("NotImplemented", .notImplemented)
+        static let objectLocked = Code("ObjectLocked", .locked)
         static let preconditionFailed = Code("PreconditionFailed", .preconditionFailed)
         static let requestTimeTooSkewed = Code("RequestTimeTooSkewed", .forbidden)
         static let serviceUnavailable = Code("ServiceUnavailable", .serviceUnavailable)
@@ -126,6 +127,9 @@ struct S3Error: Error, Sendable {
         case .noSuchVersion: .noSuchVersion
         case .invalidState: .invalidBucketState
         case .locked: .accessDenied
+        case .writeLocked: .objectLocked
+        case .alreadyExists, .changedMeanwhile: .init("OperationAborted", .conflict)
+        case .noSuchFolder, .notAFolder, .cannotContainItself, .tooManyObjects: .invalidRequest
         case .noObjectLock: .invalidRequest
         case .methodNotAllowed: .methodNotAllowed
         case .invalidKey, .invalidPartNumber: .invalidArgument
@@ -145,6 +149,11 @@ struct S3Error: Error, Sendable {
         case .damaged: .internalError
         case .unavailable: .serviceUnavailable
         case .keyDestroyed: .invalidObjectState
+        case .keyRequired, .keyNotApplicable: .invalidRequest
+        case .wrongKey, .kmsDenied: .accessDenied
+        case .kmsNotFound: .init("KMS.NotFoundException", .badRequest)
+        case .kmsDisabled: .init("KMS.DisabledException", .badRequest)
+        case .kmsDestroyed: .init("KMS.KMSInvalidStateException", .badRequest)
         }
     }
 

@@ -6,6 +6,14 @@ package struct ObjectsError: Error, Sendable, CustomStringConvertible {
         case invalidState, methodNotAllowed
         /// Object lock keeps a version from being removed.
         case locked, noObjectLock
+        /// Somebody holds a write lock that the request does not name.
+        case writeLocked
+        /// What is asked for would overwrite something, or lie where nothing can.
+        case alreadyExists, noSuchFolder, notAFolder, cannotContainItself
+        /// More objects at once than one transaction changes.
+        case tooManyObjects
+        /// Others have changed what was looked at.
+        case changedMeanwhile
         case noSuchKey, noSuchVersion, invalidKey, keyTooLong, headersTooLarge
         /// A condition on the current version does not hold.
         case preconditionFailed
@@ -18,12 +26,27 @@ package struct ObjectsError: Error, Sendable, CustomStringConvertible {
         case quarantined
         /// The collection's key was destroyed: what it held cannot be read any more, by anybody.
         case keyDestroyed
+        /// The object is encrypted with a customer's key (SSE-C): there is none in the request, it is another, or one
+        /// came for an object that needs none.
+        case keyRequired, wrongKey, keyNotApplicable
+        /// The object is, or would be, encrypted with a named key (SSE-KMS) that is not there or may not be used.
+        case kmsNotFound, kmsDisabled, kmsDestroyed, kmsDenied
+    }
+
+    /// Whether the node itself cannot read the object, for want of a key.
+    package var isForWantOfKey: Bool {
+        switch code {
+        case .keyDestroyed, .keyRequired, .kmsNotFound, .kmsDisabled, .kmsDestroyed: true
+        default: false
+        }
     }
 
     package var code: Code
     package var message: String
     /// The delete marker that stands where the object was asked for.
     package var deleteMarker: ObjectVersion?
+    /// The path whose write lock is in the way.
+    package var lockRoot: String?
 
     package init(_ code: Code, _ message: String) {
         self.code = code

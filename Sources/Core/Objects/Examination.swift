@@ -45,22 +45,32 @@ extension Objects {
 
     /// The same for a part of an upload that is under way.
     func examine(
-        _ row: PartRow, of upload: VersionID, collection: Int64, progress: @Sendable (Int64) -> Void
+        _ row: PartRow, of upload: VersionID, _ encryption: ObjectEncryption, collection: Int64,
+        progress: @Sendable (Int64) -> Void
     ) async throws -> Examination {
         try await verdict(collection: collection) {
-            let key = try await keyring.key(ofCollection: collection)
-            let extent = Extent(
-                source: .blob(row.blob),
-                dataKey: try key.openDataKey(row.sealedKey, version: upload, part: row.number), size: row.size,
-                range: 0..<row.size)
-            try await check(extent, etag: row.etag, whole: nil) { progress($0) }
+            let stretch = Stretch(
+                source: .blob(row.blob), sealedKey: row.sealedKey, part: row.number, size: row.size, etag: row.etag)
+            let keys = try await examiningKeys(encryption, of: upload, collection: collection)
+            try await check(stretch, keys, encryption, whole: nil) { progress($0) }
         }
+    }
+
+    /// The keys that open a version's bytes, as far as the node has them: what a customer's key encrypts is looked at
+    /// without it.
+    private func examiningKeys(
+        _ encryption: ObjectEncryption, of version: VersionID, collection: Int64
+    ) async throws -> VersionKeys {
+        VersionKeys(
+            collection: try await keyring.key(ofCollection: collection),
+            second: encryption.isReadableByNode ? try await secondKey(encryption, of: version, .node) : nil,
+            version: version, origin: encryption.origin(of: version))
     }
 
     private func verdict(collection: Int64, _ body: () async throws -> Void) async throws -> Examination {
         do {
             _ = try await keyring.key(ofCollection: collection)
-        } catch let error as ObjectsError where error.code == .keyDestroyed || error.code == .damaged {
+        } catch let error as ObjectsError where error.isForWantOfKey || error.code == .damaged {
             return .sealed(error.message)
         } catch let error as ObjectsError where error.code == .noSuchCollection {
             return .gone
@@ -74,6 +84,8 @@ extension Objects {
                 return .sound
             } catch let error as ObjectsError where error.code == .noSuchKey || error.code == .noSuchCollection {
                 return .gone
+            } catch let error as ObjectsError where error.isForWantOfKey {
+                return .sealed(error.message)
             } catch let error as ObjectsError where error.code == .damaged {
                 return .damaged(error.message)
             } catch let error as DatabaseError where error.code == .corrupt {
@@ -101,11 +113,13 @@ extension Objects {
     private func compare(_ object: OpenObject, _ pace: @Sendable (Int64) async throws -> Void) async throws {
         let version = object.version
         guard !version.isDeleteMarker else { return }
-        let whole = version.digest == nil ? nil : BLAKE3()
+        let isReadable = version.isReadableByNode
+        let whole = version.digest == nil || !isReadable ? nil : BLAKE3()
+        let keys = try await examiningKeys(version.encryption, of: version.id, collection: version.collection)
         var size: Int64 = 0
-        for (extent, etag) in try await stretches(of: object) {
-            try await check(extent, etag: etag, whole: whole, pace)
-            size += extent.size
+        for stretch in try await stretches(of: object) {
+            try await check(stretch, keys, version.encryption, whole: whole, pace)
+            size += stretch.size
         }
         guard size == version.size else {
             throw ObjectsError(.damaged, "\(size) bytes are stored where \(version.size) should be")
@@ -116,23 +130,30 @@ extension Objects {
         }
     }
 
-    /// All that is stored of an object, from its begin to its end, each stretch with its ETag.
-    private func stretches(of object: OpenObject) async throws -> [(extent: Extent, etag: String)] {
+    /// One run of stored bytes, and what its row says of it.
+    private struct Stretch {
+        var source: Extent.Source
+        var sealedKey: [UInt8]
+        var part: Int
+        var size: Int64
+        var etag: String
+    }
+
+    /// All that is stored of an object, from its begin to its end.
+    private func stretches(of object: OpenObject) async throws -> [Stretch] {
         let version = object.version
-        let key = try await keyring.key(ofCollection: version.collection)
-        func extent(_ source: Extent.Source, _ sealedKey: [UInt8], part: Int, size: Int64) throws -> Extent {
-            Extent(
-                source: source, dataKey: try key.openDataKey(sealedKey, version: version.id, part: part), size: size,
-                range: 0..<size)
-        }
         switch version.storage {
         case .inline(let sealedKey):
             guard let bytes = object.inline else {
                 throw ObjectsError(.damaged, "its bytes are missing from the metadata store")
             }
-            return [(try extent(.inline(bytes), sealedKey, part: 0, size: version.size), version.etag)]
+            return [
+                Stretch(source: .inline(bytes), sealedKey: sealedKey, part: 0, size: version.size, etag: version.etag)
+            ]
         case .blob(let blob, let sealedKey):
-            return [(try extent(.blob(blob), sealedKey, part: 0, size: version.size), version.etag)]
+            return [
+                Stretch(source: .blob(blob), sealedKey: sealedKey, part: 0, size: version.size, etag: version.etag)
+            ]
         case .parts:
             let rows = try await journal.read { try PartRow.all(version: version.id, in: $0) }
             guard rows.count == version.partCount else {
@@ -144,16 +165,24 @@ extension Objects {
                     throw ObjectsError(.damaged, "part \(row.number) does not begin where the one before ends")
                 }
                 start += row.size
-                return (try extent(.blob(row.blob), row.sealedKey, part: row.number, size: row.size), row.etag)
+                return Stretch(
+                    source: .blob(row.blob), sealedKey: row.sealedKey, part: row.number, size: row.size,
+                    etag: row.etag)
             }
         }
     }
 
     private func check(
-        _ extent: Extent, etag: String, whole: BLAKE3?, _ pace: @Sendable (Int64) async throws -> Void
+        _ stretch: Stretch, _ keys: VersionKeys, _ encryption: ObjectEncryption, whole: BLAKE3?,
+        _ pace: @Sendable (Int64) async throws -> Void
     ) async throws {
+        let extent = Extent(
+            source: stretch.source, dataKey: try keys.open(stretch.sealedKey, part: stretch.part), size: stretch.size,
+            range: 0..<stretch.size)
+        // That the bytes are there, and how many, is all that can be seen without the customer's key.
+        guard encryption.isReadableByNode else { return try await checkLength(extent) }
         // Where the ETag is no MD5, BLAKE3 and the frames' tags have to do.
-        let md5 = etag.utf8.count == 32 ? Digest(.md5) : nil
+        let md5 = stretch.etag.utf8.count == 32 ? Digest(.md5) : nil
         var reader = try await ExtentReader(extent, blobs: blobs, pool: pool)
         do {
             if extent.size == 0 { try await reader.checkEmpty() }
@@ -171,8 +200,17 @@ extension Objects {
             throw error
         }
         await reader.close()
-        if let found = md5.map({ Hex.encode($0.finish()) }), found != etag {
-            throw ObjectsError(.damaged, "the MD5 of its bytes is \(found), where \(etag) was stored")
+        if let found = md5.map({ Hex.encode($0.finish()) }), found != stretch.etag {
+            throw ObjectsError(.damaged, "the MD5 of its bytes is \(found), where \(stretch.etag) was stored")
         }
+    }
+    private func checkLength(_ extent: Extent) async throws {
+        if case .inline(let bytes) = extent.source, Int64(bytes.count) != Frames.sealedLength(of: extent.size) {
+            throw ObjectsError(.damaged, "\(bytes.count) bytes are stored inline, which is not what its size needs")
+        }
+        var bare = extent
+        bare.range = 0..<0
+        let reader = try await ExtentReader(bare, blobs: blobs, pool: pool)
+        await reader.close()
     }
 }

@@ -11,6 +11,8 @@ package struct OpenObject: Sendable {
     package var version: ObjectVersion
     /// The sealed frames of a small object.
     var inline: [UInt8]?
+    /// What its bytes are read with.
+    package var unlock = ObjectUnlock.none
 }
 
 extension Objects {
@@ -168,8 +170,9 @@ extension Objects {
     /// The stretches of stored bytes that make up a range.
     private func extents(of object: OpenObject, range: Range<Int64>) async throws -> [Extent] {
         let version = object.version
+        try version.check(object.unlock)
         guard !range.isEmpty else { return [] }
-        let key = try await keyring.key(ofCollection: version.collection)
+        let keys = try await versionKeys(of: version, object.unlock)
         switch version.storage {
         case .inline(let sealedKey):
             guard let bytes = object.inline else {
@@ -178,14 +181,13 @@ extension Objects {
             }
             return [
                 Extent(
-                    source: .inline(bytes), dataKey: try key.openDataKey(sealedKey, version: version.id, part: 0),
-                    size: version.size, range: range)
+                    source: .inline(bytes), dataKey: try keys.open(sealedKey, part: 0), size: version.size,
+                    range: range)
             ]
         case .blob(let blob, let sealedKey):
             return [
                 Extent(
-                    source: .blob(blob), dataKey: try key.openDataKey(sealedKey, version: version.id, part: 0),
-                    size: version.size, range: range)
+                    source: .blob(blob), dataKey: try keys.open(sealedKey, part: 0), size: version.size, range: range)
             ]
         case .parts:
             return try await journal.read { reader in
@@ -200,7 +202,7 @@ extension Objects {
                     let size = row.int(2)
                     return Extent(
                         source: .blob(try BlobID(bytes: row.blob(3))),
-                        dataKey: try key.openDataKey(row.blob(4), version: version.id, part: Int(row.int(0))),
+                        dataKey: try keys.open(row.blob(4), part: Int(row.int(0))),
                         size: size,
                         range: max(0, range.lowerBound - start)..<min(size, range.upperBound - start))
                 }

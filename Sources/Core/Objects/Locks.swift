@@ -101,12 +101,13 @@ extension Objects {
             throw ObjectsError(.noObjectLock, "the collection '\(name)' has no object lock")
         }
         try await journal.write { transaction, events in
-            try transaction.lock(Self.lockName(collection.id, key))
+            try Self.lock(key, of: collection.id, in: transaction)
             let found = try Self.version(version, collection: collection.id, key: key, in: transaction)
             let object = try Self.object(found, key: key, version: version)
             try body(object, transaction)
             events.record(kind, by: actor, on: "\(name)/\(key)", collection: collection.id) {
                 $0.member("version", object.id.text)
+                if !object.isNull { $0.member("versioned", true) }
                 detail(&$0)
             }
         }

@@ -62,9 +62,10 @@ package struct ObjectVersion: Sendable {
     package var isCurrent = true
     package var created: Timestamp
     package var size: Int64
-    /// Unquoted: the MD5 in hexadecimal, or `MD5-of-MD5s-N` for an object of N parts.
+    /// Unquoted: the MD5 in hexadecimal, or `MD5-of-MD5s-N` for an object of N parts. Random under a customer's key.
     package var etag: String
-    /// BLAKE3 of the whole content. Nil for an object of several parts until the Tracer has read it once.
+    /// BLAKE3 of the whole content. Nil for an object of several parts until the Tracer has read it once, and under a
+    /// customer's key: a digest would tell of the content.
     package var digest: [UInt8]?
     package var contentType: String
     /// The other headers that the client gave and gets back: `cache-control`, `x-amz-meta-…`; names in lower case.
@@ -80,10 +81,14 @@ package struct ObjectVersion: Sendable {
     package var hasLegalHold = false
     /// Whom it is open to, besides what policies say.
     package var acl = CannedACL.private
+    package var encryption = ObjectEncryption.collection
     /// Why it is not given out; nil for all but a few.
     package var quarantine: Quarantine?
 
     var storage: Storage
+
+    /// Names the object through all its versions, wherever it is moved: the number of the first. 0 until that is known.
+    package var object: Int64 = 0
 
     /// The transaction that made it visible.
     package var tid: Int64 { number >> Self.ordinalBits }
@@ -158,6 +163,8 @@ package struct ObjectDescription: Sendable {
     package var retention: ObjectRetention?
     package var hasLegalHold = false
     package var acl = CannedACL.private
+    /// Nil for what the collection's settings say.
+    package var encryption: EncryptionPlan?
 
     package init() {}
 }
@@ -186,6 +193,8 @@ package enum Limits {
     package static let partBytesMin: Int64 = 5 << 20
     package static let partsMax = 10_000
     package static let keyBytesMax = 1024
+    /// Objects that are moved, copied or removed together in one transaction.
+    package static let treeObjectsMax = 10_000
     /// What clients call as they like; names are counted without this prefix.
     static let userPrefix = "x-amz-meta-"
     /// User metadata, names and values together: 2 KiB, as in S3.

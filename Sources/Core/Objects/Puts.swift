@@ -10,6 +10,14 @@ extension EventKind {
     package static let objectDeleted = EventKind("object.deleted")
 }
 
+/// By what an object came to be, in S3's words.
+package enum WriteOperation: String, Sendable {
+    case put = "Put"
+    case post = "Post"
+    case copy = "Copy"
+    case completeUpload = "CompleteMultipartUpload"
+}
+
 /// Looks at the current version of a key inside the transaction that would replace it, and throws to prevent that.
 package typealias WriteCondition = @Sendable (ObjectVersion?) throws -> Void
 
@@ -18,13 +26,14 @@ extension Objects {
     ///
     /// - Parameters:
     ///   - isSystem: whether this is one of the node's own objects, below `systemPrefix`.
+    ///   - locks: tokens of write locks that the caller has named: see WriteLocks.swift.
     ///   - condition: evaluated under the key's lock, so that of two writers who both demand that the key be new, one
     ///     wins.
     /// - Throws: ``ObjectsError``, or what `condition` throws. Nothing is left behind then.
     package func put(
         collection name: String, key: String, description: ObjectDescription, expecting expectations: BodyExpectations,
-        by actor: String, isSystem: Bool = false, condition: @escaping WriteCondition = { _ in },
-        body: some AsyncSequence<ByteBuffer, any Error> & Sendable
+        by actor: String, isSystem: Bool = false, as operation: WriteOperation = .put, holding locks: Set<String> = [],
+        condition: @escaping WriteCondition = { _ in }, body: some AsyncSequence<ByteBuffer, any Error> & Sendable
     ) async throws -> ObjectVersion {
         if !isSystem { try Self.check(key: key, description) }
         try expectations.checkLength()
@@ -32,10 +41,16 @@ extension Objects {
         let collection = try await collection(name)
         let description = isSystem ? description : try await locked(description, in: collection)
         let id = VersionID()
+        let plan =
+            if let plan = description.encryption { plan } else {
+                try await defaultPlan(in: collection.name, isSystem: isSystem)
+            }
+        let encryption = try plan.encryption(of: id)
         var intake = try Intake(
-            objects: self, collectionKey: await keyring.key(ofCollection: collection.id), version: id, part: 0,
-            expectations: expectations)
-        let stored = try await intake.store(body)
+            objects: self, collectionKey: await keyring.key(ofCollection: collection.id), second: try plan.second(),
+            version: id, part: 0, expectations: expectations)
+        var stored = try await intake.store(body)
+        stored.hideDigests(for: encryption)
         var version = ObjectVersion(
             id: id, collection: collection.id, key: key, created: .now, size: stored.size, etag: Hex.encode(stored.md5),
             digest: stored.digest, contentType: description.contentType,
@@ -44,14 +59,16 @@ extension Objects {
                 ObjectChecksum(algorithm: $0.algorithm, value: Base64.encode($0.value), kind: .fullObject)
             },
             partCount: 0, tags: description.tags, retention: description.retention,
-            hasLegalHold: description.hasLegalHold, acl: description.acl, storage: .inline(sealedKey: stored.sealedKey))
+            hasLegalHold: description.hasLegalHold, acl: description.acl, encryption: encryption,
+            storage: .inline(sealedKey: stored.sealedKey))
         var inline: [UInt8]?
         switch stored.place {
         case .inline(let bytes): inline = bytes
         case .blob(let blob): version.storage = .blob(blob, sealedKey: stored.sealedKey)
         }
         do {
-            return try await publish(version, inline: inline, in: collection, by: actor, condition: condition)
+            return try await publish(
+                version, inline: inline, in: collection, by: actor, as: operation, holding: locks, condition: condition)
         } catch {
             if case .blob(let blob) = stored.place { await discard(blob, after: error) }
             throw error
@@ -61,28 +78,26 @@ extension Objects {
     /// Makes a version the current one of its key.
     func publish(
         _ version: ObjectVersion, inline: [UInt8]?, in collection: Collection, by actor: String,
-        condition: @escaping WriteCondition,
-        alongside: @escaping @Sendable (Transaction, WriteRules) throws -> Void = { _, _ in }
+        as operation: WriteOperation, holding locks: Set<String> = [], condition: @escaping WriteCondition,
+        alongside: @escaping @Sendable (Transaction, CollectionState) throws -> Void = { _, _ in }
     ) async throws -> ObjectVersion {
         do {
             return try await journal.write { transaction, events in
-                try transaction.lock(Self.lockName(collection.id, version.key))
+                try Self.lock(version.key, of: collection.id, in: transaction)
                 let latest = try Self.latest(collection: collection.id, key: version.key, in: transaction)
-                try condition(latest.flatMap { $0.isDeleteMarker ? nil : $0 })
-                let rules = try WriteRules(collection: collection.id, in: transaction)
-                try alongside(transaction, rules)
+                let object = latest.flatMap { $0.isDeleteMarker ? nil : $0 }
+                try condition(object)
+                let state = try CollectionState(of: collection.id, in: transaction)
+                try Self.checkWritable(
+                    version.key, of: collection.id, state, isMember: object != nil, by: actor, holding: locks,
+                    in: transaction)
+                try alongside(transaction, state)
                 var version = version
+                version.object = object?.object ?? 0
                 version.isNull = try Self.displace(
-                    latest, collection: collection.id, key: version.key, rules, in: transaction)
-                try Self.insert(&version, inline: inline, rules, in: transaction)
-                events.record(
-                    .objectPut, by: actor, on: "\(collection.name)/\(version.key)", collection: collection.id
-                ) { [version] in
-                    $0.member("version", version.id.text)
-                    $0.member("size", version.size)
-                    $0.member("etag", version.etag)
-                    if let digest = version.digest { $0.member("blake3", Hex.encode(digest)) }
-                }
+                    latest, collection: collection.id, key: version.key, state, in: transaction)
+                try Self.insert(&version, inline: inline, state, in: transaction)
+                Self.record(version, in: collection, by: actor, as: operation, &events)
                 return version
             }
         } catch let error as DatabaseError {
@@ -93,8 +108,31 @@ extension Objects {
         }
     }
 
-    /// Two writers of one key come one after the other.
+    static func record(
+        _ version: ObjectVersion, in collection: Collection, by actor: String, as operation: WriteOperation = .put,
+        movedFrom source: String? = nil, _ events: inout EventRecorder
+    ) {
+        events.record(.objectPut, by: actor, on: "\(collection.name)/\(version.key)", collection: collection.id) {
+            $0.member("version", version.id.text)
+            // Clients call others `null`.
+            if !version.isNull { $0.member("versioned", true) }
+            $0.member("size", version.size)
+            $0.member("etag", version.etag)
+            if let digest = version.digest { $0.member("blake3", Hex.encode(digest)) }
+            if operation != .put { $0.member("operation", operation.rawValue) }
+            if let source { $0.member("movedFrom", source) }
+        }
+    }
+
+    /// Two writers of one key come one after the other, and none at the same time as somebody who changes a tree.
+    static func lock(_ key: String, of collection: Int64, in transaction: Transaction) throws {
+        try transaction.lock(treeLockName(collection), isShared: true)
+        try transaction.lock(lockName(collection, key))
+    }
+
     static func lockName(_ collection: Int64, _ key: String) -> String { "object \(collection)/\(key)" }
+
+    static func treeLockName(_ collection: Int64) -> String { "tree \(collection)" }
 
     /// The database's errors in this part's words.
     func readable(_ error: DatabaseError, collection: String) -> any Error {

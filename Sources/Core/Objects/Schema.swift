@@ -13,12 +13,14 @@ extension Objects {
                     CREATE TABLE collections (
                         id INTEGER PRIMARY KEY, space INTEGER NOT NULL REFERENCES spaces (id), name TEXT NOT NULL UNIQUE,
                         owner TEXT NOT NULL, created INTEGER NOT NULL, versioning TEXT NOT NULL DEFAULT 'off',
-                        object_lock INTEGER NOT NULL DEFAULT 0, key_floor INTEGER NOT NULL DEFAULT 1)
+                        object_lock INTEGER NOT NULL DEFAULT 0, key_floor INTEGER NOT NULL DEFAULT 1,
+                        write_locked_until INTEGER, has_properties INTEGER NOT NULL DEFAULT 0)
                     """,
                     // Versions in the order in which they were made: `number` is the TID and the place in its
                     // transaction. One version of a key is current: an object, or a marker (kind 1) that says it was
                     // deleted. Another is kept, as long as versioning keeps it, or has been `removed` by the
-                    // transaction with that TID and is kept only for readers of the past.
+                    // transaction with that TID and is kept only for readers of the past. `object` names what stays
+                    // the same when it is written again or moved: the number of its first version.
                     """
                     CREATE TABLE versions (
                         number INTEGER PRIMARY KEY, id BLOB NOT NULL,
@@ -27,13 +29,16 @@ extension Objects {
                         created INTEGER NOT NULL, size INTEGER NOT NULL, etag TEXT NOT NULL, digest BLOB,
                         content_type TEXT NOT NULL, headers TEXT, checksum_algorithm TEXT, checksum TEXT, checksum_kind TEXT,
                         part_count INTEGER NOT NULL, blob BLOB, sealed_key BLOB, tags TEXT, lock_mode TEXT,
-                        lock_until INTEGER, legal_hold INTEGER, acl TEXT, quarantine TEXT)
+                        lock_until INTEGER, legal_hold INTEGER, acl TEXT, object INTEGER NOT NULL, kms_key TEXT,
+                        encryption TEXT, quarantine TEXT)
                     """,
                     "CREATE UNIQUE INDEX versions_current ON versions (collection, key) WHERE current = 1",
                     "CREATE INDEX versions_past ON versions (collection, key, number, id) WHERE current IS NULL",
                     "CREATE INDEX versions_removed ON versions (removed_at) WHERE removed IS NOT NULL",
                     "CREATE INDEX versions_quarantined ON versions (number) WHERE quarantine IS NOT NULL",
                     "CREATE INDEX versions_by_blob ON versions (blob) WHERE blob IS NOT NULL",
+                    // A version that was moved has two rows with one id, which share its parts.
+                    "CREATE INDEX versions_of_parts ON versions (id) WHERE part_count > 0",
                     """
                     CREATE TABLE inline_bytes (
                         version INTEGER PRIMARY KEY REFERENCES versions (number) ON DELETE CASCADE, bytes BLOB NOT NULL)
@@ -43,7 +48,7 @@ extension Objects {
                         id BLOB PRIMARY KEY, collection INTEGER NOT NULL REFERENCES collections (id), key TEXT NOT NULL,
                         created INTEGER NOT NULL, initiator TEXT NOT NULL, content_type TEXT NOT NULL, headers TEXT,
                         checksum_algorithm TEXT, checksum_kind TEXT, tags TEXT, lock_mode TEXT, lock_until INTEGER,
-                        legal_hold INTEGER, acl TEXT)
+                        legal_hold INTEGER, acl TEXT, kms_key TEXT, encryption TEXT)
                     """,
                     "CREATE INDEX uploads_by_key ON uploads (collection, key, id)",
                     // `version` is the upload's id, which becomes the version's: completing an upload moves no bytes.
@@ -65,5 +70,5 @@ extension Objects {
                         sealed INTEGER NOT NULL)
                     """,
                 ])
-        ] + settingsMigrations + keyMigrations
+        ] + settingsMigrations + folderMigrations + keyMigrations
 }

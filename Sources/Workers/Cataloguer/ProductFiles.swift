@@ -29,7 +29,8 @@ struct ProductFiles: Sendable {
         var isCut = false
         while true {
             let page = try await objects.versions(collection: collection.id, prefix: path.prefix, after: after)
-            for version in page where path.contains(version.key) && version.key.utf8.count > base {
+            for version in page
+            where path.contains(version.key) && version.key.utf8.count > base && !version.key.hasSuffix("/") {
                 found.append((String(decoding: version.key.utf8.dropFirst(base), as: UTF8.self), version))
             }
             guard page.count == 1000, let last = page.last else { break }
@@ -48,11 +49,15 @@ struct ProductFiles: Sendable {
 
     func has(_ path: String) -> Bool { byPath[path] != nil }
 
-    /// The bytes of a metadata file; nil where there is none, it is too large to be one, damaged or in quarantine.
+    /// The bytes of a metadata file; nil where there is none, it is too large to be one, is under a customer's key,
+    /// damaged or in quarantine.
     func bytes(_ path: String) async throws -> [UInt8]? {
-        guard let version = version(path), version.size <= Self.documentBytesMax else { return nil }
+        guard let version = version(path), version.size <= Self.documentBytesMax, version.isReadableByNode else {
+            return nil
+        }
         do {
-            let object = try await objects.open(version)
+            var object = try await objects.open(version)
+            object.unlock = .node
             return try await objects.bytes(of: object, limit: Self.documentBytesMax)
         } catch let error as ObjectsError where error.isUnreadable {
             return nil
@@ -61,7 +66,8 @@ struct ProductFiles: Sendable {
 
     /// Reads a range of a file.
     func read(_ version: ObjectVersion) async throws -> @Sendable (Range<Int64>) async throws -> ByteBuffer {
-        let object = try await objects.open(version)
-        return { [objects] range in try await objects.bytes(of: object, range: range) }
+        var object = try await objects.open(version)
+        object.unlock = .node
+        return { [objects, object] range in try await objects.bytes(of: object, range: range) }
     }
 }
