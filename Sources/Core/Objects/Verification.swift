@@ -191,7 +191,8 @@ extension Objects {
         }
         for stray in strays {
             await found(
-                Finding("objects", "part \(stray.number) of \(stray.version.text)", "it belongs to no object or upload"))
+                Finding("objects", "part \(stray.number) of \(stray.version.text)", "it belongs to no object or upload")
+            )
         }
     }
 
