@@ -49,7 +49,9 @@ struct Address: Sendable, Hashable {
 
     /// The last name of it.
     var name: Substring {
-        guard let slash = path.utf8.lastIndex(of: UInt8(ascii: "/")) else { return path.isEmpty ? collection[...] : path[...] }
+        guard let slash = path.utf8.lastIndex(of: UInt8(ascii: "/")) else {
+            return path.isEmpty ? collection[...] : path[...]
+        }
         return path[path.utf8.index(after: slash)...]
     }
 

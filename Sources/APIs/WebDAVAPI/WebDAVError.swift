@@ -88,7 +88,7 @@ struct WebDAVError: Error, Sendable {
         switch code {
         case .noSuchCollection, .noSuchKey, .noSuchVersion, .noSuchUpload: .notFound
         case .writeLocked: .locked
-        case .locked, .cannotContainItself, .keyRequired, .kmsDenied: .forbidden
+        case .locked, .quarantined, .cannotContainItself, .keyRequired, .kmsDenied: .forbidden
         case .preconditionFailed, .alreadyExists: .preconditionFailed
         case .keyDestroyed, .kmsNotFound, .kmsDisabled, .kmsDestroyed: .conflict
         case .noSuchFolder, .notAFolder, .collectionNotEmpty, .collectionExists, .invalidState, .changedMeanwhile:
