@@ -105,7 +105,10 @@ let core: [Target] = [
 let apis: [Target] = [
     target(
         "APIs", "HTTPSupport",
-        ["Database", "Identity", "Objects", "Policy", "SigV4", "Wire", nioCore, nioExtras, nioHTTP1, nioPosix, nioSSL]),
+        [
+            "Database", "Identity", "Journal", "Objects", "Policy", "SigV4", "Wire", nioCore, nioExtras, nioHTTP1,
+            nioPosix, nioSSL,
+        ]),
     target("APIs", "OIDCAPI", ["HTTPSupport", "Identity", "Wire", logging, nioHTTP1]),
     target("APIs", "AdminAPI", ["HTTPSupport", "Identity", "Policy", "Wire", logging, nioHTTP1]),
     target(
@@ -135,8 +138,8 @@ let apis: [Target] = [
     target(
         "APIs", "S3API",
         [
-            "BucketConfiguration", "Database", "HTTPSupport", "IAMPolicy", "Identity", "Objects", "Policy", "SigV4",
-            "Wire", logging, nioCore, nioHTTP1,
+            "BucketConfiguration", "Database", "HTTPSupport", "IAMPolicy", "Identity", "Journal", "Objects", "Policy",
+            "SigV4", "Wire", logging, nioCore, nioHTTP1,
         ]),
 ]
 

@@ -1,5 +1,6 @@
 import Database
 import Identity
+import Journal
 import NIOHTTP1
 import Objects
 import Policy
@@ -27,6 +28,13 @@ extension Problem {
             case .storageFull: self.init(.insufficientStorage, "full", error.message)
             case .damaged, .unavailable: return nil
             default: self = .badRequest(error.message)
+            }
+        case let error as PastError:
+            switch error.code {
+            case .invalid, .noPast: self = .badRequest(error.message)
+            case .notYet: self.init(error.status, "not-yet", error.message)
+            case .unsettled: self.init(error.status, "unsettled", error.message, headers: ["Retry-After": "1"])
+            case .notKept: self.init(error.status, "past-not-kept", error.message)
             }
         case let error as BodyTooLarge: self.init(.payloadTooLarge, "too-large", error.description)
         case _ where error.isOfLostClient: self = .badRequest(BodyTruncated().description)

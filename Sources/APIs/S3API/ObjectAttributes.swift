@@ -19,7 +19,7 @@ extension S3Service {
                 "x-amz-object-attributes names at least one of \(Self.attributeNames.sorted().joined(separator: ", "))")
         }
         let version = try await objects.head(
-            collection: address.bucket, key: address.key, version: address.version)
+            collection: address.bucket, key: address.key, version: address.version, asOf: address.asOf)
         let name = try await name(of: version, in: address.bucket)
         let page = try PartsPage(request)
         let parts =

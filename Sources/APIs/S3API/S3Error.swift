@@ -2,6 +2,7 @@ import BucketConfiguration
 import Database
 import HTTPSupport
 import Identity
+import Journal
 import NIOHTTP1
 import Objects
 import Policy
@@ -101,6 +102,7 @@ struct S3Error: Error, Sendable {
             }
         case let error as SignatureError: self.init(Self.code(of: error.code), error.message)
         case let error as IdentityError: self.init(Self.code(of: error.code), error.message)
+        case let error as PastError: self.init(Self.code(of: error), error.message)
         case let error as AccessDenied: self.init(.accessDenied, error.description)
         case let error as ConfigurationError:
             let status: HTTPResponseStatus = error.code == .notImplemented ? .notImplemented : .badRequest
@@ -143,6 +145,15 @@ struct S3Error: Error, Sendable {
         case .storageFull: .insufficientStorage
         case .damaged: .internalError
         case .unavailable: .serviceUnavailable
+        }
+    }
+
+    private static func code(of error: PastError) -> Code {
+        switch error.code {
+        case .invalid, .notYet: .invalidArgument
+        case .noPast: .invalidRequest
+        case .unsettled: .serviceUnavailable
+        case .notKept: Code("PastNotKept", error.status)
         }
     }
 

@@ -126,12 +126,23 @@ extension Objects {
     package func purgeRemoved(olderThan seconds: Int64, limit: Int = 500) async throws -> Int {
         let before = Timestamp.now.adding(seconds: -seconds).microseconds
         return try await journal.database.write { transaction in
-            let numbers = try transaction.rows(
-                "SELECT number FROM versions WHERE removed IS NOT NULL AND removed_at <= ? ORDER BY removed_at LIMIT ?",
+            let rows = try transaction.rows(
+                """
+                SELECT number, collection, removed FROM versions WHERE removed IS NOT NULL AND removed_at <= ?
+                ORDER BY removed_at LIMIT ?
+                """,
                 .init(before), .init(limit)
-            ) { $0.int(0) }
-            for number in numbers { try Self.discard(number, in: transaction) }
-            return numbers.count
+            ) { (number: $0.int(0), collection: $0.int(1), removed: $0.int(2)) }
+            for row in rows { try Self.discard(row.number, in: transaction) }
+            // From here on what was there before these were removed cannot be told any more.
+            for (collection, removed) in Dictionary(rows.map { ($0.collection, $0.removed) }, uniquingKeysWith: max)
+                .sorted(by: { $0.key < $1.key })
+            {
+                try transaction.run(
+                    "UPDATE collections SET horizon = ? WHERE id = ? AND horizon < ?", .init(removed),
+                    .init(collection), .init(removed))
+            }
+            return rows.count
         }
     }
 

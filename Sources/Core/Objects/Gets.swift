@@ -16,14 +16,23 @@ package struct OpenObject: Sendable {
 extension Objects {
     /// A version of a key.
     ///
-    /// - Parameter version: its name; nil for the current one.
+    /// - Parameters:
+    ///   - version: its name; nil for the current one.
+    ///   - asOf: the TID whose state is read; nil for the present one.
     /// - Throws: ``ObjectsError`` `.noSuchCollection`, `.noSuchKey`, `.noSuchVersion`, or `.methodNotAllowed` where the
-    ///   version is a delete marker.
-    package func head(collection name: String, key: String, version: String? = nil) async throws -> ObjectVersion {
+    ///   version is a delete marker; `PastError` for a state that cannot be read.
+    package func head(
+        collection name: String, key: String, version: String? = nil, asOf: Int64? = nil
+    ) async throws -> ObjectVersion {
         let collection = try await collection(name)
-        let found = try await journal.find {
-            try Self.version(version, collection: collection.id, key: key, in: $0)
-        }
+        let found =
+            if let asOf {
+                try await past(asOf, of: collection) {
+                    try Self.version(version, collection: collection.id, key: key, asOf: asOf, in: $0)
+                }
+            } else {
+                try await journal.find { try Self.version(version, collection: collection.id, key: key, in: $0) }
+            }
         return try Self.object(found, key: key, version: version)
     }
 
@@ -34,11 +43,31 @@ extension Objects {
 
     /// A version of a key, ready to be read: a small one comes with its bytes from the same query.
     ///
-    /// - Parameter version: its name; nil for the current one.
-    /// - Throws: as ``head(collection:key:version:)``.
-    package func open(collection name: String, key: String, version: String? = nil) async throws -> OpenObject {
+    /// - Parameters:
+    ///   - version: its name; nil for the current one.
+    ///   - asOf: the TID whose state is read; nil for the present one.
+    /// - Throws: as ``head(collection:key:version:asOf:)``.
+    package func open(
+        collection name: String, key: String, version: String? = nil, asOf: Int64? = nil
+    ) async throws -> OpenObject {
         let collection = try await collection(name)
-        let found = try await journal.find { reader -> OpenObject? in
+        let found =
+            if let asOf {
+                try await past(asOf, of: collection) { reader in
+                    try Self.version(version, collection: collection.id, key: key, asOf: asOf, in: reader).map {
+                        OpenObject(version: $0, inline: try Self.inline($0, in: reader))
+                    }
+                }
+            } else {
+                try await present(version, of: key, in: collection)
+            }
+        _ = try Self.object(found?.version, key: key, version: version)
+        guard let found else { throw ObjectsError.noSuchKey(key) }
+        return found
+    }
+
+    private func present(_ version: String?, of key: String, in collection: Collection) async throws -> OpenObject? {
+        try await journal.find { reader in
             if let version {
                 let found = try Self.named(version, collection: collection.id, key: key, in: reader)
                 return try found.map { OpenObject(version: $0, inline: try Self.inline($0, in: reader)) }
@@ -51,9 +80,6 @@ extension Objects {
                 .init(collection.id), .init(key)
             ) { row in OpenObject(version: try Self.version(row), inline: row.blobOrNil(Self.columnCount)) }
         }
-        _ = try Self.object(found?.version, key: key, version: version)
-        guard let found else { throw ObjectsError.noSuchKey(key) }
-        return found
     }
 
     /// A version that was looked up before, whether or not it is still the current one.

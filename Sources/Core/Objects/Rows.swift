@@ -63,11 +63,7 @@ extension Objects {
 
     /// A version by the name that clients know.
     static func named(_ name: String, collection: Int64, key: String, in reader: Reader) throws -> ObjectVersion? {
-        let (condition, value): (String, SQLValue) =
-            if name == "null" { ("is_null = ?", 1) } else if let id = VersionID(name) { ("id = ?", .init(id: id)) } else
-            {
-                throw ObjectsError(.noSuchVersion, "'\(name.prefix(64))' is no version id")
-            }
+        let (condition, value) = try condition(named: name)
         return try reader.first(
             """
             SELECT \(columns) FROM versions WHERE collection = ? AND key = ? AND current = 1 AND \(condition)
@@ -76,6 +72,15 @@ extension Objects {
             WHERE collection = ? AND key = ? AND current IS NULL AND removed IS NULL AND \(condition)
             """,
             .init(collection), .init(key), value, .init(collection), .init(key), value, map: version)
+    }
+
+    /// What holds of the version with a name, among those of its key.
+    static func condition(named name: String) throws -> (sql: String, value: SQLValue) {
+        if name == "null" { return ("is_null = ?", 1) }
+        guard let id = VersionID(name) else {
+            throw ObjectsError(.noSuchVersion, "'\(name.prefix(64))' is no version id")
+        }
+        return ("id = ?", .init(id: id))
     }
 
     /// Gives a version its place in history and stores it as the current one of its key.

@@ -16,6 +16,7 @@ protocol Session: AnyObject {
     func lock(_ name: String) throws
     func takeTID() throws -> Int64
     func horizon() throws -> Int64
+    func firstUnended() throws -> Int64
 }
 
 extension Session {

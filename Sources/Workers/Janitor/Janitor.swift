@@ -16,12 +16,14 @@ package struct Janitor: Worker {
     /// Blobs made before this and named by no row belong to nobody.
     private let orphanedBefore: Timestamp
 
+    /// Seconds that the bytes of what is not kept any more stay for those who are reading them, at most.
+    private static let readingSeconds: Int64 = 3600
     /// Days that access records are kept.
     private static let accessDays: Int64 = 90
 
     /// - Parameters:
-    ///   - historySeconds: how long a version that was replaced or removed stays readable, and then its blob for those
-    ///     who are reading it.
+    ///   - historySeconds: how long a version or item that was replaced or removed stays readable as of then. After
+    ///     that a blob stays as long again, but at most an hour, for those who are reading it.
     ///   - ownsBlobs: whether the blob store is this node's alone. In one that is shared, another node may be about to
     ///     write the row of a blob that is a day old, but not of an older one.
     package init(objects: Objects, journal: Journal, historySeconds: Int64, ownsBlobs: Bool) {
@@ -41,7 +43,7 @@ package struct Janitor: Worker {
             var count = 0
             repeat {
                 count = try await objects.purgeRemoved(olderThan: historySeconds)
-                count += try await objects.collectGarbage(olderThan: historySeconds)
+                count += try await objects.collectGarbage(olderThan: min(historySeconds, Self.readingSeconds))
             } while count > 0
             try await journal.flushAccesses()
             if rounds % 3600 == 0 { try await journal.pruneAccesses(olderThan: Self.accessDays * 86_400) }
