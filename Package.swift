@@ -76,7 +76,8 @@ let drivers: [Target] = [
         name: "CLibPQ", path: "Sources/Drivers/CLibPQ", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
     .target(name: "CMemory", path: "Sources/Drivers/CMemory"),
     target("Drivers", "Database", ["CSQLite", "CLibPQ"]),
-    target("Drivers", "Vault", ["Ciphers", "Wire"]),
+    .target(name: "CPKCS11", path: "Sources/Drivers/CPKCS11", linkerSettings: [.linkedLibrary("dl")]),
+    target("Drivers", "Vault", ["CPKCS11", "Ciphers", "Wire"]),
     .systemLibrary(name: "CGDAL", path: "Sources/Drivers/CGDAL", pkgConfig: "gdal", providers: [.apt(["libgdal-dev"])]),
     target("Drivers", "Rasters", ["ProductMetadata", "Wire", nioCore, nioPosix]),
     target("Drivers", "Blobs", ["Ciphers", "SigV4", "Wire", httpClient, nioCore, nioHTTP1, nioPosix, nioSSL]),
@@ -110,7 +111,7 @@ let apis: [Target] = [
             nioPosix, nioSSL,
         ]),
     target("APIs", "OIDCAPI", ["HTTPSupport", "Identity", "Wire", logging, nioHTTP1]),
-    target("APIs", "AdminAPI", ["HTTPSupport", "Identity", "Policy", "Wire", logging, nioHTTP1]),
+    target("APIs", "AdminAPI", ["HTTPSupport", "Identity", "Objects", "Policy", "Wire", logging, nioHTTP1]),
     target(
         "APIs", "IAMAPI",
         [
@@ -189,6 +190,7 @@ let testTargets: [Target] = [
     tests("GeometryTests", ["Geometry", "Wire"]),
     tests("ProductMetadataTests", ["ProductMetadata", "Wire"]),
     tests("DatabaseTests", ["Database", "TestSupport"]),
+    tests("VaultTests", ["Ciphers", "TestSupport", "Vault", "Wire"]),
     tests("BlobsTests", ["Blobs", "Ciphers", "SigV4", "Wire", nioCore, nioHTTP1, nioPosix]),
     tests("RastersTests", ["martlet-raster", "ProductMetadata", "Rasters", "Wire", nioCore, nioPosix]),
     tests("JournalTests", ["Database", "Journal", "TestSupport", "Wire"]),

@@ -8,7 +8,7 @@ for purpose in "$@"; do
     case "$purpose" in
         build) ;;
         demo) packages+=(python3-venv curl) ;;
-        test) packages+=(python3-venv curl openssl postgresql chromium chromium-driver util-linux) ;;
+        test) packages+=(python3-venv curl openssl postgresql chromium chromium-driver util-linux softhsm2) ;;
         bench) packages+=(python3-venv curl wrk nginx-light) ;;
         *) echo "needs.sh: unknown purpose '$purpose'" >&2; exit 64 ;;
     esac

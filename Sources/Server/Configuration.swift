@@ -30,6 +30,10 @@ package struct Configuration: Sendable {
     }
 
     package var data: String
+    /// Where the master key is: `file:PATH`, `credential:NAME` or a `pkcs11:` URI.
+    package var masterKey: String
+    /// Systemd's folder of credentials.
+    package var credentials: String?
     package var web: Address
     package var s3: Address
     /// `sqlite`, or the URL of a PostgreSQL database.
@@ -52,6 +56,7 @@ package struct Configuration: Sendable {
     /// Every setting, with what it means: the source of the help texts and of the check for unknown names.
     package static let settings: [(name: String, help: String)] = [
         ("data", "folder for keys, metadata and blobs"),
+        ("master-key", "file:PATH, credential:NAME or pkcs11:… (default DATA/master.key)"),
         ("web", "HOST:PORT of the web port (default 127.0.0.1:8080)"),
         ("s3", "HOST:PORT of the S3 port (default 127.0.0.1:9000)"),
         ("metadata", "sqlite, or postgres://USER@HOST/NAME (default sqlite)"),
@@ -84,6 +89,8 @@ package struct Configuration: Sendable {
             throw ConfigurationError("--data is missing: the folder in which the node keeps everything")
         }
         self.data = Self.absolute(data)
+        masterKey = Self.masterKey(value("master-key")) ?? self.data + "/master.key"
+        credentials = environment["CREDENTIALS_DIRECTORY"]
         web = try Address(value("web") ?? "127.0.0.1:8080", name: "--web")
         s3 = try Address(value("s3") ?? "127.0.0.1:9000", name: "--s3")
         metadata = value("metadata") ?? "sqlite"
@@ -119,6 +126,12 @@ package struct Configuration: Sendable {
         guard !path.hasPrefix("/"), let folder = getcwd(nil, 0) else { return path }
         defer { free(folder) }
         return String(cString: folder) + "/" + path
+    }
+
+    /// The setting with the path of a file made absolute.
+    private static func masterKey(_ text: String?) -> String? {
+        guard let text, !text.hasPrefix("credential:"), !text.hasPrefix("pkcs11:") else { return text }
+        return absolute(text.hasPrefix("file:") ? String(text.dropFirst(5)) : text)
     }
 
     private static func seconds(_ text: String, _ name: String, daysMax: Int64) throws -> Int64 {

@@ -61,7 +61,12 @@ package final class Node: Sendable {
         let journal = Journal(database: database, node: NodeName.random())
         // A new key may be made only while there is nothing that an old one has sealed.
         let isNew = try await journal.read { try $0.scalar("SELECT 1 FROM accounts LIMIT 1") == nil }
-        let master = try MasterKey.open(path: configuration.data + "/master.key", creates: isNew)
+        let roots = try await RootKeys.open(
+            journal: journal,
+            source: try MasterKeySetting.open(
+                configuration.masterKey, creates: isNew, credentials: configuration.credentials),
+            columns: Schema.sealedColumns)
+        let master = roots.master
         let identity = Identity(journal: journal, master: master)
         let blobs = try await Self.openBlobs(configuration)
         let objects = Objects(
@@ -103,7 +108,8 @@ package final class Node: Sendable {
             sign: { try await signing.sign([$0], method: "GET", seconds: $1, $2).first ?? $0 })
         let router = WebRouter(
             oidc: OIDCService(authenticator: authenticator),
-            admin: AdminService(policies: policies, gate: gate, authenticator: authenticator),
+            admin: AdminService(
+                policies: policies, gate: gate, authenticator: authenticator, objects: objects, roots: roots),
             stac: STACService(catalogue: catalogue, gate: gate, authenticator: authenticator),
             traces: TraceService(ledger: ledger, version: Version.current),
             signing: signing, console: console,
@@ -124,6 +130,7 @@ package final class Node: Sendable {
                 objects: objects, products: products, catalogue: catalogue,
                 rasters: RasterReader(executable: RasterReader.installed, pool: rasterPool), s3URL: s3URL,
                 settleSeconds: configuration.settleSeconds))
+        workers.start(Keykeeper(objects: objects, roots: roots))
         workers.start(Tracer(objects: objects, ledger: ledger, origin: "admin@" + NodeName.host))
         return Node(
             web: web, s3: s3, generatedPassword: password, authorityFile: tls?.authorityFile, webURL: webURL,

@@ -5,10 +5,14 @@ import Journal
 import Ledger
 import Objects
 import Policy
+import Vault
 
 /// The schema of the whole node: each part's migrations, in the order in which they refer to each other.
 enum Schema {
     static let migrations =
         Journal.migrations + Identity.migrations + Policies.migrations + Objects.migrations
         + Products.migrations + Catalogue.migrations + Ledger.migrations
+
+    /// Everything that the master key has sealed: what is not named here is lost when the root key is rotated.
+    static let sealedColumns = Identity.sealedColumns + Objects.sealedColumns
 }

@@ -230,6 +230,18 @@ class Node:
             config=botocore.config.Config(**config),
         )
 
+    def files_with(self, needles):
+        """The log and the stored files that hold one of these byte strings."""
+        found = []
+        for path in [self.log, *(path for path in self.data.rglob("*") if path.is_file())]:
+            try:
+                data = path.read_bytes()
+            except FileNotFoundError:
+                continue  # The Janitor was quicker.
+            if any(needle in data for needle in needles):
+                found.append(path)
+        return found
+
     def http(self, token=True, user="admin", password=None):
         """A `requests` session on the node's certificate, with a bearer token unless told otherwise."""
         session = requests.Session()

@@ -60,10 +60,10 @@ struct Face: Sendable {
     func make(_ name: String) async throws {
         try await catalogue.journal.database.write { transaction in
             try transaction.run(
-                "INSERT INTO spaces (id, name, sealed_key) VALUES (1, 'main', ?) ON CONFLICT DO NOTHING", .blob([]))
+                "INSERT INTO spaces (id, name) VALUES (1, 'main') ON CONFLICT DO NOTHING")
             try transaction.run(
-                "INSERT INTO collections (id, space, name, owner, created, sealed_key) VALUES (?, 1, ?, 'ada', 0, ?)",
-                .init(transaction.tid), .init(name), .blob([]))
+                "INSERT INTO collections (id, space, name, owner, created) VALUES (?, 1, ?, 'ada', 0)",
+                .init(transaction.tid), .init(name))
         }
     }
 

@@ -86,6 +86,20 @@ import Testing
         }
     }
 
+    /// Who seals with the master key names the column in `sealedColumns`; then the file is added here.
+    private static let sealing = ["AccessKeys.swift", "NodeKeys.swift", "Keyring.swift", "RootKeys.swift"]
+
+    @Test("what the master key seals is known to the rotation of the root key")
+    func sealedColumns() throws {
+        for source in try Self.sources() where source.storey == "Core" {
+            let isKnown = Self.sealing.contains { source.path.hasSuffix("/" + $0) }
+            for (number, line) in source.lines.enumerated()
+            where line.contains("master.seal(") || line.contains("master.wrap(") {
+                #expect(isKnown, "\(source.path):\(number + 1): name the column in sealedColumns: docs/adr/0005")
+            }
+        }
+    }
+
     // MARK: The tree
 
     private static func imported(_ line: some StringProtocol) -> String? {

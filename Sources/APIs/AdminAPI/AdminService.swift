@@ -2,23 +2,31 @@ package import HTTPSupport
 import Identity
 import Logging
 import NIOHTTP1
+package import Objects
 package import Policy
 import Wire
 
-/// The administrative face: accounts, groups, access keys and policies, as JSON. The command line speaks it.
+/// The administrative face: accounts, groups, access keys, policies and encryption keys, as JSON. The command line
+/// speaks it.
 ///
 /// Every act has an action of its own in the policy language: `iam:CreateUser`, `iam:PutPolicy` and so on.
 package struct AdminService: Sendable {
     let identity: Identity
     let policies: Policies
     let gate: Gate
+    let objects: Objects
+    let roots: RootKeys
     private let authenticator: Authenticator
     private let logger = Logger(label: "martlet.admin")
 
     /// Largest body taken.
     static let bodyBytesMax = 64 << 10
 
-    package init(policies: Policies, gate: Gate, authenticator: Authenticator) {
+    package init(
+        policies: Policies, gate: Gate, authenticator: Authenticator, objects: Objects, roots: RootKeys
+    ) {
+        self.objects = objects
+        self.roots = roots
         identity = authenticator.identity
         self.policies = policies
         self.gate = gate
@@ -34,6 +42,7 @@ package struct AdminService: Sendable {
             case "accounts": return try await accounts(call)
             case "groups": return try await groups(call)
             case "keys": return try await keys(call)
+            case "encryption": return try await encryption(call)
             case "policies": return try await policies(call)
             default: throw Problem.notFound("there is nothing at \(request.rawPath)")
             }

@@ -1,4 +1,4 @@
-import Database
+package import Database
 import Identity
 import Journal
 import NIOHTTP1
@@ -26,6 +26,7 @@ extension Problem {
             switch error.code {
             case .noSuchCollection, .noSuchKey, .noSuchUpload: self = .notFound(error.message)
             case .storageFull: self.init(.insufficientStorage, "full", error.message)
+            case .keyDestroyed: self = .conflict(error.message)
             case .damaged, .unavailable: return nil
             default: self = .badRequest(error.message)
             }
@@ -36,13 +37,21 @@ extension Problem {
             case .unsettled: self.init(error.status, "unsettled", error.message, headers: ["Retry-After": "1"])
             case .notKept: self.init(error.status, "past-not-kept", error.message)
             }
+        case let error as KeysError:
+            switch error.code {
+            case .notFound: self = .notFound(error.message)
+            case .underWay, .destroyed, .retained: self = .conflict(error.message)
+            }
         case let error as BodyTooLarge: self.init(.payloadTooLarge, "too-large", error.description)
         case _ where error.isOfLostClient: self = .badRequest(BodyTruncated().description)
         case let error as JSONError: self = .badRequest(error.description)
-        case let error as DatabaseError where error.code == .full:
-            self.init(.insufficientStorage, "full", "the metadata store is full: nothing was changed")
-        case let error as DatabaseError where error.code == .unavailable:
-            self.init(.serviceUnavailable, "unavailable", "the metadata store is not available: try again")
+        case let error as DatabaseError:
+            guard let message = error.clientMessage else { return nil }
+            if error.code == .full {
+                self.init(.insufficientStorage, "full", message)
+            } else {
+                self.init(.serviceUnavailable, "unavailable", message)
+            }
         default: return nil
         }
     }
@@ -73,6 +82,17 @@ extension Problem {
             return Problem(
                 .internalServerError, "internal", "the request failed inside the server; it is logged as \(request.id)"
             ).response
+        }
+    }
+}
+
+extension DatabaseError {
+    /// What clients are told of it; nil where they hear only that something went wrong.
+    package var clientMessage: String? {
+        switch code {
+        case .full: "the metadata store is full: nothing was changed"
+        case .unavailable: "the metadata store is not available: try again"
+        default: nil
         }
     }
 }

@@ -93,10 +93,9 @@ struct IAMError: Error, Sendable, CustomStringConvertible {
         case let error as PolicyError: self.init(.malformedPolicyDocument, error.message)
         case let error as BodyTooLarge: self.init(.requestEntityTooLarge, error.description)
         case _ where error.isOfLostClient: self.init(.malformedQueryString, BodyTruncated().description)
-        case let error as DatabaseError where error.code == .full:
-            self.init(.serviceUnavailable, "the metadata store is full: nothing was changed")
-        case let error as DatabaseError where error.code == .unavailable:
-            self.init(.serviceUnavailable, "the metadata store is not available: try again")
+        case let error as DatabaseError:
+            guard let message = error.clientMessage else { return nil }
+            self.init(.serviceUnavailable, message)
         default: return nil
         }
     }

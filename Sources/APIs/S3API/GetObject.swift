@@ -107,6 +107,8 @@ extension S3Service {
         if let buffer = try await objects.inlineBytes(of: object, range: range) {
             return Response(status, headers: headers, body: .buffer(buffer))
         }
+        // What follows the status line can only break off.
+        try await objects.requireKey(of: object)
         let count = range.upperBound - range.lowerBound
         return Response(
             status, headers: headers,

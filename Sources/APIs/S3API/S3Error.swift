@@ -40,6 +40,7 @@ struct S3Error: Error, Sendable {
         static let invalidBucketACLWithObjectOwnership = Code("InvalidBucketAclWithObjectOwnership", .badRequest)
         static let invalidBucketName = Code("InvalidBucketName", .badRequest)
         static let invalidDigest = Code("InvalidDigest", .badRequest)
+        static let invalidObjectState = Code("InvalidObjectState", .forbidden)
         static let invalidPart = Code("InvalidPart", .badRequest)
         static let invalidPartOrder = Code("InvalidPartOrder", .badRequest)
         static let invalidPartNumber = Code("InvalidPartNumber", .rangeNotSatisfiable)
@@ -110,10 +111,9 @@ struct S3Error: Error, Sendable {
         case let error as XMLError: self.init(.malformedXML, error.description)
         case let error as BodyTooLarge: self.init(.entityTooLarge, error.description)
         case _ where error.isOfLostClient: self.init(.incompleteBody, BodyTruncated().description)
-        case let error as DatabaseError where error.code == .full:
-            self.init(.insufficientStorage, "the metadata store is full: nothing was changed")
-        case let error as DatabaseError where error.code == .unavailable:
-            self.init(.serviceUnavailable, "the metadata store is not available: try again")
+        case let error as DatabaseError:
+            guard let message = error.clientMessage else { return nil }
+            self.init(error.code == .full ? .insufficientStorage : .serviceUnavailable, message)
         default: return nil
         }
     }
@@ -145,6 +145,7 @@ struct S3Error: Error, Sendable {
         case .storageFull: .insufficientStorage
         case .damaged: .internalError
         case .unavailable: .serviceUnavailable
+        case .keyDestroyed: .invalidObjectState
         }
     }
 

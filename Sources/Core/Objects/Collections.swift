@@ -42,10 +42,9 @@ extension Objects {
             let space = try keyring.space(Keyring.mainSpace, in: transaction)
             let id = try transaction.tid
             try transaction.run(
-                "INSERT INTO collections (id, space, name, owner, created, sealed_key) VALUES (?, ?, ?, ?, ?, ?)",
-                .init(id),
-                .init(space.id), .init(name), .init(owner), .init(now.microseconds),
-                .init(keyring.newCollectionKey(space: space.key, collection: id)))
+                "INSERT INTO collections (id, space, name, owner, created) VALUES (?, ?, ?, ?, ?)", .init(id),
+                .init(space.id), .init(name), .init(owner), .init(now.microseconds))
+            try keyring.addKey(collection: id, generation: 1, space: space, in: transaction)
             events.record(.collectionCreated, by: owner, on: name, collection: id)
             return Collection(
                 id: id, name: name, owner: owner, created: now, versioning: .off, hasObjectLock: false)

@@ -68,20 +68,16 @@ extension Objects {
         let object = latest.flatMap { $0.isDeleteMarker ? nil : $0 }
         try condition(object)
         var deletion = Deletion(existed: object != nil)
-        let isUnversioned = try displace(latest, collection: collection, key: key, in: transaction)
+        let rules = try WriteRules(collection: collection, in: transaction)
+        let isUnversioned = try displace(latest, collection: collection, key: key, rules, in: transaction)
         // Without versioning there is nothing that a marker could hide.
-        if isUnversioned, try !isSuspended(collection, key: key, in: transaction) { return deletion }
+        if isUnversioned, key.hasPrefix(systemPrefix) || rules.versioning != .suspended { return deletion }
         var marker = ObjectVersion(
             id: VersionID(), collection: collection, key: key, isDeleteMarker: true, isNull: isUnversioned,
             created: .now, size: 0, etag: "", contentType: "", headers: [], partCount: 0, storage: .parts)
-        try insert(&marker, inline: nil, in: transaction)
+        try insert(&marker, inline: nil, rules, in: transaction)
         deletion.marker = marker
         return deletion
-    }
-
-    private static func isSuspended(_ collection: Int64, key: String, in reader: Reader) throws -> Bool {
-        guard !key.hasPrefix(systemPrefix) else { return false }
-        return try versioning(of: collection, in: reader) == .suspended
     }
 
     private static func remove(

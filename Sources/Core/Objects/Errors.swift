@@ -14,6 +14,8 @@ package struct ObjectsError: Error, Sendable, CustomStringConvertible {
         case badDigest, badPayloadHash, badChecksum
         case noSuchUpload, invalidPart, invalidPartOrder, partTooSmall, invalidPartNumber
         case storageFull, damaged, unavailable
+        /// The collection's key was destroyed: what it held cannot be read any more, by anybody.
+        case keyDestroyed
     }
 
     package var code: Code
@@ -27,6 +29,9 @@ package struct ObjectsError: Error, Sendable, CustomStringConvertible {
     }
 
     package var description: String { message }
+
+    static let keyDestroyed = ObjectsError(
+        .keyDestroyed, "the collection's key was destroyed: what it holds cannot be read any more, by anybody")
 
     static func noSuchCollection(_ name: String) -> ObjectsError {
         ObjectsError(.noSuchCollection, "there is no collection '\(name.prefix(80))'")

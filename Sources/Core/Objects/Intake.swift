@@ -35,7 +35,8 @@ struct Intake {
     private let pool: NIOThreadPool
     private let expectations: BodyExpectations
     private let inlineMax: Int64
-    private let sealedKey: [UInt8]
+    private let dataKey: AEADKey
+    private let seal: @Sendable (AEADKey) async throws -> [UInt8]
 
     private var work: Work
     private var pending = ByteBuffer()
@@ -46,14 +47,17 @@ struct Intake {
 
     /// - Parameter part: 0 for a whole object; parts are never kept inline.
     init(
-        objects: Objects, collectionKey: AEADKey, version: VersionID, part: Int, expectations: BodyExpectations
+        objects: Objects, collectionKey: CollectionKeys, version: VersionID, part: Int, expectations: BodyExpectations
     ) throws {
         blobs = objects.blobs
         pool = objects.pool
         self.expectations = expectations
         inlineMax = part == 0 ? Limits.inlineBytesMax : -1
-        let dataKey = AEADKey.random()
-        sealedKey = try collectionKey.sealDataKey(dataKey, version: version, part: part)
+        dataKey = AEADKey.random()
+        // Sealed when the body has come: while it came, the collection's key may have been rotated.
+        seal = { [keyring = objects.keyring, collection = collectionKey.collection] dataKey in
+            try await keyring.key(ofCollection: collection).sealDataKey(dataKey, version: version, part: part)
+        }
         work = try Work(expectations, dataKey: dataKey)
     }
 
@@ -132,7 +136,7 @@ struct Intake {
             place = .blob(id)
         }
         return StoredBytes(
-            place: place, sealedKey: sealedKey, size: size, md5: work.md5Value, digest: work.digestValue,
+            place: place, sealedKey: try await seal(dataKey), size: size, md5: work.md5Value, digest: work.digestValue,
             checksum: work.checksumValue)
     }
 

@@ -170,12 +170,13 @@ extension Objects {
                 else {
                     throw ObjectsError.noSuchUpload(upload.id.text)
                 }
+                let rules = try WriteRules(collection: collection.id, in: transaction)
                 try transaction.run(
                     "INSERT INTO garbage (blob, since) SELECT blob, CAST(? AS BIGINT) FROM parts WHERE version = ? AND number = ?",
                     .init(Timestamp.now.microseconds), .init(upload.id.bytes), .init(number))
                 try transaction.run(
                     "DELETE FROM parts WHERE version = ? AND number = ?", .init(upload.id.bytes), .init(number))
-                try row.insert(version: upload.id, in: transaction)
+                try row.insert(version: upload.id, rules, in: transaction)
             }
         } catch {
             await discard(blob, after: error)
@@ -230,8 +231,9 @@ extension Objects {
                 headers: upload.description.headers, checksum: assembly.checksum, partCount: assembly.parts.count,
                 tags: upload.description.tags, retention: upload.description.retention,
                 hasLegalHold: upload.description.hasLegalHold, acl: upload.description.acl, storage: .parts)
-            version.isNull = try Self.displace(latest, collection: collection.id, key: key, in: transaction)
-            try Self.insert(&version, inline: nil, in: transaction)
+            let rules = try WriteRules(collection: collection.id, in: transaction)
+            version.isNull = try Self.displace(latest, collection: collection.id, key: key, rules, in: transaction)
+            try Self.insert(&version, inline: nil, rules, in: transaction)
             let used = Set(assembly.parts.map(\.number))
             for row in rows where !used.contains(row.number) {
                 try Self.makeGarbage(row.blob, in: transaction)

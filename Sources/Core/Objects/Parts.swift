@@ -34,7 +34,9 @@ struct PartRow: Sendable {
         }
     }
 
-    func insert(version: VersionID, in transaction: Transaction) throws {
+    /// - Throws: as ``WriteRules/check(sealedKey:)``.
+    func insert(version: VersionID, _ rules: WriteRules, in transaction: Transaction) throws {
+        try rules.check(sealedKey: sealedKey)
         try transaction.run(
             """
             INSERT INTO parts (version, number, start, size, etag, created, checksum, blob, sealed_key)

@@ -62,18 +62,19 @@ extension Objects {
     func publish(
         _ version: ObjectVersion, inline: [UInt8]?, in collection: Collection, by actor: String,
         condition: @escaping WriteCondition,
-        alongside: @escaping @Sendable (Transaction) throws -> Void = { _ in }
+        alongside: @escaping @Sendable (Transaction, WriteRules) throws -> Void = { _, _ in }
     ) async throws -> ObjectVersion {
         do {
             return try await journal.write { transaction, events in
                 try transaction.lock(Self.lockName(collection.id, version.key))
                 let latest = try Self.latest(collection: collection.id, key: version.key, in: transaction)
                 try condition(latest.flatMap { $0.isDeleteMarker ? nil : $0 })
-                try alongside(transaction)
+                let rules = try WriteRules(collection: collection.id, in: transaction)
+                try alongside(transaction, rules)
                 var version = version
                 version.isNull = try Self.displace(
-                    latest, collection: collection.id, key: version.key, in: transaction)
-                try Self.insert(&version, inline: inline, in: transaction)
+                    latest, collection: collection.id, key: version.key, rules, in: transaction)
+                try Self.insert(&version, inline: inline, rules, in: transaction)
                 events.record(
                     .objectPut, by: actor, on: "\(collection.name)/\(version.key)", collection: collection.id
                 ) { [version] in
@@ -86,6 +87,9 @@ extension Objects {
             }
         } catch let error as DatabaseError {
             throw readable(error, collection: collection.name)
+        } catch let error as ObjectsError where error.code == .noSuchCollection {
+            collectionCache[collection.name] = nil
+            throw error
         }
     }
 

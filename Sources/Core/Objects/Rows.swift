@@ -84,7 +84,11 @@ extension Objects {
     }
 
     /// Gives a version its place in history and stores it as the current one of its key.
-    static func insert(_ version: inout ObjectVersion, inline: [UInt8]?, in transaction: Transaction) throws {
+    ///
+    /// - Throws: as ``WriteRules/check(sealedKey:)``.
+    static func insert(
+        _ version: inout ObjectVersion, inline: [UInt8]?, _ rules: WriteRules, in transaction: Transaction
+    ) throws {
         version.number = try nextNumber(in: transaction)
         version.isCurrent = true
         var blob: SQLValue = .null
@@ -94,6 +98,7 @@ extension Objects {
         case .blob(let id, let key): (blob, sealedKey) = (.init(id.bytes), .init(key))
         case .parts: break
         }
+        if case .blob(let bytes) = sealedKey { try rules.check(sealedKey: bytes) }
         let marks = Array(repeating: "?", count: columnCount).joined(separator: ", ")
         try transaction.run(
             "INSERT INTO versions (\(columns)) VALUES (\(marks))",
@@ -131,10 +136,10 @@ extension Objects {
     ///
     /// - Returns: whether the new one is called `null`.
     static func displace(
-        _ latest: ObjectVersion?, collection: Int64, key: String, in transaction: Transaction
+        _ latest: ObjectVersion?, collection: Int64, key: String, _ rules: WriteRules, in transaction: Transaction
     ) throws -> Bool {
         // What the node keeps for itself can be made again.
-        let versioning = key.hasPrefix(systemPrefix) ? .off : try versioning(of: collection, in: transaction)
+        let versioning = key.hasPrefix(systemPrefix) ? .off : rules.versioning
         if let latest {
             if versioning == .off || (versioning == .suspended && latest.isNull) {
                 try remove(latest.number, in: transaction)
@@ -155,11 +160,6 @@ extension Objects {
             if let null { try remove(null, in: transaction) }
         }
         return versioning != .enabled
-    }
-
-    static func versioning(of collection: Int64, in reader: Reader) throws -> Versioning {
-        let text = try reader.first("SELECT versioning FROM collections WHERE id = ?", .init(collection)) { $0.text(0) }
-        return text.flatMap(Versioning.init(rawValue:)) ?? .off
     }
 
     static func checksum(algorithm: String?, value: String?, kind: String?) -> ObjectChecksum? {

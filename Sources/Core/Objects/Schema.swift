@@ -6,13 +6,15 @@ extension Objects {
             Migration(
                 module: "objects", number: 1,
                 [
-                    "CREATE TABLE spaces (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, sealed_key BLOB NOT NULL)",
-                    // `horizon` is the first TID whose state can still be read: all that was removed later is there.
+                    "CREATE TABLE spaces (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE)",
+                    // Data keys that a generation of the collection's key before `key_floor` has sealed are refused: it
+                    // is about to go (docs/adr/0005). `horizon` is the first TID whose state can still be read: all that was
+                    // removed later is there.
                     """
                     CREATE TABLE collections (
                         id INTEGER PRIMARY KEY, space INTEGER NOT NULL REFERENCES spaces (id), name TEXT NOT NULL UNIQUE,
-                        owner TEXT NOT NULL, created INTEGER NOT NULL, sealed_key BLOB NOT NULL,
-                        versioning TEXT NOT NULL DEFAULT 'off', object_lock INTEGER NOT NULL DEFAULT 0,
+                        owner TEXT NOT NULL, created INTEGER NOT NULL, versioning TEXT NOT NULL DEFAULT 'off',
+                        object_lock INTEGER NOT NULL DEFAULT 0, key_floor INTEGER NOT NULL DEFAULT 1,
                         horizon INTEGER NOT NULL DEFAULT 0)
                     """,
                     // Versions in the order in which they were made: `number` is the TID and the place in its
@@ -57,5 +59,5 @@ extension Objects {
                     "CREATE TABLE garbage (blob BLOB PRIMARY KEY, since INTEGER NOT NULL)",
                     "CREATE INDEX garbage_by_age ON garbage (since)",
                 ])
-        ] + settingsMigrations
+        ] + settingsMigrations + keyMigrations
 }

@@ -156,6 +156,8 @@ package enum ResourceName {
     package static func account(_ name: String) -> String { "arn:martlet:iam:::account/\(name)" }
     package static func group(_ name: String) -> String { "arn:martlet:iam:::group/\(name)" }
     package static func policy(_ name: String) -> String { "arn:martlet:iam:::policy/\(name)" }
+    /// A key of the hierarchy: `master`, `space/NAME`, `collection/NAME`; `*` for all.
+    package static func encryptionKey(_ name: String) -> String { "arn:martlet:encryption:::\(name)" }
     package static func role(_ name: String) -> String { "arn:martlet:iam:::role/\(name)" }
     package static func issuer(_ name: String) -> String { "arn:martlet:iam:::oidc-provider/\(name)" }
     package static let everything = "*"

@@ -13,6 +13,7 @@ package final class Database: Sendable {
     private let tids = SQLiteTIDs()
     /// Nil on PostgreSQL, where every read waits for a socket.
     private let finders: SQLiteFinders?
+    let location: DatabaseLocation
 
     /// Opens the database and brings its schema up to date.
     ///
@@ -36,6 +37,7 @@ package final class Database: Sendable {
     }
 
     private init(_ location: DatabaseLocation) {
+        self.location = location
         switch location {
         case .sqlite(let path):
             engine = .sqlite

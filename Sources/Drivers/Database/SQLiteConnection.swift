@@ -57,6 +57,8 @@ final class SQLiteConnection {
         try execute("PRAGMA mmap_size = 0")
         switch role {
         case .writer:
+            // What is deleted is overwritten: a key that was destroyed must not be found in the file. Debian's default.
+            try execute("PRAGMA secure_delete = ON")
             try execute("PRAGMA cache_size = -65536")
             // 16 MiB of log before it is copied into the file; a log that a long read made grow is cut back.
             try execute("PRAGMA wal_autocheckpoint = 4000")
@@ -87,7 +89,7 @@ final class SQLiteConnection {
     /// Whether no transaction is open: after some errors SQLite rolls back on its own.
     var isIdle: Bool { sqlite3_get_autocommit(handle) != 0 }
 
-    private func text(_ sql: String) throws -> String {
+    func text(_ sql: String) throws -> String {
         let statement = try SQLiteStatement(handle, sql)
         return try statement.step() ? Row(.sqlite(statement.pointer)).text(0) : ""
     }

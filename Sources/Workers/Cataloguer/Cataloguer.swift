@@ -62,7 +62,7 @@ package struct Cataloguer: Worker {
         for product in changes.keys.prefix(Self.batch) where product.path.isFolder {
             guard let collection = try await objects.collection(id: product.collection),
                 try await hasList(product.path, in: collection),
-                try await describer.isCompleteByList(ProductFiles(of: product.path, in: collection, objects)),
+                try await isCompleteByList(product.path, in: collection),
                 let pending = try await products.pending(collection: product.collection, path: product.path)
             else { continue }
             try await describe(pending)
@@ -77,6 +77,15 @@ package struct Cataloguer: Worker {
             return true
         }
         return false
+    }
+
+    /// False where the list cannot be read because the collection's key was destroyed.
+    private func isCompleteByList(_ path: ProductPath, in collection: Collection) async throws -> Bool {
+        do {
+            return try await describer.isCompleteByList(ProductFiles(of: path, in: collection, objects))
+        } catch let error as ObjectsError where error.code == .keyDestroyed {
+            return false
+        }
     }
 
     private func describeDue() async throws -> Bool {
@@ -99,7 +108,12 @@ package struct Cataloguer: Worker {
             try await products.complete(product, collection: collection.name, by: Principal.cataloguer, isRemoved: true)
             return
         }
-        try await putItem(of: files)
+        do {
+            try await putItem(of: files)
+        } catch let error as ObjectsError where error.code == .keyDestroyed {
+            // Nobody can read the files any more: what was known of them stays.
+            logger.warning("\(collection.name)/\(files.path.text): \(error)")
+        }
         try await products.complete(
             product, collection: collection.name, by: Principal.cataloguer, isRemoved: false)
     }

@@ -29,7 +29,11 @@ package struct Tracer: Worker {
         try await follower.run(handle: { events in
             var drafts: [TraceDraft] = []
             for event in events where event.kind == .productCompleted {
-                if let draft = try await draft(event) { drafts.append(draft) }
+                do {
+                    if let draft = try await draft(event) { drafts.append(draft) }
+                } catch let error as ObjectsError where error.code == .keyDestroyed {
+                    logger.warning("\(event.subject) gets no trace: \(error)")
+                }
             }
             if !drafts.isEmpty { _ = try await ledger.register(drafts, by: Principal.tracer) }
         })

@@ -4,7 +4,8 @@ import Wire
 
 struct KeyCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "key", abstract: "S3 access keys.", subcommands: [List.self, Create.self, Delete.self])
+        commandName: "key", abstract: "S3 access keys: with which accounts sign requests. (Encryption keys: keys.)",
+        subcommands: [List.self, Create.self, Delete.self])
 
     struct List: AsyncParsableCommand {
         static let configuration = CommandConfiguration(abstract: "Lists access keys, without their secrets.")

@@ -48,6 +48,8 @@ struct Serve: AsyncParsableCommand {
 /// The options of a node.
 struct NodeSettings: ParsableArguments {
     @Option(help: "Folder for keys, metadata and blobs.") var data: String?
+    @Option(help: "Where the master key is: file:PATH, credential:NAME or pkcs11:… (default DATA/master.key).")
+    var masterKey: String?
     @Option(help: "HOST:PORT of the web port (default 127.0.0.1:8080).") var web: String?
     @Option(help: "HOST:PORT of the S3 port (default 127.0.0.1:9000).") var s3: String?
     @Option(help: "sqlite, or postgres://USER@HOST/NAME (default sqlite).") var metadata: String?
@@ -64,6 +66,7 @@ struct NodeSettings: ParsableArguments {
     func configuration() throws -> Configuration {
         var flags: [String: String] = [:]
         flags["data"] = data
+        flags["master-key"] = masterKey
         flags["web"] = web
         flags["s3"] = s3
         flags["metadata"] = metadata

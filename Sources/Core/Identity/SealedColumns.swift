@@ -1,0 +1,9 @@
+package import Vault
+
+extension Identity {
+    /// What of the identity's tables the master key has sealed.
+    package static let sealedColumns = [
+        SealedColumn(table: "access_keys", id: "id", column: "sealed") { "access key \($0)" },
+        SealedColumn(table: "node_keys", id: "name", column: "sealed") { "node key \($0)" },
+    ]
+}
