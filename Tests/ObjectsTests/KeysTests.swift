@@ -1,3 +1,4 @@
+import BucketConfiguration
 import Ciphers
 import Database
 import Glibc
