@@ -123,7 +123,7 @@ package final class Node: Sendable {
         let workers = WorkerGroup()
         workers.start(
             Janitor(
-                objects: objects, journal: journal, historySeconds: configuration.historySeconds,
+                objects: objects, catalogue: catalogue, journal: journal, historySeconds: configuration.historySeconds,
                 ownsBlobs: blobs is DiskBlobs))
         workers.start(
             Cataloguer(

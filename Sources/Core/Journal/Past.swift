@@ -29,7 +29,8 @@ package struct PastError: Error, Sendable, CustomStringConvertible {
     package static func notKept(_ tid: Int64, in collection: String, horizon: Int64) -> PastError {
         PastError(
             .notKept,
-            "the state of '\(collection)' as of TID \(tid) is not kept any more: the earliest is that of TID \(horizon)")
+            "the state of '\(collection)' as of TID \(tid) is not kept any more: the earliest is that of TID \(horizon)"
+        )
     }
 }
 

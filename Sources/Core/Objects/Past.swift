@@ -55,7 +55,8 @@ extension Objects {
     ) throws -> [T] {
         let last = SQLValue(lastNumber(of: asOf))
         // Of a key's rows the one without a later one counts, be it in the other half; so a key comes but once.
-        let later = "SELECT 1 FROM versions l WHERE l.collection = v.collection AND l.key = v.key AND l.number > v.number"
+        let later =
+            "SELECT 1 FROM versions l WHERE l.collection = v.collection AND l.key = v.key AND l.number > v.number"
         let laterPast = "\(later) AND l.current IS NULL AND l.number <= ? AND (l.removed IS NULL OR l.removed > ?)"
         func half(_ condition: String, _ values: [SQLValue]) throws -> [T] {
             try reader.rows(

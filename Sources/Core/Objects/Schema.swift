@@ -8,8 +8,8 @@ extension Objects {
                 [
                     "CREATE TABLE spaces (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE)",
                     // Data keys that a generation of the collection's key before `key_floor` has sealed are refused: it
-                    // is about to go (docs/adr/0005). `horizon` is the first TID whose state can still be read: all that was
-                    // removed later is there.
+                    // is about to go (docs/adr/0005). `horizon` is the first TID whose state can still be read: all
+                    // that was removed later is there.
                     """
                     CREATE TABLE collections (
                         id INTEGER PRIMARY KEY, space INTEGER NOT NULL REFERENCES spaces (id), name TEXT NOT NULL UNIQUE,
