@@ -63,6 +63,7 @@ let formats: [Target] = [
     target("Formats", "IAMPolicy", ["Wire"]),
     target("Formats", "BucketConfiguration", ["Wire"]),
     target("Formats", "Geometry", ["Wire"]),
+    target("Formats", "WebDAVFormat", ["Wire"]),
     target("Formats", "ProductMetadata", ["Wire"]),
     target("Formats", "TraceFormat", ["BLAKE3", "MerkleLog", "Wire", crypto, cryptoExtras, x509, asn1]),
     target("Formats", "Certificates", ["Wire", crypto, x509, asn1]),
@@ -142,6 +143,12 @@ let apis: [Target] = [
             "BucketConfiguration", "Database", "HTTPSupport", "IAMPolicy", "Identity", "Journal", "Objects", "Policy",
             "SigV4", "Wire", logging, nioCore, nioHTTP1,
         ]),
+    target(
+        "APIs", "WebDAVAPI",
+        [
+            "Database", "HTTPSupport", "IAMPolicy", "Identity", "Objects", "Policy", "ProductMetadata", "SigV4",
+            "WebDAVFormat", "Wire", logging, nioCore, nioHTTP1,
+        ]),
 ]
 
 let workers: [Target] = [
@@ -160,7 +167,8 @@ let top: [Target] = [
             "AdminAPI", "Blobs", "Catalogue", "Certificates", "Console", "Ciphers", "Database", "HTTPSupport",
             "IAMAPI", "Identity",
             "Journal", "Ledger", "OIDCAPI", "Objects",
-            "Policy", "Rasters", "S3API", "STACAPI", "SigV4", "SigningAPI", "TraceAPI", "Vault", "Wire", "Workers",
+            "Policy", "Rasters", "S3API", "STACAPI", "SigV4", "SigningAPI", "TraceAPI", "Vault", "WebDAVAPI", "Wire",
+            "Workers",
             httpClient, logging, nioCore, nioHTTP1, nioPosix, nioSSL,
         ]),
     // GDAL reads files that strangers made, so it has a process of its own: see Drivers/Rasters.
@@ -188,6 +196,7 @@ let testTargets: [Target] = [
     tests("IAMPolicyTests", ["IAMPolicy"]),
     tests("BucketConfigurationTests", ["BucketConfiguration", "Wire"]),
     tests("GeometryTests", ["Geometry", "Wire"]),
+    tests("WebDAVFormatTests", ["WebDAVFormat", "Wire"]),
     tests("ProductMetadataTests", ["ProductMetadata", "Wire"]),
     tests("DatabaseTests", ["Database", "TestSupport"]),
     tests("VaultTests", ["Ciphers", "TestSupport", "Vault", "Wire"]),

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 
+import folders
 import objects
 import procfs
 import report
@@ -34,6 +35,7 @@ def main():
     bench, failure = Bench(Plan(arguments.quick), home, arguments.martlet), None
     try:
         objects.measure(bench)
+        folders.measure(bench)
         searches.measure(bench)
     except (RuntimeError, OSError, subprocess.SubprocessError) as error:
         failure = str(error)
@@ -61,8 +63,8 @@ def show(bench, loads, failure):
         print(f"{name}: {value:,.1f}")
     for row in bench.rows:
         if row.verdict():
-            rate, cpu = row.ratio("rclone", "rate"), row.ratio("rclone", "cpu_us")
-            print(f"{row.verdict()}  {row.name}: rate {rate:.2f}×, CPU {cpu:.2f}×")
+            rate, cpu = row.ratio(row.peer, "rate"), row.ratio(row.peer, "cpu_us")
+            print(f"{row.verdict()}  {row.name}: rate {rate:.2f}×, CPU {cpu:.2f}× of {row.peer}")
     if failure:
         print(f"stopped: {failure}")
     else:

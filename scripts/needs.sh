@@ -8,8 +8,12 @@ for purpose in "$@"; do
     case "$purpose" in
         build) ;;
         demo) packages+=(python3-venv curl) ;;
-        test) packages+=(python3-venv curl openssl postgresql chromium chromium-driver util-linux softhsm2) ;;
-        bench) packages+=(python3-venv curl wrk nginx-light) ;;
+        test)
+            packages+=(python3-venv curl openssl postgresql chromium chromium-driver util-linux softhsm2)
+            # Clients of WebDAV.
+            packages+=(litmus cadaver davfs2 libglib2.0-bin gvfs gvfs-backends dbus)
+            ;;
+        bench) packages+=(python3-venv curl wrk nginx-light apache2-bin) ;;
         *) echo "needs.sh: unknown purpose '$purpose'" >&2; exit 64 ;;
     esac
 done

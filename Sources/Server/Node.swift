@@ -22,6 +22,7 @@ import STACAPI
 import SigningAPI
 import TraceAPI
 import Vault
+import WebDAVAPI
 import Wire
 import Workers
 
@@ -112,7 +113,8 @@ package final class Node: Sendable {
                 policies: policies, gate: gate, authenticator: authenticator, objects: objects, roots: roots),
             stac: STACService(catalogue: catalogue, gate: gate, authenticator: authenticator),
             traces: TraceService(ledger: ledger, version: Version.current),
-            signing: signing, console: console,
+            signing: signing,
+            webdav: WebDAVService(objects: objects, gate: gate, authenticator: authenticator), console: console,
             webURL: webURL, s3URL: s3URL, isReady: { try await journal.read { _ in } })
         s3Responder.set {
             IAMService.accepts($0) ? await iamService.respond(to: $0) : await s3Service.respond(to: $0)

@@ -6,6 +6,7 @@ import OIDCAPI
 import STACAPI
 import SigningAPI
 import TraceAPI
+import WebDAVAPI
 import Wire
 
 /// Sends each request of the web port to the face that its path belongs to (DESIGN, HTTP surface).
@@ -15,6 +16,7 @@ struct WebRouter: Sendable {
     let stac: STACService
     let traces: TraceService
     let signing: SigningService
+    let webdav: WebDAVService
     let console: ConsoleService
     let webURL: String
     let s3URL: String
@@ -30,6 +32,9 @@ struct WebRouter: Sendable {
         case "admin" where rest.first == "v1": return await admin.respond(to: request, path: Array(rest.dropFirst()))
         case "stac": return await stac.respond(to: request, path: rest)
         case "traces": return await traces.respond(to: request, path: rest)
+        case "dav": return await webdav.respond(to: request)
+        // Microsoft's client asks the top what the server can before it goes on to a folder.
+        case nil where request.method == .OPTIONS: return WebDAVService.options
         case "sign" where rest.isEmpty: return await signing.respond(to: request)
         case "healthz" where rest.isEmpty: return Response(.ok, type: "text/plain; charset=utf-8", text: "ok\n")
         case "readyz" where rest.isEmpty: return await readiness()

@@ -22,8 +22,8 @@ package struct Caller: Sendable {
     }
 }
 
-/// Finds out who makes a request: SigV4 in header or query, bearer token, or browser session. Every face uses it, and
-/// every way ends at the same principal.
+/// Finds out who makes a request: SigV4 in header or query, bearer token, password or browser session. Every face uses
+/// it, and every way ends at the same principal.
 package final class Authenticator: Sendable {
     package static let sessionCookie = "martlet_session"
 
@@ -50,15 +50,25 @@ package final class Authenticator: Sendable {
     ///   - cookies: whether a browser's session counts. It does not on the S3 port, and for a change only if
     ///     the browser says that one of our own pages asks for it.
     ///   - bodyHash: the SHA-256 of the body in lower-case hexadecimal, for services whose clients do not state it.
+    ///   - passwords: whether a name with a password or app password counts (Basic, RFC 7617).
     /// - Throws: `SignatureError`, `IdentityError`. Without any credentials the caller is `Principal.anonymous`.
-    package func caller(of request: Request, service: String = "s3", bodyHash: String? = nil, cookies: Bool = false)
-        async throws -> Caller
-    {
+    package func caller(
+        of request: Request, service: String = "s3", bodyHash: String? = nil, cookies: Bool = false,
+        passwords: Bool = false
+    ) async throws -> Caller {
         var context = RequestContext(address: request.connection.remoteAddress, isSecure: request.connection.isSecure)
         if let agent = request.header("user-agent") { context.values["aws:UserAgent"] = [agent] }
         if let header = request.header("authorization"), header.prefix(7).lowercased() == "bearer " {
             let token = header.dropFirst(7).trimmingSpaces
             return Caller(principal: try await tokens.principal(token: String(token)), context: context)
+        }
+        if passwords, let header = request.header("authorization"), header.prefix(6).lowercased() == "basic " {
+            guard let (name, password) = Self.basicCredentials(header.dropFirst(6).trimmingSpaces) else {
+                throw IdentityError(.invalidCredentials, "the Basic credentials are not name:password in base64")
+            }
+            let principal = try await identity.basicLogin(
+                name: name, password: password, address: request.connection.remoteAddress)
+            return Caller(principal: principal, context: context)
         }
         if let signed = try await signedCaller(request, service, bodyHash, context) { return signed }
         if cookies, let secret = Self.cookie(Self.sessionCookie, in: request), Self.isSameSite(request),
@@ -67,6 +77,13 @@ package final class Authenticator: Sendable {
             return Caller(principal: principal, context: context)
         }
         return Caller(principal: .anonymous, context: context)
+    }
+
+    private static func basicCredentials(_ text: Substring) -> (name: String, password: String)? {
+        guard let bytes = Base64.decode(String(text)), let pair = String(validating: bytes, as: UTF8.self),
+            let colon = pair.firstIndex(of: ":")
+        else { return nil }
+        return (String(pair[..<colon]), String(pair[pair.index(after: colon)...]))
     }
 
     private func signedCaller(

@@ -1,6 +1,5 @@
 import HTTPSupport
 import Logging
-import NIOCore
 import NIOHTTP1
 import Objects
 import Wire
@@ -103,22 +102,8 @@ extension S3Service {
     private func body(
         _ object: OpenObject, range: Range<Int64>, status: HTTPResponseStatus, headers: HTTPHeaders
     ) async throws -> Response {
-        guard !range.isEmpty else { return Response(status, headers: headers) }
-        if let buffer = try await objects.inlineBytes(of: object, range: range) {
-            return Response(status, headers: headers, body: .buffer(buffer))
-        }
-        // What follows the status line can only break off.
-        try await objects.requireKey(of: object)
-        let count = range.upperBound - range.lowerBound
-        return Response(
-            status, headers: headers,
-            body: .stream(length: count) { [objects, logger] writer in
-                do {
-                    try await objects.read(object, range: range) { try await writer.write($0) }
-                } catch let error as ObjectsError {
-                    logger.error("reading version \(object.version.id.text): \(error)")
-                    throw error
-                }
-            })
+        try await Response.content(
+            of: object, in: objects, range: range, status: status, headers: headers,
+            log: { [logger] in logger.error("\($0)") })
     }
 }

@@ -59,6 +59,7 @@ struct S3Error: Error, Sendable {
         static let noSuchUpload = Code("NoSuchUpload", .notFound)
         static let noSuchVersion = Code("NoSuchVersion", .notFound)
         static let notImplemented = Code("NotImplemented", .notImplemented)
+        static let objectLocked = Code("ObjectLocked", .locked)
         static let preconditionFailed = Code("PreconditionFailed", .preconditionFailed)
         static let requestTimeTooSkewed = Code("RequestTimeTooSkewed", .forbidden)
         static let serviceUnavailable = Code("ServiceUnavailable", .serviceUnavailable)
@@ -128,6 +129,9 @@ struct S3Error: Error, Sendable {
         case .noSuchVersion: .noSuchVersion
         case .invalidState: .invalidBucketState
         case .locked: .accessDenied
+        case .writeLocked: .objectLocked
+        case .alreadyExists, .changedMeanwhile: .init("OperationAborted", .conflict)
+        case .noSuchFolder, .notAFolder, .cannotContainItself, .tooManyObjects: .invalidRequest
         case .noObjectLock: .invalidRequest
         case .methodNotAllowed: .methodNotAllowed
         case .invalidKey, .invalidPartNumber: .invalidArgument

@@ -67,6 +67,7 @@ extension Identity {
             events.record(.passwordChanged, by: actor, on: name)
         }
         principals.clear()
+        basicLogins.clear()
     }
 
     /// Switches an account off or on. Off, none of its credentials opens anything.
@@ -101,6 +102,7 @@ extension Identity {
             events.record(.accountDeleted, by: actor, on: name)
         }
         principals.clear()
+        basicLogins.clear()
     }
 
     /// Accounts in the order of their names, after `name`.

@@ -12,6 +12,7 @@ package final class Identity: Sendable {
     let throttle = LoginThrottle()
     let hasher: PasswordHasher
     let principals = RecentReads<KnownPrincipal>()
+    let basicLogins = BasicLogins()
     /// Seals session tokens; read or made when the first is needed.
     let sessionKey = Mutex<AEADKey?>(nil)
 

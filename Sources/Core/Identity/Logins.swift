@@ -17,6 +17,15 @@ extension Identity {
     ///
     /// - Throws: ``IdentityError`` `.invalidCredentials` (also for an unknown or disabled account) or `.rateLimited`.
     package func login(name: String, password: String, address: String) async throws -> Principal {
+        let account = try await checkPassword(name: name, password: password, address: address)
+        try await journal.write { _, events in
+            events.record(.loginSucceeded, by: name, on: name) { $0.member("address", address) }
+        }
+        return try await principal(account: account, method: .password)
+    }
+
+    /// The account whose name and password these are. A failure is an event.
+    func checkPassword(name: String, password: String, address: String) async throws -> Int64 {
         try throttle.check(name: name, address: address)
         let stored = try await journal.read { reader in
             try reader.first(
@@ -43,10 +52,7 @@ extension Identity {
             throw IdentityError.invalidCredentials
         }
         throttle.succeeded(name: name)
-        try await journal.write { _, events in
-            events.record(.loginSucceeded, by: name, on: name) { $0.member("address", address) }
-        }
-        return try await principal(account: stored.id, method: .password)
+        return stored.id
     }
 
     /// Opens a browser session and returns its secret, of which only a hash is kept.

@@ -73,7 +73,7 @@ package struct Issuer: Sendable {
 
 /// How a principal proved who it is.
 package enum AuthenticationMethod: String, Sendable {
-    case anonymous, password, accessKey = "access-key", token, session
+    case anonymous, password, appPassword = "app-password", accessKey = "access-key", token, session
     /// An access key of a session that STS opened.
     case temporaryKey = "temporary-key"
 }

@@ -52,6 +52,14 @@ extension Identity {
                     id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, trust TEXT NOT NULL, description TEXT NOT NULL,
                     session_seconds INTEGER NOT NULL, created INTEGER NOT NULL)
                 """,
+                // Found by the hash of what a client sends.
+                """
+                CREATE TABLE app_passwords (
+                    hash BLOB PRIMARY KEY, id TEXT NOT NULL UNIQUE,
+                    account INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE, description TEXT NOT NULL,
+                    created INTEGER NOT NULL)
+                """,
+                "CREATE INDEX app_passwords_by_account ON app_passwords (account)",
                 "CREATE TABLE issuers (url TEXT PRIMARY KEY, audiences TEXT NOT NULL, created INTEGER NOT NULL)",
             ]),
     ]

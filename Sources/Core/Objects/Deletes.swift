@@ -28,61 +28,87 @@ extension Objects {
     @discardableResult
     package func delete(
         collection name: String, _ targets: [(key: String, version: String?)], by actor: String,
-        isSystem: Bool = false, bypassesGovernance: Bool = false, condition: @escaping WriteCondition = { _ in }
+        isSystem: Bool = false, bypassesGovernance: Bool = false, holding locks: Set<String> = [],
+        condition: @escaping WriteCondition = { _ in }
     ) async throws -> [Deletion] {
         for (key, _) in targets where key.hasPrefix(Self.systemPrefix) && !isSystem { try Self.check(key: key) }
         let collection = try await collection(name)
         guard !targets.isEmpty else { return [] }
         return try await journal.write { transaction, events in
+            try transaction.lock(Self.treeLockName(collection.id), isShared: true)
             // Always in the same order, so that two such transactions cannot wait for each other.
             for key in Set(targets.map(\.key)).sorted() {
                 try transaction.lock(Self.lockName(collection.id, key))
             }
+            let state = try CollectionState(of: collection.id, in: transaction)
             return try targets.map { target in
+                do {
+                    try Self.checkWritable(
+                        target.key, of: collection.id, state, isMember: false, by: actor, holding: locks,
+                        in: transaction)
+                } catch let error as ObjectsError {
+                    return Deletion(failure: error)
+                }
                 let deletion =
                     if let version = target.version {
                         try Self.remove(
-                            version, of: target.key, collection.id, condition, bypasses: bypassesGovernance,
+                            version, of: target.key, collection.id, state, condition, bypasses: bypassesGovernance,
                             in: transaction)
                     } else {
-                        try Self.delete(target.key, collection.id, condition, in: transaction)
+                        try Self.delete(target.key, collection.id, state, condition, in: transaction)
                     }
                 guard deletion.failure == nil else { return deletion }
                 if deletion.existed || deletion.marker != nil || deletion.removed != nil {
-                    events.record(
-                        .objectDeleted, by: actor, on: "\(name)/\(target.key)", collection: collection.id
-                    ) {
-                        if let removed = deletion.removed { $0.member("version", removed.name) }
-                        if let marker = deletion.marker { $0.member("marker", marker.name) }
-                    }
+                    Self.recordDeletion(
+                        of: target.key, deletion.removed?.name, marker: deletion.marker, in: collection, by: actor,
+                        &events)
                 }
                 return deletion
             }
         }
     }
 
+    static func recordDeletion(
+        of key: String, _ removed: String? = nil, marker: ObjectVersion?, in collection: Collection, by actor: String,
+        _ events: inout EventRecorder
+    ) {
+        events.record(.objectDeleted, by: actor, on: "\(collection.name)/\(key)", collection: collection.id) {
+            if let removed { $0.member("version", removed) }
+            if let marker { $0.member("marker", marker.name) }
+        }
+    }
+
     private static func delete(
-        _ key: String, _ collection: Int64, _ condition: WriteCondition, in transaction: Transaction
+        _ key: String, _ collection: Int64, _ state: CollectionState, _ condition: WriteCondition,
+        in transaction: Transaction
     ) throws -> Deletion {
         let latest = try latest(collection: collection, key: key, in: transaction)
         let object = latest.flatMap { $0.isDeleteMarker ? nil : $0 }
         try condition(object)
-        var deletion = Deletion(existed: object != nil)
-        let rules = try WriteRules(collection: collection, in: transaction)
-        let isUnversioned = try displace(latest, collection: collection, key: key, rules, in: transaction)
-        // Without versioning there is nothing that a marker could hide.
-        if isUnversioned, key.hasPrefix(systemPrefix) || rules.versioning != .suspended { return deletion }
+        let marker = try hide(latest, collection: collection, key: key, state, in: transaction)
+        if let object, marker == nil { try discardProperties(of: object, state, in: transaction) }
+        return Deletion(marker: marker, existed: object != nil)
+    }
+
+    /// Takes the current version of a key away, as a deletion that names no version does.
+    ///
+    /// - Returns: the delete marker that hides what is kept. Without versioning there is nothing that it could hide.
+    static func hide(
+        _ latest: ObjectVersion?, collection: Int64, key: String, _ state: CollectionState, in transaction: Transaction
+    ) throws -> ObjectVersion? {
+        let isNull = try displace(latest, collection: collection, key: key, state, in: transaction)
+        guard state.versioning(of: key) != .off else { return nil }
         var marker = ObjectVersion(
-            id: VersionID(), collection: collection, key: key, isDeleteMarker: true, isNull: isUnversioned,
-            created: .now, size: 0, etag: "", contentType: "", headers: [], partCount: 0, storage: .parts)
-        try insert(&marker, inline: nil, rules, in: transaction)
-        deletion.marker = marker
-        return deletion
+            id: VersionID(), collection: collection, key: key, isDeleteMarker: true, isNull: isNull,
+            created: .now, size: 0, etag: "", contentType: "", headers: [], partCount: 0, storage: .parts,
+            object: latest?.object ?? 0)
+        try insert(&marker, inline: nil, state, in: transaction)
+        return marker
     }
 
     private static func remove(
-        _ name: String, of key: String, _ collection: Int64, _ condition: WriteCondition, bypasses: Bool,
-        in transaction: Transaction
+        _ name: String, of key: String, _ collection: Int64, _ state: CollectionState, _ condition: WriteCondition,
+        bypasses: Bool, in transaction: Transaction
     ) throws -> Deletion {
         let found: ObjectVersion?
         do {
@@ -108,6 +134,18 @@ extension Objects {
             if let heir {
                 try transaction.run(
                     "UPDATE versions SET current = 1, superseded = NULL WHERE number = ?", .init(heir))
+            }
+        }
+        if state.hasProperties {
+            let current = try latest(collection: collection, key: key, in: transaction)
+            let past = try transaction.scalar(
+                """
+                SELECT 1 FROM versions
+                WHERE collection = ? AND key = ? AND current IS NULL AND removed IS NULL AND object = ? LIMIT 1
+                """,
+                .init(collection), .init(key), .init(found.object))
+            if current?.object != found.object, past == nil {
+                try discardProperties(of: found, state, in: transaction)
             }
         }
         return Deletion(removed: (found.name, found.isDeleteMarker), existed: !found.isDeleteMarker)
@@ -144,13 +182,21 @@ extension Objects {
 
     /// Removes a version's row. Blobs that nothing else refers to become garbage.
     static func discard(_ number: Int64, in transaction: Transaction) throws {
-        let row = try transaction.first("SELECT id, blob FROM versions WHERE number = ?", .init(number)) {
-            (id: $0.blob(0), blob: $0.blobOrNil(1))
+        let row = try transaction.first("SELECT id, blob, part_count FROM versions WHERE number = ?", .init(number)) {
+            (id: $0.blob(0), blob: $0.blobOrNil(1), hasParts: $0.int(2) > 0)
         }
         guard let row else { return }
+        // A version that was moved has another row, which goes on using its parts.
+        let isMoved =
+            try row.hasParts
+            && transaction.scalar(
+                "SELECT 1 FROM versions WHERE id = ? AND number <> ? AND part_count > 0 LIMIT 1", .init(row.id),
+                .init(number)) != nil
         let blobs =
-            try row.blob.map { [$0] }
-            ?? transaction.rows("SELECT blob FROM parts WHERE version = ?", .init(row.id)) { $0.blob(0) }
+            isMoved
+            ? []
+            : try row.blob.map { [$0] }
+                ?? transaction.rows("SELECT blob FROM parts WHERE version = ?", .init(row.id)) { $0.blob(0) }
         for blob in blobs {
             try transaction.run(
                 """
@@ -160,7 +206,7 @@ extension Objects {
                 """,
                 .init(blob), .init(Timestamp.now.microseconds), .init(blob), .init(number), .init(blob), .init(row.id))
         }
-        try transaction.run("DELETE FROM parts WHERE version = ?", .init(row.id))
+        if !isMoved { try transaction.run("DELETE FROM parts WHERE version = ?", .init(row.id)) }
         try transaction.run("DELETE FROM versions WHERE number = ?", .init(number))
     }
 

@@ -6,6 +6,14 @@ package struct ObjectsError: Error, Sendable, CustomStringConvertible {
         case invalidState, methodNotAllowed
         /// Object lock keeps a version from being removed.
         case locked, noObjectLock
+        /// Somebody holds a write lock that the request does not name.
+        case writeLocked
+        /// What is asked for would overwrite something, or lie where nothing can.
+        case alreadyExists, noSuchFolder, notAFolder, cannotContainItself
+        /// More objects at once than one transaction changes.
+        case tooManyObjects
+        /// Others have changed what was looked at.
+        case changedMeanwhile
         case noSuchKey, noSuchVersion, invalidKey, keyTooLong, headersTooLarge
         /// A condition on the current version does not hold.
         case preconditionFailed
@@ -22,6 +30,8 @@ package struct ObjectsError: Error, Sendable, CustomStringConvertible {
     package var message: String
     /// The delete marker that stands where the object was asked for.
     package var deleteMarker: ObjectVersion?
+    /// The path whose write lock is in the way.
+    package var lockRoot: String?
 
     package init(_ code: Code, _ message: String) {
         self.code = code

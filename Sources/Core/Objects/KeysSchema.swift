@@ -5,7 +5,7 @@ import Database
 extension Objects {
     static let keyMigrations = [
         Migration(
-            module: "objects", number: 3,
+            module: "objects", number: 4,
             [
                 // What the master key wraps. A generation seals from `starts` on, when every node has loaded it.
                 """
@@ -37,39 +37,4 @@ extension Objects {
                 "CREATE INDEX versions_held ON versions (collection) WHERE legal_hold IS NOT NULL",
             ])
     ]
-}
-
-/// What a collection says of new rows, read in the transaction that makes them.
-///
-/// The floor is what keeps a row from coming in under a key that is about to go, however long its request took. The
-/// transaction's TID is taken before the floor is read: so every transaction that has read an old floor has a TID below
-/// any taken after the floor had risen, and below the horizon it has ended (docs/adr/0005).
-struct WriteRules: Sendable {
-    var versioning: Versioning
-    /// The oldest generation of the collection's key that a new data key may be sealed under.
-    var keyFloor: Int64
-
-    /// The floor of a collection whose key was destroyed.
-    static let destroyed = Int64.max
-
-    init(collection: Int64, in transaction: Transaction) throws {
-        _ = try transaction.tid
-        let row = try transaction.first(
-            "SELECT versioning, key_floor FROM collections WHERE id = ?", .init(collection)
-        ) { (versioning: $0.text(0), keyFloor: $0.int(1)) }
-        guard let row else {
-            throw ObjectsError(.noSuchCollection, "the collection does not exist any more")
-        }
-        versioning = Versioning(rawValue: row.versioning) ?? .off
-        keyFloor = row.keyFloor
-    }
-
-    /// - Throws: ``ObjectsError`` `.unavailable` for a data key that was sealed under a key that is being replaced,
-    ///   `.keyDestroyed`.
-    func check(sealedKey: [UInt8]) throws {
-        guard keyFloor < Self.destroyed else { throw ObjectsError.keyDestroyed }
-        guard CollectionKeys.generation(of: sealedKey) >= keyFloor else {
-            throw ObjectsError(.unavailable, "the collection's key was replaced meanwhile: try again")
-        }
-    }
 }

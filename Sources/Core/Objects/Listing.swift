@@ -167,13 +167,15 @@ struct ListPlace: Sendable {
 /// Walks through keys in order, rolling up those below common prefixes.
 struct ListScan<Entry> {
     private let prefix: String
-    private let delimiter: String
+    private let delimiter: [UInt8]
     private let limit: Int
     private let placeOf: (Entry) -> (key: String, number: Int64?)
     /// Where the next seek goes.
     var place: ListPlace
     private(set) var entries: [Entry] = []
     private(set) var commonPrefixes: [String] = []
+    /// The first entry below each common prefix.
+    private(set) var firsts: [Entry] = []
     /// The key or common prefix that was returned last.
     private(set) var last = ""
     private(set) var lastIsCommon = false
@@ -185,7 +187,7 @@ struct ListScan<Entry> {
         placeOf: @escaping (Entry) -> (key: String, number: Int64?)
     ) {
         self.prefix = prefix
-        self.delimiter = delimiter
+        self.delimiter = Array(delimiter.utf8)
         self.limit = limit
         self.placeOf = placeOf
         if after.utf8.lexicographicallyPrecedes(prefix.utf8) {
@@ -222,6 +224,7 @@ struct ListScan<Entry> {
                 lastIsCommon = common != nil
                 if let common {
                     commonPrefixes.append(common)
+                    firsts.append(entry)
                     place = ListPlace(key: ListPlace.successor(of: common), isInclusive: true)
                     isRolledUp = true
                     break
@@ -236,24 +239,23 @@ struct ListScan<Entry> {
             } else if rows.count < batch {
                 return
             } else {
-                batch = min(batch * 4, limit + 1)
+                batch = min(batch * 4, limit + 1 - entries.count - commonPrefixes.count)
             }
         }
     }
 
     private func commonPrefix(of key: String) -> String? {
-        guard !delimiter.isEmpty else { return nil }
-        let rest = key.utf8.dropFirst(prefix.utf8.count)
-        let mark = Array(delimiter.utf8)
-        var at = rest.startIndex
-        while at < rest.endIndex {
-            if rest[at...].starts(with: mark) {
-                let end = rest.index(at, offsetBy: mark.count)
-                return String(decoding: key.utf8[..<end], as: UTF8.self)
+        guard let first = delimiter.first else { return nil }
+        var key = key
+        let begin = prefix.utf8.count
+        return key.withUTF8 { bytes in
+            guard bytes.count >= begin + delimiter.count else { return nil }
+            for at in begin...(bytes.count - delimiter.count) where bytes[at] == first {
+                let end = at + delimiter.count
+                if bytes[at..<end].elementsEqual(delimiter) { return String(decoding: bytes[..<end], as: UTF8.self) }
             }
-            at = rest.index(after: at)
+            return nil
         }
-        return nil
     }
 }
 

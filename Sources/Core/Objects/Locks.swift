@@ -101,7 +101,7 @@ extension Objects {
             throw ObjectsError(.noObjectLock, "the collection '\(name)' has no object lock")
         }
         try await journal.write { transaction, events in
-            try transaction.lock(Self.lockName(collection.id, key))
+            try Self.lock(key, of: collection.id, in: transaction)
             let found = try Self.version(version, collection: collection.id, key: key, in: transaction)
             let object = try Self.object(found, key: key, version: version)
             try body(object, transaction)

@@ -83,6 +83,9 @@ package struct ObjectVersion: Sendable {
 
     var storage: Storage
 
+    /// Names the object through all its versions, wherever it is moved: the number of the first. 0 until that is known.
+    package var object: Int64 = 0
+
     /// The transaction that made it visible.
     package var tid: Int64 { number >> Self.ordinalBits }
 
@@ -184,6 +187,8 @@ package enum Limits {
     package static let partBytesMin: Int64 = 5 << 20
     package static let partsMax = 10_000
     package static let keyBytesMax = 1024
+    /// Objects that are moved, copied or removed together in one transaction.
+    package static let treeObjectsMax = 10_000
     /// What clients call as they like; names are counted without this prefix.
     static let userPrefix = "x-amz-meta-"
     /// User metadata, names and values together: 2 KiB, as in S3.

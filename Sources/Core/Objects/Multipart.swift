@@ -170,13 +170,13 @@ extension Objects {
                 else {
                     throw ObjectsError.noSuchUpload(upload.id.text)
                 }
-                let rules = try WriteRules(collection: collection.id, in: transaction)
+                let state = try CollectionState(of: collection.id, in: transaction)
                 try transaction.run(
                     "INSERT INTO garbage (blob, since) SELECT blob, CAST(? AS BIGINT) FROM parts WHERE version = ? AND number = ?",
                     .init(Timestamp.now.microseconds), .init(upload.id.bytes), .init(number))
                 try transaction.run(
                     "DELETE FROM parts WHERE version = ? AND number = ?", .init(upload.id.bytes), .init(number))
-                try row.insert(version: upload.id, rules, in: transaction)
+                try row.insert(version: upload.id, state, in: transaction)
             }
         } catch {
             await discard(blob, after: error)
@@ -208,20 +208,24 @@ extension Objects {
     package func completeUpload(
         collection name: String, key: String, id: String, parts references: [PartReference], checksum: String?,
         size: Int64?,
-        by actor: String, condition: @escaping WriteCondition = { _ in }
+        by actor: String, holding locks: Set<String> = [], condition: @escaping WriteCondition = { _ in }
     ) async throws -> ObjectVersion {
         let collection = try await collection(name)
         guard let versionID = VersionID(id) else { throw ObjectsError.noSuchUpload(id) }
         return try await journal.write { transaction, events in
             try transaction.lock("upload \(id)")
-            try transaction.lock(Self.lockName(collection.id, key))
+            try Self.lock(key, of: collection.id, in: transaction)
             let latest = try Self.latest(collection: collection.id, key: key, in: transaction)
             guard let upload = try Self.upload(versionID, collection: collection.id, key: key, in: transaction) else {
                 // A client that lost the answer asks again.
                 if let latest, latest.id == versionID { return latest }
                 throw ObjectsError.noSuchUpload(id)
             }
-            try condition(latest.flatMap { $0.isDeleteMarker ? nil : $0 })
+            let object = latest.flatMap { $0.isDeleteMarker ? nil : $0 }
+            try condition(object)
+            let state = try CollectionState(of: collection.id, in: transaction)
+            try Self.checkWritable(
+                key, of: collection.id, state, isMember: object != nil, by: actor, holding: locks, in: transaction)
             let rows = try PartRow.all(version: versionID, in: transaction)
             let assembly = try Assembly(upload: upload, stored: rows, references: references)
             try assembly.check(checksum: checksum, size: size)
@@ -230,10 +234,10 @@ extension Objects {
                 etag: assembly.etag, digest: nil, contentType: upload.description.contentType,
                 headers: upload.description.headers, checksum: assembly.checksum, partCount: assembly.parts.count,
                 tags: upload.description.tags, retention: upload.description.retention,
-                hasLegalHold: upload.description.hasLegalHold, acl: upload.description.acl, storage: .parts)
-            let rules = try WriteRules(collection: collection.id, in: transaction)
-            version.isNull = try Self.displace(latest, collection: collection.id, key: key, rules, in: transaction)
-            try Self.insert(&version, inline: nil, rules, in: transaction)
+                hasLegalHold: upload.description.hasLegalHold, acl: upload.description.acl, storage: .parts,
+                object: object?.object ?? 0)
+            version.isNull = try Self.displace(latest, collection: collection.id, key: key, state, in: transaction)
+            try Self.insert(&version, inline: nil, state, in: transaction)
             let used = Set(assembly.parts.map(\.number))
             for row in rows where !used.contains(row.number) {
                 try Self.makeGarbage(row.blob, in: transaction)
@@ -247,11 +251,7 @@ extension Objects {
                     .init(part.number))
             }
             try transaction.run("DELETE FROM uploads WHERE id = ?", .init(id: versionID))
-            events.record(.objectPut, by: actor, on: "\(name)/\(key)", collection: collection.id) {
-                $0.member("version", versionID.text)
-                $0.member("size", version.size)
-                $0.member("etag", version.etag)
-            }
+            Self.recordPut(version, in: name, by: actor, &events)
             return version
         }
     }

@@ -18,13 +18,14 @@ extension Objects {
     ///
     /// - Parameters:
     ///   - isSystem: whether this is one of the node's own objects, below `systemPrefix`.
+    ///   - locks: tokens of write locks that the caller has named: see WriteLocks.swift.
     ///   - condition: evaluated under the key's lock, so that of two writers who both demand that the key be new, one
     ///     wins.
     /// - Throws: ``ObjectsError``, or what `condition` throws. Nothing is left behind then.
     package func put(
         collection name: String, key: String, description: ObjectDescription, expecting expectations: BodyExpectations,
-        by actor: String, isSystem: Bool = false, condition: @escaping WriteCondition = { _ in },
-        body: some AsyncSequence<ByteBuffer, any Error> & Sendable
+        by actor: String, isSystem: Bool = false, holding locks: Set<String> = [],
+        condition: @escaping WriteCondition = { _ in }, body: some AsyncSequence<ByteBuffer, any Error> & Sendable
     ) async throws -> ObjectVersion {
         if !isSystem { try Self.check(key: key, description) }
         try expectations.checkLength()
@@ -51,7 +52,8 @@ extension Objects {
         case .blob(let blob): version.storage = .blob(blob, sealedKey: stored.sealedKey)
         }
         do {
-            return try await publish(version, inline: inline, in: collection, by: actor, condition: condition)
+            return try await publish(
+                version, inline: inline, in: collection, by: actor, holding: locks, condition: condition)
         } catch {
             if case .blob(let blob) = stored.place { await discard(blob, after: error) }
             throw error
@@ -61,28 +63,26 @@ extension Objects {
     /// Makes a version the current one of its key.
     func publish(
         _ version: ObjectVersion, inline: [UInt8]?, in collection: Collection, by actor: String,
-        condition: @escaping WriteCondition,
-        alongside: @escaping @Sendable (Transaction, WriteRules) throws -> Void = { _, _ in }
+        holding locks: Set<String> = [], condition: @escaping WriteCondition,
+        alongside: @escaping @Sendable (Transaction, CollectionState) throws -> Void = { _, _ in }
     ) async throws -> ObjectVersion {
         do {
             return try await journal.write { transaction, events in
-                try transaction.lock(Self.lockName(collection.id, version.key))
+                try Self.lock(version.key, of: collection.id, in: transaction)
                 let latest = try Self.latest(collection: collection.id, key: version.key, in: transaction)
-                try condition(latest.flatMap { $0.isDeleteMarker ? nil : $0 })
-                let rules = try WriteRules(collection: collection.id, in: transaction)
-                try alongside(transaction, rules)
+                let object = latest.flatMap { $0.isDeleteMarker ? nil : $0 }
+                try condition(object)
+                let state = try CollectionState(of: collection.id, in: transaction)
+                try Self.checkWritable(
+                    version.key, of: collection.id, state, isMember: object != nil, by: actor, holding: locks,
+                    in: transaction)
+                try alongside(transaction, state)
                 var version = version
+                version.object = object?.object ?? 0
                 version.isNull = try Self.displace(
-                    latest, collection: collection.id, key: version.key, rules, in: transaction)
-                try Self.insert(&version, inline: inline, rules, in: transaction)
-                events.record(
-                    .objectPut, by: actor, on: "\(collection.name)/\(version.key)", collection: collection.id
-                ) { [version] in
-                    $0.member("version", version.id.text)
-                    $0.member("size", version.size)
-                    $0.member("etag", version.etag)
-                    if let digest = version.digest { $0.member("blake3", Hex.encode(digest)) }
-                }
+                    latest, collection: collection.id, key: version.key, state, in: transaction)
+                try Self.insert(&version, inline: inline, state, in: transaction)
+                Self.recordPut(version, in: collection.name, by: actor, &events)
                 return version
             }
         } catch let error as DatabaseError {
@@ -93,8 +93,28 @@ extension Objects {
         }
     }
 
-    /// Two writers of one key come one after the other.
+    static func recordPut(
+        _ version: ObjectVersion, in collection: String, by actor: String, movedFrom source: String? = nil,
+        _ events: inout EventRecorder
+    ) {
+        events.record(.objectPut, by: actor, on: "\(collection)/\(version.key)", collection: version.collection) {
+            $0.member("version", version.id.text)
+            $0.member("size", version.size)
+            $0.member("etag", version.etag)
+            if let digest = version.digest { $0.member("blake3", Hex.encode(digest)) }
+            if let source { $0.member("movedFrom", source) }
+        }
+    }
+
+    /// Two writers of one key come one after the other, and none at the same time as somebody who changes a tree.
+    static func lock(_ key: String, of collection: Int64, in transaction: Transaction) throws {
+        try transaction.lock(treeLockName(collection), isShared: true)
+        try transaction.lock(lockName(collection, key))
+    }
+
     static func lockName(_ collection: Int64, _ key: String) -> String { "object \(collection)/\(key)" }
+
+    static func treeLockName(_ collection: Int64) -> String { "tree \(collection)" }
 
     /// The database's errors in this part's words.
     func readable(_ error: DatabaseError, collection: String) -> any Error {

@@ -8,9 +8,9 @@ extension Objects {
     static let columns = """
         number, id, collection, key, kind, is_null, current, created, size, etag, digest, content_type, headers,
         checksum_algorithm, checksum, checksum_kind, part_count, blob, sealed_key, tags, lock_mode,
-        lock_until, legal_hold, acl
+        lock_until, legal_hold, acl, object
         """
-    static let columnCount = 24
+    static let columnCount = 25
 
     static func version(_ row: borrowing Row) throws -> ObjectVersion {
         let storage: ObjectVersion.Storage
@@ -29,7 +29,7 @@ extension Objects {
             checksum: checksum(algorithm: row.textOrNil(13), value: row.textOrNil(14), kind: row.textOrNil(15)),
             partCount: Int(row.int(16)), tags: headers(row.textOrNil(19)),
             retention: retention(mode: row.textOrNil(20), until: row.intOrNil(21)), hasLegalHold: row.bool(22),
-            acl: acl(row.textOrNil(23)), storage: storage)
+            acl: acl(row.textOrNil(23)), storage: storage, object: row.int(24))
     }
 
     static func acl(_ text: String?) -> CannedACL { text.flatMap(CannedACL.init(rawValue:)) ?? .private }
@@ -85,12 +85,13 @@ extension Objects {
 
     /// Gives a version its place in history and stores it as the current one of its key.
     ///
-    /// - Throws: as ``WriteRules/check(sealedKey:)``.
+    /// - Throws: as ``CollectionState/check(sealedKey:)``.
     static func insert(
-        _ version: inout ObjectVersion, inline: [UInt8]?, _ rules: WriteRules, in transaction: Transaction
+        _ version: inout ObjectVersion, inline: [UInt8]?, _ state: CollectionState, in transaction: Transaction
     ) throws {
         version.number = try nextNumber(in: transaction)
         version.isCurrent = true
+        if version.object == 0 { version.object = version.number }
         var blob: SQLValue = .null
         var sealedKey: SQLValue = .null
         switch version.storage {
@@ -98,7 +99,7 @@ extension Objects {
         case .blob(let id, let key): (blob, sealedKey) = (.init(id.bytes), .init(key))
         case .parts: break
         }
-        if case .blob(let bytes) = sealedKey { try rules.check(sealedKey: bytes) }
+        if case .blob(let bytes) = sealedKey { try state.check(sealedKey: bytes) }
         let marks = Array(repeating: "?", count: columnCount).joined(separator: ", ")
         try transaction.run(
             "INSERT INTO versions (\(columns)) VALUES (\(marks))",
@@ -109,7 +110,7 @@ extension Objects {
             .init(version.checksum?.kind.rawValue), .init(version.partCount), blob, sealedKey,
             .init(text(version.tags)), .init(version.retention?.mode.rawValue),
             .init(version.retention?.until.microseconds), .init(version.hasLegalHold ? 1 : nil),
-            .init(text(version.acl)))
+            .init(text(version.acl)), .init(version.object))
         if let inline {
             try transaction.run(
                 "INSERT INTO inline_bytes (version, bytes) VALUES (?, ?)", .init(version.number), .init(inline))
@@ -131,15 +132,14 @@ extension Objects {
             .init(transaction.tid), .init(Timestamp.now.microseconds), .init(number))
     }
 
-    /// Makes room for a new current version: what was there is kept or removed as the collection's versioning says,
-    /// which is looked at inside the transaction that depends on it.
+    /// Makes room for a new current version: what was there is kept or removed as the collection's versioning says.
     ///
+    /// - Parameter state: of the collection, looked at inside the transaction that depends on it.
     /// - Returns: whether the new one is called `null`.
     static func displace(
-        _ latest: ObjectVersion?, collection: Int64, key: String, _ rules: WriteRules, in transaction: Transaction
+        _ latest: ObjectVersion?, collection: Int64, key: String, _ state: CollectionState, in transaction: Transaction
     ) throws -> Bool {
-        // What the node keeps for itself can be made again.
-        let versioning = key.hasPrefix(systemPrefix) ? .off : rules.versioning
+        let versioning = state.versioning(of: key)
         if let latest {
             if versioning == .off || (versioning == .suspended && latest.isNull) {
                 try remove(latest.number, in: transaction)

@@ -15,12 +15,14 @@ extension Objects {
                         id INTEGER PRIMARY KEY, space INTEGER NOT NULL REFERENCES spaces (id), name TEXT NOT NULL UNIQUE,
                         owner TEXT NOT NULL, created INTEGER NOT NULL, versioning TEXT NOT NULL DEFAULT 'off',
                         object_lock INTEGER NOT NULL DEFAULT 0, key_floor INTEGER NOT NULL DEFAULT 1,
-                        horizon INTEGER NOT NULL DEFAULT 0)
+                        horizon INTEGER NOT NULL DEFAULT 0,
+                        write_locked_until INTEGER, has_properties INTEGER NOT NULL DEFAULT 0)
                     """,
                     // Versions in the order in which they were made: `number` is the TID and the place in its
                     // transaction. One version of a key is current: an object, or a marker (kind 1) that says it was
                     // deleted. Another is kept, as long as versioning keeps it, or has been `removed` by the
-                    // transaction with that TID and is kept only for readers of the past.
+                    // transaction with that TID and is kept only for readers of the past. `object` names what stays
+                    // the same when it is written again or moved: the number of its first version.
                     """
                     CREATE TABLE versions (
                         number INTEGER PRIMARY KEY, id BLOB NOT NULL,
@@ -29,12 +31,14 @@ extension Objects {
                         created INTEGER NOT NULL, size INTEGER NOT NULL, etag TEXT NOT NULL, digest BLOB,
                         content_type TEXT NOT NULL, headers TEXT, checksum_algorithm TEXT, checksum TEXT, checksum_kind TEXT,
                         part_count INTEGER NOT NULL, blob BLOB, sealed_key BLOB, tags TEXT, lock_mode TEXT,
-                        lock_until INTEGER, legal_hold INTEGER, acl TEXT)
+                        lock_until INTEGER, legal_hold INTEGER, acl TEXT, object INTEGER NOT NULL)
                     """,
                     "CREATE UNIQUE INDEX versions_current ON versions (collection, key) WHERE current = 1",
                     "CREATE INDEX versions_past ON versions (collection, key, number, id) WHERE current IS NULL",
                     "CREATE INDEX versions_removed ON versions (removed_at) WHERE removed IS NOT NULL",
                     "CREATE INDEX versions_by_blob ON versions (blob) WHERE blob IS NOT NULL",
+                    // A version that was moved has two rows with one id, which share its parts.
+                    "CREATE INDEX versions_of_parts ON versions (id) WHERE part_count > 0",
                     """
                     CREATE TABLE inline_bytes (
                         version INTEGER PRIMARY KEY REFERENCES versions (number) ON DELETE CASCADE, bytes BLOB NOT NULL)
@@ -59,5 +63,5 @@ extension Objects {
                     "CREATE TABLE garbage (blob BLOB PRIMARY KEY, since INTEGER NOT NULL)",
                     "CREATE INDEX garbage_by_age ON garbage (since)",
                 ])
-        ] + settingsMigrations + keyMigrations
+        ] + settingsMigrations + folderMigrations + keyMigrations
 }

@@ -69,8 +69,9 @@ final class PostgresSession: Session {
         }
     }
 
-    func lock(_ name: String) throws {
-        try recording { try send(PostgresTIDs.lockStatement, [.integer(PostgresTIDs.lockKey(name))]) }
+    func lock(_ name: String, isShared: Bool) throws {
+        let statement = isShared ? PostgresTIDs.sharedLockStatement : PostgresTIDs.lockStatement
+        try recording { try send(statement, [.integer(PostgresTIDs.lockKey(name))]) }
     }
 
     func takeTID() throws -> Int64 {

@@ -16,6 +16,7 @@ import CLibPQ
 struct PostgresTIDs {
     static let ceilingStep: Int64 = 1_000_000
     static let lockStatement = "SELECT pg_advisory_xact_lock(?)"
+    static let sharedLockStatement = "SELECT pg_advisory_xact_lock_shared(?)"
     static let raiseStatement = "UPDATE database_state SET value = ? WHERE name = 'tid_ceiling' AND value < ?"
 
     let offset: Int64

@@ -48,7 +48,7 @@ final class SQLiteSession: Session {
     }
 
     /// There is one writer, so every name is held already.
-    func lock(_ name: String) throws {}
+    func lock(_ name: String, isShared: Bool) throws {}
 
     func takeTID() throws -> Int64 {
         if let tid = tids.take() { return tid }

@@ -13,7 +13,7 @@ protocol Session: AnyObject {
     func run(_ sql: String, _ values: [SQLValue]) throws
     /// Runs one statement of a migration, outside of the statement cache.
     func define(_ sql: String) throws
-    func lock(_ name: String) throws
+    func lock(_ name: String, isShared: Bool) throws
     func takeTID() throws -> Int64
     func horizon() throws -> Int64
     func firstUnended() throws -> Int64

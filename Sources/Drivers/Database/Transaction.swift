@@ -36,13 +36,16 @@ package final class Transaction: Reader {
     /// which gives it one on PostgreSQL) a lock throws `.misuse`, since another holder with a later id could
     /// already have committed. Two transactions that lock several names in different orders may deadlock; one of
     /// them is then run again.
-    package func lock(_ name: String) throws {
+    ///
+    /// - Parameter isShared: others may hold `name` so too, but nobody exclusively. It orders no TIDs among those who
+    ///   share it.
+    package func lock(_ name: String, isShared: Bool = false) throws {
         try session.check("lock", [])
         guard taken == nil, !session.hasWritten else {
             throw session.failed(
                 DatabaseError(.misuse, "lock \"\(name)\" is taken too late: locks come before tid and before changes"))
         }
-        try session.lock(name)
+        try session.lock(name, isShared: isShared)
     }
 
     /// Counts up from 0 within this transaction, for what is numbered within its TID.

@@ -39,6 +39,12 @@ package enum PercentEncoding {
         text.withUTF8 { append($0, keepingSlash: false, to: &out) }
     }
 
+    /// Appends the encoded form of a path, whose slashes stay.
+    package static func append(path text: String, to out: inout [UInt8]) {
+        var text = text
+        text.withUTF8 { append($0, keepingSlash: true, to: &out) }
+    }
+
     private static func append(_ bytes: UnsafeBufferPointer<UInt8>, keepingSlash: Bool, to out: inout [UInt8]) {
         for c in bytes {
             if isUnreserved(c) || (keepingSlash && c == UInt8(ascii: "/")) {

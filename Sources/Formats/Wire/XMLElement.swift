@@ -1,13 +1,20 @@
 /// An element of an XML document, as a tree: for request bodies and product manifests.
 ///
-/// Names lose their namespace prefix (`safe:platform` is `platform`): the documents read here do not need namespaces to
-/// be told apart, and prefixes vary between producers.
+/// Names lose their namespace prefix (`safe:platform` is `platform`): most documents read here do not need namespaces
+/// to be told apart, and prefixes vary between producers. Those that do find them beside the names.
 package struct XMLElement: Sendable, Hashable {
     package var name: String
     package var attributes: [String: String] = [:]
     package var children: [XMLElement] = []
     /// The character data directly inside, joined, white space at the ends removed.
     package var text = ""
+    /// Of the name (Namespaces in XML 1.0): empty for none; nil where its prefix, or that of an attribute, is declared
+    /// nowhere.
+    package var namespace: String? = ""
+    /// The namespaces that it declares itself, by their prefixes; the default one has an empty prefix.
+    package var declarations: [String: String] = [:]
+    /// Where it stands in the bytes that were parsed, from the first `<` to the last `>`.
+    package var place: Range<Int> = 0..<0
 
     package init(name: String) { self.name = name }
 
@@ -124,7 +131,7 @@ private struct XMLParser {
 
     /// An element with all that is inside. The open elements stand on an own stack, not on the thread's.
     private mutating func tree() throws(XMLError) -> XMLElement {
-        var open: [(element: XMLElement, tag: String, text: [UInt8])] = []
+        var open: [OpenElement] = []
         while true {
             guard at < bytes.count else { throw fault("an element is not closed") }
             if bytes[at] != UInt8(ascii: "<") {
@@ -150,14 +157,15 @@ private struct XMLParser {
                 guard take(">"), let last = open.popLast(), last.tag == tag else {
                     throw fault("a closing tag does not match the element that is open")
                 }
-                finished = try close(last.element, last.text)
+                finished = try close(last)
             } else {
+                let start = at
                 at += 1
-                let (element, tag, isEmpty) = try startTag()
+                let (element, tag, scope, isEmpty) = try startTag(start, in: open.last?.scope ?? Self.outermostScope)
                 elements += 1
                 guard elements <= maximumElements else { throw fault("more than \(maximumElements) elements") }
                 guard open.count < maximumDepth else { throw fault("nested deeper than \(maximumDepth) levels") }
-                if isEmpty { finished = element } else { open.append((element, tag, [])) }
+                if isEmpty { finished = element } else { open.append(OpenElement(element, tag, scope)) }
             }
             if let finished {
                 if open.isEmpty { return finished }
@@ -166,22 +174,50 @@ private struct XMLParser {
         }
     }
 
-    private func close(_ element: XMLElement, _ text: [UInt8]) throws(XMLError) -> XMLElement {
-        var element = element
-        let trimmed = text.drop(while: Self.isSpace)
+    private func close(_ last: OpenElement) throws(XMLError) -> XMLElement {
+        var element = last.element
+        element.place = element.place.lowerBound..<at
+        let trimmed = last.text.drop(while: Self.isSpace)
         let end = trimmed.lastIndex { !Self.isSpace($0) }.map { $0 + 1 } ?? trimmed.startIndex
         guard let value = String(validating: trimmed[..<end], as: UTF8.self) else { throw fault("text is not UTF-8") }
         element.text = value
         return element
     }
 
-    private mutating func startTag() throws(XMLError) -> (XMLElement, tag: String, isEmpty: Bool) {
+    /// An element that is not closed yet, and the namespaces that prefixes stand for inside it.
+    private struct OpenElement {
+        var element: XMLElement
+        var tag: String
+        var scope: [String: String]
+        var text: [UInt8] = []
+
+        init(_ element: XMLElement, _ tag: String, _ scope: [String: String]) {
+            self.element = element
+            self.tag = tag
+            self.scope = scope
+        }
+    }
+
+    private static let outermostScope = ["": "", "xml": "http://www.w3.org/XML/1998/namespace"]
+
+    private mutating func startTag(
+        _ start: Int, in outer: [String: String]
+    ) throws(XMLError) -> (XMLElement, tag: String, scope: [String: String], isEmpty: Bool) {
         let tag = try name()
         var element = XMLElement(name: Self.local(tag))
+        var prefixes = [Self.prefix(tag)]
         while true {
             skipSpace()
-            if take("/>") { return (element, tag, true) }
-            if take(">") { return (element, tag, false) }
+            let isEmpty = take("/>")
+            if isEmpty || take(">") {
+                element.place = start..<at
+                let scope =
+                    element.declarations.isEmpty ? outer : outer.merging(element.declarations) { $1 }
+                let isDeclared = prefixes.dropFirst().allSatisfy { $0.isEmpty || scope[$0]?.isEmpty == false }
+                element.namespace =
+                    isDeclared ? scope[prefixes[0]].flatMap { $0.isEmpty && !prefixes[0].isEmpty ? nil : $0 } : nil
+                return (element, tag, scope, isEmpty)
+            }
             let attribute = try name()
             skipSpace()
             guard take("=") else { throw fault("an attribute has no value") }
@@ -197,13 +233,26 @@ private struct XMLParser {
                 throw fault("an attribute's value does not end or is not UTF-8")
             }
             at += 1
-            guard element.attributes.count < 256 else { throw fault("an element has more than 256 attributes") }
-            element.attributes[Self.local(attribute)] = string
+            guard element.attributes.count + element.declarations.count < 256 else {
+                throw fault("an element has more than 256 attributes")
+            }
+            if attribute == "xmlns" {
+                element.declarations[""] = string
+            } else if Self.prefix(attribute) == "xmlns" {
+                element.declarations[Self.local(attribute)] = string
+            } else {
+                element.attributes[Self.local(attribute)] = string
+                prefixes.append(Self.prefix(attribute))
+            }
         }
     }
 
     private static func local(_ name: String) -> String {
         name.split(separator: ":", maxSplits: 1).last.map(String.init) ?? name
+    }
+
+    private static func prefix(_ name: String) -> String {
+        name.utf8.firstIndex(of: UInt8(ascii: ":")).map { String(name[..<$0]) } ?? ""
     }
 
     private mutating func name() throws(XMLError) -> String {

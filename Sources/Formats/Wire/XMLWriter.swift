@@ -75,23 +75,55 @@ package struct XMLWriter: Sendable {
 
     package mutating func close(named name: String) { bytes.append(contentsOf: "</\(name)>".utf8) }
 
+    /// Text with what has a meaning in XML escaped.
+    package mutating func content(_ text: some StringProtocol) { escape(text) }
+
+    /// A path with everything percent-encoded but unreserved characters and `/`.
+    package mutating func content(path: String) { PercentEncoding.append(path: path, to: &bytes) }
+
+    /// XML of ours, as it is.
+    package mutating func verbatim(_ xml: StaticString) { raw(xml) }
+
+    /// XML that is known to be well formed, as it is.
+    package mutating func verbatim(known xml: String) { bytes.append(contentsOf: xml.utf8) }
+
+    /// Hands out what has been written so far, to be sent before the rest is there.
+    package mutating func take() -> [UInt8] {
+        defer { bytes.removeAll(keepingCapacity: true) }
+        return bytes
+    }
+
     private mutating func raw(_ name: StaticString) {
         name.withUTF8Buffer { bytes.append(contentsOf: $0) }
     }
 
     private mutating func escape(_ text: some StringProtocol) {
-        for c in text.utf8 {
-            switch c {
-            case UInt8(ascii: "&"): bytes.append(contentsOf: "&amp;".utf8)
-            case UInt8(ascii: "<"): bytes.append(contentsOf: "&lt;".utf8)
-            case UInt8(ascii: ">"): bytes.append(contentsOf: "&gt;".utf8)
-            case UInt8(ascii: "\""): bytes.append(contentsOf: "&quot;".utf8)
-            // A literal carriage return would be read back as a line feed (XML 1.0 §2.11).
-            case 0x0D: bytes.append(contentsOf: "&#13;".utf8)
-            // Other control characters have no form in XML 1.0 (§2.2); clients ask for encoding-type=url instead.
-            case 0..<0x09, 0x0B, 0x0C, 0x0E..<0x20: bytes.append(contentsOf: "\u{FFFD}".utf8)
-            default: bytes.append(c)
-            }
+        if text.utf8.withContiguousStorageIfAvailable({ escape($0) }) == nil {
+            var text = String(text)
+            text.withUTF8 { escape($0) }
         }
+    }
+
+    /// Copies what lies between two characters that are escaped in one go.
+    private mutating func escape(_ text: UnsafeBufferPointer<UInt8>) {
+        var start = 0
+        for (at, c) in text.enumerated() {
+            let replacement: StaticString
+            switch c {
+            case UInt8(ascii: "&"): replacement = "&amp;"
+            case UInt8(ascii: "<"): replacement = "&lt;"
+            case UInt8(ascii: ">"): replacement = "&gt;"
+            case UInt8(ascii: "\""): replacement = "&quot;"
+            // A literal carriage return would be read back as a line feed (XML 1.0 §2.11).
+            case 0x0D: replacement = "&#13;"
+            // Other control characters have no form in XML 1.0 (§2.2); clients ask for encoding-type=url instead.
+            case 0..<0x09, 0x0B, 0x0C, 0x0E..<0x20: replacement = "\u{FFFD}"
+            default: continue
+            }
+            bytes.append(contentsOf: text[start..<at])
+            raw(replacement)
+            start = at + 1
+        }
+        bytes.append(contentsOf: text[start...])
     }
 }

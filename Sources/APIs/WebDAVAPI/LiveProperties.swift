@@ -1,0 +1,108 @@
+import Objects
+import WebDAVFormat
+import Wire
+
+/// Properties whose values the node knows (live properties, RFC 4918 §15).
+enum LiveProperty: String, Sendable, CaseIterable {
+    case creationDate = "creationdate", displayName = "displayname", contentLength = "getcontentlength"
+    case contentType = "getcontenttype", etag = "getetag", lastModified = "getlastmodified"
+    case resourceType = "resourcetype", supportedLock = "supportedlock", lockDiscovery = "lockdiscovery"
+
+    init?(_ name: PropertyName) {
+        guard name.namespace == "DAV:", let known = LiveProperty(rawValue: name.name) else { return nil }
+        self = known
+    }
+
+    /// Whether clients may give another value: only the name under which it is shown (§15.2).
+    var isProtected: Bool { self != .displayName }
+
+    /// Those that only files have.
+    fileprivate var isOfFiles: Bool { [.contentLength, .contentType, .etag].contains(self) }
+}
+
+/// What is known of one resource when its properties are written.
+struct Resource: Sendable {
+    var address: Address
+    /// Nil for the list of collections.
+    var entry: Entry?
+    /// Nil for the list of collections.
+    var created: Timestamp?
+    var modified: Timestamp?
+    var properties: [ObjectProperty] = []
+    var locks: [WriteLock] = []
+
+    init(_ entry: Entry, in collection: Collection, properties: [ObjectProperty] = []) {
+        address = Address(collection: collection.name, path: entry.path, isFolder: entry.isFolder)
+        self.entry = entry
+        created = entry.created ?? collection.created
+        modified = entry.hasHeaders ? ModifiedHeader.time(in: entry.headers) ?? created : created
+        self.properties = properties
+    }
+
+    var isFile: Bool { entry.map { !$0.isFolder } ?? false }
+
+    /// The list of collections.
+    static let root = Resource()
+
+    private init() { address = Address(collection: "", path: "", isFolder: true) }
+
+    /// Writes a property with its value.
+    ///
+    /// - Returns: whether the resource has it; nothing is written otherwise.
+    func write(_ property: LiveProperty, mount: String, _ dates: inout DateCache, to xml: inout XMLWriter) -> Bool {
+        if property.isOfFiles, !isFile { return false }
+        switch property {
+        case .creationDate:
+            guard let created else { return false }
+            xml.element("D:creationdate", created.rfc3339)
+        case .displayName:
+            if let given = properties.first(where: { $0.namespace == "DAV:" && $0.name == property.rawValue }) {
+                xml.verbatim(known: given.element)
+            } else {
+                xml.verbatim("<D:displayname>")
+                xml.content(address.name)
+                xml.verbatim("</D:displayname>")
+            }
+        case .contentLength: xml.element("D:getcontentlength", entry?.size ?? 0)
+        case .contentType: xml.element("D:getcontenttype", entry?.contentType ?? "")
+        case .etag:
+            xml.verbatim("<D:getetag>&quot;")
+            xml.content(entry?.etag ?? "")
+            xml.verbatim("&quot;</D:getetag>")
+        case .lastModified:
+            guard let modified else { return false }
+            xml.element("D:getlastmodified", dates.httpDate(modified))
+        case .resourceType:
+            xml.verbatim(
+                isFile ? "<D:resourcetype></D:resourcetype>" : "<D:resourcetype><D:collection/></D:resourcetype>")
+        case .supportedLock: xml.verbatim(known: Self.supportedLocks)
+        case .lockDiscovery:
+            xml.element("D:lockdiscovery") { xml in
+                for lock in locks {
+                    let root = Address(collection: address.collection, path: lock.path, isFolder: false)
+                    lock.write(to: &xml, root: root.href(below: mount))
+                }
+            }
+        }
+        return true
+    }
+
+    private static let supportedLocks =
+        ["exclusive", "shared"].map {
+            "<D:lockentry><D:lockscope><D:\($0)/></D:lockscope><D:locktype><D:write/></D:locktype></D:lockentry>"
+        }.reduce("<D:supportedlock>", +) + "</D:supportedlock>"
+}
+
+/// The text of the last date that was written: files that came together share it.
+struct DateCache {
+    private var seconds = Int64.min
+    private var text = ""
+
+    mutating func httpDate(_ time: Timestamp) -> String {
+        if time.seconds != seconds {
+            seconds = time.seconds
+            text = time.httpDate
+        }
+        return text
+    }
+}

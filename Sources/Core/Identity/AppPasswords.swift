@@ -1,0 +1,151 @@
+import Ciphers
+import Database
+package import Journal
+import Synchronization
+package import Wire
+
+extension EventKind {
+    package static let appPasswordCreated = EventKind("app-password.created")
+    package static let appPasswordDeleted = EventKind("app-password.deleted")
+}
+
+/// A password for one program of an account, which can be taken back without changing the account's own.
+package struct AppPassword: Sendable {
+    package var id: String
+    package var account: String
+    package var description: String
+    package var created: Timestamp
+}
+
+extension Identity {
+    /// App passwords that one account may have.
+    private static let appPasswordsMax: Int64 = 100
+
+    /// Makes an app password. It is returned this once. The node makes it of 98 random bits, so a plain hash of it
+    /// tells nothing, and it is found by that.
+    package func createAppPassword(
+        account name: String, description: String = "", by actor: String
+    ) async throws -> (id: String, password: String) {
+        let password = Self.readablePassword()
+        let id = Hex.encode(randomBytes(8))
+        try await journal.write { transaction, events in
+            let account = try Self.accountID(name, in: transaction)
+            let count = try transaction.scalar("SELECT count(*) FROM app_passwords WHERE account = ?", .init(account))
+            guard (count ?? 0) < Self.appPasswordsMax else {
+                throw IdentityError(
+                    .limit, "'\(name)' has \(count ?? 0) app passwords already: delete one that is not used")
+            }
+            try transaction.run(
+                "INSERT INTO app_passwords (hash, id, account, description, created) VALUES (?, ?, ?, ?, ?)",
+                .init(Self.hash(appPassword: password)), .init(id), .init(account),
+                .init(String(description.prefix(256))), .init(Timestamp.now.microseconds))
+            events.record(.appPasswordCreated, by: actor, on: name) { $0.member("appPassword", id) }
+        }
+        return (id, password)
+    }
+
+    /// The app passwords of one account, or of all, in the order of their ids, after `id`.
+    package func appPasswords(
+        account: String?, after id: String = "", limit: Int = 1000
+    ) async throws -> [AppPassword] {
+        try await journal.read { reader in
+            if let account { _ = try Self.accountID(account, in: reader) }
+            return try reader.rows(
+                """
+                SELECT p.id, a.name, p.description, p.created FROM app_passwords p JOIN accounts a ON a.id = p.account
+                WHERE p.id > ? AND (a.name = ? OR ? = '') ORDER BY p.id LIMIT ?
+                """,
+                .init(id), .init(account ?? ""), .init(account ?? ""), .init(limit)
+            ) { row in
+                AppPassword(
+                    id: row.text(0), account: row.text(1), description: row.text(2),
+                    created: Timestamp(microseconds: row.int(3)))
+            }
+        }
+    }
+
+    /// Whose app password it is.
+    package func owner(ofAppPassword id: String) async throws -> String {
+        let name = try await journal.find { reader in
+            try reader.first(
+                "SELECT a.name FROM app_passwords p JOIN accounts a ON a.id = p.account WHERE p.id = ?", .init(id)
+            ) { $0.text(0) }
+        }
+        guard let name else { throw IdentityError(.notFound, "there is no app password '\(id.prefix(64))'") }
+        return name
+    }
+
+    package func deleteAppPassword(_ id: String, by actor: String) async throws {
+        let owner = try await owner(ofAppPassword: id)
+        try await journal.write { transaction, events in
+            try transaction.run("DELETE FROM app_passwords WHERE id = ?", .init(id))
+            events.record(.appPasswordDeleted, by: actor, on: owner) { $0.member("appPassword", id) }
+        }
+        basicLogins.clear()
+    }
+
+    private static func hash(appPassword: String) -> [UInt8] {
+        DigestAlgorithm.sha256.hash(Array(("app password " + appPassword).utf8))
+    }
+
+    /// Checks a name with a password or an app password, as programs send them with each request (RFC 7617).
+    ///
+    /// That a pair is right is remembered for a minute, by a hash under a key that only this process has: a password
+    /// takes 80 ms to check. Whether the account is suspended is looked at as for every other credential.
+    ///
+    /// - Throws: ``IdentityError`` `.invalidCredentials`, `.disabled` or `.rateLimited`.
+    package func basicLogin(name: String, password: String, address: String) async throws -> Principal {
+        let key = basicLogins.key(name, password)
+        if let known = basicLogins[key] { return try await principal(account: known.account, method: known.method) }
+        let app = try await journal.find { reader in
+            try reader.first(
+                "SELECT p.account FROM app_passwords p JOIN accounts a ON a.id = p.account WHERE p.hash = ? AND a.name = ?",
+                .init(Self.hash(appPassword: password)), .init(name)
+            ) { $0.int(0) }
+        }
+        let found: (account: Int64, method: AuthenticationMethod) =
+            if let app {
+                (app, .appPassword)
+            } else {
+                (try await checkPassword(name: name, password: password, address: address), .password)
+            }
+        let principal = try await principal(account: found.account, method: found.method)
+        basicLogins[key] = found
+        return principal
+    }
+}
+
+/// Pairs of names and passwords that were right a moment ago.
+final class BasicLogins: Sendable {
+    typealias Known = (account: Int64, method: AuthenticationMethod)
+
+    /// How long a pair counts: a password that is changed on another node opens things here for so long.
+    private static let microsecondsMax: Int64 = 60_000_000
+    private static let countMax = 10_000
+
+    private let secret = randomBytes(32)
+    private let entries = Mutex<[[UInt8]: (known: Known, since: Int64)]>([:])
+
+    func key(_ name: String, _ password: String) -> [UInt8] {
+        hmacSHA256(key: secret, Array(name.utf8) + [0] + Array(password.utf8))
+    }
+
+    subscript(_ key: [UInt8]) -> Known? {
+        get {
+            let now = Timestamp.now.microseconds
+            return entries.withLock { entries in
+                guard let entry = entries[key], now - entry.since < Self.microsecondsMax else { return nil }
+                return entry.known
+            }
+        }
+        set {
+            let now = Timestamp.now.microseconds
+            entries.withLock { entries in
+                if entries.count >= Self.countMax { entries = [:] }
+                entries[key] = newValue.map { ($0, now) }
+            }
+        }
+    }
+
+    func clear() { entries.withLock { $0 = [:] } }
+}
