@@ -123,6 +123,9 @@ let apis: [Target] = [
         "APIs", "STACAPI",
         ["Catalogue", "Geometry", "HTTPSupport", "Identity", "Journal", "Policy", "Wire", logging, nioHTTP1]),
     target(
+        "APIs", "TransactionAPI",
+        ["HTTPSupport", "Identity", "Journal", "Objects", "Policy", "Wire", logging, nioHTTP1]),
+    target(
         "APIs", "TraceAPI", ["HTTPSupport", "Ledger", "MerkleLog", "TraceFormat", "Wire", logging, nioCore, nioHTTP1]),
     // What a browser is sent is part of the program: nothing to install, nothing to lose.
     .target(
@@ -167,7 +170,7 @@ let top: [Target] = [
             "AdminAPI", "Blobs", "Catalogue", "Certificates", "Console", "Ciphers", "Database", "HTTPSupport",
             "IAMAPI", "Identity",
             "Journal", "Ledger", "OIDCAPI", "Objects",
-            "Policy", "Rasters", "S3API", "STACAPI", "SigV4", "SigningAPI", "TraceAPI", "Vault", "WebDAVAPI", "Wire",
+            "Policy", "Rasters", "S3API", "STACAPI", "SigV4", "SigningAPI", "TraceAPI", "TransactionAPI", "Vault", "WebDAVAPI", "Wire",
             "Workers",
             httpClient, logging, nioCore, nioHTTP1, nioPosix, nioSSL,
         ]),

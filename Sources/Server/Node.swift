@@ -21,6 +21,7 @@ import S3API
 import STACAPI
 import SigningAPI
 import TraceAPI
+import TransactionAPI
 import Vault
 import WebDAVAPI
 import Wire
@@ -113,6 +114,7 @@ package final class Node: Sendable {
                 policies: policies, gate: gate, authenticator: authenticator, objects: objects, roots: roots),
             stac: STACService(catalogue: catalogue, gate: gate, authenticator: authenticator),
             traces: TraceService(ledger: ledger, version: Version.current),
+            transactions: TransactionService(objects: objects, gate: gate, authenticator: authenticator),
             signing: signing,
             webdav: WebDAVService(objects: objects, gate: gate, authenticator: authenticator), console: console,
             webURL: webURL, s3URL: s3URL, isReady: { try await journal.read { _ in } })

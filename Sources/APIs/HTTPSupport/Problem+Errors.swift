@@ -25,6 +25,8 @@ extension Problem {
         case let error as ObjectsError:
             switch error.code {
             case .noSuchCollection, .noSuchKey, .noSuchUpload: self = .notFound(error.message)
+            case .noSuchTransaction: self = .notFound(error.message)
+            case .transactionEnded: self = .conflict(error.message)
             case .storageFull: self.init(.insufficientStorage, "full", error.message)
             case .keyDestroyed: self = .conflict(error.message)
             case .damaged, .unavailable: return nil

@@ -10,7 +10,8 @@ extension S3Service {
     ) async throws -> Response {
         try await require(caller, "s3:GetObject", on: address)
         let object = try await objects.open(
-            collection: address.bucket, key: address.key, version: address.version, asOf: address.asOf)
+            collection: address.bucket, key: address.key, version: address.version, asOf: address.asOf,
+            in: caller.transaction)
         guard let reading = try await reading(object.version, read, request, in: address.bucket) else {
             return notModified(object.version)
         }
@@ -22,7 +23,8 @@ extension S3Service {
     ) async throws -> Response {
         try await require(caller, "s3:GetObject", on: address)
         let version = try await objects.head(
-            collection: address.bucket, key: address.key, version: address.version, asOf: address.asOf)
+            collection: address.bucket, key: address.key, version: address.version, asOf: address.asOf,
+            in: caller.transaction)
         guard var reading = try await reading(version, read, request, in: address.bucket) else {
             return notModified(version)
         }

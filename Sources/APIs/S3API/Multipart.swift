@@ -67,7 +67,8 @@ extension S3Service {
         try await require(caller, "s3:PutObject", on: address)
         let upload = try await objects.upload(collection: address.bucket, key: address.key, id: id)
         let source = try await objects.open(
-            collection: sourceAddress.bucket, key: sourceAddress.key, version: sourceAddress.version)
+            collection: sourceAddress.bucket, key: sourceAddress.key, version: sourceAddress.version,
+            in: caller.transaction)
         try Self.sourceCondition(request)(source.version)
         var range = 0..<source.version.size
         if let header = request.header("x-amz-copy-source-range") {
@@ -112,7 +113,7 @@ extension S3Service {
         let version = try await objects.completeUpload(
             collection: address.bucket, key: address.key, id: id, parts: parts, checksum: whole,
             size: request.header("x-amz-mp-object-size").flatMap { Int64($0) }, by: caller.principal.name,
-            condition: Self.writeCondition(request))
+            in: caller.transaction, condition: Self.writeCondition(request))
         var response = Self.xml("CompleteMultipartUploadResult") { xml in
             xml.element(
                 "Location",

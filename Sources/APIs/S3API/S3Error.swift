@@ -125,6 +125,9 @@ struct S3Error: Error, Sendable {
         case .collectionExists: .bucketAlreadyExists
         case .collectionNotEmpty: .bucketNotEmpty
         case .invalidName: .invalidBucketName
+        case .noSuchTransaction: Code("NoSuchTransaction", .notFound)
+        case .transactionEnded: Code("TransactionEnded", .conflict)
+        case .transactionLimit, .notInTransaction: .invalidRequest
         case .noSuchKey: .noSuchKey
         case .noSuchVersion: .noSuchVersion
         case .invalidState: .invalidBucketState

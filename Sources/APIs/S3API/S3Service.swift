@@ -29,7 +29,9 @@ package struct S3Service: Sendable {
             if case .preflight(let bucket) = operation {
                 response = try await preflight(bucket, request)
             } else {
-                let caller = try await authenticator.caller(of: request)
+                var caller = try await authenticator.caller(of: request)
+                caller.transaction = try await TransactionHeader.transaction(of: request, by: caller, objects, gate)
+                if caller.transaction != nil { try operation.checkInTransaction() }
                 response = try await perform(operation, request, caller)
             }
             if let asOf { response.tell(asOf: asOf) }

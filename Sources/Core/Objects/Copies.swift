@@ -11,22 +11,25 @@ extension Objects {
     ///
     /// - Parameters:
     ///   - version: which version of the source; nil for the current one.
+    ///   - asOf: the TID whose state the source is read of; nil for the present one.
     ///   - replacing: new headers, or nil to keep the source's.
     ///   - lock: its retention, legal hold and ACL are the copy's.
     ///   - tags: new tags, or nil to keep the source's.
+    ///   - transaction: that which makes the copy visible, when it is committed; the source may be one of its writes.
     ///   - sourceCondition: looks at the source; throws to refuse.
     package func copy(
-        from sourceCollection: String, key sourceKey: String, version: String? = nil, to collectionName: String,
-        key: String,
+        from sourceCollection: String, key sourceKey: String, version: String? = nil, asOf: Int64? = nil,
+        to collectionName: String, key: String,
         replacing: ObjectDescription?, tags: [HeaderField]? = nil, lock: ObjectDescription = .init(),
         checksum algorithm: ChecksumAlgorithm? = nil,
-        by actor: String,
+        by actor: String, in transaction: TransactionID? = nil,
         sourceCondition: @escaping WriteCondition = { _ in },
         condition: @escaping WriteCondition = { _ in }
     ) async throws -> ObjectVersion {
         try Self.check(key: key, replacing ?? ObjectDescription())
         let target = try await collection(collectionName)
-        let source = try await open(collection: sourceCollection, key: sourceKey, version: version)
+        let source = try await open(
+            collection: sourceCollection, key: sourceKey, version: version, asOf: asOf, in: transaction)
         try sourceCondition(source.version)
         let fromKey = try await keyring.key(ofCollection: source.version.collection)
         let toKey = try await keyring.key(ofCollection: target.id)
@@ -65,7 +68,9 @@ extension Objects {
                 parts[index].sealedKey = try reseal(parts[index].sealedKey, part: parts[index].number)
             }
         }
-        return try await publish(copy, inline: source.inline, in: target, by: actor, condition: condition) {
+        return try await publish(
+            copy, inline: source.inline, in: target, by: actor, for: transaction, condition: condition
+        ) {
             [parts, sourceNumber = source.version.number] transaction, state in
             // The source's blobs live as long as its row does, and after that for a minute: the row must still be
             // there.

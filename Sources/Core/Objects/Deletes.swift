@@ -24,16 +24,26 @@ extension Objects {
     /// - Parameters:
     ///   - isSystem: whether these may be the node's own objects, below `systemPrefix`.
     ///   - bypassesGovernance: whether the caller may and wants to remove what is retained in governance mode.
+    ///   - id: the transaction that is to do it, when it is committed.
     /// - Returns: what was done, for each target.
     @discardableResult
     package func delete(
         collection name: String, _ targets: [(key: String, version: String?)], by actor: String,
         isSystem: Bool = false, bypassesGovernance: Bool = false, holding locks: Set<String> = [],
-        condition: @escaping WriteCondition = { _ in }
+        in id: TransactionID? = nil, condition: @escaping WriteCondition = { _ in }
     ) async throws -> [Deletion] {
         for (key, _) in targets where key.hasPrefix(Self.systemPrefix) && !isSystem { try Self.check(key: key) }
         let collection = try await collection(name)
         guard !targets.isEmpty else { return [] }
+        if let id {
+            return try await journal.database.write { transaction in
+                try targets.map { target in
+                    guard target.version == nil else { return Deletion(failure: .notInTransaction) }
+                    return try Self.stageDeletion(
+                        of: target.key, collection: collection.id, for: id, condition: condition, in: transaction)
+                }
+            }
+        }
         return try await journal.write { transaction, events in
             try transaction.lock(Self.treeLockName(collection.id), isShared: true)
             // Always in the same order, so that two such transactions cannot wait for each other.
@@ -85,6 +95,13 @@ extension Objects {
         let latest = try latest(collection: collection, key: key, in: transaction)
         let object = latest.flatMap { $0.isDeleteMarker ? nil : $0 }
         try condition(object)
+        return try delete(latest, collection: collection, key: key, state, in: transaction)
+    }
+
+    static func delete(
+        _ latest: ObjectVersion?, collection: Int64, key: String, _ state: CollectionState, in transaction: Transaction
+    ) throws -> Deletion {
+        let object = latest.flatMap { $0.isDeleteMarker ? nil : $0 }
         let marker = try hide(latest, collection: collection, key: key, state, in: transaction)
         if let object, marker == nil { try discardProperties(of: object, state, in: transaction) }
         return Deletion(marker: marker, existed: object != nil)

@@ -21,6 +21,13 @@ package struct ObjectsError: Error, Sendable, CustomStringConvertible {
         /// Content-MD5, the signed SHA-256 or a checksum does not match the bytes that came.
         case badDigest, badPayloadHash, badChecksum
         case noSuchUpload, invalidPart, invalidPartOrder, partTooSmall, invalidPartNumber
+        case noSuchTransaction
+        /// It was committed already.
+        case transactionEnded
+        /// Too many writes, too many open ones, or too long a life.
+        case transactionLimit
+        /// What transactions do not do.
+        case notInTransaction
         case storageFull, damaged, unavailable
         /// The collection's key was destroyed: what it held cannot be read any more, by anybody.
         case keyDestroyed
@@ -60,4 +67,7 @@ package struct ObjectsError: Error, Sendable, CustomStringConvertible {
             .noSuchUpload, "there is no upload '\(id.prefix(64))' of this key: it was completed, aborted or never begun"
         )
     }
+
+    static let notInTransaction = ObjectsError(
+        .notInTransaction, "a transaction writes and deletes objects; it does not remove single versions")
 }

@@ -19,11 +19,16 @@ extension Objects {
     /// - Parameters:
     ///   - version: its name; nil for the current one.
     ///   - asOf: the TID whose state is read; nil for the present one.
+    ///   - transaction: one whose own writes are to be seen.
     /// - Throws: ``ObjectsError`` `.noSuchCollection`, `.noSuchKey`, `.noSuchVersion`, or `.methodNotAllowed` where the
     ///   version is a delete marker; `PastError` for a state that cannot be read.
     package func head(
-        collection name: String, key: String, version: String? = nil, asOf: Int64? = nil
+        collection name: String, key: String, version: String? = nil, asOf: Int64? = nil,
+        in transaction: TransactionID? = nil
     ) async throws -> ObjectVersion {
+        if let transaction, version == nil, asOf == nil {
+            return try await open(collection: name, key: key, in: transaction).version
+        }
         let collection = try await collection(name)
         let found =
             if let asOf {
@@ -46,9 +51,11 @@ extension Objects {
     /// - Parameters:
     ///   - version: its name; nil for the current one.
     ///   - asOf: the TID whose state is read; nil for the present one.
-    /// - Throws: as ``head(collection:key:version:asOf:)``.
+    ///   - transaction: one whose own writes are to be seen.
+    /// - Throws: as ``head(collection:key:version:asOf:in:)``.
     package func open(
-        collection name: String, key: String, version: String? = nil, asOf: Int64? = nil
+        collection name: String, key: String, version: String? = nil, asOf: Int64? = nil,
+        in transaction: TransactionID? = nil
     ) async throws -> OpenObject {
         let collection = try await collection(name)
         let found =
@@ -58,6 +65,8 @@ extension Objects {
                         OpenObject(version: $0, inline: try Self.inline($0, in: reader))
                     }
                 }
+            } else if let transaction, version == nil {
+                try await staged(key, in: collection, of: transaction)
             } else {
                 try await present(version, of: key, in: collection)
             }
@@ -67,19 +76,38 @@ extension Objects {
     }
 
     private func present(_ version: String?, of key: String, in collection: Collection) async throws -> OpenObject? {
+        try await journal.find { try Self.present(version, of: key, in: collection, $0) }
+    }
+
+    /// What a transaction has made of a key, or else what is there.
+    private func staged(
+        _ key: String, in collection: Collection, of id: TransactionID
+    ) async throws -> OpenObject? {
         try await journal.find { reader in
-            if let version {
-                let found = try Self.named(version, collection: collection.id, key: key, in: reader)
-                return try found.map { OpenObject(version: $0, inline: try Self.inline($0, in: reader)) }
+            _ = try Self.transaction(id, in: reader)
+            guard let row = try Self.stagedRow(of: id, collection: collection.id, key: key, in: reader) else {
+                return try Self.present(nil, of: key, in: collection, reader)
             }
-            return try reader.first(
-                """
-                SELECT \(Self.columns), bytes FROM versions LEFT JOIN inline_bytes ON inline_bytes.version = number
-                WHERE collection = ? AND key = ? AND current = 1
-                """,
-                .init(collection.id), .init(key)
-            ) { row in OpenObject(version: try Self.version(row), inline: row.blobOrNil(Self.columnCount)) }
+            return try row.number.flatMap { try Self.version(number: $0, in: reader) }.map {
+                OpenObject(version: $0, inline: try Self.inline($0, in: reader))
+            }
         }
+    }
+
+    private static func present(
+        _ version: String?, of key: String, in collection: Collection, _ reader: Reader
+    ) throws -> OpenObject? {
+        if let version {
+            let found = try Self.named(version, collection: collection.id, key: key, in: reader)
+            return try found.map { OpenObject(version: $0, inline: try Self.inline($0, in: reader)) }
+        }
+        return try reader.first(
+            """
+            SELECT \(Self.columns), bytes FROM versions LEFT JOIN inline_bytes ON inline_bytes.version = number
+            WHERE collection = ? AND key = ? AND current = 1
+            """,
+            .init(collection.id), .init(key)
+        ) { row in OpenObject(version: try Self.version(row), inline: row.blobOrNil(Self.columnCount)) }
     }
 
     /// A version that was looked up before, whether or not it is still the current one.

@@ -85,12 +85,14 @@ extension Objects {
 
     /// Gives a version its place in history and stores it as the current one of its key.
     ///
+    /// - Parameter isStaged: whether it is only held ready for a transaction, and not to be seen.
     /// - Throws: as ``CollectionState/check(sealedKey:)``.
     static func insert(
-        _ version: inout ObjectVersion, inline: [UInt8]?, _ state: CollectionState, in transaction: Transaction
+        _ version: inout ObjectVersion, inline: [UInt8]?, _ state: CollectionState, isStaged: Bool = false,
+        in transaction: Transaction
     ) throws {
         version.number = try nextNumber(in: transaction)
-        version.isCurrent = true
+        version.isCurrent = !isStaged
         if version.object == 0 { version.object = version.number }
         var blob: SQLValue = .null
         var sealedKey: SQLValue = .null
@@ -102,22 +104,22 @@ extension Objects {
         if case .blob(let bytes) = sealedKey { try state.check(sealedKey: bytes) }
         let marks = Array(repeating: "?", count: columnCount).joined(separator: ", ")
         try transaction.run(
-            "INSERT INTO versions (\(columns)) VALUES (\(marks))",
+            "INSERT INTO versions (\(columns), removed) VALUES (\(marks), ?)",
             .init(version.number), .init(id: version.id), .init(version.collection), .init(version.key),
-            .init(version.isDeleteMarker), .init(version.isNull), 1, .init(version.created.microseconds),
+            .init(version.isDeleteMarker), .init(version.isNull), isStaged ? .null : 1, .init(version.created.microseconds),
             .init(version.size), .init(version.etag), .init(version.digest), .init(version.contentType),
             .init(text(version.headers)), .init(version.checksum?.algorithm.rawValue), .init(version.checksum?.value),
             .init(version.checksum?.kind.rawValue), .init(version.partCount), blob, sealedKey,
             .init(text(version.tags)), .init(version.retention?.mode.rawValue),
             .init(version.retention?.until.microseconds), .init(version.hasLegalHold ? 1 : nil),
-            .init(text(version.acl)), .init(version.object))
+            .init(text(version.acl)), .init(version.object), isStaged ? .init(neverThere) : .null)
         if let inline {
             try transaction.run(
                 "INSERT INTO inline_bytes (version, bytes) VALUES (?, ?)", .init(version.number), .init(inline))
         }
     }
 
-    private static func nextNumber(in transaction: Transaction) throws -> Int64 {
+    static func nextNumber(in transaction: Transaction) throws -> Int64 {
         let ordinal = transaction.nextOrdinal()
         guard ordinal < 1 << ObjectVersion.ordinalBits else {
             throw ObjectsError(.tooLarge, "a transaction makes at most \(1 << ObjectVersion.ordinalBits) versions")

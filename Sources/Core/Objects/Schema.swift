@@ -41,7 +41,8 @@ extension Objects {
                     "CREATE INDEX versions_of_parts ON versions (id) WHERE part_count > 0",
                     """
                     CREATE TABLE inline_bytes (
-                        version INTEGER PRIMARY KEY REFERENCES versions (number) ON DELETE CASCADE, bytes BLOB NOT NULL)
+                        version INTEGER PRIMARY KEY REFERENCES versions (number) ON DELETE CASCADE ON UPDATE CASCADE,
+                        bytes BLOB NOT NULL)
                     """,
                     """
                     CREATE TABLE uploads (
@@ -63,5 +64,5 @@ extension Objects {
                     "CREATE TABLE garbage (blob BLOB PRIMARY KEY, since INTEGER NOT NULL)",
                     "CREATE INDEX garbage_by_age ON garbage (since)",
                 ])
-        ] + settingsMigrations + folderMigrations + keyMigrations
+        ] + settingsMigrations + folderMigrations + keyMigrations + transactionMigrations
 }

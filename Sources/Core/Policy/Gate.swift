@@ -160,6 +160,8 @@ package enum ResourceName {
     package static func encryptionKey(_ name: String) -> String { "arn:martlet:encryption:::\(name)" }
     package static func role(_ name: String) -> String { "arn:martlet:iam:::role/\(name)" }
     package static func issuer(_ name: String) -> String { "arn:martlet:iam:::oidc-provider/\(name)" }
+    /// The transactions that an account has opened.
+    package static func transaction(_ owner: String) -> String { "arn:martlet:transactions:::\(owner)" }
     package static let everything = "*"
 
     /// All names of a thing: what IAM knows as well, policies may name in IAM's way.

@@ -45,7 +45,8 @@ package struct Janitor: Worker {
         while true {
             var count = 0
             repeat {
-                count = try await objects.purgeRemoved(olderThan: historySeconds)
+                count = try await objects.expireTransactions()
+                count += try await objects.purgeRemoved(olderThan: historySeconds)
                 count += try await catalogue.purgePast(olderThan: historySeconds)
                 count += try await objects.collectGarbage(olderThan: min(historySeconds, Self.readingSeconds))
             } while count > 0
