@@ -37,7 +37,8 @@ extension Objects {
         guard !targets.isEmpty else { return [] }
         if let id {
             return try await journal.database.write { transaction in
-                try targets.map { target in
+                try transaction.lock(Self.lockName(id))
+                return try targets.map { target in
                     guard target.version == nil else { return Deletion(failure: .notInTransaction) }
                     return try Self.stageDeletion(
                         of: target.key, collection: collection.id, for: id, condition: condition, in: transaction)

@@ -217,6 +217,7 @@ extension Objects {
             try transaction.lock("upload \(id)")
             let place: WritePlace
             if let transactionID {
+                try transaction.lock(Self.lockName(transactionID))
                 place = .staged(
                     try StagedPlace(transactionID, collection: collection.id, key: key, in: transaction))
             } else {

@@ -45,6 +45,7 @@ extension Objects {
         _ version: ObjectVersion, inline: [UInt8]?, for id: TransactionID, condition: WriteCondition,
         alongside: (Transaction, CollectionState) throws -> Void = { _, _ in }, in transaction: Transaction
     ) throws -> ObjectVersion {
+        try transaction.lock(lockName(id))
         let place = try StagedPlace(id, collection: version.collection, key: version.key, in: transaction)
         try condition(place.object)
         let state = try CollectionState(of: version.collection, in: transaction)
@@ -58,7 +59,7 @@ extension Objects {
         return version
     }
 
-    /// Notes for a transaction that a key is to be deleted.
+    /// Notes for a transaction, whose lock is held, that a key is to be deleted.
     static func stageDeletion(
         of key: String, collection: Int64, for id: TransactionID, condition: WriteCondition, in transaction: Transaction
     ) throws -> Deletion {
@@ -107,7 +108,6 @@ struct StagedPlace {
     let object: ObjectVersion?
 
     init(_ id: TransactionID, collection: Int64, key: String, in transaction: Transaction) throws {
-        try transaction.lock(Objects.lockName(id))
         let found = try Objects.openTransaction(id, in: transaction)
         (self.id, self.collection, self.key) = (id, collection, key)
         earlier = try Objects.stagedRow(of: id, collection: collection, key: key, in: transaction)
