@@ -89,6 +89,7 @@ let core: [Target] = [
     target("Core", "Journal", ["Database", "Wire"]),
     target("Core", "Identity", ["Ciphers", "Database", "IAMPolicy", "Journal", "Vault", "Wire", crypto, jwt]),
     target("Core", "Policy", ["BucketConfiguration", "Database", "IAMPolicy", "Identity", "Journal", "Wire"]),
+    target("Core", "Notifications", ["Database", "Journal", "Vault", "Wire"]),
     target("Core", "Catalogue", ["Database", "Geometry", "Journal", "Wire"]),
     target(
         "Core", "Ledger",
@@ -112,7 +113,9 @@ let apis: [Target] = [
             nioPosix, nioSSL,
         ]),
     target("APIs", "OIDCAPI", ["HTTPSupport", "Identity", "Wire", logging, nioHTTP1]),
-    target("APIs", "AdminAPI", ["HTTPSupport", "Identity", "Objects", "Policy", "Wire", logging, nioHTTP1]),
+    target(
+        "APIs", "AdminAPI",
+        ["HTTPSupport", "Identity", "Notifications", "Objects", "Policy", "Wire", logging, nioHTTP1]),
     target(
         "APIs", "IAMAPI",
         [
@@ -143,14 +146,14 @@ let apis: [Target] = [
     target(
         "APIs", "S3API",
         [
-            "BucketConfiguration", "Database", "HTTPSupport", "IAMPolicy", "Identity", "Journal", "Objects", "Policy",
-            "SigV4", "Wire", logging, nioCore, nioHTTP1,
+            "BucketConfiguration", "Database", "HTTPSupport", "IAMPolicy", "Identity", "Journal", "Notifications", "Objects",
+            "Policy", "SigV4", "Wire", logging, nioCore, nioHTTP1,
         ]),
     target(
         "APIs", "WebDAVAPI",
         [
-            "Database", "HTTPSupport", "IAMPolicy", "Identity", "Objects", "Policy", "ProductMetadata", "SigV4",
-            "WebDAVFormat", "Wire", logging, nioCore, nioHTTP1,
+            "Database", "HTTPSupport", "IAMPolicy", "Identity", "Journal", "Objects", "Policy", "ProductMetadata",
+            "SigV4", "WebDAVFormat", "Wire", logging, nioCore, nioHTTP1,
         ]),
 ]
 
@@ -158,8 +161,8 @@ let workers: [Target] = [
     target(
         "", "Workers",
         [
-            "BLAKE3", "Catalogue", "Journal", "Ledger", "Objects", "ProductMetadata", "Rasters", "TraceFormat", "Wire",
-            logging, nioCore,
+            "BLAKE3", "BucketConfiguration", "Catalogue", "Journal", "Ledger", "Notifications", "Objects",
+            "ProductMetadata", "Rasters", "TraceFormat", "Wire", logging, nioCore,
         ])
 ]
 
@@ -168,9 +171,10 @@ let top: [Target] = [
         "", "Server",
         [
             "AdminAPI", "Blobs", "Catalogue", "Certificates", "Console", "Ciphers", "Database", "HTTPSupport",
-            "IAMAPI", "Identity",
-            "Journal", "Ledger", "OIDCAPI", "Objects",
-            "Policy", "Rasters", "S3API", "STACAPI", "SigV4", "SigningAPI", "TraceAPI", "TransactionAPI", "Vault", "WebDAVAPI", "Wire",
+            "IAMAPI", "IAMPolicy", "Identity",
+            "Journal", "Ledger", "Notifications", "OIDCAPI", "Objects",
+            "Policy", "Rasters", "S3API", "STACAPI", "SigV4", "SigningAPI", "TraceAPI", "TransactionAPI", "Vault",
+            "WebDAVAPI", "Wire",
             "Workers",
             httpClient, logging, nioCore, nioHTTP1, nioPosix, nioSSL,
         ]),
@@ -232,7 +236,13 @@ let testTargets: [Target] = [
         ]),
     tests("ConsoleTests", ["Console", "Geometry", "Wire"]),
     tests("CertificatesTests", ["Certificates", "Wire", crypto, x509, asn1]),
-    tests("WorkersTests", ["Catalogue", "Wire", "Workers"]),
+    tests("NotificationsTests", ["Ciphers", "Database", "Journal", "Notifications", "TestSupport", "Vault", "Wire"]),
+    tests(
+        "WorkersTests",
+        [
+            "Blobs", "Catalogue", "Ciphers", "Database", "Journal", "Notifications", "Objects", "TestSupport", "Vault",
+            "Wire", "Workers", nioCore, nioPosix,
+        ]),
     tests("TraceFormatTests", ["BLAKE3", "Certificates", "MerkleLog", "TraceFormat", "Wire", crypto]),
     tests(
         "LedgerTests",

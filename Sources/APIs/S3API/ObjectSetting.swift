@@ -31,7 +31,8 @@ extension S3Service {
         try await requireSetting("Get", setting, on: address, caller)
         let version = try await objects.head(
             collection: address.bucket, key: address.key, version: address.version, asOf: address.asOf,
-            in: caller.transaction)
+            in: caller.transaction,
+            readable: false)
         let document: [UInt8]
         switch setting {
         case .tagging: document = try TagSet(version.tags).bytes

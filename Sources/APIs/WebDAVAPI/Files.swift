@@ -32,14 +32,17 @@ extension WebDAVService {
             throw Self.isFolder
         }
         try await require(call, "s3:GetObject", address.path)
-        let object: OpenObject
+        var object: OpenObject
         do {
-            object = try await objects.open(collection: address.collection, key: address.path)
+            object = try await objects.open(
+                collection: address.collection, key: address.path, asOf: address.asOf, in: call.caller.transaction)
         } catch let error as ObjectsError where error.code == .noSuchKey {
             guard try await entry(at: address) == nil else { throw Self.isFolder }
             throw error
         }
         let version = object.version
+        object.unlock = try await gate.unlock(version.encryption, of: objects, call.caller)
+        try version.check(object.unlock)
         var headers = Self.headers(of: version)
         switch Preconditions(call.request.headers).evaluate(
             etag: version.etag, modified: version.modified, isRead: true)
@@ -109,7 +112,7 @@ extension WebDAVService {
             guard !entry.isFolder else { throw Self.isFolder }
         } else {
             guard !address.endsInSlash else { throw WebDAVError(.methodNotAllowed, "MKCOL makes a folder") }
-            try await requireFolder(above: address)
+            try await requireFolder(above: address, call)
         }
         var description = ObjectDescription()
         description.contentType = call.request.header("content-type") ?? MediaType.of(path: address.path)
@@ -125,9 +128,12 @@ extension WebDAVService {
     ) async throws -> (ObjectVersion, isNew: Bool) {
         let condition = writeCondition(call)
         let isNew = Mutex(true)
+        var description = description
+        description.encryption = try await gate.encryptionPlan(
+            in: call.address.collection, of: objects, call.caller)
         let version = try await objects.put(
             collection: call.address.collection, key: call.address.path, description: description,
-            expecting: expectations, by: call.actor, holding: call.tokens,
+            expecting: expectations, by: call.actor, holding: call.tokens, in: call.caller.transaction,
             condition: { current in
                 isNew.withLock { $0 = current == nil }
                 try condition(current)
@@ -136,7 +142,7 @@ extension WebDAVService {
     }
 
     /// Checks that the folder is there that something new is to lie in (RFC 4918 §9.7.1).
-    func requireFolder(above address: Address) async throws {
+    func requireFolder(above address: Address, _ call: Call) async throws {
         guard let slash = address.path.lastIndex(of: "/") else {
             _ = try await objects.collection(address.collection)
             return
@@ -144,8 +150,21 @@ extension WebDAVService {
         let parent = String(address.path[..<slash])
         let entry = try await objects.entry(
             collection: address.collection, path: parent, prefersFolder: true)
-        guard entry?.isFolder == true else {
+        if entry?.isFolder == true { return }
+        let isStaged = call.caller.transaction == nil ? false : try await isFolder(parent, call)
+        guard isStaged else {
             throw WebDAVError(.conflict, "there is no folder '\(parent.prefix(200))': make it with MKCOL first")
+        }
+    }
+
+    /// Whether the request's transaction has made a folder.
+    func isFolder(_ path: String, _ call: Call) async throws -> Bool {
+        do {
+            _ = try await objects.head(
+                collection: call.address.collection, key: path + "/", in: call.caller.transaction)
+            return true
+        } catch let error as ObjectsError where error.code == .noSuchKey {
+            return false
         }
     }
 }

@@ -26,7 +26,7 @@ extension WebDAVService {
         let depth = try Depth(header: call.request.header("depth"), default: .infinity)
         guard depth != .one else { throw WebDAVError(.badRequest, "the Depth of a LOCK is 0 or infinity") }
         let isMissing = try await entry(at: address) == nil
-        if isMissing { try await requireFolder(above: address) }
+        if isMissing { try await requireFolder(above: address, call) }
         let lock: WriteLock
         do {
             lock = try await objects.lock(
@@ -53,6 +53,7 @@ extension WebDAVService {
         let address = call.address
         var description = ObjectDescription()
         description.contentType = "application/octet-stream"
+        description.encryption = try await gate.encryptionPlan(in: address.collection, of: objects, call.caller)
         _ = try await objects.put(
             collection: address.collection, key: address.path, description: description,
             expecting: BodyExpectations(), by: call.actor, holding: call.tokens.union([lock.token]),

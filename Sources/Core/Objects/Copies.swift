@@ -13,7 +13,8 @@ extension Objects {
     ///   - version: which version of the source; nil for the current one.
     ///   - asOf: the TID whose state the source is read of; nil for the present one.
     ///   - replacing: new headers, or nil to keep the source's.
-    ///   - lock: its retention, legal hold and ACL are the copy's.
+    ///   - lock: its retention, legal hold, ACL and encryption are the copy's.
+    ///   - unlock: says what the source is read with.
     ///   - tags: new tags, or nil to keep the source's.
     ///   - transaction: that which makes the copy visible, when it is committed; the source may be one of its writes.
     ///   - sourceCondition: looks at the source; throws to refuse.
@@ -23,14 +24,34 @@ extension Objects {
         replacing: ObjectDescription?, tags: [HeaderField]? = nil, lock: ObjectDescription = .init(),
         checksum algorithm: ChecksumAlgorithm? = nil,
         by actor: String, in transaction: TransactionID? = nil,
+        unlock: @Sendable (ObjectVersion) async throws -> ObjectUnlock = { _ in .none },
         sourceCondition: @escaping WriteCondition = { _ in },
         condition: @escaping WriteCondition = { _ in }
     ) async throws -> ObjectVersion {
         try Self.check(key: key, replacing ?? ObjectDescription())
         let target = try await collection(collectionName)
-        let source = try await open(
+        var source = try await open(
             collection: sourceCollection, key: sourceKey, version: version, asOf: asOf, in: transaction)
+        source.unlock = try await unlock(source.version)
+        try source.version.check(source.unlock)
         try sourceCondition(source.version)
+        let plan =
+            if let plan = lock.encryption { plan } else { try await defaultPlan(in: target.name) }
+        guard source.version.encryption == .collection, case .collection = plan.kind else {
+            var description = replacing ?? ObjectDescription()
+            if replacing == nil {
+                description.contentType = source.version.contentType
+                description.headers = source.version.headers
+            }
+            description.tags = tags ?? source.version.tags
+            description.retention = lock.retention
+            description.hasLegalHold = lock.hasLegalHold
+            description.acl = lock.acl
+            description.encryption = plan
+            return try await copyBytes(
+                of: source, to: target.name, key: key, description, checksum: algorithm, by: actor,
+                in: transaction, condition: condition)
+        }
         let fromKey = try await keyring.key(ofCollection: source.version.collection)
         let toKey = try await keyring.key(ofCollection: target.id)
         let id = VersionID()
@@ -69,7 +90,7 @@ extension Objects {
             }
         }
         return try await publish(
-            copy, inline: source.inline, in: target, by: actor, for: transaction, condition: condition
+            copy, inline: source.inline, in: target, by: actor, as: .copy, for: transaction, condition: condition
         ) {
             [parts, sourceNumber = source.version.number] transaction, state in
             // The source's blobs live as long as its row does, and after that for a minute: the row must still be
@@ -79,6 +100,23 @@ extension Objects {
             }
             for part in parts { try part.insert(version: id, state, in: transaction) }
         }
+    }
+
+    /// Copies an object by reading and encrypting it: where a customer's or a named key is on either side, the copy
+    /// must not be readable by the other's.
+    private func copyBytes(
+        of source: OpenObject, to collection: String, key: String, _ description: ObjectDescription,
+        checksum algorithm: ChecksumAlgorithm?, by actor: String, in transaction: TransactionID?,
+        condition: @escaping WriteCondition
+    ) async throws -> ObjectVersion {
+        var expectations = BodyExpectations()
+        expectations.length = source.version.size
+        if let algorithm = algorithm ?? source.version.checksum?.algorithm {
+            expectations.checksum = (algorithm, nil)
+        }
+        return try await put(
+            collection: collection, key: key, description: description, expecting: expectations, by: actor,
+            in: transaction, condition: condition, body: stream(source, range: 0..<source.version.size))
     }
 
     private func checksum(_ algorithm: ChecksumAlgorithm, of object: OpenObject) async throws -> ObjectChecksum {

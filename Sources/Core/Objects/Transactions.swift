@@ -212,9 +212,7 @@ extension Objects {
             in: transaction)
         guard let number = row.number else {
             let deletion = try delete(latest, collection: collection.id, key: row.key, state, in: transaction)
-            if deletion.existed || deletion.marker != nil {
-                recordDeletion(of: row.key, marker: deletion.marker, in: collection, by: actor, &events)
-            }
+            record(deletion, of: row.key, in: collection, by: actor, &events)
             return
         }
         guard var version = try version(number: number, in: transaction) else {
@@ -229,7 +227,8 @@ extension Objects {
             """,
             .init(nextNumber(in: transaction)), .init(version.isNull), .init(version.object), .init(now.microseconds),
             .init(number))
-        recordPut(version, in: collection.name, by: actor, &events)
+        record(
+            version, in: collection, by: actor, as: version.partCount > 0 ? .completeUpload : .put, &events)
     }
 
     /// Ends a transaction without any of its writes. One that is not there any more is no error.
