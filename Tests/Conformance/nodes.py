@@ -132,7 +132,7 @@ class Node:
         """`martlet verify` on the stopped node: its exit code, its findings, and its last line, the summary."""
         command = [BINARY, "verify", "--data", str(self.data), "--metadata", self.metadata, "--json"]
         done = subprocess.run(
-            command + [option for option in self.options if option.startswith("--blobs")],
+            command + self.options,
             env={**clean_environment(), "HOME": str(self.home)},
             capture_output=True,
             text=True,
