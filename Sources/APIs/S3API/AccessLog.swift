@@ -113,7 +113,7 @@ extension Operation {
             .putConfiguration(let bucket, _), .deleteConfiguration(let bucket, _), .getPolicyStatus(let bucket),
             .preflight(let bucket), .getMissingConfiguration(let bucket, _), .listObjects(let bucket, _),
             .listObjectsV2(let bucket, _), .listObjectVersions(let bucket, _), .listMultipartUploads(let bucket, _),
-            .deleteObjects(let bucket):
+            .deleteObjects(let bucket), .postObject(let bucket):
             (bucket, nil, nil)
         case .getObject(let address, _), .headObject(let address, _), .getObjectAttributes(let address),
             .getObjectSetting(let address, _), .putObjectSetting(let address, _), .deleteObjectTagging(let address),
@@ -154,6 +154,7 @@ extension Operation {
         case .putObjectSetting(_, let setting): "REST.PUT." + setting.logName
         case .deleteObjectTagging: "REST.DELETE.OBJECT_TAGGING"
         case .putObject: "REST.PUT.OBJECT"
+        case .postObject: "REST.POST.OBJECT"
         case .copyObject: "REST.COPY.OBJECT"
         case .deleteObject: "REST.DELETE.OBJECT"
         case .createMultipartUpload: "REST.POST.UPLOADS"

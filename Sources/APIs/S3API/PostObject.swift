@@ -35,7 +35,7 @@ extension S3Service {
         expectations.md5 = try Payload.announcedMD5(put.headers)
         let version = try await objects.put(
             collection: bucket, key: address.key, description: description, expecting: expectations,
-            by: caller.principal.name, body: form)
+            by: caller.principal.name, as: .post, body: form)
         return try await answer(version, address, fields, request)
     }
 
@@ -106,7 +106,7 @@ extension S3Service {
         _ request: Request
     ) async throws -> Response {
         func field(_ name: String) -> String? { fields.first { $0.name.lowercased() == name }?.value }
-        var headers = try await written(version, in: address.bucket)
+        var headers = try await written(version, request, in: address.bucket)
         headers.add(name: "Location", value: location(address, request))
         if let target = field("success_action_redirect") ?? field("redirect"), Self.isAddress(target) {
             let query = QueryItems([

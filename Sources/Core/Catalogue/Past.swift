@@ -1,5 +1,5 @@
 import Database
-package import Journal
+import Journal
 import Wire
 
 /// Where a search and a look-up read: what is there, or what was as of a TID.

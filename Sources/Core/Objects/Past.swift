@@ -1,5 +1,5 @@
 import Database
-package import Journal
+import Journal
 
 // The past. A version was what a key stood for from the TID in its number until a later version, or the TID that
 // removed it; the row of one that was removed stays for a while. So every state back to the collection's horizon is
