@@ -37,7 +37,7 @@ extension Objects {
                 "CREATE INDEX versions_held ON versions (collection) WHERE legal_hold IS NOT NULL",
             ]),
         Migration(
-            module: "objects", number: 4,
+            module: "objects", number: 5,
             [
                 // Named keys; one that was destroyed keeps its row, so that it can be told what it was.
                 "CREATE TABLE kms_keys (id TEXT PRIMARY KEY, name TEXT NOT NULL, state TEXT NOT NULL, created INTEGER NOT NULL)",
