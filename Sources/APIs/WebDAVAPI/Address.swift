@@ -61,7 +61,9 @@ struct Address: Sendable, Hashable {
 
     /// The last name of it.
     var name: Substring {
-        guard let slash = path.utf8.lastIndex(of: UInt8(ascii: "/")) else { return path.isEmpty ? collection[...] : path[...] }
+        guard let slash = path.utf8.lastIndex(of: UInt8(ascii: "/")) else {
+            return path.isEmpty ? collection[...] : path[...]
+        }
         return path[path.utf8.index(after: slash)...]
     }
 
@@ -86,7 +88,8 @@ struct Address: Sendable, Hashable {
         guard !isRoot else { return mount + "/" }
         let past = snapshot.map { "/\(Self.snapshots)/@\($0)" } ?? ""
         let rest =
-            path.isEmpty ? past + "/" : past + "/" + PercentEncoding.encode(path, keepingSlash: true) + (endsInSlash ? "/" : "")
+            path.isEmpty
+            ? past + "/" : past + "/" + PercentEncoding.encode(path, keepingSlash: true) + (endsInSlash ? "/" : "")
         return mount + "/" + PercentEncoding.encode(collection) + rest
     }
 }

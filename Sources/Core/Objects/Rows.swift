@@ -109,7 +109,8 @@ extension Objects {
         try transaction.run(
             "INSERT INTO versions (\(columns), removed) VALUES (\(marks), ?)",
             .init(version.number), .init(id: version.id), .init(version.collection), .init(version.key),
-            .init(version.isDeleteMarker), .init(version.isNull), isStaged ? .null : 1, .init(version.created.microseconds),
+            .init(version.isDeleteMarker), .init(version.isNull), isStaged ? .null : 1,
+            .init(version.created.microseconds),
             .init(version.size), .init(version.etag), .init(version.digest), .init(version.contentType),
             .init(text(version.headers)), .init(version.checksum?.algorithm.rawValue), .init(version.checksum?.value),
             .init(version.checksum?.kind.rawValue), .init(version.partCount), blob, sealedKey,

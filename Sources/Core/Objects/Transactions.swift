@@ -249,7 +249,8 @@ extension Objects {
         }
     }
 
-    /// What the Janitor calls: gives up transactions whose time is over, and forgets those that were committed long ago.
+    /// What the Janitor calls: gives up transactions whose time is over, and forgets those that were committed long
+    /// ago.
     ///
     /// - Returns: how many, at most `limit`.
     package func expireTransactions(limit: Int = 50) async throws -> Int {
