@@ -90,7 +90,7 @@ struct WebDAVError: Error, Sendable {
         switch code {
         case .noSuchCollection, .noSuchKey, .noSuchVersion, .noSuchUpload, .noSuchTransaction: .notFound
         case .writeLocked: .locked
-        case .locked, .cannotContainItself, .keyRequired, .kmsDenied: .forbidden
+        case .locked, .quarantined, .cannotContainItself, .keyRequired, .kmsDenied: .forbidden
         case .preconditionFailed, .alreadyExists: .preconditionFailed
         case .transactionEnded, .keyDestroyed, .kmsNotFound, .kmsDisabled, .kmsDestroyed: .conflict
         case .noSuchFolder, .notAFolder, .collectionNotEmpty, .collectionExists, .invalidState, .changedMeanwhile:

@@ -15,6 +15,9 @@ package struct ObjectsError: Error, Sendable, CustomStringConvertible {
         /// Others have changed what was looked at.
         case changedMeanwhile
         case noSuchKey, noSuchVersion, invalidKey, keyTooLong, headersTooLarge
+        case invalidTag
+        /// The virus scanner found something in a body.
+        case infected
         /// A condition on the current version does not hold.
         case preconditionFailed
         case tooLarge, incompleteBody
@@ -28,7 +31,7 @@ package struct ObjectsError: Error, Sendable, CustomStringConvertible {
         case transactionLimit
         /// What transactions do not do.
         case notInTransaction
-        case storageFull, damaged, unavailable
+        case storageFull, quotaExceeded, damaged, unavailable
         /// The version is kept from being read: it is damaged, or something was found in it.
         case quarantined
         /// The collection's key was destroyed: what it held cannot be read any more, by anybody.

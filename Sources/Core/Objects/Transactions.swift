@@ -220,6 +220,7 @@ extension Objects {
         }
         version.object = object?.object ?? version.object
         version.isNull = try displace(latest, collection: collection.id, key: row.key, state, in: transaction)
+        state.made(version)
         try transaction.run(
             """
             UPDATE versions SET number = ?, current = 1, removed = NULL, is_null = ?, object = ?, created = ?
