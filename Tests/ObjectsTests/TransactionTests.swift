@@ -7,7 +7,7 @@ import Testing
 import Wire
 
 @Suite struct TransactionTests {
-    private static func put(
+    static func put(
         _ objects: Objects, _ key: String, _ bytes: [UInt8], in id: TransactionID?,
         condition: @escaping WriteCondition = { _ in }
     ) async throws {
