@@ -15,8 +15,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 from conftest import empty_bucket
 from rehearsal import OPTIONS, Rehearsal
 
-PUTS = 1000
 LONG = bool(os.environ.get("MARTLET_LONG"))
+PUTS = 1000 if LONG else 250
 ROUNDS = 200 if LONG else 1
 FIRST = int(os.environ.get("MARTLET_CRASH_SEED", "1"))
 SIZES = [0, 1, 100, 4096, 4097, 65_536, 65_537, 300_000, 1 << 20]

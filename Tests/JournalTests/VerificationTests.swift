@@ -17,17 +17,18 @@ private actor Findings {
         return await findings.all.map { "\($0.subject): \($0.problem)" }
     }
 
-    @Test("a gap in the journal is found, and a follower that has seen more than there is", arguments: TestEngine.allCases)
+    @Test(
+        "a gap in the journal is found, and a follower that has seen more than there is", arguments: TestEngine.allCases
+    )
     func gaps(_ engine: TestEngine) async throws {
         try await engine.withDatabase(Journal.migrations) { database in
             let journal = Journal(database: database, node: "a")
-            var tids: [Int64] = []
             for _ in 0..<3 {
                 try await journal.write { _, events in
                     for _ in 0..<3 { events.record(EventKind("test.happened"), by: "ada", on: "thing") }
                 }
             }
-            tids = try await journal.events(after: .start, limit: 10).map(\.tid)
+            let tids = try await journal.events(after: .start, limit: 10).map(\.tid)
             let middle = tids[4]
             _ = try await journal.lease("tracer")
             #expect(try await findings(in: journal) == [])

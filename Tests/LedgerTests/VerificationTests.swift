@@ -1,3 +1,4 @@
+import Database
 import Identity
 import Journal
 import Ledger
@@ -40,8 +41,10 @@ private actor Findings {
             ("DELETE FROM traces WHERE leaf = 9", "state"),
             ("UPDATE log_tiles SET hashes = substr(hashes, 33) || substr(hashes, 1, 32) WHERE level = 0", "tree"),
             ("UPDATE log_head SET size = 8, edge = substr(edge, 1, 32)", "state"),
-            ("UPDATE log_checkpoints SET checkpoint = (SELECT checkpoint FROM log_head) WHERE size = 4",
-                "checkpoint of size 4"),
+            (
+                "UPDATE log_checkpoints SET checkpoint = (SELECT checkpoint FROM log_head) WHERE size = 4",
+                "checkpoint of size 4"
+            ),
         ])
     func altered(change: String, subject: String) async throws {
         try await TestEngine.sqlite.withLedger { ledger, node in

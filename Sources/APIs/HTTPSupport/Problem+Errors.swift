@@ -25,6 +25,9 @@ extension Problem {
             switch error.code {
             case .noSuchCollection, .noSuchKey, .noSuchVersion, .noSuchUpload, .kmsNotFound:
                 self = .notFound(error.message)
+            case .invalidState: self = .conflict(error.message)
+            case .infected: self.init(.unprocessableEntity, "infected", error.message)
+            case .quotaExceeded: self.init(.insufficientStorage, "quota-exceeded", error.message)
             case .storageFull: self.init(.insufficientStorage, "full", error.message)
             case .keyDestroyed, .keyRequired, .kmsDisabled, .kmsDestroyed: self = .conflict(error.message)
             case .wrongKey, .kmsDenied, .quarantined, .locked: self = .forbidden(error.message)
@@ -38,6 +41,11 @@ extension Problem {
             case .invalidName: self = .badRequest(error.message)
             }
         case let error as BodyTooLarge: self.init(.payloadTooLarge, "too-large", error.description)
+        case let error as TooManyRequests:
+            self.init(
+                .tooManyRequests, "rate-limited", error.description,
+                headers: ["Retry-After": String(error.retryAfter)])
+        case let error as RequestTimedOut: self.init(.requestTimeout, "request-timeout", error.description)
         case _ where error.isOfLostClient: self = .badRequest(BodyTruncated().description)
         case let error as JSONError: self = .badRequest(error.description)
         case let error as DatabaseError:

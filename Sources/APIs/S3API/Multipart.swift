@@ -147,9 +147,7 @@ extension S3Service {
             size: request.header("x-amz-mp-object-size").flatMap { Int64($0) }, by: caller.principal.name,
             condition: Self.writeCondition(request))
         var response = Self.xml("CompleteMultipartUploadResult") { xml in
-            xml.element(
-                "Location",
-                "\(request.origin)/\(address.bucket)/\(PercentEncoding.encode(address.key, keepingSlash: true))")
+            xml.element("Location", location(address, request))
             xml.element("Bucket", address.bucket)
             xml.element("Key", address.key)
             xml.element("ETag", "\"\(version.etag)\"")

@@ -32,6 +32,7 @@ struct S3Error: Error, Sendable {
         static let entityTooSmall = Code("EntityTooSmall", .badRequest)
         static let expiredToken = Code("ExpiredToken", .badRequest)
         static let incompleteBody = Code("IncompleteBody", .badRequest)
+        static let infectedObject = Code("InfectedObject", .unprocessableEntity)
         static let internalError = Code("InternalError", .internalServerError)
         static let insufficientStorage = Code("InsufficientStorage", .insufficientStorage)
         static let invalidAccessKeyID = Code("InvalidAccessKeyId", .forbidden)
@@ -43,13 +44,16 @@ struct S3Error: Error, Sendable {
         static let invalidPart = Code("InvalidPart", .badRequest)
         static let invalidPartOrder = Code("InvalidPartOrder", .badRequest)
         static let invalidPartNumber = Code("InvalidPartNumber", .rangeNotSatisfiable)
+        static let invalidPolicyDocument = Code("InvalidPolicyDocument", .badRequest)
         static let invalidRange = Code("InvalidRange", .rangeNotSatisfiable)
         static let invalidRequest = Code("InvalidRequest", .badRequest)
         static let invalidStorageClass = Code("InvalidStorageClass", .badRequest)
         static let invalidToken = Code("InvalidToken", .badRequest)
         static let invalidURI = Code("InvalidURI", .badRequest)
         static let keyTooLong = Code("KeyTooLongError", .badRequest)
+        static let malformedPOSTRequest = Code("MalformedPOSTRequest", .badRequest)
         static let malformedXML = Code("MalformedXML", .badRequest)
+        static let maxPostPreDataLengthExceeded = Code("MaxPostPreDataLengthExceededError", .badRequest)
         static let metadataTooLarge = Code("MetadataTooLarge", .badRequest)
         static let methodNotAllowed = Code("MethodNotAllowed", .methodNotAllowed)
         static let missingContentLength = Code("MissingContentLength", .lengthRequired)
@@ -60,11 +64,14 @@ struct S3Error: Error, Sendable {
         static let notImplemented = Code("NotImplemented", .notImplemented)
         static let objectLocked = Code("ObjectLocked", .locked)
         static let preconditionFailed = Code("PreconditionFailed", .preconditionFailed)
+        static let quotaExceeded = Code("QuotaExceeded", .forbidden)
+        static let requestTimeout = Code("RequestTimeout", .badRequest)
         static let requestTimeTooSkewed = Code("RequestTimeTooSkewed", .forbidden)
         static let serviceUnavailable = Code("ServiceUnavailable", .serviceUnavailable)
         static let invalidBucketState = Code("InvalidBucketState", .conflict)
         static let invalidTag = Code("InvalidTag", .badRequest)
         static let signatureDoesNotMatch = Code("SignatureDoesNotMatch", .forbidden)
+        static let slowDown = Code("SlowDown", .serviceUnavailable)
         static let xAmzContentSHA256Mismatch = Code("XAmzContentSHA256Mismatch", .badRequest)
     }
 
@@ -102,13 +109,22 @@ struct S3Error: Error, Sendable {
                 if code == .methodNotAllowed { headers.add(name: "Allow", value: "DELETE") }
             }
         case let error as SignatureError: self.init(Self.code(of: error.code), error.message)
-        case let error as IdentityError: self.init(Self.code(of: error.code), error.message)
+        case let error as IdentityError:
+            self.init(Self.code(of: error.code), error.message)
+            if let wait = error.retryAfter { headers.add(name: "Retry-After", value: String(wait)) }
         case let error as AccessDenied: self.init(.accessDenied, error.description)
         case let error as ConfigurationError:
             let status: HTTPResponseStatus = error.code == .notImplemented ? .notImplemented : .badRequest
             self.init(Code(error.code.name, status), error.message)
         case let error as XMLError: self.init(.malformedXML, error.description)
         case let error as BodyTooLarge: self.init(.entityTooLarge, error.description)
+        case let error as TooManyRequests:
+            self.init(.slowDown, "Please reduce your request rate: \(error.description)")
+            headers.add(name: "Retry-After", value: String(error.retryAfter))
+        case is RequestTimedOut:
+            self.init(
+                .requestTimeout,
+                "Your socket connection to the server was not read from or written to within the timeout period.")
         case _ where error.isOfLostClient: self.init(.incompleteBody, BodyTruncated().description)
         case let error as DatabaseError:
             guard let message = error.clientMessage else { return nil }
@@ -146,6 +162,9 @@ struct S3Error: Error, Sendable {
         case .partTooSmall: .entityTooSmall
         case .storageFull: .insufficientStorage
         case .quarantined: .accessDenied
+        case .quotaExceeded: .quotaExceeded
+        case .infected: .infectedObject
+        case .invalidTag: .invalidTag
         case .damaged: .internalError
         case .unavailable: .serviceUnavailable
         case .keyDestroyed: .invalidObjectState
@@ -178,7 +197,7 @@ struct S3Error: Error, Sendable {
         case .notFound: .invalidAccessKeyID
         case .expired: .expiredToken
         case .invalidToken: .invalidToken
-        case .rateLimited: .serviceUnavailable
+        case .rateLimited: .slowDown
         default: .accessDenied
         }
     }

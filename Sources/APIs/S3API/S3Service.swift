@@ -12,16 +12,20 @@ package struct S3Service: Sendable {
     let objects: Objects
     let gate: Gate
     let authenticator: Authenticator
+    let domains: S3Domains
     let notifications: Notifications
     /// Whether clients come by TLS though this node does not see it, because a proxy speaks it for the node.
     let isBehindTLS: Bool
     let logger: Logger
 
-    /// - Parameter isBehindTLS: whether a proxy in front of the node speaks TLS with its clients.
+    /// - Parameters:
+    ///   - domains: names below which each bucket has a host name of its own.
+    ///   - isBehindTLS: whether a proxy in front of the node speaks TLS with its clients.
     package init(
         objects: Objects, gate: Gate, authenticator: Authenticator, notifications: Notifications,
-        isBehindTLS: Bool = false
+        domains: S3Domains = S3Domains([]), isBehindTLS: Bool = false
     ) {
+        self.domains = domains
         self.isBehindTLS = isBehindTLS
         self.objects = objects
         self.gate = gate
@@ -34,7 +38,7 @@ package struct S3Service: Sendable {
         var record = RequestRecord(request)
         var response: Response
         do {
-            let operation = try Operation(request)
+            let operation = try Operation(request, hostBucket: domains.bucket(of: request))
             record.operation = operation
             if case .preflight(let bucket) = operation {
                 response = try await preflight(bucket, request)
@@ -87,6 +91,7 @@ package struct S3Service: Sendable {
         case .listObjectsV2(let bucket, let list): try await listObjectsV2(bucket, list, caller)
         case .listMultipartUploads(let bucket, let list): try await listUploads(bucket, list, caller)
         case .deleteObjects(let bucket): try await deleteObjects(bucket, request, caller)
+        case .postObject(let bucket): try await postObject(bucket, request, caller)
         case .getObject(let address, let read): try await getObject(address, read, request, caller)
         case .headObject(let address, let read): try await headObject(address, read, request, caller)
         case .getObjectAttributes(let address): try await getObjectAttributes(address, request, caller)
@@ -107,6 +112,13 @@ package struct S3Service: Sendable {
         case .listParts(let address, let id, let after, let limit):
             try await listParts(address, id, after: after, limit: limit, caller)
         }
+    }
+
+    /// Where clients find an object, in the style in which they asked.
+    func location(_ address: ObjectAddress, _ request: Request) -> String {
+        let key = PercentEncoding.encode(address.key, keepingSlash: true)
+        return domains.bucket(of: request) == nil
+            ? "\(request.origin)/\(address.bucket)/\(key)" : "\(request.origin)/\(key)"
     }
 
     func require(_ caller: Caller, _ action: String, on bucket: String) async throws {

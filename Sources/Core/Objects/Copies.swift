@@ -27,6 +27,7 @@ extension Objects {
         condition: @escaping WriteCondition = { _ in }
     ) async throws -> ObjectVersion {
         try Self.check(key: key, replacing ?? ObjectDescription())
+        try Self.check(tags: tags ?? [])
         let target = try await collection(collectionName)
         var source = try await open(collection: sourceCollection, key: sourceKey, version: version)
         source.unlock = try await unlock(source.version)
@@ -40,7 +41,8 @@ extension Objects {
                 description.contentType = source.version.contentType
                 description.headers = source.version.headers
             }
-            description.tags = tags ?? source.version.tags
+            // What a scan found of the source is the node's to say, and is found out anew.
+            description.tags = tags ?? source.version.tags.filter { !$0.name.hasPrefix(Self.systemTagPrefix) }
             description.retention = lock.retention
             description.hasLegalHold = lock.hasLegalHold
             description.acl = lock.acl
@@ -62,7 +64,10 @@ extension Objects {
         copy.collection = target.id
         copy.key = key
         copy.created = .now
-        if let tags { copy.tags = tags }
+        if let tags { copy.tags = tags + copy.tags.filter { $0.name.hasPrefix(Self.systemTagPrefix) } }
+        if let tag = try await screen(copying: source, key: key, to: target) {
+            copy.tags = copy.tags.filter { $0.name != tag.name } + [tag]
+        }
         // Locks and ACLs are not copied: a copy has those of a new object.
         let lock = try await locked(lock, in: target)
         copy.retention = lock.retention

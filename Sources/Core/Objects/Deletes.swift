@@ -123,7 +123,7 @@ extension Objects {
         } catch let error as ObjectsError {
             return Deletion(failure: error)
         }
-        try remove(found.number, in: transaction)
+        try remove(found, state, in: transaction)
         if found.isCurrent {
             let heir = try transaction.scalar(
                 """

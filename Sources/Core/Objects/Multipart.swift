@@ -157,7 +157,8 @@ extension Objects {
         try expectations.checkLength()
         try checkRoom()
         let collection = try await collection(name)
-        var expectations = expectations
+        // The object counts when it is complete; a part that is larger than all that is left can never be part of one.
+        var expectations = try await limited(expectations, key: upload.key, in: collection)
         if expectations.checksum == nil, let checksum = upload.checksum {
             expectations.checksum = (checksum.algorithm, nil)
         }
@@ -222,6 +223,7 @@ extension Objects {
     ) async throws -> ObjectVersion {
         let collection = try await collection(name)
         guard let versionID = VersionID(id) else { throw ObjectsError.noSuchUpload(id) }
+        let tag = try await screened(references, of: versionID, key: key, in: collection)
         return try await journal.write { transaction, events in
             try transaction.lock("upload \(id)")
             try Self.lock(key, of: collection.id, in: transaction)
@@ -243,7 +245,7 @@ extension Objects {
                 id: versionID, collection: collection.id, key: key, created: .now, size: assembly.size,
                 etag: assembly.etag, digest: nil, contentType: upload.description.contentType,
                 headers: upload.description.headers, checksum: assembly.checksum, partCount: assembly.parts.count,
-                tags: upload.description.tags, retention: upload.description.retention,
+                tags: upload.description.tags + (tag.map { [$0] } ?? []), retention: upload.description.retention,
                 hasLegalHold: upload.description.hasLegalHold, acl: upload.description.acl,
                 encryption: upload.encryption, storage: .parts, object: object?.object ?? 0)
             version.isNull = try Self.displace(latest, collection: collection.id, key: key, state, in: transaction)
@@ -264,6 +266,24 @@ extension Objects {
             Self.record(version, in: collection, by: actor, as: .completeUpload, &events)
             return version
         }
+    }
+
+    /// Has the parts that are named scanned, where that comes first.
+    private func screened(
+        _ references: [PartReference], of id: VersionID, key: String, in collection: Collection
+    ) async throws -> HeaderField? {
+        guard screening != nil, try await scanPolicy(of: collection.name).policy == .refuse else { return nil }
+        let (upload, stored) = try await journal.read { reader in
+            (
+                try Self.upload(id, collection: collection.id, key: key, in: reader),
+                try PartRow.all(version: id, in: reader)
+            )
+        }
+        let etags = Dictionary(references.map { ($0.number, $0.etag) }, uniquingKeysWith: { $1 })
+        // Whether they are the right ones is checked in the transaction; what cannot be completed is not scanned.
+        let parts = stored.filter { etags[$0.number] == $0.etag }
+        guard let upload, parts.count == references.count else { return nil }
+        return try await screen(parts: parts, of: upload, in: collection)
     }
 
     /// Ends an upload and gives its parts up.

@@ -40,6 +40,7 @@ extension Objects {
         try checkRoom()
         let collection = try await collection(name)
         let description = isSystem ? description : try await locked(description, in: collection)
+        let expectations = try await limited(expectations, key: key, in: collection)
         let id = VersionID()
         let plan =
             if let plan = description.encryption { plan } else {
@@ -49,7 +50,24 @@ extension Objects {
         var intake = try Intake(
             objects: self, collectionKey: await keyring.key(ofCollection: collection.id), second: try plan.second(),
             version: id, part: 0, expectations: expectations)
-        var stored = try await intake.store(body)
+        var stored: StoredBytes
+        var tags = description.tags
+        if let screen = try await screen(for: collection, key: key) {
+            do {
+                stored = try await intake.store(ScreenedBody(base: body, screen: screen))
+            } catch {
+                screen.abort()
+                throw error
+            }
+            do {
+                tags.append(try await screen.finish(size: stored.size))
+            } catch {
+                if case .blob(let blob) = stored.place { await discard(blob, after: error) }
+                throw error
+            }
+        } else {
+            stored = try await intake.store(body)
+        }
         stored.hideDigests(for: encryption)
         var version = ObjectVersion(
             id: id, collection: collection.id, key: key, created: .now, size: stored.size, etag: Hex.encode(stored.md5),
@@ -58,7 +76,7 @@ extension Objects {
             checksum: stored.checksum.map {
                 ObjectChecksum(algorithm: $0.algorithm, value: Base64.encode($0.value), kind: .fullObject)
             },
-            partCount: 0, tags: description.tags, retention: description.retention,
+            partCount: 0, tags: tags, retention: description.retention,
             hasLegalHold: description.hasLegalHold, acl: description.acl, encryption: encryption,
             storage: .inline(sealedKey: stored.sealedKey))
         var inline: [UInt8]?
@@ -156,6 +174,14 @@ extension Objects {
     /// may read there but neither write nor see it in a listing, unless they ask for exactly that prefix.
     package static let systemPrefix = ".martlet/"
 
+    /// - Parameter present: those that the object has.
+    /// - Throws: ``ObjectsError`` `.invalidTag` for tags that a client may not give.
+    static func check(tags: [HeaderField], present: [HeaderField] = []) throws {
+        for tag in tags where tag.name.hasPrefix(systemTagPrefix) && !present.contains(tag) {
+            throw ObjectsError(.invalidTag, "tags that begin with '\(systemTagPrefix)' are the node's own")
+        }
+    }
+
     /// Checks what a client gives as a key and as headers.
     package static func check(key: String, _ description: ObjectDescription = ObjectDescription()) throws {
         guard !key.isEmpty else { throw ObjectsError(.invalidKey, "the key is empty") }
@@ -171,6 +197,7 @@ extension Objects {
         guard !key.split(separator: "/").contains(where: { $0 == "." || $0 == ".." }) else {
             throw ObjectsError(.invalidKey, "the key has a segment '.' or '..', which no file can be called")
         }
+        try check(tags: description.tags)
         let user = description.headers.filter { $0.name.hasPrefix(Limits.userPrefix) }
         let userBytes = user.reduce(0) { $0 + $1.name.utf8.count - Limits.userPrefix.utf8.count + $1.value.utf8.count }
         guard userBytes <= Limits.userMetadataBytesMax else {

@@ -86,6 +86,7 @@ extension Objects {
     static func insert(
         _ version: inout ObjectVersion, inline: [UInt8]?, _ state: CollectionState, in transaction: Transaction
     ) throws {
+        state.made(version)
         version.number = try nextNumber(in: transaction)
         version.isCurrent = true
         if version.object == 0 { version.object = version.number }
@@ -125,10 +126,11 @@ extension Objects {
     }
 
     /// Takes a version out of what clients see. The Janitor removes it when its time has come.
-    static func remove(_ number: Int64, in transaction: Transaction) throws {
+    static func remove(_ version: ObjectVersion, _ state: CollectionState, in transaction: Transaction) throws {
+        state.removed(version)
         try transaction.run(
             "UPDATE versions SET current = NULL, removed = ?, removed_at = ? WHERE number = ?",
-            .init(transaction.tid), .init(Timestamp.now.microseconds), .init(number))
+            .init(transaction.tid), .init(Timestamp.now.microseconds), .init(version.number))
     }
 
     /// Makes room for a new current version: what was there is kept or removed as the collection's versioning says.
@@ -141,7 +143,7 @@ extension Objects {
         let versioning = state.versioning(of: key)
         if let latest {
             if versioning == .off || (versioning == .suspended && latest.isNull) {
-                try remove(latest.number, in: transaction)
+                try remove(latest, state, in: transaction)
             } else {
                 try transaction.run(
                     "UPDATE versions SET current = NULL, superseded = ? WHERE number = ?",
@@ -150,13 +152,13 @@ extension Objects {
         }
         if versioning == .suspended, latest?.isNull != true {
             // A `null` version from before versioning was enabled may lie further down.
-            let null = try transaction.scalar(
+            let null = try transaction.first(
                 """
-                SELECT number FROM versions
+                SELECT \(columns) FROM versions
                 WHERE collection = ? AND key = ? AND current IS NULL AND removed IS NULL AND is_null = 1
                 """,
-                .init(collection), .init(key))
-            if let null { try remove(null, in: transaction) }
+                .init(collection), .init(key), map: version)
+            if let null { try remove(null, state, in: transaction) }
         }
         return versioning != .enabled
     }

@@ -50,6 +50,9 @@ final class SQLiteSession: Session {
     /// There is one writer, so every name is held already.
     func lock(_ name: String, isShared: Bool) throws {}
 
+    /// There is one writer, so every row stays.
+    func holding(_ hold: RowHold, _ sql: String) -> String { sql }
+
     func takeTID() throws -> Int64 {
         if let tid = tids.take() { return tid }
         return tids.reserve(above: try storedTID())
