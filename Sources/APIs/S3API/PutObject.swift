@@ -11,8 +11,8 @@ extension S3Service {
         let payload = try Payload(request, caller)
         let version = try await objects.put(
             collection: address.bucket, key: address.key, description: description,
-            expecting: payload.expectations, by: caller.principal.name, condition: Self.writeCondition(request),
-            body: payload.body)
+            expecting: payload.expectations, by: caller.principal.name, in: caller.transaction,
+            condition: Self.writeCondition(request), body: payload.body)
         return try await Response(.ok, headers: written(version, request, in: address.bucket))
     }
 
@@ -58,7 +58,7 @@ extension S3Service {
         let deletion = try await objects.delete(
             collection: address.bucket, [(address.key, address.version)], by: caller.principal.name,
             bypassesGovernance: bypassesGovernance(request, caller, on: address.bucket),
-            condition: Self.writeCondition(request)
+            in: caller.transaction, condition: Self.writeCondition(request)
         ).first
         if let failure = deletion?.failure { throw failure }
         var headers = HTTPHeaders()
