@@ -128,6 +128,9 @@ let apis: [Target] = [
         "APIs", "STACAPI",
         ["Catalogue", "Geometry", "HTTPSupport", "Identity", "Journal", "Policy", "Wire", logging, nioHTTP1]),
     target(
+        "APIs", "TransactionAPI",
+        ["HTTPSupport", "Identity", "Journal", "Objects", "Policy", "Wire", logging, nioHTTP1]),
+    target(
         "APIs", "TraceAPI", ["HTTPSupport", "Ledger", "MerkleLog", "TraceFormat", "Wire", logging, nioCore, nioHTTP1]),
     // What a browser is sent is part of the program: nothing to install, nothing to lose.
     .target(
@@ -145,14 +148,14 @@ let apis: [Target] = [
     target(
         "APIs", "S3API",
         [
-            "BucketConfiguration", "Database", "HTTPSupport", "IAMPolicy", "Identity", "Notifications", "Objects",
+            "BucketConfiguration", "Database", "HTTPSupport", "IAMPolicy", "Identity", "Journal", "Notifications", "Objects",
             "Policy", "SigV4", "Wire", logging, nioCore, nioHTTP1,
         ]),
     target(
         "APIs", "WebDAVAPI",
         [
-            "Database", "HTTPSupport", "IAMPolicy", "Identity", "Objects", "Policy", "ProductMetadata", "SigV4",
-            "WebDAVFormat", "Wire", logging, nioCore, nioHTTP1,
+            "Database", "HTTPSupport", "IAMPolicy", "Identity", "Journal", "Objects", "Policy", "ProductMetadata",
+            "SigV4", "WebDAVFormat", "Wire", logging, nioCore, nioHTTP1,
         ]),
 ]
 
@@ -172,7 +175,8 @@ let top: [Target] = [
             "AdminAPI", "Antivirus", "Blobs", "Catalogue", "Certificates", "Console", "Ciphers", "Database",
             "HTTPSupport", "IAMAPI", "IAMPolicy", "Identity",
             "Journal", "Ledger", "Notifications", "OIDCAPI", "Objects",
-            "Policy", "Rasters", "S3API", "STACAPI", "SigV4", "SigningAPI", "TraceAPI", "Vault", "WebDAVAPI", "Wire",
+            "Policy", "Rasters", "S3API", "STACAPI", "SigV4", "SigningAPI", "TraceAPI", "TransactionAPI", "Vault",
+            "WebDAVAPI", "Wire",
             "Workers",
             httpClient, logging, nioCore, nioHTTP1, nioPosix, nioSSL,
         ]),

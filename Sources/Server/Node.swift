@@ -23,6 +23,7 @@ import S3API
 import STACAPI
 import SigningAPI
 import TraceAPI
+import TransactionAPI
 import Vault
 import WebDAVAPI
 import Wire
@@ -135,6 +136,7 @@ package final class Node: Sendable {
                 objects: objects, roots: roots),
             stac: STACService(catalogue: catalogue, gate: gate, authenticator: authenticator),
             traces: TraceService(ledger: ledger, version: Version.current),
+            transactions: TransactionService(objects: objects, gate: gate, authenticator: authenticator),
             signing: signing,
             webdav: WebDAVService(objects: objects, gate: gate, authenticator: authenticator), console: console,
             webURL: webURL, s3URL: s3URL, isReady: { try await journal.read { _ in } })
@@ -147,7 +149,7 @@ package final class Node: Sendable {
         let workers = WorkerGroup()
         workers.start(
             Janitor(
-                objects: objects, journal: journal, historySeconds: configuration.historySeconds,
+                objects: objects, catalogue: catalogue, journal: journal, historySeconds: configuration.historySeconds,
                 ownsBlobs: blobs is DiskBlobs))
         workers.start(Scrubber(objects: objects, bytesPerSecond: configuration.scrubRate))
         workers.start(

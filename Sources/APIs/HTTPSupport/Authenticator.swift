@@ -1,5 +1,6 @@
 package import Identity
 import NIOHTTP1
+package import Objects
 package import Policy
 package import SigV4
 import Synchronization
@@ -12,6 +13,8 @@ package struct Caller: Sendable {
     package var context: RequestContext
     /// The AWS signature of the request and the key that made it, where it was signed so.
     package var signature: (authorization: Authorization, key: SigningKey)?
+    /// The transaction that the request is part of, where the face has looked for one.
+    package var transaction: TransactionID?
 
     package init(
         principal: Principal, context: RequestContext, signature: (authorization: Authorization, key: SigningKey)? = nil

@@ -1,5 +1,6 @@
 package import Database
 import Identity
+import Journal
 import NIOHTTP1
 import Objects
 import Policy
@@ -23,9 +24,9 @@ extension Problem {
             }
         case let error as ObjectsError:
             switch error.code {
-            case .noSuchCollection, .noSuchKey, .noSuchVersion, .noSuchUpload, .kmsNotFound:
+            case .noSuchCollection, .noSuchKey, .noSuchVersion, .noSuchUpload, .noSuchTransaction, .kmsNotFound:
                 self = .notFound(error.message)
-            case .invalidState: self = .conflict(error.message)
+            case .invalidState, .transactionEnded: self = .conflict(error.message)
             case .infected: self.init(.unprocessableEntity, "infected", error.message)
             case .quotaExceeded: self.init(.insufficientStorage, "quota-exceeded", error.message)
             case .storageFull: self.init(.insufficientStorage, "full", error.message)
@@ -33,6 +34,13 @@ extension Problem {
             case .wrongKey, .kmsDenied, .quarantined, .locked: self = .forbidden(error.message)
             case .damaged, .unavailable: return nil
             default: self = .badRequest(error.message)
+            }
+        case let error as PastError:
+            switch error.code {
+            case .invalid, .noPast: self = .badRequest(error.message)
+            case .notYet: self.init(error.status, "not-yet", error.message)
+            case .unsettled: self.init(error.status, "unsettled", error.message, headers: ["Retry-After": "1"])
+            case .notKept: self.init(error.status, "past-not-kept", error.message)
             }
         case let error as KeysError:
             switch error.code {

@@ -57,6 +57,8 @@ struct ObjectAddress: Hashable, Sendable {
     var key: String
     /// The version's name; nil for the current one.
     var version: String?
+    /// The TID whose state is read; nil for the present one.
+    var asOf: Int64?
 }
 
 /// What GET and HEAD of an object may ask for besides the object.
@@ -88,6 +90,8 @@ struct ListParameters: Hashable, Sendable {
     var fetchesOwner = false
     /// Of ListObjectVersions: after this version of the key `after`.
     var versionMarker = ""
+    /// The TID whose state is listed; nil for the present one.
+    var asOf: Int64?
 }
 
 struct ListUploadsParameters: Hashable, Sendable {

@@ -2,6 +2,7 @@ import BucketConfiguration
 import Database
 import HTTPSupport
 import Identity
+import Journal
 import NIOHTTP1
 import Objects
 import Policy
@@ -112,6 +113,7 @@ struct S3Error: Error, Sendable {
         case let error as IdentityError:
             self.init(Self.code(of: error.code), error.message)
             if let wait = error.retryAfter { headers.add(name: "Retry-After", value: String(wait)) }
+        case let error as PastError: self.init(Self.code(of: error), error.message)
         case let error as AccessDenied: self.init(.accessDenied, error.description)
         case let error as ConfigurationError:
             let status: HTTPResponseStatus = error.code == .notImplemented ? .notImplemented : .badRequest
@@ -139,6 +141,9 @@ struct S3Error: Error, Sendable {
         case .collectionExists: .bucketAlreadyExists
         case .collectionNotEmpty: .bucketNotEmpty
         case .invalidName: .invalidBucketName
+        case .noSuchTransaction: Code("NoSuchTransaction", .notFound)
+        case .transactionEnded: Code("TransactionEnded", .conflict)
+        case .transactionLimit, .notInTransaction: .invalidRequest
         case .noSuchKey: .noSuchKey
         case .noSuchVersion: .noSuchVersion
         case .invalidState: .invalidBucketState
@@ -173,6 +178,15 @@ struct S3Error: Error, Sendable {
         case .kmsNotFound: .init("KMS.NotFoundException", .badRequest)
         case .kmsDisabled: .init("KMS.DisabledException", .badRequest)
         case .kmsDestroyed: .init("KMS.KMSInvalidStateException", .badRequest)
+        }
+    }
+
+    private static func code(of error: PastError) -> Code {
+        switch error.code {
+        case .invalid, .notYet: .invalidArgument
+        case .noPast: .invalidRequest
+        case .unsettled: .serviceUnavailable
+        case .notKept: Code("PastNotKept", error.status)
         }
     }
 

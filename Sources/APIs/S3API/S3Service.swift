@@ -38,15 +38,20 @@ package struct S3Service: Sendable {
         var record = RequestRecord(request)
         var response: Response
         do {
-            let operation = try Operation(request, hostBucket: domains.bucket(of: request))
+            var operation = try Operation(request, hostBucket: domains.bucket(of: request))
+            let asOf = try request.asOf
+            if let asOf { operation = try operation.reading(asOf: asOf) }
             record.operation = operation
             if case .preflight(let bucket) = operation {
                 response = try await preflight(bucket, request)
             } else {
-                let caller = try await authenticator.caller(of: request)
+                var caller = try await authenticator.caller(of: request)
                 record.caller = caller
+                caller.transaction = try await TransactionHeader.transaction(of: request, by: caller, objects, gate)
+                if caller.transaction != nil { try operation.checkInTransaction() }
                 response = try await perform(operation, request, caller)
             }
+            if let asOf { response.tell(asOf: asOf) }
         } catch {
             var known = S3Error(error)
             // S3 has another name for the same fault where the signature is in the query.
@@ -125,11 +130,13 @@ package struct S3Service: Sendable {
         try await gate.require(caller.principal, action, on: ResourceName.collection(bucket), caller.context)
     }
 
-    /// - Parameter action: where a version is named, S3 has a name of its own for it: `s3:GetObjectVersion`.
+    /// - Parameter action: where a version is named, S3 has a name of its own for it: `s3:GetObjectVersion`. What
+    ///   somebody overwrote or deleted is seen by those who may see versions.
     func require(_ caller: Caller, _ action: String, on address: ObjectAddress) async throws {
         var action = action
         var context = caller.context
-        if let version = address.version {
+        // No ACL of an object opens the past: none has a version of this name.
+        if let version = address.version ?? address.asOf.map({ "@\($0)" }) {
             action = action.replacing("Object", with: "ObjectVersion")
             context.values["s3:VersionId"] = [version]
         }

@@ -24,6 +24,13 @@ package struct ObjectsError: Error, Sendable, CustomStringConvertible {
         /// Content-MD5, the signed SHA-256 or a checksum does not match the bytes that came.
         case badDigest, badPayloadHash, badChecksum
         case noSuchUpload, invalidPart, invalidPartOrder, partTooSmall, invalidPartNumber
+        case noSuchTransaction
+        /// It was committed already.
+        case transactionEnded
+        /// Too many writes, too many open ones, or too long a life.
+        case transactionLimit
+        /// What transactions do not do.
+        case notInTransaction
         case storageFull, quotaExceeded, damaged, unavailable
         /// The version is kept from being read: it is damaged, or something was found in it.
         case quarantined
@@ -81,4 +88,7 @@ package struct ObjectsError: Error, Sendable, CustomStringConvertible {
             .noSuchUpload, "there is no upload '\(id.prefix(64))' of this key: it was completed, aborted or never begun"
         )
     }
+
+    static let notInTransaction = ObjectsError(
+        .notInTransaction, "a transaction writes and deletes objects; it does not remove single versions")
 }

@@ -27,13 +27,15 @@ extension Objects {
     /// - Parameters:
     ///   - isSystem: whether this is one of the node's own objects, below `systemPrefix`.
     ///   - locks: tokens of write locks that the caller has named: see WriteLocks.swift.
+    ///   - transaction: that which makes the object visible, when it is committed.
     ///   - condition: evaluated under the key's lock, so that of two writers who both demand that the key be new, one
     ///     wins.
     /// - Throws: ``ObjectsError``, or what `condition` throws. Nothing is left behind then.
     package func put(
         collection name: String, key: String, description: ObjectDescription, expecting expectations: BodyExpectations,
         by actor: String, isSystem: Bool = false, as operation: WriteOperation = .put, holding locks: Set<String> = [],
-        condition: @escaping WriteCondition = { _ in }, body: some AsyncSequence<ByteBuffer, any Error> & Sendable
+        in transaction: TransactionID? = nil, condition: @escaping WriteCondition = { _ in },
+        body: some AsyncSequence<ByteBuffer, any Error> & Sendable
     ) async throws -> ObjectVersion {
         if !isSystem { try Self.check(key: key, description) }
         try expectations.checkLength()
@@ -86,21 +88,27 @@ extension Objects {
         }
         do {
             return try await publish(
-                version, inline: inline, in: collection, by: actor, as: operation, holding: locks, condition: condition)
+                version, inline: inline, in: collection, by: actor, as: operation, holding: locks, for: transaction,
+                condition: condition)
         } catch {
             if case .blob(let blob) = stored.place { await discard(blob, after: error) }
             throw error
         }
     }
 
-    /// Makes a version the current one of its key.
+    /// Makes a version the current one of its key, or holds it ready for a transaction that is to do so.
     func publish(
         _ version: ObjectVersion, inline: [UInt8]?, in collection: Collection, by actor: String,
-        as operation: WriteOperation, holding locks: Set<String> = [], condition: @escaping WriteCondition,
+        as operation: WriteOperation, holding locks: Set<String> = [], for id: TransactionID? = nil,
+        condition: @escaping WriteCondition,
         alongside: @escaping @Sendable (Transaction, CollectionState) throws -> Void = { _, _ in }
     ) async throws -> ObjectVersion {
         do {
             return try await journal.write { transaction, events in
+                if let id {
+                    return try Self.stage(
+                        version, inline: inline, for: id, condition: condition, alongside: alongside, in: transaction)
+                }
                 try Self.lock(version.key, of: collection.id, in: transaction)
                 let latest = try Self.latest(collection: collection.id, key: version.key, in: transaction)
                 let object = latest.flatMap { $0.isDeleteMarker ? nil : $0 }

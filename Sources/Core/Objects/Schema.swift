@@ -8,12 +8,14 @@ extension Objects {
                 [
                     "CREATE TABLE spaces (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE)",
                     // Data keys that a generation of the collection's key before `key_floor` has sealed are refused: it
-                    // is about to go (docs/adr/0005).
+                    // is about to go (docs/adr/0005). `horizon` is the first TID whose state can still be read: all
+                    // that was removed later is there.
                     """
                     CREATE TABLE collections (
                         id INTEGER PRIMARY KEY, space INTEGER NOT NULL REFERENCES spaces (id), name TEXT NOT NULL UNIQUE,
                         owner TEXT NOT NULL, created INTEGER NOT NULL, versioning TEXT NOT NULL DEFAULT 'off',
                         object_lock INTEGER NOT NULL DEFAULT 0, key_floor INTEGER NOT NULL DEFAULT 1,
+                        horizon INTEGER NOT NULL DEFAULT 0,
                         write_locked_until INTEGER, has_properties INTEGER NOT NULL DEFAULT 0,
                         quota INTEGER NOT NULL DEFAULT 0)
                     """,
@@ -49,7 +51,8 @@ extension Objects {
                     "CREATE INDEX versions_of_parts ON versions (id) WHERE part_count > 0",
                     """
                     CREATE TABLE inline_bytes (
-                        version INTEGER PRIMARY KEY REFERENCES versions (number) ON DELETE CASCADE, bytes BLOB NOT NULL)
+                        version INTEGER PRIMARY KEY REFERENCES versions (number) ON DELETE CASCADE ON UPDATE CASCADE,
+                        bytes BLOB NOT NULL)
                     """,
                     """
                     CREATE TABLE uploads (
@@ -78,5 +81,5 @@ extension Objects {
                         sealed INTEGER NOT NULL)
                     """,
                 ])
-        ] + settingsMigrations + folderMigrations + keyMigrations
+        ] + settingsMigrations + folderMigrations + keyMigrations + transactionMigrations
 }

@@ -165,6 +165,8 @@ package enum ResourceName {
     package static func quota(_ path: String) -> String { "arn:martlet:quota:::\(path)" }
     /// What is to be done about viruses in a collection.
     package static func scanning(_ collection: String) -> String { "arn:martlet:scanning:::\(collection)" }
+    /// The transactions that an account has opened.
+    package static func transaction(_ owner: String) -> String { "arn:martlet:transactions:::\(owner)" }
     package static let everything = "*"
 
     /// All names of a thing: what IAM knows as well, policies may name in IAM's way.

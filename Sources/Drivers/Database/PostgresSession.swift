@@ -100,6 +100,13 @@ final class PostgresSession: Session {
         }
     }
 
+    func firstUnended() throws -> Int64 {
+        try recording {
+            try send("SELECT pg_snapshot_xmax(pg_current_snapshot())", [])
+            return try integer() + tids.offset
+        }
+    }
+
     /// Commits. A read's commit is sent and not waited for: its answer comes with the next read's first result.
     func commit() throws {
         guard hasBegun else { return }

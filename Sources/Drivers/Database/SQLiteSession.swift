@@ -59,6 +59,7 @@ final class SQLiteSession: Session {
     }
 
     func horizon() throws -> Int64 { ended + 1 }
+    func firstUnended() throws -> Int64 { ended + 1 }
 
     /// At the end of a commit group: what was reserved for it becomes part of it.
     func storeTID() throws {

@@ -18,6 +18,7 @@ protocol Session: AnyObject {
     func holding(_ hold: RowHold, _ sql: String) -> String
     func takeTID() throws -> Int64
     func horizon() throws -> Int64
+    func firstUnended() throws -> Int64
 }
 
 extension Session {
