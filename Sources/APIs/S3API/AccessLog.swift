@@ -146,6 +146,7 @@ extension Operation {
         case .listObjects, .listObjectsV2: "REST.GET.BUCKET"
         case .listObjectVersions: "REST.GET.BUCKETVERSIONS"
         case .listMultipartUploads: "REST.GET.UPLOADS"
+        case .postObject: "REST.POST.BUCKET"
         case .deleteObjects: "REST.POST.MULTI_OBJECT_DELETE"
         case .getObject: "REST.GET.OBJECT"
         case .headObject: "REST.HEAD.OBJECT"
