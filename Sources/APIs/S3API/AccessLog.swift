@@ -146,7 +146,7 @@ extension Operation {
         case .listObjects, .listObjectsV2: "REST.GET.BUCKET"
         case .listObjectVersions: "REST.GET.BUCKETVERSIONS"
         case .listMultipartUploads: "REST.GET.UPLOADS"
-        case .postObject: "REST.POST.BUCKET"
+        case .postObject: "REST.POST.OBJECT"
         case .deleteObjects: "REST.POST.MULTI_OBJECT_DELETE"
         case .getObject: "REST.GET.OBJECT"
         case .headObject: "REST.HEAD.OBJECT"
@@ -155,7 +155,6 @@ extension Operation {
         case .putObjectSetting(_, let setting): "REST.PUT." + setting.logName
         case .deleteObjectTagging: "REST.DELETE.OBJECT_TAGGING"
         case .putObject: "REST.PUT.OBJECT"
-        case .postObject: "REST.POST.OBJECT"
         case .copyObject: "REST.COPY.OBJECT"
         case .deleteObject: "REST.DELETE.OBJECT"
         case .createMultipartUpload: "REST.POST.UPLOADS"

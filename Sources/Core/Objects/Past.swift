@@ -15,7 +15,9 @@ extension Objects {
         try await journal.read(asOf: asOf) { reader in
             // A collection's id is the TID that made it.
             guard collection.id <= asOf else { throw ObjectsError.noSuchCollection(collection.name) }
-            guard let horizon = try Self.horizon(of: collection.id, in: reader) else { throw ObjectsError.noSuchCollection(collection.name) }
+            guard let horizon = try Self.horizon(of: collection.id, in: reader) else {
+                throw ObjectsError.noSuchCollection(collection.name)
+            }
             guard asOf >= horizon else { throw PastError.notKept(asOf, in: collection.name, horizon: horizon) }
             return try body(reader)
         }
