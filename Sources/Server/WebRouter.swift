@@ -6,6 +6,7 @@ import OIDCAPI
 import STACAPI
 import SigningAPI
 import TraceAPI
+import TransactionAPI
 import WebDAVAPI
 import Wire
 
@@ -15,6 +16,7 @@ struct WebRouter: Sendable {
     let admin: AdminService
     let stac: STACService
     let traces: TraceService
+    let transactions: TransactionService
     let signing: SigningService
     let webdav: WebDAVService
     let console: ConsoleService
@@ -35,6 +37,7 @@ struct WebRouter: Sendable {
         case "dav": return await webdav.respond(to: request)
         // Microsoft's client asks the top what the server can before it goes on to a folder.
         case nil where request.method == .OPTIONS: return WebDAVService.options
+        case "transactions", "history": return await transactions.respond(to: request, path: path)
         case "sign" where rest.isEmpty: return await signing.respond(to: request)
         case "healthz" where rest.isEmpty: return Response(.ok, type: "text/plain; charset=utf-8", text: "ok\n")
         case "readyz" where rest.isEmpty: return await readiness()

@@ -31,8 +31,9 @@ struct Resource: Sendable {
     var properties: [ObjectProperty] = []
     var locks: [WriteLock] = []
 
-    init(_ entry: Entry, in collection: Collection, properties: [ObjectProperty] = []) {
-        address = Address(collection: collection.name, path: entry.path, isFolder: entry.isFolder)
+    init(_ entry: Entry, in collection: Collection, snapshot: Int64? = nil, properties: [ObjectProperty] = []) {
+        address = Address(
+            collection: collection.name, path: entry.path, isFolder: entry.isFolder, snapshot: snapshot)
         self.entry = entry
         created = entry.created ?? collection.created
         modified = entry.hasHeaders ? ModifiedHeader.time(in: entry.headers) ?? created : created

@@ -14,7 +14,22 @@ extension Objects {
                         id INTEGER PRIMARY KEY, space INTEGER NOT NULL REFERENCES spaces (id), name TEXT NOT NULL UNIQUE,
                         owner TEXT NOT NULL, created INTEGER NOT NULL, versioning TEXT NOT NULL DEFAULT 'off',
                         object_lock INTEGER NOT NULL DEFAULT 0, key_floor INTEGER NOT NULL DEFAULT 1,
-                        write_locked_until INTEGER, has_properties INTEGER NOT NULL DEFAULT 0)
+                        write_locked_until INTEGER, has_properties INTEGER NOT NULL DEFAULT 0,
+                        quota INTEGER NOT NULL DEFAULT 0)
+                    """,
+                    // Of spaces (kind 0) and collections (kind 1), with what they hold. `collections.quota` says
+                    // whether either is there.
+                    """
+                    CREATE TABLE quotas (
+                        kind INTEGER NOT NULL, owner INTEGER NOT NULL, bytes_max INTEGER, objects_max INTEGER,
+                        bytes INTEGER NOT NULL, objects INTEGER NOT NULL, PRIMARY KEY (kind, owner)) WITHOUT ROWID
+                    """,
+                    // The first TID whose state of a collection can still be read: all that was removed later is there.
+                    // Not in the collection's row, which those who write hold.
+                    """
+                    CREATE TABLE horizons (
+                        collection INTEGER PRIMARY KEY REFERENCES collections (id) ON DELETE CASCADE,
+                        tid INTEGER NOT NULL)
                     """,
                     // `store` is the storage class whose store the blob is in; NULL is STANDARD.
                     // Versions in the order in which they were made: `number` is the TID and the place in its
@@ -33,16 +48,17 @@ extension Objects {
                         lock_until INTEGER, legal_hold INTEGER, acl TEXT, object INTEGER NOT NULL, kms_key TEXT,
                         encryption TEXT, quarantine TEXT, store TEXT)
                     """,
+                    "CREATE INDEX versions_quarantined ON versions (number) WHERE quarantine IS NOT NULL",
                     "CREATE UNIQUE INDEX versions_current ON versions (collection, key) WHERE current = 1",
                     "CREATE INDEX versions_past ON versions (collection, key, number, id) WHERE current IS NULL",
                     "CREATE INDEX versions_removed ON versions (removed_at) WHERE removed IS NOT NULL",
-                    "CREATE INDEX versions_quarantined ON versions (number) WHERE quarantine IS NOT NULL",
                     "CREATE INDEX versions_by_blob ON versions (blob) WHERE blob IS NOT NULL",
                     // A version that was moved has two rows with one id, which share its parts.
                     "CREATE INDEX versions_of_parts ON versions (id) WHERE part_count > 0",
                     """
                     CREATE TABLE inline_bytes (
-                        version INTEGER PRIMARY KEY REFERENCES versions (number) ON DELETE CASCADE, bytes BLOB NOT NULL)
+                        version INTEGER PRIMARY KEY REFERENCES versions (number) ON DELETE CASCADE ON UPDATE CASCADE,
+                        bytes BLOB NOT NULL)
                     """,
                     """
                     CREATE TABLE uploads (
@@ -71,5 +87,5 @@ extension Objects {
                         sealed INTEGER NOT NULL)
                     """,
                 ])
-        ] + settingsMigrations + folderMigrations + keyMigrations
+        ] + settingsMigrations + folderMigrations + keyMigrations + transactionMigrations
 }

@@ -145,8 +145,7 @@ extension Objects {
             let old = BlobPlace(id: blob, storageClass: found.storageClass)
             let new = try await transfer(old, to: storageClass, whileMoving: whileMoving)
             return try await settle(new) { [found] transaction, events in
-                try transaction.lock(Self.treeLockName(collection.id), isShared: true)
-                try transaction.lock(Self.lockName(collection.id, found.key))
+                try Self.lock(found.key, of: collection.id, in: transaction)
                 let count = try transaction.execute(
                     "UPDATE versions SET blob = ?, store = ? WHERE number = ? AND blob = ?", .init(new.id.bytes),
                     .init(storageClass.stored), .init(number), .init(old.id.bytes))
@@ -159,8 +158,7 @@ extension Objects {
             try await moveParts(of: found, to: storageClass, whileMoving: whileMoving)
         }
         return try await journal.write { [found] transaction, events in
-            try transaction.lock(Self.treeLockName(collection.id), isShared: true)
-                try transaction.lock(Self.lockName(collection.id, found.key))
+            try Self.lock(found.key, of: collection.id, in: transaction)
             let count = try transaction.execute(
                 "UPDATE versions SET store = ? WHERE number = ? AND removed IS NULL", .init(storageClass.stored),
                 .init(number))
@@ -178,8 +176,7 @@ extension Objects {
         for part in parts where part.place.storageClass != storageClass {
             let new = try await transfer(part.place, to: storageClass, whileMoving: whileMoving)
             _ = try await settle(new) { transaction, _ in
-                try transaction.lock(Self.treeLockName(version.collection), isShared: true)
-                try transaction.lock(Self.lockName(version.collection, version.key))
+                try Self.lock(version.key, of: version.collection, in: transaction)
                 let count = try transaction.execute(
                     "UPDATE parts SET blob = ?, store = ? WHERE version = ? AND number = ? AND blob = ?",
                     .init(new.id.bytes), .init(storageClass.stored), .init(id: version.id), .init(part.number),

@@ -275,13 +275,13 @@ private struct Transfer: Sendable {
             latest, collection: to.id, key: version.key, state, in: transaction)
         if state.versioning(of: version.key) != .off {
             // It may have been here before: one version has one row at a key.
-            try transaction.run(
+            let earlier = try transaction.first(
                 """
-                UPDATE versions SET removed = ?, removed_at = ?
+                SELECT \(Objects.columns) FROM versions
                 WHERE collection = ? AND key = ? AND current IS NULL AND removed IS NULL AND id = ?
                 """,
-                .init(transaction.tid), .init(Timestamp.now.microseconds), .init(to.id), .init(version.key),
-                .init(id: version.id))
+                .init(to.id), .init(version.key), .init(id: version.id), map: Objects.version)
+            if let earlier { try Objects.remove(earlier, state, in: transaction) }
         }
         try Objects.insert(&version, inline: nil, state, in: transaction)
         if case .inline = version.storage {

@@ -1,4 +1,5 @@
 package import BucketConfiguration
+package import Catalogue
 package import Journal
 import Logging
 package import Objects
@@ -11,22 +12,29 @@ import Wire
 package struct Janitor: Worker {
     package let name = "janitor"
     private let objects: Objects
+    private let catalogue: Catalogue
     private let journal: Journal
     private let logger = Logger(label: "martlet.janitor")
     private let historySeconds: Int64
     private let sharedClasses: Set<StorageClass>
     private let began = Timestamp.now
 
+    /// Seconds that the bytes of what is not kept any more stay for those who are reading them, at most.
+    private static let readingSeconds: Int64 = 3600
     /// Days that access records are kept.
     private static let accessDays: Int64 = 90
 
     /// - Parameters:
-    ///   - historySeconds: how long a version that was replaced or removed stays readable, and then its blob for those
-    ///     who are reading it.
+    ///   - historySeconds: how long a version or item that was replaced or removed stays readable as of then. After
+    ///     that a blob stays as long again, but at most an hour, for those who are reading it.
     ///   - sharedClasses: storage classes whose store is not this node's alone.
-    package init(objects: Objects, journal: Journal, historySeconds: Int64, sharedClasses: Set<StorageClass>) {
+    package init(
+        objects: Objects, catalogue: Catalogue, journal: Journal, historySeconds: Int64,
+        sharedClasses: Set<StorageClass>
+    ) {
         self.sharedClasses = sharedClasses
         self.objects = objects
+        self.catalogue = catalogue
         self.historySeconds = historySeconds
         self.journal = journal
     }
@@ -41,8 +49,10 @@ package struct Janitor: Worker {
         while true {
             var count = 0
             repeat {
-                count = try await objects.purgeRemoved(olderThan: historySeconds)
-                count += try await objects.collectGarbage(olderThan: historySeconds)
+                count = try await objects.expireTransactions()
+                count += try await objects.purgeRemoved(olderThan: historySeconds)
+                count += try await catalogue.purgePast(olderThan: historySeconds)
+                count += try await objects.collectGarbage(olderThan: min(historySeconds, Self.readingSeconds))
             } while count > 0
             clock.look()
             try await journal.flushAccesses()
