@@ -146,6 +146,7 @@ extension Operation {
         case .listObjects, .listObjectsV2: "REST.GET.BUCKET"
         case .listObjectVersions: "REST.GET.BUCKETVERSIONS"
         case .listMultipartUploads: "REST.GET.UPLOADS"
+        case .postObject: "REST.POST.OBJECT"
         case .deleteObjects: "REST.POST.MULTI_OBJECT_DELETE"
         case .postObject: "REST.POST.OBJECT"
         case .getObject: "REST.GET.OBJECT"
