@@ -148,7 +148,6 @@ extension Operation {
         case .listMultipartUploads: "REST.GET.UPLOADS"
         case .postObject: "REST.POST.OBJECT"
         case .deleteObjects: "REST.POST.MULTI_OBJECT_DELETE"
-        case .postObject: "REST.POST.OBJECT"
         case .getObject: "REST.GET.OBJECT"
         case .headObject: "REST.HEAD.OBJECT"
         case .getObjectAttributes: "REST.GET.OBJECT_ATTRIBUTES"
