@@ -143,8 +143,8 @@ let apis: [Target] = [
     target(
         "APIs", "WebDAVAPI",
         [
-            "Database", "HTTPSupport", "IAMPolicy", "Identity", "Objects", "Policy", "ProductMetadata", "SigV4",
-            "WebDAVFormat", "Wire", logging, nioCore, nioHTTP1,
+            "Ciphers", "Database", "HTTPSupport", "IAMPolicy", "Identity", "Objects", "Policy", "ProductMetadata",
+            "SigV4", "WebDAVFormat", "Wire", logging, nioCore, nioHTTP1,
         ]),
 ]
 

@@ -32,7 +32,7 @@ extension Objects {
         condition: @escaping WriteCondition = { _ in }
     ) async throws -> [Deletion] {
         for (key, _) in targets where key.hasPrefix(Self.systemPrefix) && !isSystem { try Self.check(key: key) }
-        let collection = try await collection(name)
+        let collection = try await collection(name, isSystem: isSystem)
         guard !targets.isEmpty else { return [] }
         return try await journal.write { transaction, events in
             try transaction.lock(Self.treeLockName(collection.id), isShared: true)
@@ -41,7 +41,7 @@ extension Objects {
                 try transaction.lock(Self.lockName(collection.id, key))
             }
             let rules = try WriteRules(collection: collection.id, in: transaction)
-            return try targets.map { target in
+            let deletions = try targets.map { target in
                 do {
                     try Self.checkWritable(
                         target.key, of: collection.id, rules, isMember: false, by: actor, holding: locks,
@@ -65,6 +65,9 @@ extension Objects {
                 }
                 return deletion
             }
+            let changed = zip(targets, deletions).filter { $1.failure == nil }.map(\.0.key)
+            if !changed.isEmpty { try Self.noteChanges(of: changed, in: collection.id, rules, in: transaction) }
+            return deletions
         }
     }
 

@@ -55,15 +55,25 @@ struct WriteRules: Sendable {
     /// Whether an object of it may have properties that clients gave it.
     let hasProperties: Bool
 
+    /// Whether the folders above what changes are noted: see FolderTags.swift.
+    let tracksFolders: Bool
+
     /// The floor of a collection whose key was destroyed.
     static let destroyed = Int64.max
 
     init(collection: Int64, in transaction: Transaction) throws {
         _ = try transaction.tid
         let row = try transaction.first(
-            "SELECT versioning, key_floor, write_locked_until, has_properties FROM collections WHERE id = ?",
+            """
+            SELECT versioning, key_floor, write_locked_until, has_properties, folders_since FROM collections WHERE id = ?
+            """,
             .init(collection)
-        ) { (versioning: $0.text(0), keyFloor: $0.int(1), lockedUntil: $0.intOrNil(2), hasProperties: $0.bool(3)) }
+        ) { row in
+            (
+                versioning: row.text(0), keyFloor: row.int(1), lockedUntil: row.intOrNil(2),
+                hasProperties: row.bool(3), tracksFolders: !row.isNull(4)
+            )
+        }
         guard let row else {
             throw ObjectsError(.noSuchCollection, "the collection does not exist any more")
         }
@@ -71,6 +81,7 @@ struct WriteRules: Sendable {
         keyFloor = row.keyFloor
         hasWriteLocks = row.lockedUntil.map { $0 > Timestamp.now.microseconds } ?? false
         hasProperties = row.hasProperties
+        tracksFolders = row.tracksFolders
     }
 
     /// What becomes of the versions of a key. What the node keeps for itself can be made again.

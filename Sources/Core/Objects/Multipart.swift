@@ -238,6 +238,7 @@ extension Objects {
                 object: object?.object ?? 0)
             version.isNull = try Self.displace(latest, collection: collection.id, key: key, rules, in: transaction)
             try Self.insert(&version, inline: nil, rules, in: transaction)
+            try Self.noteChanges(of: [key], in: collection.id, rules, in: transaction)
             let used = Set(assembly.parts.map(\.number))
             for row in rows where !used.contains(row.number) {
                 try Self.makeGarbage(row.blob, in: transaction)

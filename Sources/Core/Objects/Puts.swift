@@ -30,7 +30,7 @@ extension Objects {
         if !isSystem { try Self.check(key: key, description) }
         try expectations.checkLength()
         try checkRoom()
-        let collection = try await collection(name)
+        let collection = try await collection(name, isSystem: isSystem)
         let description = isSystem ? description : try await locked(description, in: collection)
         let id = VersionID()
         var intake = try Intake(
@@ -82,6 +82,7 @@ extension Objects {
                 version.isNull = try Self.displace(
                     latest, collection: collection.id, key: version.key, rules, in: transaction)
                 try Self.insert(&version, inline: inline, rules, in: transaction)
+                try Self.noteChanges(of: [version.key], in: collection.id, rules, in: transaction)
                 Self.recordPut(version, in: collection.name, by: actor, &events)
                 return version
             }

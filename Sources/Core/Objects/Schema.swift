@@ -14,7 +14,7 @@ extension Objects {
                         id INTEGER PRIMARY KEY, space INTEGER NOT NULL REFERENCES spaces (id), name TEXT NOT NULL UNIQUE,
                         owner TEXT NOT NULL, created INTEGER NOT NULL, versioning TEXT NOT NULL DEFAULT 'off',
                         object_lock INTEGER NOT NULL DEFAULT 0, key_floor INTEGER NOT NULL DEFAULT 1,
-                        write_locked_until INTEGER, has_properties INTEGER NOT NULL DEFAULT 0)
+                        write_locked_until INTEGER, has_properties INTEGER NOT NULL DEFAULT 0, folders_since INTEGER)
                     """,
                     // Versions in the order in which they were made: `number` is the TID and the place in its
                     // transaction. One version of a key is current: an object, or a marker (kind 1) that says it was

@@ -90,6 +90,7 @@ extension Objects {
             if marker == nil { try discardProperties(of: version, rules, in: transaction) }
             recordDeletion(of: version.key, marker: marker, in: collection, by: actor, &events)
         }
+        try noteChanges(of: versions.map(\.key), in: collection.id, rules, in: transaction)
     }
 
     private static func changed(_ key: String) -> ObjectsError {
@@ -169,7 +170,11 @@ extension Objects {
                 _ = try Self.insertMarker(
                     target.path, to, transfer.toKey, toRules, by: actor, &events, in: transaction)
             }
+            try Self.noteChanges(
+                of: versions.map { target.path + $0.key.dropFirst(source.path.count) }, in: to.id, toRules,
+                in: transaction)
             if isMove {
+                try Self.noteChanges(of: versions.map(\.key), in: from.id, fromRules, in: transaction)
                 try Self.removeLocks(inOrBelow: source.path, of: from.id, fromRules, in: transaction)
                 try Self.keepFolder(
                     above: source.path, from, transfer.fromKey, fromRules, by: actor, &events, in: transaction)
