@@ -22,7 +22,7 @@ struct Martlet: AsyncParsableCommand {
         subcommands: [
             Serve.self, Demo.self, Login.self, Ls.self, Cp.self, Search.self, Sign.self, AccountCommand.self,
             GroupCommand.self,
-            KeyCommand.self, AppPasswordCommand.self, KeysCommand.self, PolicyCommand.self, TraceCommand.self,
+            KeyCommand.self, KeysCommand.self, AppPasswordCommand.self, PolicyCommand.self, TraceCommand.self,
             Doctor.self,
         ])
 

@@ -17,15 +17,6 @@ import Testing
             holding: holding)
     }
 
-    private func code(_ body: () async throws -> Void) async -> ObjectsError.Code? {
-        do {
-            try await body()
-            return nil
-        } catch {
-            return (error as? ObjectsError)?.code
-        }
-    }
-
     /// An object of two parts.
     private func putParts(_ objects: Objects, _ key: String) async throws -> [UInt8] {
         let bytes = noise(6 << 20)
@@ -130,7 +121,7 @@ import Testing
     func conflicts(engine: TestEngine) async throws {
         try await withObjects(engine) { objects in
             func fails(_ from: String, _ to: String, overwrites: Bool = false) async -> ObjectsError.Code? {
-                await code { _ = try await transfer(objects, from, to, isMove: true, overwrites: overwrites) }
+                await outcome { _ = try await transfer(objects, from, to, isMove: true, overwrites: overwrites) }
             }
             try await objects.put("a/x", [1])
             try await objects.put("b/y", [2])
@@ -151,7 +142,7 @@ import Testing
             let tree = Tree(collection: "eo1", path: "a")
             let permitted = Set(try await objects.keys(of: tree))
             try await objects.put("a/late", [1])
-            #expect(await code { try await objects.delete(tree, permitted: permitted, by: "ada") } == .changedMeanwhile)
+            #expect(await outcome { try await objects.delete(tree, permitted: permitted, by: "ada") } == .changedMeanwhile)
             try await objects.delete(tree, permitted: permitted.union(["a/late"]), by: "ada")
             #expect(try await objects.keys() == ["b/", "x"])
         }

@@ -42,8 +42,8 @@ package struct AdminService: Sendable {
             case "accounts": return try await accounts(call)
             case "groups": return try await groups(call)
             case "keys": return try await keys(call)
-            case "app-passwords": return try await appPasswords(call)
             case "encryption": return try await encryption(call)
+            case "app-passwords": return try await appPasswords(call)
             case "policies": return try await policies(call)
             default: throw Problem.notFound("there is nothing at \(request.rawPath)")
             }

@@ -90,8 +90,7 @@ struct WebDAVError: Error, Sendable {
         case .writeLocked: .locked
         case .locked, .cannotContainItself: .forbidden
         case .preconditionFailed, .alreadyExists: .preconditionFailed
-        case .noSuchFolder, .notAFolder, .collectionNotEmpty, .collectionExists, .invalidState, .changedMeanwhile,
-            .keyDestroyed:
+        case .noSuchFolder, .notAFolder, .collectionNotEmpty, .collectionExists, .invalidState, .changedMeanwhile:
             .conflict
         case .methodNotAllowed: .methodNotAllowed
         case .keyTooLong: .uriTooLong

@@ -199,14 +199,14 @@ extension Objects {
                 hasLegalHold: description.hasLegalHold, acl: description.acl, storage: .parts)
             let published = try await publish(
                 version, inline: nil, in: target, by: upload.account, holding: locks, condition: condition
-            ) { [parts, numbers = chunks.map(\.number)] transaction, rules in
+            ) { [parts, numbers = chunks.map(\.number)] transaction, state in
                 for number in numbers {
                     // As for the source of a copy: while the chunk's row is there, so are its bytes.
                     guard try transaction.scalar("SELECT 1 FROM versions WHERE number = ?", .init(number)) != nil else {
                         throw ObjectsError.noSuchUpload(upload.id)
                     }
                 }
-                for part in parts { try part.insert(version: id, rules, in: transaction) }
+                for part in parts { try part.insert(version: id, state, in: transaction) }
             }
             try await abandon(upload)
             return published

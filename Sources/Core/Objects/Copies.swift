@@ -65,13 +65,13 @@ extension Objects {
             }
         }
         return try await publish(copy, inline: source.inline, in: target, by: actor, condition: condition) {
-            [parts, sourceNumber = source.version.number] transaction, rules in
+            [parts, sourceNumber = source.version.number] transaction, state in
             // The source's blobs live as long as its row does, and after that for a minute: the row must still be
             // there.
             guard try transaction.scalar("SELECT 1 FROM versions WHERE number = ?", .init(sourceNumber)) != nil else {
                 throw ObjectsError.noSuchKey(sourceKey)
             }
-            for part in parts { try part.insert(version: id, rules, in: transaction) }
+            for part in parts { try part.insert(version: id, state, in: transaction) }
         }
     }
 

@@ -40,11 +40,11 @@ extension Objects {
             for key in Set(targets.map(\.key)).sorted() {
                 try transaction.lock(Self.lockName(collection.id, key))
             }
-            let rules = try WriteRules(collection: collection.id, in: transaction)
+            let state = try CollectionState(of: collection.id, in: transaction)
             let deletions = try targets.map { target in
                 do {
                     try Self.checkWritable(
-                        target.key, of: collection.id, rules, isMember: false, by: actor, holding: locks,
+                        target.key, of: collection.id, state, isMember: false, by: actor, holding: locks,
                         in: transaction)
                 } catch let error as ObjectsError {
                     return Deletion(failure: error)
@@ -52,10 +52,10 @@ extension Objects {
                 let deletion =
                     if let version = target.version {
                         try Self.remove(
-                            version, of: target.key, collection.id, rules, condition, bypasses: bypassesGovernance,
+                            version, of: target.key, collection.id, state, condition, bypasses: bypassesGovernance,
                             in: transaction)
                     } else {
-                        try Self.delete(target.key, collection.id, rules, condition, in: transaction)
+                        try Self.delete(target.key, collection.id, state, condition, in: transaction)
                     }
                 guard deletion.failure == nil else { return deletion }
                 if deletion.existed || deletion.marker != nil || deletion.removed != nil {
@@ -66,7 +66,7 @@ extension Objects {
                 return deletion
             }
             let changed = zip(targets, deletions).filter { $1.failure == nil }.map(\.0.key)
-            if !changed.isEmpty { try Self.noteChanges(of: changed, in: collection.id, rules, in: transaction) }
+            if !changed.isEmpty { try Self.noteChanges(of: changed, in: collection.id, state, in: transaction) }
             return deletions
         }
     }
@@ -82,14 +82,14 @@ extension Objects {
     }
 
     private static func delete(
-        _ key: String, _ collection: Int64, _ rules: WriteRules, _ condition: WriteCondition,
+        _ key: String, _ collection: Int64, _ state: CollectionState, _ condition: WriteCondition,
         in transaction: Transaction
     ) throws -> Deletion {
         let latest = try latest(collection: collection, key: key, in: transaction)
         let object = latest.flatMap { $0.isDeleteMarker ? nil : $0 }
         try condition(object)
-        let marker = try hide(latest, collection: collection, key: key, rules, in: transaction)
-        if let object, marker == nil { try discardProperties(of: object, rules, in: transaction) }
+        let marker = try hide(latest, collection: collection, key: key, state, in: transaction)
+        if let object, marker == nil { try discardProperties(of: object, state, in: transaction) }
         return Deletion(marker: marker, existed: object != nil)
     }
 
@@ -97,20 +97,20 @@ extension Objects {
     ///
     /// - Returns: the delete marker that hides what is kept. Without versioning there is nothing that it could hide.
     static func hide(
-        _ latest: ObjectVersion?, collection: Int64, key: String, _ rules: WriteRules, in transaction: Transaction
+        _ latest: ObjectVersion?, collection: Int64, key: String, _ state: CollectionState, in transaction: Transaction
     ) throws -> ObjectVersion? {
-        let isNull = try displace(latest, collection: collection, key: key, rules, in: transaction)
-        guard rules.versioning(of: key) != .off else { return nil }
+        let isNull = try displace(latest, collection: collection, key: key, state, in: transaction)
+        guard state.versioning(of: key) != .off else { return nil }
         var marker = ObjectVersion(
             id: VersionID(), collection: collection, key: key, isDeleteMarker: true, isNull: isNull,
             created: .now, size: 0, etag: "", contentType: "", headers: [], partCount: 0, storage: .parts,
             object: latest?.object ?? 0)
-        try insert(&marker, inline: nil, rules, in: transaction)
+        try insert(&marker, inline: nil, state, in: transaction)
         return marker
     }
 
     private static func remove(
-        _ name: String, of key: String, _ collection: Int64, _ rules: WriteRules, _ condition: WriteCondition,
+        _ name: String, of key: String, _ collection: Int64, _ state: CollectionState, _ condition: WriteCondition,
         bypasses: Bool, in transaction: Transaction
     ) throws -> Deletion {
         let found: ObjectVersion?
@@ -139,7 +139,7 @@ extension Objects {
                     "UPDATE versions SET current = 1, superseded = NULL WHERE number = ?", .init(heir))
             }
         }
-        if rules.hasProperties {
+        if state.hasProperties {
             let current = try latest(collection: collection, key: key, in: transaction)
             let past = try transaction.scalar(
                 """
@@ -148,7 +148,7 @@ extension Objects {
                 """,
                 .init(collection), .init(key), .init(found.object))
             if current?.object != found.object, past == nil {
-                try discardProperties(of: found, rules, in: transaction)
+                try discardProperties(of: found, state, in: transaction)
             }
         }
         return Deletion(removed: (found.name, found.isDeleteMarker), existed: !found.isDeleteMarker)

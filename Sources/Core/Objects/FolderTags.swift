@@ -42,9 +42,9 @@ extension Objects {
 
     /// Notes that something has changed in the folders above some keys.
     static func noteChanges(
-        of keys: [String], in collection: Int64, _ rules: WriteRules, in transaction: Transaction
+        of keys: [String], in collection: Int64, _ state: CollectionState, in transaction: Transaction
     ) throws {
-        guard rules.tracksFolders else { return }
+        guard state.tracksFolders else { return }
         var folders: Set<String> = [""]
         for key in keys where !key.hasPrefix(systemPrefix) {
             var path = parent(of: key)

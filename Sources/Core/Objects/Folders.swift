@@ -228,10 +228,10 @@ extension Objects {
                 throw ObjectsError(.alreadyExists, "there is something at '\(path.prefix(200))' already")
             }
             try Self.checkFolder(above: path, collection: collection.id, in: transaction)
-            let rules = try WriteRules(collection: collection.id, in: transaction)
+            let state = try CollectionState(of: collection.id, in: transaction)
             try Self.checkWritable(
-                path, of: collection.id, rules, isMember: false, by: actor, holding: locks, in: transaction)
-            return try Self.insertMarker(path, collection, key, rules, by: actor, &events, in: transaction)
+                path, of: collection.id, state, isMember: false, by: actor, holding: locks, in: transaction)
+            return try Self.insertMarker(path, collection, key, state, by: actor, &events, in: transaction)
         }
     }
 
@@ -245,18 +245,18 @@ extension Objects {
 
     /// Keeps the folder that something was taken out of, where nothing else would.
     static func keepFolder(
-        above path: String, _ collection: Collection, _ key: CollectionKeys, _ rules: WriteRules, by actor: String,
+        above path: String, _ collection: Collection, _ key: CollectionKeys, _ state: CollectionState, by actor: String,
         _ events: inout EventRecorder, in transaction: Transaction
     ) throws {
         let parent = parent(of: path)
         guard !parent.isEmpty, try folder(collection: collection.id, path: parent, in: transaction) == nil else {
             return
         }
-        _ = try insertMarker(parent, collection, key, rules, by: actor, &events, in: transaction)
+        _ = try insertMarker(parent, collection, key, state, by: actor, &events, in: transaction)
     }
 
     static func insertMarker(
-        _ path: String, _ collection: Collection, _ key: CollectionKeys, _ rules: WriteRules, by actor: String,
+        _ path: String, _ collection: Collection, _ key: CollectionKeys, _ state: CollectionState, by actor: String,
         _ events: inout EventRecorder, in transaction: Transaction
     ) throws -> ObjectVersion {
         let id = VersionID()
@@ -272,9 +272,9 @@ extension Objects {
             etag: Hex.encode(DigestAlgorithm.md5.hash([])), digest: BLAKE3.hash([]),
             contentType: "application/x-directory", headers: [], partCount: 0,
             storage: .inline(sealedKey: try key.sealDataKey(dataKey, version: id, part: 0)))
-        marker.isNull = try displace(latest, collection: collection.id, key: marker.key, rules, in: transaction)
-        try insert(&marker, inline: inline, rules, in: transaction)
-        try noteChanges(of: [marker.key], in: collection.id, rules, in: transaction)
+        marker.isNull = try displace(latest, collection: collection.id, key: marker.key, state, in: transaction)
+        try insert(&marker, inline: inline, state, in: transaction)
+        try noteChanges(of: [marker.key], in: collection.id, state, in: transaction)
         recordPut(marker, in: collection.name, by: actor, &events)
         return marker
     }

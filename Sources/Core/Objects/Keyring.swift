@@ -155,6 +155,12 @@ struct CollectionKeys: Sendable {
         return Self.prefix(current) + (try sealing.wrap(key, authenticating: Self.binding(version, part)))
     }
 
+    /// The same data key of a whole version, sealed under the newest key.
+    func renewed(_ sealed: [UInt8], version: VersionID) throws -> [UInt8] {
+        guard Self.generation(of: sealed) != current else { return sealed }
+        return try sealDataKey(openDataKey(sealed, version: version, part: 0), version: version, part: 0)
+    }
+
     /// - Throws: ``ObjectsError`` `.unavailable` where the key that it is sealed under is not among these, which passes
     ///   by itself, `.damaged`.
     func openDataKey(_ sealed: [UInt8], version: VersionID, part: Int) throws -> AEADKey {

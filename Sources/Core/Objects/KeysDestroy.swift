@@ -32,7 +32,7 @@ extension Objects {
             }
             let versions = try Self.versionCount(collection: id, in: transaction)
             try transaction.run(
-                "UPDATE collections SET key_floor = ? WHERE id = ?", .init(WriteRules.destroyed), .init(id))
+                "UPDATE collections SET key_floor = ? WHERE id = ?", .init(CollectionState.destroyed), .init(id))
             for row in rows {
                 try Self.erase(
                     "collection_keys", "collection", id, generation: row.generation, count: row.sealed.count,

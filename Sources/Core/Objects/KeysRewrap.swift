@@ -8,7 +8,7 @@ import Wire
 // nothing is left.
 extension Objects {
     /// Waited for between the steps of a rotation, in seconds: longer than any node holds on to keys (a second), so
-    /// that hardly a request meets a key that is gone. Correctness does not rest on it but on ``WriteRules``.
+    /// that hardly a request meets a key that is gone. Correctness does not rest on it but on ``CollectionState``.
     package static let keySettleSeconds: Int64 = 5
     /// Keys looked at, and rows rewrapped, in one step.
     private static let keysPerStep = 64

@@ -170,13 +170,13 @@ extension Objects {
                 else {
                     throw ObjectsError.noSuchUpload(upload.id.text)
                 }
-                let rules = try WriteRules(collection: collection.id, in: transaction)
+                let state = try CollectionState(of: collection.id, in: transaction)
                 try transaction.run(
                     "INSERT INTO garbage (blob, since) SELECT blob, CAST(? AS BIGINT) FROM parts WHERE version = ? AND number = ?",
                     .init(Timestamp.now.microseconds), .init(upload.id.bytes), .init(number))
                 try transaction.run(
                     "DELETE FROM parts WHERE version = ? AND number = ?", .init(upload.id.bytes), .init(number))
-                try row.insert(version: upload.id, rules, in: transaction)
+                try row.insert(version: upload.id, state, in: transaction)
             }
         } catch {
             await discard(blob, after: error)
@@ -223,9 +223,9 @@ extension Objects {
             }
             let object = latest.flatMap { $0.isDeleteMarker ? nil : $0 }
             try condition(object)
-            let rules = try WriteRules(collection: collection.id, in: transaction)
+            let state = try CollectionState(of: collection.id, in: transaction)
             try Self.checkWritable(
-                key, of: collection.id, rules, isMember: object != nil, by: actor, holding: locks, in: transaction)
+                key, of: collection.id, state, isMember: object != nil, by: actor, holding: locks, in: transaction)
             let rows = try PartRow.all(version: versionID, in: transaction)
             let assembly = try Assembly(upload: upload, stored: rows, references: references)
             try assembly.check(checksum: checksum, size: size)
@@ -236,9 +236,9 @@ extension Objects {
                 tags: upload.description.tags, retention: upload.description.retention,
                 hasLegalHold: upload.description.hasLegalHold, acl: upload.description.acl, storage: .parts,
                 object: object?.object ?? 0)
-            version.isNull = try Self.displace(latest, collection: collection.id, key: key, rules, in: transaction)
-            try Self.insert(&version, inline: nil, rules, in: transaction)
-            try Self.noteChanges(of: [key], in: collection.id, rules, in: transaction)
+            version.isNull = try Self.displace(latest, collection: collection.id, key: key, state, in: transaction)
+            try Self.insert(&version, inline: nil, state, in: transaction)
+            try Self.noteChanges(of: [key], in: collection.id, state, in: transaction)
             let used = Set(assembly.parts.map(\.number))
             for row in rows where !used.contains(row.number) {
                 try Self.makeGarbage(row.blob, in: transaction)

@@ -34,9 +34,9 @@ struct PartRow: Sendable {
         }
     }
 
-    /// - Throws: as ``WriteRules/check(sealedKey:)``.
-    func insert(version: VersionID, _ rules: WriteRules, in transaction: Transaction) throws {
-        try rules.check(sealedKey: sealedKey)
+    /// - Throws: as ``CollectionState/check(sealedKey:)``.
+    func insert(version: VersionID, _ state: CollectionState, in transaction: Transaction) throws {
+        try state.check(sealedKey: sealedKey)
         try transaction.run(
             """
             INSERT INTO parts (version, number, start, size, etag, created, checksum, blob, sealed_key)

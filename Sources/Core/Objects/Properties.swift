@@ -46,9 +46,7 @@ extension Objects {
     static func properties(
         collection: Int64, _ objects: [Int64], in reader: Reader
     ) throws -> [Int64: [ObjectProperty]] {
-        guard !objects.isEmpty,
-            try reader.scalar("SELECT has_properties FROM collections WHERE id = ?", .init(collection)) == 1
-        else { return [:] }
+        guard !objects.isEmpty, try CollectionState(of: collection, reading: reader).hasProperties else { return [:] }
         let marks = Array(repeating: "?", count: objects.count).joined(separator: ", ")
         var out: [Int64: [ObjectProperty]] = [:]
         try reader.query(
@@ -79,12 +77,12 @@ extension Objects {
                 let entry = try Self.entry(
                     collection: collection.id, path: path, prefersFolder: prefersFolder, in: transaction)
             else { throw ObjectsError.noSuchKey(path) }
-            let rules = try WriteRules(collection: collection.id, in: transaction)
+            let state = try CollectionState(of: collection.id, in: transaction)
             try Self.checkWritable(
-                path, of: collection.id, rules, isMember: true, by: actor, holding: locks, in: transaction)
+                path, of: collection.id, state, isMember: true, by: actor, holding: locks, in: transaction)
             let object =
                 try entry.object
-                ?? Self.insertMarker(path, collection, key, rules, by: actor, &events, in: transaction).object
+                ?? Self.insertMarker(path, collection, key, state, by: actor, &events, in: transaction).object
             for change in changes { try Self.apply(change, to: object, of: collection.id, in: transaction) }
             let amount = try transaction.first(
                 """
@@ -99,7 +97,7 @@ extension Objects {
                     "a file or folder has at most \(Limits.propertiesMax) properties of \(Limits.propertyBytesMax) bytes in all"
                 )
             }
-            if !rules.hasProperties {
+            if !state.hasProperties {
                 try transaction.run("UPDATE collections SET has_properties = 1 WHERE id = ?", .init(collection.id))
             }
             events.record(.propertiesChanged, by: actor, on: "\(name)/\(path)", collection: collection.id) {
@@ -129,9 +127,9 @@ extension Objects {
 
     /// Removes the properties of an object of which no version is left.
     static func discardProperties(
-        of version: ObjectVersion, _ rules: WriteRules, in transaction: Transaction
+        of version: ObjectVersion, _ state: CollectionState, in transaction: Transaction
     ) throws {
-        guard rules.hasProperties else { return }
+        guard state.hasProperties else { return }
         try transaction.run(
             "DELETE FROM object_properties WHERE collection = ? AND object = ?", .init(version.collection),
             .init(version.object))
@@ -139,9 +137,9 @@ extension Objects {
 
     /// Gives a copy the properties of what it was copied from.
     static func copyProperties(
-        from source: ObjectVersion, to copy: ObjectVersion, _ rules: WriteRules, in transaction: Transaction
+        from source: ObjectVersion, to copy: ObjectVersion, _ state: CollectionState, in transaction: Transaction
     ) throws {
-        guard rules.hasProperties else { return }
+        guard state.hasProperties else { return }
         try transaction.run(
             """
             INSERT INTO object_properties (collection, object, namespace, name, element)

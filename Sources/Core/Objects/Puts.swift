@@ -64,7 +64,7 @@ extension Objects {
     func publish(
         _ version: ObjectVersion, inline: [UInt8]?, in collection: Collection, by actor: String,
         holding locks: Set<String> = [], condition: @escaping WriteCondition,
-        alongside: @escaping @Sendable (Transaction, WriteRules) throws -> Void = { _, _ in }
+        alongside: @escaping @Sendable (Transaction, CollectionState) throws -> Void = { _, _ in }
     ) async throws -> ObjectVersion {
         do {
             return try await journal.write { transaction, events in
@@ -72,17 +72,17 @@ extension Objects {
                 let latest = try Self.latest(collection: collection.id, key: version.key, in: transaction)
                 let object = latest.flatMap { $0.isDeleteMarker ? nil : $0 }
                 try condition(object)
-                let rules = try WriteRules(collection: collection.id, in: transaction)
+                let state = try CollectionState(of: collection.id, in: transaction)
                 try Self.checkWritable(
-                    version.key, of: collection.id, rules, isMember: object != nil, by: actor, holding: locks,
+                    version.key, of: collection.id, state, isMember: object != nil, by: actor, holding: locks,
                     in: transaction)
-                try alongside(transaction, rules)
+                try alongside(transaction, state)
                 var version = version
                 version.object = object?.object ?? 0
                 version.isNull = try Self.displace(
-                    latest, collection: collection.id, key: version.key, rules, in: transaction)
-                try Self.insert(&version, inline: inline, rules, in: transaction)
-                try Self.noteChanges(of: [version.key], in: collection.id, rules, in: transaction)
+                    latest, collection: collection.id, key: version.key, state, in: transaction)
+                try Self.insert(&version, inline: inline, state, in: transaction)
+                try Self.noteChanges(of: [version.key], in: collection.id, state, in: transaction)
                 Self.recordPut(version, in: collection.name, by: actor, &events)
                 return version
             }

@@ -80,9 +80,9 @@ extension Objects {
 
     /// Gives a version its place in history and stores it as the current one of its key.
     ///
-    /// - Throws: as ``WriteRules/check(sealedKey:)``.
+    /// - Throws: as ``CollectionState/check(sealedKey:)``.
     static func insert(
-        _ version: inout ObjectVersion, inline: [UInt8]?, _ rules: WriteRules, in transaction: Transaction
+        _ version: inout ObjectVersion, inline: [UInt8]?, _ state: CollectionState, in transaction: Transaction
     ) throws {
         version.number = try nextNumber(in: transaction)
         version.isCurrent = true
@@ -94,7 +94,7 @@ extension Objects {
         case .blob(let id, let key): (blob, sealedKey) = (.init(id.bytes), .init(key))
         case .parts: break
         }
-        if case .blob(let bytes) = sealedKey { try rules.check(sealedKey: bytes) }
+        if case .blob(let bytes) = sealedKey { try state.check(sealedKey: bytes) }
         let marks = Array(repeating: "?", count: columnCount).joined(separator: ", ")
         try transaction.run(
             "INSERT INTO versions (\(columns)) VALUES (\(marks))",
@@ -129,12 +129,12 @@ extension Objects {
 
     /// Makes room for a new current version: what was there is kept or removed as the collection's versioning says.
     ///
-    /// - Parameter rules: of the collection, looked at inside the transaction that depends on it.
+    /// - Parameter state: of the collection, looked at inside the transaction that depends on it.
     /// - Returns: whether the new one is called `null`.
     static func displace(
-        _ latest: ObjectVersion?, collection: Int64, key: String, _ rules: WriteRules, in transaction: Transaction
+        _ latest: ObjectVersion?, collection: Int64, key: String, _ state: CollectionState, in transaction: Transaction
     ) throws -> Bool {
-        let versioning = rules.versioning(of: key)
+        let versioning = state.versioning(of: key)
         if let latest {
             if versioning == .off || (versioning == .suspended && latest.isNull) {
                 try remove(latest.number, in: transaction)

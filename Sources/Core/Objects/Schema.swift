@@ -61,5 +61,5 @@ extension Objects {
                     "CREATE TABLE garbage (blob BLOB PRIMARY KEY, since INTEGER NOT NULL)",
                     "CREATE INDEX garbage_by_age ON garbage (since)",
                 ])
-        ] + settingsMigrations + keyMigrations + folderMigrations
+        ] + settingsMigrations + folderMigrations + keyMigrations
 }

@@ -68,29 +68,29 @@ extension Objects {
         let key = try await keyring.key(ofCollection: collection.id)
         try await journal.write { transaction, events in
             try transaction.lock(Self.treeLockName(collection.id))
-            let rules = try WriteRules(collection: collection.id, in: transaction)
+            let state = try CollectionState(of: collection.id, in: transaction)
             let versions = try Self.members(of: tree, collection, in: transaction)
             guard !versions.isEmpty else { throw ObjectsError.noSuchKey(tree.path) }
             try condition(versions.first { $0.key == tree.path })
             try Self.checkTreeWritable(
-                tree.path, of: collection.id, rules, by: actor, holding: locks, in: transaction)
-            try Self.remove(versions, permitted, collection, rules, by: actor, &events, in: transaction)
-            try Self.removeLocks(inOrBelow: tree.path, of: collection.id, rules, in: transaction)
-            try Self.keepFolder(above: tree.path, collection, key, rules, by: actor, &events, in: transaction)
+                tree.path, of: collection.id, state, by: actor, holding: locks, in: transaction)
+            try Self.remove(versions, permitted, collection, state, by: actor, &events, in: transaction)
+            try Self.removeLocks(inOrBelow: tree.path, of: collection.id, state, in: transaction)
+            try Self.keepFolder(above: tree.path, collection, key, state, by: actor, &events, in: transaction)
         }
     }
 
     private static func remove(
-        _ versions: [ObjectVersion], _ permitted: Set<String>, _ collection: Collection, _ rules: WriteRules,
+        _ versions: [ObjectVersion], _ permitted: Set<String>, _ collection: Collection, _ state: CollectionState,
         by actor: String, _ events: inout EventRecorder, in transaction: Transaction
     ) throws {
         for version in versions {
             guard permitted.contains(version.key) else { throw changed(version.key) }
-            let marker = try hide(version, collection: collection.id, key: version.key, rules, in: transaction)
-            if marker == nil { try discardProperties(of: version, rules, in: transaction) }
+            let marker = try hide(version, collection: collection.id, key: version.key, state, in: transaction)
+            if marker == nil { try discardProperties(of: version, state, in: transaction) }
             recordDeletion(of: version.key, marker: marker, in: collection, by: actor, &events)
         }
-        try noteChanges(of: versions.map(\.key), in: collection.id, rules, in: transaction)
+        try noteChanges(of: versions.map(\.key), in: collection.id, state, in: transaction)
     }
 
     private static func changed(_ key: String) -> ObjectsError {
@@ -129,8 +129,8 @@ extension Objects {
             isMove: isMove, actor: actor)
         return try await journal.write { transaction, events in
             for id in Set([from.id, to.id]).sorted() { try transaction.lock(Self.treeLockName(id)) }
-            let fromRules = try WriteRules(collection: from.id, in: transaction)
-            let toRules = try WriteRules(collection: to.id, in: transaction)
+            let fromState = try CollectionState(of: from.id, in: transaction)
+            let toState = try CollectionState(of: to.id, in: transaction)
             var versions = try Self.members(of: source, from, in: transaction)
             guard let first = versions.first else { throw ObjectsError.noSuchKey(source.path) }
             let isFolder = first.key != source.path
@@ -146,38 +146,38 @@ extension Objects {
             try Self.checkFolder(above: target.path, collection: to.id, in: transaction)
             if isMove {
                 try Self.checkTreeWritable(
-                    source.path, of: from.id, fromRules, by: actor, holding: locks, in: transaction)
+                    source.path, of: from.id, fromState, by: actor, holding: locks, in: transaction)
             }
-            try Self.checkTreeWritable(target.path, of: to.id, toRules, by: actor, holding: locks, in: transaction)
+            try Self.checkTreeWritable(target.path, of: to.id, toState, by: actor, holding: locks, in: transaction)
             if !isFolder, let file = replaced.first, file.key == target.path {
                 // It is written again, as by a PUT: versions of it are not hidden by a delete marker first.
-                if toRules.versioning(of: file.key) == .off {
-                    try Self.discardProperties(of: file, toRules, in: transaction)
+                if toState.versioning(of: file.key) == .off {
+                    try Self.discardProperties(of: file, toState, in: transaction)
                 }
             } else {
-                try Self.remove(replaced, permitted.target, to, toRules, by: actor, &events, in: transaction)
+                try Self.remove(replaced, permitted.target, to, toState, by: actor, &events, in: transaction)
             }
             for version in versions {
                 let key = target.path + version.key.dropFirst(source.path.count)
                 try Self.check(key: key)
                 if isMove {
-                    try transfer.move(version, to: key, fromRules, toRules, &events, in: transaction)
+                    try transfer.move(version, to: key, fromState, toState, &events, in: transaction)
                 } else {
-                    try transfer.copy(version, to: key, fromRules, toRules, &events, in: transaction)
+                    try transfer.copy(version, to: key, fromState, toState, &events, in: transaction)
                 }
             }
             if isFolder, versions.isEmpty {
                 _ = try Self.insertMarker(
-                    target.path, to, transfer.toKey, toRules, by: actor, &events, in: transaction)
+                    target.path, to, transfer.toKey, toState, by: actor, &events, in: transaction)
             }
             try Self.noteChanges(
-                of: versions.map { target.path + $0.key.dropFirst(source.path.count) }, in: to.id, toRules,
+                of: versions.map { target.path + $0.key.dropFirst(source.path.count) }, in: to.id, toState,
                 in: transaction)
             if isMove {
-                try Self.noteChanges(of: versions.map(\.key), in: from.id, fromRules, in: transaction)
-                try Self.removeLocks(inOrBelow: source.path, of: from.id, fromRules, in: transaction)
+                try Self.noteChanges(of: versions.map(\.key), in: from.id, fromState, in: transaction)
+                try Self.removeLocks(inOrBelow: source.path, of: from.id, fromState, in: transaction)
                 try Self.keepFolder(
-                    above: source.path, from, transfer.fromKey, fromRules, by: actor, &events, in: transaction)
+                    above: source.path, from, transfer.fromKey, fromState, by: actor, &events, in: transaction)
             }
             return replaced.isEmpty
         }
@@ -196,8 +196,8 @@ private struct Transfer: Sendable {
     var actor: String
 
     func move(
-        _ version: ObjectVersion, to key: String, _ fromRules: WriteRules,
-        _ toRules: WriteRules, _ events: inout EventRecorder, in transaction: Transaction
+        _ version: ObjectVersion, to key: String, _ fromState: CollectionState,
+        _ toState: CollectionState, _ events: inout EventRecorder, in transaction: Transaction
     ) throws {
         var moved = version
         moved.key = key
@@ -206,24 +206,29 @@ private struct Transfer: Sendable {
         if from.id != to.id {
             moved.id = VersionID()
             moved.collection = to.id
-            try reseal(&moved, from: version, toRules, in: transaction)
-        } else if let sealed = version.sealedKey, CollectionKeys.generation(of: sealed) != toKey.current {
-            // A key that is being replaced gets no new rows.
-            try reseal(&moved, from: version, toRules, in: transaction)
+            try reseal(&moved, from: version, toState, in: transaction)
+        } else {
+            // A row that is made now may name a key that has been replaced no more than any other new one.
+            switch version.storage {
+            case .inline(let key): moved.storage = .inline(sealedKey: try toKey.renewed(key, version: version.id))
+            case .blob(let blob, let key):
+                moved.storage = .blob(blob, sealedKey: try toKey.renewed(key, version: version.id))
+            case .parts: break
+            }
         }
-        try place(&moved, sharing: version, toRules, in: transaction)
+        try place(&moved, sharing: version, toState, in: transaction)
         if from.id != to.id {
-            try Objects.copyProperties(from: version, to: moved, fromRules, in: transaction)
-            try Objects.discardProperties(of: version, fromRules, in: transaction)
+            try Objects.copyProperties(from: version, to: moved, fromState, in: transaction)
+            try Objects.discardProperties(of: version, fromState, in: transaction)
         }
-        let marker = try Objects.hide(version, collection: from.id, key: version.key, fromRules, in: transaction)
+        let marker = try Objects.hide(version, collection: from.id, key: version.key, fromState, in: transaction)
         Objects.recordDeletion(of: version.key, marker: marker, in: from, by: actor, &events)
         Objects.recordPut(moved, in: to.name, by: actor, movedFrom: "\(from.name)/\(version.key)", &events)
     }
 
     func copy(
-        _ version: ObjectVersion, to key: String, _ fromRules: WriteRules,
-        _ toRules: WriteRules, _ events: inout EventRecorder, in transaction: Transaction
+        _ version: ObjectVersion, to key: String, _ fromState: CollectionState,
+        _ toState: CollectionState, _ events: inout EventRecorder, in transaction: Transaction
     ) throws {
         var copy = version
         copy.id = VersionID()
@@ -235,15 +240,16 @@ private struct Transfer: Sendable {
         copy.acl = .private
         copy.retention = nil
         copy.hasLegalHold = false
-        try reseal(&copy, from: version, toRules, in: transaction)
-        try place(&copy, sharing: version, toRules, in: transaction)
-        try Objects.copyProperties(from: version, to: copy, fromRules, in: transaction)
+        try reseal(&copy, from: version, toState, in: transaction)
+        try place(&copy, sharing: version, toState, in: transaction)
+        try Objects.copyProperties(from: version, to: copy, fromState, in: transaction)
         Objects.recordPut(copy, in: to.name, by: actor, &events)
     }
 
     /// Seals the data keys of a version for another one, which gets rows for its parts.
     private func reseal(
-        _ copy: inout ObjectVersion, from version: ObjectVersion, _ rules: WriteRules, in transaction: Transaction
+        _ copy: inout ObjectVersion, from version: ObjectVersion, _ toState: CollectionState,
+        in transaction: Transaction
     ) throws {
         func resealed(_ sealed: [UInt8], part: Int) throws -> [UInt8] {
             try toKey.sealDataKey(
@@ -255,20 +261,20 @@ private struct Transfer: Sendable {
         case .parts:
             for var part in try PartRow.all(version: version.id, in: transaction) {
                 part.sealedKey = try resealed(part.sealedKey, part: part.number)
-                try part.insert(version: copy.id, rules, in: transaction)
+                try part.insert(version: copy.id, toState, in: transaction)
             }
         }
     }
 
     /// Makes a version the current one of its key, where nothing is any more.
     private func place(
-        _ version: inout ObjectVersion, sharing original: ObjectVersion, _ rules: WriteRules,
+        _ version: inout ObjectVersion, sharing original: ObjectVersion, _ state: CollectionState,
         in transaction: Transaction
     ) throws {
         let latest = try Objects.latest(collection: to.id, key: version.key, in: transaction)
         version.isNull = try Objects.displace(
-            latest, collection: to.id, key: version.key, rules, in: transaction)
-        if rules.versioning(of: version.key) != .off {
+            latest, collection: to.id, key: version.key, state, in: transaction)
+        if state.versioning(of: version.key) != .off {
             // It may have been here before: one version has one row at a key.
             try transaction.run(
                 """
@@ -278,21 +284,11 @@ private struct Transfer: Sendable {
                 .init(transaction.tid), .init(Timestamp.now.microseconds), .init(to.id), .init(version.key),
                 .init(id: version.id))
         }
-        try Objects.insert(&version, inline: nil, rules, in: transaction)
+        try Objects.insert(&version, inline: nil, state, in: transaction)
         if case .inline = version.storage {
             try transaction.run(
                 "INSERT INTO inline_bytes (version, bytes) SELECT CAST(? AS BIGINT), bytes FROM inline_bytes WHERE version = ?",
                 .init(version.number), .init(original.number))
-        }
-    }
-}
-
-extension ObjectVersion {
-    /// Its data key; nil for one in parts, each of which has its own.
-    fileprivate var sealedKey: [UInt8]? {
-        switch storage {
-        case .inline(let sealed), .blob(_, let sealed): sealed
-        case .parts: nil
         }
     }
 }

@@ -136,7 +136,7 @@ extension Objects {
     package func locks(collection name: String, path: String) async throws -> [WriteLock] {
         let collection = try await collection(name).id
         return try await journal.find { reader in
-            guard try Self.hasWriteLocks(collection, in: reader) else { return [] }
+            guard try CollectionState(of: collection, reading: reader).hasWriteLocks else { return [] }
             return try Self.locks(on: path, of: collection, in: reader)
         }
     }
@@ -145,18 +145,13 @@ extension Objects {
     package func locks(collection name: String, inOrBelow path: String) async throws -> [WriteLock] {
         let collection = try await collection(name).id
         return try await journal.find { reader in
-            guard try Self.hasWriteLocks(collection, in: reader) else { return [] }
+            guard try CollectionState(of: collection, reading: reader).hasWriteLocks else { return [] }
             return try Self.locks(on: path, of: collection, in: reader)
                 + Self.locks(below: path, of: collection, in: reader)
         }
     }
 
     // MARK: Within a transaction
-
-    private static func hasWriteLocks(_ collection: Int64, in reader: Reader) throws -> Bool {
-        let until = try reader.scalar("SELECT write_locked_until FROM collections WHERE id = ?", .init(collection))
-        return (until ?? 0) > Timestamp.now.microseconds
-    }
 
     private static func locks(on path: String, of collection: Int64, in reader: Reader) throws -> [WriteLock] {
         var paths = [path]
@@ -184,10 +179,10 @@ extension Objects {
     /// - Parameter isMember: whether there is an object, so that its folder stays as it is.
     /// - Throws: ``ObjectsError`` `.writeLocked`.
     static func checkWritable(
-        _ key: String, of collection: Int64, _ rules: WriteRules, isMember: Bool, by account: String,
+        _ key: String, of collection: Int64, _ state: CollectionState, isMember: Bool, by account: String,
         holding tokens: Set<String>, in reader: Reader
     ) throws {
-        guard rules.hasWriteLocks else { return }
+        guard state.hasWriteLocks else { return }
         let path = key.hasSuffix("/") ? String(key.dropLast()) : key
         try checkHeld(locks(on: path, of: collection, in: reader), by: account, tokens)
         if !isMember, !path.isEmpty {
@@ -200,11 +195,11 @@ extension Objects {
 
     /// Checks the same for all that is at a path and below it.
     static func checkTreeWritable(
-        _ path: String, of collection: Int64, _ rules: WriteRules, by account: String,
+        _ path: String, of collection: Int64, _ state: CollectionState, by account: String,
         holding tokens: Set<String>, in reader: Reader
     ) throws {
-        guard rules.hasWriteLocks else { return }
-        try checkWritable(path, of: collection, rules, isMember: false, by: account, holding: tokens, in: reader)
+        guard state.hasWriteLocks else { return }
+        try checkWritable(path, of: collection, state, isMember: false, by: account, holding: tokens, in: reader)
         let below = try locks(below: path, of: collection, in: reader)
         for locks in Dictionary(grouping: below, by: \.path).values { try checkHeld(locks, by: account, tokens) }
     }
@@ -219,9 +214,9 @@ extension Objects {
 
     /// Ends the locks on what is not there any more (§9.6.1).
     static func removeLocks(
-        inOrBelow path: String, of collection: Int64, _ rules: WriteRules, in transaction: Transaction
+        inOrBelow path: String, of collection: Int64, _ state: CollectionState, in transaction: Transaction
     ) throws {
-        guard rules.hasWriteLocks else { return }
+        guard state.hasWriteLocks else { return }
         let prefix = path.isEmpty ? "" : path + "/"
         try transaction.run(
             "DELETE FROM write_locks WHERE collection = ? AND (path = ? OR (path > ? AND path < ?))",
