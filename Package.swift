@@ -89,6 +89,7 @@ let core: [Target] = [
     target("Core", "Journal", ["Database", "Wire"]),
     target("Core", "Identity", ["Ciphers", "Database", "IAMPolicy", "Journal", "Vault", "Wire", crypto, jwt]),
     target("Core", "Policy", ["BucketConfiguration", "Database", "IAMPolicy", "Identity", "Journal", "Wire"]),
+    target("Core", "Notifications", ["Database", "Journal", "Vault", "Wire"]),
     target("Core", "Catalogue", ["Database", "Geometry", "Journal", "Wire"]),
     target(
         "Core", "Ledger",
@@ -107,9 +108,14 @@ let core: [Target] = [
 let apis: [Target] = [
     target(
         "APIs", "HTTPSupport",
-        ["Database", "Identity", "Objects", "Policy", "SigV4", "Wire", nioCore, nioExtras, nioHTTP1, nioPosix, nioSSL]),
+        [
+            "Database", "Identity", "Journal", "Objects", "Policy", "SigV4", "Wire", nioCore, nioExtras, nioHTTP1,
+            nioPosix, nioSSL,
+        ]),
     target("APIs", "OIDCAPI", ["HTTPSupport", "Identity", "Wire", logging, nioHTTP1]),
-    target("APIs", "AdminAPI", ["HTTPSupport", "Identity", "Objects", "Policy", "Wire", logging, nioHTTP1]),
+    target(
+        "APIs", "AdminAPI",
+        ["HTTPSupport", "Identity", "Notifications", "Objects", "Policy", "Wire", logging, nioHTTP1]),
     target(
         "APIs", "IAMAPI",
         [
@@ -137,8 +143,8 @@ let apis: [Target] = [
     target(
         "APIs", "S3API",
         [
-            "BucketConfiguration", "Database", "HTTPSupport", "IAMPolicy", "Identity", "Objects", "Policy", "SigV4",
-            "Wire", logging, nioCore, nioHTTP1,
+            "BucketConfiguration", "Database", "HTTPSupport", "IAMPolicy", "Identity", "Notifications", "Objects",
+            "Policy", "SigV4", "Wire", logging, nioCore, nioHTTP1,
         ]),
     target(
         "APIs", "WebDAVAPI",
@@ -152,8 +158,8 @@ let workers: [Target] = [
     target(
         "", "Workers",
         [
-            "BLAKE3", "Catalogue", "Journal", "Ledger", "Objects", "ProductMetadata", "Rasters", "TraceFormat", "Wire",
-            logging, nioCore,
+            "BLAKE3", "BucketConfiguration", "Catalogue", "Journal", "Ledger", "Notifications", "Objects",
+            "ProductMetadata", "Rasters", "TraceFormat", "Wire", logging, nioCore,
         ])
 ]
 
@@ -162,8 +168,8 @@ let top: [Target] = [
         "", "Server",
         [
             "AdminAPI", "Blobs", "Catalogue", "Certificates", "Console", "Ciphers", "Database", "HTTPSupport",
-            "IAMAPI", "Identity",
-            "Journal", "Ledger", "OIDCAPI", "Objects",
+            "IAMAPI", "IAMPolicy", "Identity",
+            "Journal", "Ledger", "Notifications", "OIDCAPI", "Objects",
             "Policy", "Rasters", "S3API", "STACAPI", "SigV4", "SigningAPI", "TraceAPI", "Vault", "WebDAVAPI", "Wire",
             "Workers",
             httpClient, logging, nioCore, nioHTTP1, nioPosix, nioSSL,
@@ -226,7 +232,13 @@ let testTargets: [Target] = [
         ]),
     tests("ConsoleTests", ["Console", "Geometry", "Wire"]),
     tests("CertificatesTests", ["Certificates", "Wire", crypto, x509, asn1]),
-    tests("WorkersTests", ["Catalogue", "Wire", "Workers"]),
+    tests("NotificationsTests", ["Ciphers", "Database", "Journal", "Notifications", "TestSupport", "Vault", "Wire"]),
+    tests(
+        "WorkersTests",
+        [
+            "Blobs", "Catalogue", "Ciphers", "Database", "Journal", "Notifications", "Objects", "TestSupport", "Vault",
+            "Wire", "Workers", nioCore, nioPosix,
+        ]),
     tests("TraceFormatTests", ["BLAKE3", "Certificates", "MerkleLog", "TraceFormat", "Wire", crypto]),
     tests(
         "LedgerTests",

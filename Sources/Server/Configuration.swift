@@ -1,5 +1,6 @@
 import Glibc
 package import SigV4
+import Workers
 
 /// What a node is told when it starts. Each setting has one name, which is a flag (`--s3-url`), a variable of the
 /// environment (`MARTLET_S3_URL`) and a line of the configuration file (`s3-url = …`); the first of these that is there
@@ -50,6 +51,14 @@ package struct Configuration: Sendable {
     package var settleSeconds: Int64
     /// Seconds for which what was replaced or removed stays readable; then its bytes are deleted.
     package var historySeconds: Int64
+    /// How long a day of lifecycle rules is: for those who try rules out.
+    package var lifecycleDaySeconds: Int64
+    /// How often the access logs of buckets are written.
+    package var accessLogSeconds: Int64
+    /// Bytes that are read in a second to find damage; 0 for none.
+    package var scrubRate: Int64
+    /// Whether to start although the clock is far behind the journal.
+    package var acceptsClock: Bool
     /// The first administrator's password; nil lets one be generated.
     package var adminPassword: String?
 
@@ -68,6 +77,10 @@ package struct Configuration: Sendable {
         ("s3-url", "address under which clients reach the S3 port"),
         ("settle-seconds", "quiet time after which a product counts as complete (default 5)"),
         ("history-seconds", "time for which what was replaced or removed is kept (default 60)"),
+        ("access-log-seconds", "how often the access logs of buckets are written (default 60)"),
+        ("lifecycle-day-seconds", "length of a day of lifecycle rules, to try them out (default 86400)"),
+        ("accept-clock", "on: start although this machine's clock is more than a day behind the journal"),
+        ("scrub-rate", "bytes a second that are read to find damage, 0 for none (default 8388608)"),
     ]
 
     /// - Parameters:
@@ -101,17 +114,24 @@ package struct Configuration: Sendable {
         switch (value("tls-certificate"), value("tls-key")) {
         case (let certificate?, let key?): tls = .files(certificate: certificate, key: key)
         case (nil, nil):
-            switch value("tls") ?? "off" {
-            case "on", "true", "1", "own": tls = .own
-            case "off", "false", "0": tls = .off
-            case let other: throw ConfigurationError("tls is 'on' or 'off', not '\(other)'")
-            }
+            let text = value("tls") ?? "off"
+            tls = text == "own" ? .own : try Self.isOn(text, "tls") ? .own : .off
         default: throw ConfigurationError("--tls-certificate and --tls-key come together")
         }
         webURL = try value("web-url").map { try Self.base($0, "--web-url") }
         s3URL = try value("s3-url").map { try Self.base($0, "--s3-url") }
+        acceptsClock = try Self.isOn(value("accept-clock") ?? "off", "accept-clock")
         settleSeconds = try Self.seconds(value("settle-seconds") ?? "5", "--settle-seconds", daysMax: 1)
         historySeconds = try Self.seconds(value("history-seconds") ?? "60", "--history-seconds", daysMax: 36_500)
+        accessLogSeconds = try Self.seconds(value("access-log-seconds") ?? "60", "--access-log-seconds", daysMax: 1)
+        lifecycleDaySeconds = try Self.seconds(
+            value("lifecycle-day-seconds") ?? "86400", "--lifecycle-day-seconds", daysMax: 1)
+        guard lifecycleDaySeconds > 0 else { throw ConfigurationError("--lifecycle-day-seconds is at least 1") }
+        let rate = value("scrub-rate") ?? String(Scrubber.bytesPerSecondDefault)
+        guard let scrubRate = Int64(rate), scrubRate >= 0 else {
+            throw ConfigurationError("--scrub-rate is a number of bytes a second, or 0, not '\(rate.prefix(40))'")
+        }
+        self.scrubRate = scrubRate
         if let id = environment["AWS_ACCESS_KEY_ID"], let secret = environment["AWS_SECRET_ACCESS_KEY"] {
             blobCredentials = Credentials(accessKeyID: id, secret: secret)
         }
@@ -132,6 +152,14 @@ package struct Configuration: Sendable {
     private static func masterKey(_ text: String?) -> String? {
         guard let text, !text.hasPrefix("credential:"), !text.hasPrefix("pkcs11:") else { return text }
         return absolute(text.hasPrefix("file:") ? String(text.dropFirst(5)) : text)
+    }
+
+    private static func isOn(_ text: String, _ name: String) throws -> Bool {
+        switch text {
+        case "on", "true", "1": true
+        case "off", "false", "0": false
+        default: throw ConfigurationError("\(name) is 'on' or 'off', not '\(text)'")
+        }
     }
 
     private static func seconds(_ text: String, _ name: String, daysMax: Int64) throws -> Int64 {

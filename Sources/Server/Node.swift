@@ -13,6 +13,7 @@ import Logging
 import NIOCore
 import NIOPosix
 import NIOSSL
+import Notifications
 import OIDCAPI
 import Objects
 import Policy
@@ -42,8 +43,10 @@ package final class Node: Sendable {
     private let identity: Identity
     private let database: Database
     private let journal: Journal
+    private let objects: Objects
     private let blobs: any BlobStore
     private let fetcher: DocumentFetcher
+    private let webhooks: WebhookClient
     private let workers: WorkerGroup
     private let pools: [NIOThreadPool]
 
@@ -60,6 +63,7 @@ package final class Node: Sendable {
             configuration.metadata == "sqlite" ? configuration.data + "/metadata.sqlite" : configuration.metadata)
         let database = try await Database.open(location, migrations: Schema.migrations)
         let journal = Journal(database: database, node: NodeName.random())
+        try await ClockCheck.check(journal, isAccepted: configuration.acceptsClock)
         // A new key may be made only while there is nothing that an old one has sealed.
         let isNew = try await journal.read { try $0.scalar("SELECT 1 FROM accounts LIMIT 1") == nil }
         let roots = try await RootKeys.open(
@@ -73,7 +77,8 @@ package final class Node: Sendable {
         let objects = Objects(
             journal: journal, blobs: blobs, master: master, pool: pool,
             reserve: DiskReserve(
-                [configuration.data] + (configuration.blobs.map { $0.hasPrefix("s3://") ? [] : [$0] } ?? [])))
+                [configuration.data] + (configuration.blobs.map { $0.hasPrefix("s3://") ? [] : [$0] } ?? [])),
+            lifecycleDaySeconds: configuration.lifecycleDaySeconds)
         let password = try await identity.bootstrap(password: configuration.adminPassword)
         let policies = try Policies(journal: journal)
         let catalogue = Catalogue(journal: journal)
@@ -94,8 +99,12 @@ package final class Node: Sendable {
         let ledger = try await Ledger.open(
             journal: journal, identity: identity, authority: try await Authority.load(identity),
             origin: NodeName.host + "/martlet")
-        let s3Service = S3Service(objects: objects, gate: gate, authenticator: authenticator)
+        let notifications = Notifications(journal: journal, master: master)
+        let s3Service = S3Service(
+            objects: objects, gate: gate, authenticator: authenticator, notifications: notifications,
+            isBehindTLS: configuration.s3URL?.hasPrefix("https://") == true)
         let fetcher = DocumentFetcher()
+        let webhooks = WebhookClient()
         let iamService = IAMService(
             policies: policies, gate: gate,
             sessions: RoleSessions(
@@ -110,7 +119,8 @@ package final class Node: Sendable {
         let router = WebRouter(
             oidc: OIDCService(authenticator: authenticator),
             admin: AdminService(
-                policies: policies, gate: gate, authenticator: authenticator, objects: objects, roots: roots),
+                policies: policies, notifications: notifications, gate: gate, authenticator: authenticator,
+                objects: objects, roots: roots),
             stac: STACService(catalogue: catalogue, gate: gate, authenticator: authenticator),
             traces: TraceService(ledger: ledger, version: Version.current),
             signing: signing,
@@ -128,23 +138,30 @@ package final class Node: Sendable {
             Janitor(
                 objects: objects, journal: journal, historySeconds: configuration.historySeconds,
                 ownsBlobs: blobs is DiskBlobs))
+        workers.start(Scrubber(objects: objects, bytesPerSecond: configuration.scrubRate))
+        workers.start(
+            Lifecycle(objects: objects, pauseSeconds: min(5, Double(configuration.lifecycleDaySeconds) / 4)))
         workers.start(
             Cataloguer(
                 objects: objects, products: products, catalogue: catalogue,
                 rasters: RasterReader(executable: RasterReader.installed, pool: rasterPool), s3URL: s3URL,
                 settleSeconds: configuration.settleSeconds))
         workers.start(Keykeeper(objects: objects, roots: roots))
+        workers.start(AccessLogger(objects: objects, seconds: configuration.accessLogSeconds))
+        workers.start(Notifier(objects: objects, notifications: notifications, post: webhooks.post))
         workers.start(Tracer(objects: objects, ledger: ledger, origin: "admin@" + NodeName.host))
         return Node(
             web: web, s3: s3, generatedPassword: password, authorityFile: tls?.authorityFile, webURL: webURL,
-            s3URL: s3URL, identity: identity, database: database, journal: journal, blobs: blobs, fetcher: fetcher,
+            s3URL: s3URL, identity: identity, database: database, journal: journal, objects: objects, blobs: blobs,
+            fetcher: fetcher,
+            webhooks: webhooks,
             workers: workers, pools: [pool, rasterPool])
     }
 
     private init(
         web: HTTPListener, s3: HTTPListener, generatedPassword: String?, authorityFile: String?, webURL: String,
-        s3URL: String, identity: Identity, database: Database, journal: Journal, blobs: any BlobStore,
-        fetcher: DocumentFetcher, workers: WorkerGroup, pools: [NIOThreadPool]
+        s3URL: String, identity: Identity, database: Database, journal: Journal, objects: Objects, blobs: any BlobStore,
+        fetcher: DocumentFetcher, webhooks: WebhookClient, workers: WorkerGroup, pools: [NIOThreadPool]
     ) {
         self.web = web
         self.s3 = s3
@@ -155,8 +172,10 @@ package final class Node: Sendable {
         self.identity = identity
         self.database = database
         self.journal = journal
+        self.objects = objects
         self.blobs = blobs
         self.fetcher = fetcher
+        self.webhooks = webhooks
         self.workers = workers
         self.pools = pools
     }
@@ -176,7 +195,7 @@ package final class Node: Sendable {
         }
     }
 
-    private static func openBlobs(_ configuration: Configuration) async throws -> any BlobStore {
+    static func openBlobs(_ configuration: Configuration) async throws -> any BlobStore {
         let place = configuration.blobs ?? configuration.data + "/blobs"
         guard place.hasPrefix("s3://") else { return try await DiskBlobs.open(place) }
         return try await S3Blobs.open(try S3Location(place, credentials: configuration.blobCredentials))
@@ -194,7 +213,9 @@ package final class Node: Sendable {
         _ = await (webDone, s3Done)
         await workers.stop()
         try? await journal.flushAccesses()
+        try? await objects.flushAccessLog()
         try? await fetcher.close()
+        try? await webhooks.close()
         await blobs.close()
         await database.close()
         for pool in pools { try await pool.shutdownGracefully() }

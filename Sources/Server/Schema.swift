@@ -3,6 +3,7 @@ import Database
 import Identity
 import Journal
 import Ledger
+import Notifications
 import Objects
 import Policy
 import Vault
@@ -11,8 +12,8 @@ import Vault
 enum Schema {
     static let migrations =
         Journal.migrations + Identity.migrations + Policies.migrations + Objects.migrations
-        + Products.migrations + Catalogue.migrations + Ledger.migrations
+        + Products.migrations + Catalogue.migrations + Ledger.migrations + Notifications.migrations
 
     /// Everything that the master key has sealed: what is not named here is lost when the root key is rotated.
-    static let sealedColumns = Identity.sealedColumns + Objects.sealedColumns
+    static let sealedColumns = Identity.sealedColumns + Objects.sealedColumns + Notifications.sealedColumns
 }

@@ -22,7 +22,8 @@ struct Martlet: AsyncParsableCommand {
         subcommands: [
             Serve.self, Demo.self, Login.self, Ls.self, Cp.self, Search.self, Sign.self, AccountCommand.self,
             GroupCommand.self,
-            KeyCommand.self, KeysCommand.self, AppPasswordCommand.self, PolicyCommand.self, TraceCommand.self,
+            KeyCommand.self, KeysCommand.self, KmsCommand.self, AppPasswordCommand.self, PolicyCommand.self,
+            WebhookCommand.self, TraceCommand.self, QuarantineCommand.self, ScrubCommand.self, Verify.self,
             Doctor.self,
         ])
 

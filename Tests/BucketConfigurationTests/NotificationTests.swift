@@ -30,7 +30,10 @@ import Wire
         #expect(configuration.matching(event: "s3:ObjectCreated:Put", key: "in/a.jp2").isEmpty)
         #expect(configuration.matching(event: "s3:ObjectRemoved:Delete", key: "x").map(\.id) == ["gone"])
         #expect(configuration.matching(event: "s3:ObjectRemoved:DeleteMarkerCreated", key: "x").isEmpty)
-        #expect(configuration.targets.map(\.webhook) == ["https://hooks.example.org/a?b=c", nil])
+        #expect(configuration.targets.map(\.destination) == [.address("https://hooks.example.org/a?b=c"), nil])
+        let named = try NotificationConfiguration.parse(
+            Self.queue("s3:ObjectCreated:*", arn: "arn:martlet:webhook:::ops"))
+        #expect(named.targets.map(\.destination) == [.name("ops")])
         #expect(try NotificationConfiguration.parse("").targets.isEmpty)
     }
 
@@ -41,6 +44,8 @@ import Wire
             (queue("s3:ObjectCreated:*", arn: "queue"), "InvalidArgument"),
             (queue("s3:ObjectCreated:*", arn: "arn:martlet:webhook:::ftp://a"), "InvalidArgument"),
             (queue("s3:ObjectCreated:*", arn: "arn:martlet:webhook:::https://"), "InvalidArgument"),
+            (queue("s3:ObjectCreated:*", arn: "arn:martlet:webhook:::a/b"), "InvalidArgument"),
+            (queue("s3:ObjectCreated:*", arn: "arn:martlet:webhook:::"), "InvalidArgument"),
             (queue("s3:ObjectCreated:*", filter: filter(("middle", "x"))), "InvalidArgument"),
             (queue("s3:ObjectCreated:*", filter: filter(("prefix", "x"), ("prefix", "y"))), "InvalidArgument"),
             (queue("s3:ObjectCreated:*") + queue("s3:ObjectCreated:Put"), "InvalidArgument"),

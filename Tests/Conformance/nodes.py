@@ -70,6 +70,8 @@ class Node:
             # So that no test waits for minutes until what it deleted is gone.
             "--history-seconds",
             "5",
+            "--access-log-seconds",
+            "1",
             "--json",
         ]
         for face, port in self.ports.items():
@@ -125,6 +127,23 @@ class Node:
         process.send_signal(signal.SIGKILL)
         process.wait()
         process.stdout.close()
+
+    def verify_offline(self):
+        """`martlet verify` on the stopped node: its exit code, its findings, and its last line, the summary."""
+        command = [BINARY, "verify", "--data", str(self.data), "--metadata", self.metadata, "--json"]
+        done = subprocess.run(
+            command + self.options,
+            env={**clean_environment(), "HOME": str(self.home)},
+            capture_output=True,
+            text=True,
+            timeout=600,
+            cwd=self.home,
+        )
+        assert done.returncode in (0, 2), done.stderr
+        *findings, summary = [json.loads(line) for line in done.stdout.splitlines()]
+        assert summary["findings"] == len(findings)
+        assert (done.returncode == 2) == bool(findings)
+        return findings, summary
 
     def restart(self):
         self.stop()

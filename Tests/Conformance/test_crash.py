@@ -1,6 +1,6 @@
-"""`kill -9` during a thousand parallel PUTs: what was answered is there, what was not is whole or absent.
+"""`kill -9` at any moment: what was answered is there, what was not is whole or absent, and nothing else is left.
 
-MARTLET_CRASH_SEED=N repeats a round.
+MARTLET_CRASH_SEED=N repeats a round; MARTLET_LONG=1 makes 200 of each kind.
 """
 
 import concurrent.futures
@@ -13,9 +13,12 @@ import time
 import pytest
 from botocore.exceptions import BotoCoreError, ClientError
 from conftest import empty_bucket
+from rehearsal import OPTIONS, Rehearsal
 
-PUTS = 1000
-ROUNDS = 3
+LONG = bool(os.environ.get("MARTLET_LONG"))
+PUTS = 1000 if LONG else 250
+ROUNDS = 200 if LONG else 1
+FIRST = int(os.environ.get("MARTLET_CRASH_SEED", "1"))
 SIZES = [0, 1, 100, 4096, 4097, 65_536, 65_537, 300_000, 1 << 20]
 SWEEP_SECONDS = 60
 
@@ -94,11 +97,10 @@ def blob_bytes(node):
 
 @pytest.mark.parametrize("kind", ["sqlite-http", "postgres-https"])
 def test_nothing_answered_is_lost_and_nothing_is_half_there(nodes, kind):
-    first = int(os.environ.get("MARTLET_CRASH_SEED", "1"))
     node = nodes.new(kind).start()
     try:
         buckets = []
-        for seed in range(first, first + ROUNDS):
+        for seed in range(FIRST, FIRST + ROUNDS):
             bucket = f"crash-{seed}"
             node.s3().create_bucket(Bucket=bucket)
             answered = put_until_killed(node, bucket, seed)
@@ -149,6 +151,27 @@ def test_an_upload_in_parts_goes_on_after_a_crash(nodes):
         node.kill()
         node.start()
         assert node.s3().get_object(Bucket="parts", Key="k")["Body"].read() == b"".join(bodies)
+        node.stop()
+    finally:
+        node.remove()
+
+
+@pytest.mark.parametrize("kind", ["sqlite-http", "postgres-http"])
+def test_every_kind_of_change_is_whole_or_was_never_made(nodes, kind):
+    """Killed during PUT, the completion of uploads, deletions, and while garbage is collected and the scrub reads."""
+    node = nodes.new(kind, options=OPTIONS).start()
+    try:
+        node.s3().create_bucket(Bucket="rehearsal")
+        rehearsal = Rehearsal(node)
+        for seed in range(FIRST, FIRST + ROUNDS):
+            for acts in ("put", "multipart", "delete", "collection"):
+                rehearsal.round(f"{seed} {acts}", acts, node.kill)
+                node.start()
+                rehearsal.check()
+            # A stop between, so that what is on the disk is checked while nothing changes it.
+            node.stop()
+            rehearsal.check_offline()
+            node.start()
         node.stop()
     finally:
         node.remove()

@@ -92,10 +92,104 @@ def test_a_full_disk_is_told_and_outlived(nodes, small_disk, kind, size):
         for key in set(stored) - set(gone):
             assert s3.get_object(Bucket="full", Key=key)["Body"].read() == stored[key], key
 
-        node.restart()
+        node.stop()
+        assert node.verify_offline()[0] == []
+        node.start()
         left = set(stored) - set(gone) | {"again"}
         pages = node.s3().get_paginator("list_objects_v2").paginate(Bucket="full")
         assert {found["Key"] for page in pages for found in page.get("Contents", [])} == left
         node.stop()
+    finally:
+        node.remove()
+
+
+def refusal(call):
+    """The code of a call that is refused; nothing for one that is not."""
+    try:
+        call()
+        return None
+    except ClientError as error:
+        return error.response["Error"]["Code"]
+
+
+def test_an_upload_outlives_a_full_disk(nodes, small_disk):
+    node = nodes.new("sqlite-http", data=small_disk / "data").start()
+    try:
+        s3 = node.s3()
+        s3.create_bucket(Bucket="full")
+        uploads = {key: s3.create_multipart_upload(Bucket="full", Key=key)["UploadId"] for key in ("a", "b")}
+        body, parts = os.urandom(5 << 20), {"a": [], "b": []}
+
+        def put(key, number):
+            answer = s3.upload_part(Bucket="full", Key=key, UploadId=uploads[key], PartNumber=number, Body=body)
+            parts[key].append({"PartNumber": number, "ETag": answer["ETag"]})
+
+        said = None
+        for number in range(1, 50):
+            said = refusal(lambda number=number: put("ab"[number % 2], number))
+            if said:
+                break
+        assert said == "InsufficientStorage"
+        for key, upload in uploads.items():
+            listed = s3.list_parts(Bucket="full", Key=key, UploadId=upload)["Parts"]
+            assert [part["PartNumber"] for part in listed] == [part["PartNumber"] for part in parts[key]]
+        # What has come makes an object, and the room of what is given up is there again.
+        s3.complete_multipart_upload(
+            Bucket="full", Key="a", UploadId=uploads["a"], MultipartUpload={"Parts": parts["a"]}
+        )
+        s3.abort_multipart_upload(Bucket="full", Key="b", UploadId=uploads["b"])
+        deadline = time.monotonic() + RECOVERY_SECONDS
+        while refusal(lambda: s3.put_object(Bucket="full", Key="again", Body=body)):
+            assert time.monotonic() < deadline, "no space after an upload was given up"
+            time.sleep(0.5)
+        assert s3.get_object(Bucket="full", Key="a")["Body"].read() == body * len(parts["a"])
+        node.stop()
+        findings, summary = node.verify_offline()
+        assert findings == [] and summary["orphans"] == 0
+    finally:
+        node.remove()
+
+
+def test_a_database_without_room_is_told_and_outlived(nodes, small_disk, tmp_path):
+    blobs = ["--blobs", str(tmp_path / "blobs")]
+    node = nodes.new("sqlite-http", data=small_disk / "data", options=blobs).start()
+    try:
+        s3 = node.s3()
+        s3.create_bucket(Bucket="full")
+        for number in range(20):
+            s3.put_object(Bucket="full", Key=str(number), Body=b"%d" % number * 1000)
+        # Not a byte is left, the reserve included.
+        ballast = small_disk / "ballast"
+        with open(ballast, "wb", buffering=0) as file:
+            try:
+                while file.write(bytes(1 << 16)):
+                    pass
+            except OSError:
+                pass
+        tags = {"TagSet": [{"Key": "k", "Value": "v" * 200}]}
+        said = {
+            "put": refusal(lambda: s3.put_object(Bucket="full", Key="new", Body=b"x" * 10_000)),
+            "large": refusal(lambda: s3.put_object(Bucket="full", Key="large", Body=b"x" * 100_000)),
+            "upload": refusal(lambda: s3.create_multipart_upload(Bucket="full", Key="up")),
+        }
+        assert (said["put"], said["large"]) == ("InsufficientStorage", "InsufficientStorage"), said
+        # The log of the database may have room for small changes; at some time it has not.
+        for number in range(5000):
+            last = refusal(lambda number=number: s3.put_object_tagging(Bucket="full", Key=str(number % 20), Tagging=tags))
+            if last:
+                break
+        assert last == "InsufficientStorage"
+        assert refusal(lambda: s3.delete_object(Bucket="full", Key="0")) in ("InsufficientStorage", None)
+        assert node.is_alive()
+        for number in range(1, 20):
+            assert s3.get_object(Bucket="full", Key=str(number))["Body"].read() == b"%d" % number * 1000
+
+        ballast.unlink()
+        deadline = time.monotonic() + RECOVERY_SECONDS
+        while refusal(lambda: s3.put_object(Bucket="full", Key="again", Body=b"x" * 100_000)):
+            assert time.monotonic() < deadline, "no space after room was made"
+            time.sleep(0.5)
+        node.stop()
+        assert node.verify_offline()[0] == []
     finally:
         node.remove()

@@ -130,9 +130,6 @@ def test_encryption_is_aes256_from_the_beginning(s3, bucket):
     assert s3.get_bucket_encryption(Bucket=bucket)["ServerSideEncryptionConfiguration"] == ENCRYPTION
     s3.delete_bucket_encryption(Bucket=bucket)
     assert s3.get_bucket_encryption(Bucket=bucket)["ServerSideEncryptionConfiguration"] == ENCRYPTION
-    kms = {"Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": "k"}}]}
-    with refused("NotImplemented", 501):
-        s3.put_bucket_encryption(Bucket=bucket, ServerSideEncryptionConfiguration=kms)
 
 
 def test_logging_names_a_bucket_that_is_there(s3, bucket):

@@ -2,17 +2,19 @@ package import HTTPSupport
 import Identity
 import Logging
 import NIOHTTP1
+package import Notifications
 package import Objects
 package import Policy
 import Wire
 
-/// The administrative face: accounts, groups, access keys, policies and encryption keys, as JSON. The command line
-/// speaks it.
+/// The administrative face: accounts, groups, access keys, policies, webhooks and encryption keys, as JSON. The command
+/// line speaks it.
 ///
 /// Every act has an action of its own in the policy language: `iam:CreateUser`, `iam:PutPolicy` and so on.
 package struct AdminService: Sendable {
     let identity: Identity
     let policies: Policies
+    let notifications: Notifications
     let gate: Gate
     let objects: Objects
     let roots: RootKeys
@@ -23,12 +25,14 @@ package struct AdminService: Sendable {
     static let bodyBytesMax = 64 << 10
 
     package init(
-        policies: Policies, gate: Gate, authenticator: Authenticator, objects: Objects, roots: RootKeys
+        policies: Policies, notifications: Notifications, gate: Gate, authenticator: Authenticator, objects: Objects,
+        roots: RootKeys
     ) {
         self.objects = objects
         self.roots = roots
         identity = authenticator.identity
         self.policies = policies
+        self.notifications = notifications
         self.gate = gate
         self.authenticator = authenticator
     }
@@ -45,6 +49,9 @@ package struct AdminService: Sendable {
             case "encryption": return try await encryption(call)
             case "app-passwords": return try await appPasswords(call)
             case "policies": return try await policies(call)
+            case "webhooks": return try await webhooks(call)
+            case "quarantine": return try await quarantine(call)
+            case "scrub": return try await scrub(call)
             default: throw Problem.notFound("there is nothing at \(request.rawPath)")
             }
         }

@@ -30,6 +30,7 @@ extension AdminService {
             return Self.rotated(try await objects.rotateKey(ofCollection: call.path[1], by: call.actor))
         case (3, .POST) where call.path[0] == "collections" && call.path[2] == "destroy":
             return try await destroyKey(call, of: call.path[1])
+        case _ where call.path.first == "kms": return try await namedKeys(call)
         default: throw Problem.notFound("there is nothing at \(call.request.rawPath) for \(call.method)")
         }
     }
@@ -46,17 +47,8 @@ extension AdminService {
         let destroyed = try await objects.destroyKey(ofCollection: name, by: call.actor)
         return Self.answer { json in
             json.member("collection", destroyed.collection)
-            json.member("versions", destroyed.versions)
+            destroyed.write(to: &json)
             json.member("logEmptied", destroyed.isLogEmpty)
-            json.key("keys")
-            json.array { json in
-                for key in destroyed.keys {
-                    json.object {
-                        $0.member("generation", key.generation)
-                        $0.member("wrappedKeySHA256", Hex.encode(key.sha256))
-                    }
-                }
-            }
         }
     }
 

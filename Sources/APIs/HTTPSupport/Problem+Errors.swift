@@ -23,16 +23,19 @@ extension Problem {
             }
         case let error as ObjectsError:
             switch error.code {
-            case .noSuchCollection, .noSuchKey, .noSuchUpload: self = .notFound(error.message)
+            case .noSuchCollection, .noSuchKey, .noSuchVersion, .noSuchUpload, .kmsNotFound:
+                self = .notFound(error.message)
             case .storageFull: self.init(.insufficientStorage, "full", error.message)
-            case .keyDestroyed: self = .conflict(error.message)
+            case .keyDestroyed, .keyRequired, .kmsDisabled, .kmsDestroyed: self = .conflict(error.message)
+            case .wrongKey, .kmsDenied, .quarantined, .locked: self = .forbidden(error.message)
             case .damaged, .unavailable: return nil
             default: self = .badRequest(error.message)
             }
         case let error as KeysError:
             switch error.code {
             case .notFound: self = .notFound(error.message)
-            case .underWay, .destroyed, .retained: self = .conflict(error.message)
+            case .underWay, .destroyed, .retained, .exists: self = .conflict(error.message)
+            case .invalidName: self = .badRequest(error.message)
             }
         case let error as BodyTooLarge: self.init(.payloadTooLarge, "too-large", error.description)
         case _ where error.isOfLostClient: self = .badRequest(BodyTruncated().description)

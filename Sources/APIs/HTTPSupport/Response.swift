@@ -43,11 +43,20 @@ package struct Response: Sendable {
 /// client slows its producer and nothing piles up.
 package struct ResponseWriter: Sendable {
     private let channel: any Channel
+    private var observer: (@Sendable (Int) -> Void)?
 
     init(channel: any Channel) { self.channel = channel }
 
     package func write(_ buffer: ByteBuffer) async throws {
         guard buffer.readableBytes > 0 else { return }
         try await channel.writeAndFlush(HTTPServerResponsePart.body(.byteBuffer(buffer))).get()
+        observer?(buffer.readableBytes)
+    }
+
+    /// The same writer, which tells of the bytes that the connection has taken.
+    package func observed(by observer: @escaping @Sendable (Int) -> Void) -> ResponseWriter {
+        var writer = self
+        writer.observer = observer
+        return writer
     }
 }

@@ -17,7 +17,8 @@ extension S3Service {
 
     func getObjectACL(_ address: ObjectAddress, _ caller: Caller) async throws -> Response {
         try await require(caller, "s3:GetObjectAcl", on: address)
-        _ = try await objects.head(collection: address.bucket, key: address.key, version: address.version)
+        _ = try await objects.head(
+            collection: address.bucket, key: address.key, version: address.version, readable: false)
         let owner = try await objects.collection(address.bucket).owner
         let hasACLs = try await objects.access(ofCollection: address.bucket).hasACLs
         let acl =
@@ -50,7 +51,7 @@ extension S3Service {
     func putObjectACL(_ address: ObjectAddress, _ request: Request, _ caller: Caller) async throws -> Response {
         try await require(caller, "s3:PutObjectAcl", on: address)
         let version = try await objects.head(
-            collection: address.bucket, key: address.key, version: address.version)
+            collection: address.bucket, key: address.key, version: address.version, readable: false)
         let owner = try await objects.collection(address.bucket).owner
         let acl = try await handedIn(request, caller, owner: owner)
         try await check(acl, address.bucket)
@@ -141,6 +142,7 @@ extension S3Service {
             try await check(acl, address.bucket)
             description.acl = acl
         }
+        description.encryption = try await encryptionPlan(of: request, in: address, caller)
         return description
     }
 

@@ -1,7 +1,9 @@
 import BucketConfiguration
 import HTTPSupport
+import IAMPolicy
 import Identity
 import NIOHTTP1
+import Notifications
 import Objects
 import Policy
 import Wire
@@ -36,7 +38,7 @@ extension S3Service {
         // Before the body is looked at: a configuration is never taken for a new bucket.
         _ = try await objects.collection(bucket)
         let body = try await Payload(request, caller).collect(upTo: ConfigurationLimits.bytesMax)
-        if let document = try await document(setting, bucket, body) {
+        if let document = try await document(setting, bucket, body, caller) {
             if setting == .objectLock { try await objects.enableObjectLock(of: bucket, by: caller.principal.name) }
             try await objects.putSetting(setting.name, of: bucket, to: document, by: caller.principal.name)
         } else {
@@ -48,7 +50,9 @@ extension S3Service {
     /// What is kept of a body; nil where it says that nothing is set.
     ///
     /// - Throws: ``S3Error`` `NotImplemented` for what would be a promise that is not kept.
-    private func document(_ setting: BucketSetting, _ bucket: String, _ body: [UInt8]) async throws -> String? {
+    private func document(
+        _ setting: BucketSetting, _ bucket: String, _ body: [UInt8], _ caller: Caller
+    ) async throws -> String? {
         switch setting {
         case .policy: return try await policy(body, bucket)
         case .cors: return text(try CORSConfiguration(parsing: body))
@@ -67,8 +71,8 @@ extension S3Service {
             return tags.tags.isEmpty ? nil : text(tags)
         case .encryption:
             let encryption = try EncryptionConfiguration(parsing: body)
-            guard encryption.algorithm == .aes256 else {
-                throw S3Error(.notImplemented, "buckets are encrypted with AES256 here; there is no key service")
+            guard encryption.algorithm != .kmsDualLayer else {
+                throw S3Error(.notImplemented, "dual-layer encryption is not implemented: use aws:kms or AES256")
             }
             return text(encryption)
         case .ownershipControls:
@@ -79,8 +83,8 @@ extension S3Service {
                     "the bucket has a public ACL, which BucketOwnerEnforced would turn off: set it to private first")
             }
             return text(controls)
-        case .logging: return try await logging(try LoggingConfiguration(parsing: body))
-        case .notification: return try notification(try NotificationConfiguration(parsing: body))
+        case .logging: return try await logging(try LoggingConfiguration(parsing: body), caller)
+        case .notification: return try await notification(try NotificationConfiguration(parsing: body))
         case .requestPayment:
             guard try RequestPayment(parsing: body).payer == .bucketOwner else {
                 throw S3Error(.notImplemented, "nobody pays for requests here")
@@ -117,7 +121,7 @@ extension S3Service {
         return text
     }
 
-    private func logging(_ logging: LoggingConfiguration) async throws -> String? {
+    private func logging(_ logging: LoggingConfiguration, _ caller: Caller) async throws -> String? {
         guard let target = logging.target else { return nil }
         do {
             _ = try await objects.collection(target.bucket)
@@ -125,17 +129,36 @@ extension S3Service {
             throw S3Error(
                 .init("InvalidTargetBucketForLogging", .badRequest), "The target bucket for logging does not exist")
         }
+        // Nobody has logs written where they might not write themselves.
+        try await require(
+            caller, "s3:PutObject", on: ObjectAddress(bucket: target.bucket, key: target.prefix + "*"))
         return text(logging)
     }
 
-    private func notification(_ notification: NotificationConfiguration) throws -> String? {
-        for target in notification.targets where target.webhook == nil {
-            throw S3Error(
-                .invalidArgument,
-                "Unable to validate the following destination configurations: '\(target.arn.prefix(200))'; a destination here is \(NotificationTarget.webhookPrefix)https://…"
-            )
+    private func notification(_ notification: NotificationConfiguration) async throws -> String? {
+        for target in notification.targets {
+            switch target.destination {
+            case .address(let url):
+                guard !PublicAddress.isForbidden(host: PublicAddress.host(ofURL: url)) else {
+                    throw Self.unknown(
+                        target, "events go into the node's own network only by a webhook of its operator")
+                }
+            case .name(let name):
+                guard try await notifications.address(of: name) != nil else {
+                    throw Self.unknown(target, "there is no webhook of that name")
+                }
+            case nil:
+                throw Self.unknown(
+                    target, "a destination here is \(NotificationTarget.webhookPrefix)NAME or …:https://host/path")
+            }
         }
         return notification.targets.isEmpty ? nil : text(notification)
+    }
+
+    private static func unknown(_ target: NotificationTarget, _ reason: String) -> S3Error {
+        S3Error(
+            .invalidArgument,
+            "Unable to validate the following destination configurations: '\(target.arn.prefix(200))': \(reason)")
     }
 
     /// Whether the public may do something, by policy alone (GetBucketPolicyStatus).

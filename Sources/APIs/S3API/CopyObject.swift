@@ -8,15 +8,16 @@ extension S3Service {
     func copyObject(_ address: ObjectAddress, _ request: Request, _ caller: Caller) async throws -> Response {
         let source = try Self.copySource(request)
         try await require(caller, "s3:GetObject", on: source)
-        try await require(caller, "s3:PutObject", on: address)
+        try await require(withEncryption(caller, request), "s3:PutObject", on: address)
         let directive = request.header("x-amz-metadata-directive")?.uppercased() ?? "COPY"
         guard directive == "COPY" || directive == "REPLACE" else {
             throw S3Error(
                 .invalidArgument, "x-amz-metadata-directive is COPY or REPLACE, not '\(directive.prefix(40))'")
         }
-        if source == address, directive == "COPY" {
+        if source == address, directive == "COPY", !changesEncryption(request) {
             throw S3Error(
-                .invalidRequest, "an object copied onto itself needs new metadata: x-amz-metadata-directive: REPLACE")
+                .invalidRequest,
+                "an object copied onto itself needs new metadata (x-amz-metadata-directive: REPLACE) or encryption")
         }
         let described = try await description(of: request, address, caller)
         let algorithm = try request.header("x-amz-checksum-algorithm").map { try ChecksumAlgorithm(header: $0) }
@@ -25,6 +26,7 @@ extension S3Service {
             replacing: directive == "REPLACE" ? described : nil,
             tags: request.header("x-amz-tagging-directive")?.uppercased() == "REPLACE" ? described.tags : nil,
             lock: described, checksum: algorithm, by: caller.principal.name,
+            unlock: { try await unlock($0, request, caller, isSource: true) },
             sourceCondition: Self.sourceCondition(request), condition: Self.writeCondition(request))
         var response = Self.xml("CopyObjectResult") { xml in
             xml.element("LastModified", version.created.rfc3339Milliseconds)
@@ -33,7 +35,11 @@ extension S3Service {
                 checksum.write(to: &xml)
             }
         }
+        response.headers.add(version.encryption, request)
         response.headers.add(versionID: try await name(of: version, in: address.bucket))
+        if let expiration = try await objects.expiration(of: version, in: address.bucket) {
+            response.headers.add(name: "x-amz-expiration", value: expiration)
+        }
         if let name = source.version { response.headers.add(name: "x-amz-copy-source-version-id", value: name) }
         return response
     }

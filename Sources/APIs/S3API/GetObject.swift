@@ -9,7 +9,8 @@ extension S3Service {
         _ address: ObjectAddress, _ read: ReadParameters, _ request: Request, _ caller: Caller
     ) async throws -> Response {
         try await require(caller, "s3:GetObject", on: address)
-        let object = try await objects.open(collection: address.bucket, key: address.key, version: address.version)
+        var object = try await objects.open(collection: address.bucket, key: address.key, version: address.version)
+        object.unlock = try await unlock(object.version, request, caller)
         guard let reading = try await reading(object.version, read, request, in: address.bucket) else {
             return notModified(object.version)
         }
@@ -22,6 +23,7 @@ extension S3Service {
         try await require(caller, "s3:GetObject", on: address)
         let version = try await objects.head(
             collection: address.bucket, key: address.key, version: address.version)
+        try checkKey(of: version, request)
         guard var reading = try await reading(version, read, request, in: address.bucket) else {
             return notModified(version)
         }
@@ -42,6 +44,9 @@ extension S3Service {
         var headers = try await ObjectHeaders.answer(
             version, overrides: read.overrides, request: request, isWhole: selection.range == .whole,
             name: name(of: version, in: bucket))
+        if let expiration = try await objects.expiration(of: version, in: bucket) {
+            headers.add(name: "x-amz-expiration", value: expiration)
+        }
         if let count = selection.partsCount { headers.add(name: "x-amz-mp-parts-count", value: String(count)) }
         switch selection.range {
         case .whole: return (0..<version.size, .ok, headers)

@@ -1,3 +1,4 @@
+import BucketConfiguration
 import HTTPSupport
 import Identity
 import NIOHTTP1
@@ -9,7 +10,7 @@ extension S3Service {
     private static let completeBytesMax = 4 << 20
 
     func createUpload(_ address: ObjectAddress, _ request: Request, _ caller: Caller) async throws -> Response {
-        try await require(caller, "s3:PutObject", on: address)
+        try await require(withEncryption(caller, request), "s3:PutObject", on: address)
         var checksum: (algorithm: ChecksumAlgorithm, kind: ObjectChecksum.Kind)?
         if let name = request.header("x-amz-checksum-algorithm") {
             let algorithm = try ChecksumAlgorithm(header: name)
@@ -35,11 +36,22 @@ extension S3Service {
             xml.element("Key", address.key)
             xml.element("UploadId", upload.id.text)
         }
+        response.headers.add(upload.encryption, request)
         if let checksum {
             response.headers.add(name: "x-amz-checksum-algorithm", value: checksum.algorithm.rawValue)
             response.headers.add(name: "x-amz-checksum-type", value: checksum.kind.rawValue)
         }
+        try await addAbort(of: upload, in: address.bucket, to: &response)
         return response
+    }
+
+    /// When an upload is given up that is not completed, where a lifecycle rule says so.
+    private func addAbort(of upload: Upload, in bucket: String, to response: inout Response) async throws {
+        guard let rules = try await objects.activeSettings(of: bucket).lifecycle,
+            let abort = rules.uploadAbort(key: upload.key, initiated: upload.created)
+        else { return }
+        response.headers.add(name: "x-amz-abort-date", value: abort.date.httpDate)
+        response.headers.add(name: "x-amz-abort-rule-id", value: PercentEncoding.encode(abort.rule))
     }
 
     func uploadPart(
@@ -47,10 +59,15 @@ extension S3Service {
     ) async throws -> Response {
         try await require(caller, "s3:PutObject", on: address)
         let upload = try await objects.upload(collection: address.bucket, key: address.key, id: id)
+        let unlock = try await unlock(upload, request, caller)
         let payload = try Payload(request, caller)
-        let part = try await objects.putPart(
-            upload, collection: address.bucket, number: number, expecting: payload.expectations, body: payload.body)
-        var headers: HTTPHeaders = ["ETag": "\"\(part.etag)\"", "x-amz-server-side-encryption": "AES256"]
+        let part = try await Self.storing {
+            try await objects.putPart(
+                upload, collection: address.bucket, number: number, unlock: unlock, expecting: payload.expectations,
+                body: payload.body)
+        }
+        var headers: HTTPHeaders = ["ETag": "\"\(part.etag)\""]
+        headers.add(upload.encryption, request)
         if let checksum = part.checksum,
             let algorithm = payload.expectations.checksum?.algorithm ?? upload.checksum?.algorithm
         {
@@ -66,8 +83,10 @@ extension S3Service {
         try await require(caller, "s3:GetObject", on: sourceAddress)
         try await require(caller, "s3:PutObject", on: address)
         let upload = try await objects.upload(collection: address.bucket, key: address.key, id: id)
-        let source = try await objects.open(
+        let unlock = try await unlock(upload, request, caller)
+        var source = try await objects.open(
             collection: sourceAddress.bucket, key: sourceAddress.key, version: sourceAddress.version)
+        source.unlock = try await self.unlock(source.version, request, caller, isSource: true)
         try Self.sourceCondition(request)(source.version)
         var range = 0..<source.version.size
         if let header = request.header("x-amz-copy-source-range") {
@@ -80,12 +99,26 @@ extension S3Service {
         }
         var expectations = BodyExpectations()
         expectations.length = range.upperBound - range.lowerBound
-        let part = try await objects.putPart(
-            upload, collection: address.bucket, number: number, expecting: expectations,
-            body: objects.stream(source, range: range))
-        return Self.xml("CopyPartResult") { xml in
+        let part = try await Self.storing { [source] in
+            try await objects.putPart(
+                upload, collection: address.bucket, number: number, unlock: unlock, expecting: expectations,
+                body: objects.stream(source, range: range))
+        }
+        var response = Self.xml("CopyPartResult") { xml in
             xml.element("LastModified", part.created.rfc3339Milliseconds)
             xml.element("ETag", "\"\(part.etag)\"")
+        }
+        response.headers.add(upload.encryption, request)
+        return response
+    }
+
+    /// Says of a wrong key what S3 says where it is a part's.
+    private static func storing(_ body: () async throws -> Part) async throws -> Part {
+        do {
+            return try await body()
+        } catch let error as ObjectsError where error.code == .wrongKey {
+            throw S3Error(
+                .invalidRequest, "The provided encryption parameters did not match the ones used originally.")
         }
     }
 
@@ -124,7 +157,11 @@ extension S3Service {
                 checksum.write(to: &xml)
             }
         }
+        response.headers.add(version.encryption, request)
         response.headers.add(versionID: try await name(of: version, in: address.bucket))
+        if let expiration = try await objects.expiration(of: version, in: address.bucket) {
+            response.headers.add(name: "x-amz-expiration", value: expiration)
+        }
         return response
     }
 
@@ -141,7 +178,7 @@ extension S3Service {
         let upload = try await objects.upload(collection: address.bucket, key: address.key, id: id)
         let page = try await objects.parts(upload, after: after, limit: limit + 1)
         let shown = page.prefix(limit)
-        return Self.xml("ListPartsResult") { xml in
+        var response = Self.xml("ListPartsResult") { xml in
             xml.element("Bucket", address.bucket)
             xml.element("Key", address.key)
             xml.element("UploadId", id)
@@ -168,6 +205,8 @@ extension S3Service {
                 }
             }
         }
+        try await addAbort(of: upload, in: address.bucket, to: &response)
+        return response
     }
 }
 

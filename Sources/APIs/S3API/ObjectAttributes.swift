@@ -20,6 +20,7 @@ extension S3Service {
         }
         let version = try await objects.head(
             collection: address.bucket, key: address.key, version: address.version)
+        try checkKey(of: version, request)
         let name = try await name(of: version, in: address.bucket)
         let page = try PartsPage(request)
         let parts =

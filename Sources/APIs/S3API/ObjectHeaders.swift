@@ -12,7 +12,7 @@ enum ObjectHeaders {
 
     /// What a PUT, copy or new upload says of its object.
     ///
-    /// - Throws: ``S3Error`` `NotImplemented` for a promise that would not be kept (encryption by the client's key): to
+    /// - Throws: ``S3Error`` `NotImplemented` for a promise that would not be kept (a redirect of a web site): to
     ///   ignore it would be to lie.
     static func description(of request: Request) throws -> ObjectDescription {
         var description = ObjectDescription()
@@ -35,10 +35,8 @@ enum ObjectHeaders {
                 guard value == "STANDARD" else {
                     throw S3Error(.invalidStorageClass, "the only storage class is STANDARD, not '\(value.prefix(40))'")
                 }
-            case "x-amz-server-side-encryption":
-                guard value == "AES256" else { throw S3Error(.notImplemented, "server-side encryption is AES256 here") }
             case "x-amz-tagging": description.tags = try TagSet(header: value).fields
-            case _ where name.hasPrefix("x-amz-server-side-encryption-"), "x-amz-website-redirect-location":
+            case "x-amz-website-redirect-location":
                 throw S3Error(.notImplemented, "the header \(name) is not implemented")
             default: break
             }
@@ -82,7 +80,7 @@ enum ObjectHeaders {
         headers.add(name: "Last-Modified", value: version.created.httpDate)
         headers.add(name: "Accept-Ranges", value: "bytes")
         headers.add(name: "Content-Type", value: version.contentType)
-        headers.add(name: "x-amz-server-side-encryption", value: "AES256")
+        headers.add(version.encryption, request)
         headers.add(versionID: name)
         for header in version.headers { headers.add(name: header.name, value: header.value) }
         if isWhole, let checksum = version.checksum, request.header("x-amz-checksum-mode")?.uppercased() == "ENABLED" {

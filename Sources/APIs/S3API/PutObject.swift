@@ -6,24 +6,28 @@ import Wire
 
 extension S3Service {
     func putObject(_ address: ObjectAddress, _ request: Request, _ caller: Caller) async throws -> Response {
-        try await require(caller, "s3:PutObject", on: address)
+        try await require(withEncryption(caller, request), "s3:PutObject", on: address)
         let description = try await description(of: request, address, caller)
         let payload = try Payload(request, caller)
         let version = try await objects.put(
             collection: address.bucket, key: address.key, description: description,
             expecting: payload.expectations, by: caller.principal.name, condition: Self.writeCondition(request),
             body: payload.body)
-        return try await Response(.ok, headers: written(version, in: address.bucket))
+        return try await Response(.ok, headers: written(version, request, in: address.bucket))
     }
 
     /// What the answer to a write says of the new version.
-    func written(_ version: ObjectVersion, in bucket: String) async throws -> HTTPHeaders {
-        var headers: HTTPHeaders = ["ETag": "\"\(version.etag)\"", "x-amz-server-side-encryption": "AES256"]
+    func written(_ version: ObjectVersion, _ request: Request, in bucket: String) async throws -> HTTPHeaders {
+        var headers: HTTPHeaders = ["ETag": "\"\(version.etag)\""]
+        headers.add(version.encryption, request)
         if let checksum = version.checksum {
             headers.add(name: "x-amz-checksum-" + checksum.algorithm.rawValue.lowercased(), value: checksum.value)
             headers.add(name: "x-amz-checksum-type", value: checksum.kind.rawValue)
         }
         headers.add(versionID: try await name(of: version, in: bucket))
+        if let expiration = try await objects.expiration(of: version, in: bucket) {
+            headers.add(name: "x-amz-expiration", value: expiration)
+        }
         return headers
     }
 

@@ -145,9 +145,15 @@ struct S3Error: Error, Sendable {
         case .invalidPartOrder: .invalidPartOrder
         case .partTooSmall: .entityTooSmall
         case .storageFull: .insufficientStorage
+        case .quarantined: .accessDenied
         case .damaged: .internalError
         case .unavailable: .serviceUnavailable
         case .keyDestroyed: .invalidObjectState
+        case .keyRequired, .keyNotApplicable: .invalidRequest
+        case .wrongKey, .kmsDenied: .accessDenied
+        case .kmsNotFound: .init("KMS.NotFoundException", .badRequest)
+        case .kmsDisabled: .init("KMS.DisabledException", .badRequest)
+        case .kmsDestroyed: .init("KMS.KMSInvalidStateException", .badRequest)
         }
     }
 

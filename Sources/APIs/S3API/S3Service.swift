@@ -2,6 +2,7 @@ package import HTTPSupport
 import Identity
 import Logging
 import NIOHTTP1
+package import Notifications
 package import Objects
 package import Policy
 import Wire
@@ -11,23 +12,35 @@ package struct S3Service: Sendable {
     let objects: Objects
     let gate: Gate
     let authenticator: Authenticator
+    let notifications: Notifications
+    /// Whether clients come by TLS though this node does not see it, because a proxy speaks it for the node.
+    let isBehindTLS: Bool
     let logger: Logger
 
-    package init(objects: Objects, gate: Gate, authenticator: Authenticator) {
+    /// - Parameter isBehindTLS: whether a proxy in front of the node speaks TLS with its clients.
+    package init(
+        objects: Objects, gate: Gate, authenticator: Authenticator, notifications: Notifications,
+        isBehindTLS: Bool = false
+    ) {
+        self.isBehindTLS = isBehindTLS
         self.objects = objects
         self.gate = gate
         self.authenticator = authenticator
+        self.notifications = notifications
         logger = Logger(label: "martlet.s3")
     }
 
     package func respond(to request: Request) async -> Response {
+        var record = RequestRecord(request)
         var response: Response
         do {
             let operation = try Operation(request)
+            record.operation = operation
             if case .preflight(let bucket) = operation {
                 response = try await preflight(bucket, request)
             } else {
                 let caller = try await authenticator.caller(of: request)
+                record.caller = caller
                 response = try await perform(operation, request, caller)
             }
         } catch {
@@ -39,12 +52,16 @@ package struct S3Service: Sendable {
             if known == nil || known?.code == .internalError {
                 logger.error("\(request.method) \(request.rawPath) [\(request.id)]: \(error)")
             }
-            let internalError = S3Error(
-                .internalError, "the request failed inside the server; it is logged as \(request.id)")
-            response = (known ?? internalError).response(to: request)
+            let fault =
+                known
+                ?? S3Error(
+                    .internalError, "the request failed inside the server; it is logged as \(request.id)")
+            record.error = fault.code.name
+            response = fault.response(to: request)
         }
         response.headers.add(name: "x-amz-request-id", value: request.id)
         await addCORS(to: &response, request)
+        await log(record, &response)
         return response
     }
 

@@ -32,7 +32,7 @@ extension WebDAVService {
             throw Self.isFolder
         }
         try await require(call, "s3:GetObject", address.path)
-        let object: OpenObject
+        var object: OpenObject
         do {
             object = try await objects.open(collection: address.collection, key: address.path)
         } catch let error as ObjectsError where error.code == .noSuchKey {
@@ -40,6 +40,8 @@ extension WebDAVService {
             throw error
         }
         let version = object.version
+        object.unlock = try await gate.unlock(version.encryption, of: objects, call.caller)
+        try version.check(object.unlock)
         var headers = Self.headers(of: version)
         if isForSync { SyncHeaders.add(version, call.request, to: &headers) }
         switch Preconditions(call.request.headers).evaluate(
@@ -137,6 +139,9 @@ extension WebDAVService {
     ) async throws -> (ObjectVersion, isNew: Bool) {
         let condition = writeCondition(call)
         let isNew = Mutex(true)
+        var description = description
+        description.encryption = try await gate.encryptionPlan(
+            in: call.address.collection, of: objects, call.caller)
         let version = try await objects.put(
             collection: call.address.collection, key: call.address.path, description: description,
             expecting: expectations, by: call.actor, holding: call.tokens,

@@ -53,6 +53,7 @@ extension WebDAVService {
         let address = call.address
         var description = ObjectDescription()
         description.contentType = "application/octet-stream"
+        description.encryption = try await gate.encryptionPlan(in: address.collection, of: objects, call.caller)
         _ = try await objects.put(
             collection: address.collection, key: address.path, description: description,
             expecting: BodyExpectations(), by: call.actor, holding: call.tokens.union([lock.token]),

@@ -88,8 +88,9 @@ struct WebDAVError: Error, Sendable {
         switch code {
         case .noSuchCollection, .noSuchKey, .noSuchVersion, .noSuchUpload: .notFound
         case .writeLocked: .locked
-        case .locked, .cannotContainItself: .forbidden
+        case .locked, .cannotContainItself, .keyRequired, .kmsDenied: .forbidden
         case .preconditionFailed, .alreadyExists: .preconditionFailed
+        case .keyDestroyed, .kmsNotFound, .kmsDisabled, .kmsDestroyed: .conflict
         case .noSuchFolder, .notAFolder, .collectionNotEmpty, .collectionExists, .invalidState, .changedMeanwhile:
             .conflict
         case .methodNotAllowed: .methodNotAllowed

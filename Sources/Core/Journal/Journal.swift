@@ -21,8 +21,10 @@ package final class Journal: Sendable {
     package func write<T: Sendable>(_ body: @escaping @Sendable (Transaction, inout EventRecorder) throws -> T)
         async throws -> T
     {
+        // Asked here: the transaction runs in no task.
+        let origin = RequestOrigin.current
         let (result, recorded) = try await database.write { transaction in
-            var recorder = EventRecorder()
+            var recorder = EventRecorder(origin: origin)
             let result = try body(transaction, &recorder)
             try recorder.store(in: transaction)
             return (result, !recorder.isEmpty)
@@ -90,18 +92,27 @@ package final class Journal: Sendable {
 /// Gathers the events of one transaction.
 package struct EventRecorder: Sendable {
     private var events: [(kind: EventKind, actor: String, subject: String, collection: Int64?, detail: String)] = []
+    private let origin: RequestOrigin?
+
+    init(origin: RequestOrigin?) { self.origin = origin }
 
     var isEmpty: Bool { events.isEmpty }
 
     /// Adds an event to the transaction.
     ///
-    /// - Parameter detail: writes the members of a JSON object; no secrets.
+    /// - Parameter detail: writes the members of a JSON object; no secrets. `client` and `request` are the origin's.
     package mutating func record(
         _ kind: EventKind, by actor: String, on subject: String, collection: Int64? = nil,
         detail: (inout JSONWriter) -> Void = { _ in }
     ) {
         var json = JSONWriter(capacity: 128)
-        json.object { detail(&$0) }
+        json.object {
+            detail(&$0)
+            if let origin {
+                $0.member("client", origin.address)
+                $0.member("request", origin.id)
+            }
+        }
         events.append((kind, actor, subject, collection, json.text))
     }
 

@@ -15,6 +15,36 @@ package struct Event: Sendable {
     package var collection: Int64?
     /// A JSON object with the particulars; never a secret.
     package var detail: String
+
+    package init(
+        tid: Int64, sequence: Int64, time: Timestamp, kind: EventKind, actor: String, subject: String,
+        collection: Int64?, detail: String
+    ) {
+        self.tid = tid
+        self.sequence = sequence
+        self.time = time
+        self.kind = kind
+        self.actor = actor
+        self.subject = subject
+        self.collection = collection
+        self.detail = detail
+    }
+}
+
+/// The request that something is done for. Whoever takes requests in tells it to all that is done for one, and the
+/// journal keeps it with each event.
+package struct RequestOrigin: Sendable, Hashable {
+    /// The client's address.
+    package var address: String
+    /// Names the request in logs and answers.
+    package var id: String
+
+    @TaskLocal package static var current: RequestOrigin?
+
+    package init(address: String, id: String) {
+        self.address = address
+        self.id = id
+    }
 }
 
 /// What happened. New kinds are added where the thing that they tell of lives.

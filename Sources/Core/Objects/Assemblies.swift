@@ -156,6 +156,16 @@ extension Objects {
         if let length = expectations.length, length != size {
             throw ObjectsError(.incompleteBody, "the chunks have \(size) bytes, not the \(length) of the file")
         }
+        guard case .collection = try await defaultPlan(in: target.name).kind else {
+            // Another key encrypts what comes into the collection, so the bytes have to pass.
+            var expectations = expectations
+            expectations.lengthMax = Limits.multipartBytesMax
+            let version = try await put(
+                collection: collectionName, key: key, description: description, expecting: expectations,
+                by: upload.account, holding: locks, condition: condition, body: ChunkBytes(chunks: chunks, objects: self))
+            try await abandon(upload)
+            return version
+        }
         let checksum = try await checksum(of: chunks, expectations)
         let id = VersionID()
         let fromKey = try await keyring.key(ofCollection: try await chunkCollection().id)
@@ -176,7 +186,7 @@ extension Objects {
                 case .inline, .parts:
                     // A small one was kept beside its row; parts are blobs.
                     var intake = try Intake(
-                        objects: self, collectionKey: toKey, version: id, part: part.number,
+                        objects: self, collectionKey: toKey, second: nil, version: id, part: part.number,
                         expectations: BodyExpectations())
                     let object = try await open(chunk)
                     let stored = try await intake.store(stream(object, range: 0..<chunk.size))
@@ -198,7 +208,8 @@ extension Objects {
                 partCount: parts.count, tags: description.tags, retention: description.retention,
                 hasLegalHold: description.hasLegalHold, acl: description.acl, storage: .parts)
             let published = try await publish(
-                version, inline: nil, in: target, by: upload.account, holding: locks, condition: condition
+                version, inline: nil, in: target, by: upload.account, as: .completeUpload, holding: locks,
+                condition: condition
             ) { [parts, numbers = chunks.map(\.number)] transaction, state in
                 for number in numbers {
                     // As for the source of a copy: while the chunk's row is there, so are its bytes.
@@ -245,6 +256,28 @@ extension ObjectVersion {
         return Chunk(
             number: number, name: String(name[name.index(after: dash)...]), size: size, created: created)
     }
+}
+
+/// The bytes of chunks, one after the other.
+private struct ChunkBytes: AsyncSequence, Sendable {
+    let chunks: [ObjectVersion]
+    let objects: Objects
+
+    struct AsyncIterator: AsyncIteratorProtocol {
+        var rest: ArraySlice<ObjectVersion>
+        let objects: Objects
+        var current: AsyncThrowingStream<ByteBuffer, any Error>.AsyncIterator?
+
+        mutating func next() async throws -> ByteBuffer? {
+            while true {
+                if let buffer = try await current?.next() { return buffer }
+                guard let chunk = rest.popFirst() else { return nil }
+                current = objects.stream(try await objects.open(chunk), range: 0..<chunk.size).makeAsyncIterator()
+            }
+        }
+    }
+
+    func makeAsyncIterator() -> AsyncIterator { AsyncIterator(rest: chunks[...], objects: objects) }
 }
 
 /// No body.

@@ -147,6 +147,7 @@ extension Objects {
             throw Self.notEmpty(name)
         }
         collectionCache[name] = nil
+        activeCache[name] = nil
     }
 
     /// The first key behind all that begin with `systemPrefix`.

@@ -11,7 +11,8 @@ extension Objects {
     /// - Parameters:
     ///   - version: which version of the source; nil for the current one.
     ///   - replacing: new headers, or nil to keep the source's.
-    ///   - lock: its retention, legal hold and ACL are the copy's.
+    ///   - lock: its retention, legal hold, ACL and encryption are the copy's.
+    ///   - unlock: says what the source is read with.
     ///   - tags: new tags, or nil to keep the source's.
     ///   - sourceCondition: looks at the source; throws to refuse.
     package func copy(
@@ -20,13 +21,33 @@ extension Objects {
         replacing: ObjectDescription?, tags: [HeaderField]? = nil, lock: ObjectDescription = .init(),
         checksum algorithm: ChecksumAlgorithm? = nil,
         by actor: String,
+        unlock: @Sendable (ObjectVersion) async throws -> ObjectUnlock = { _ in .none },
         sourceCondition: @escaping WriteCondition = { _ in },
         condition: @escaping WriteCondition = { _ in }
     ) async throws -> ObjectVersion {
         try Self.check(key: key, replacing ?? ObjectDescription())
         let target = try await collection(collectionName)
-        let source = try await open(collection: sourceCollection, key: sourceKey, version: version)
+        var source = try await open(collection: sourceCollection, key: sourceKey, version: version)
+        source.unlock = try await unlock(source.version)
+        try source.version.check(source.unlock)
         try sourceCondition(source.version)
+        let plan =
+            if let plan = lock.encryption { plan } else { try await defaultPlan(in: target.name) }
+        guard source.version.encryption == .collection, case .collection = plan.kind else {
+            var description = replacing ?? ObjectDescription()
+            if replacing == nil {
+                description.contentType = source.version.contentType
+                description.headers = source.version.headers
+            }
+            description.tags = tags ?? source.version.tags
+            description.retention = lock.retention
+            description.hasLegalHold = lock.hasLegalHold
+            description.acl = lock.acl
+            description.encryption = plan
+            return try await copyBytes(
+                of: source, to: target.name, key: key, description, checksum: algorithm, by: actor,
+                condition: condition)
+        }
         let fromKey = try await keyring.key(ofCollection: source.version.collection)
         let toKey = try await keyring.key(ofCollection: target.id)
         let id = VersionID()
@@ -64,7 +85,7 @@ extension Objects {
                 parts[index].sealedKey = try reseal(parts[index].sealedKey, part: parts[index].number)
             }
         }
-        return try await publish(copy, inline: source.inline, in: target, by: actor, condition: condition) {
+        return try await publish(copy, inline: source.inline, in: target, by: actor, as: .copy, condition: condition) {
             [parts, sourceNumber = source.version.number] transaction, state in
             // The source's blobs live as long as its row does, and after that for a minute: the row must still be
             // there.
@@ -73,6 +94,22 @@ extension Objects {
             }
             for part in parts { try part.insert(version: id, state, in: transaction) }
         }
+    }
+
+    /// Copies an object by reading and encrypting it: where a customer's or a named key is on either side, the copy
+    /// must not be readable by the other's.
+    private func copyBytes(
+        of source: OpenObject, to collection: String, key: String, _ description: ObjectDescription,
+        checksum algorithm: ChecksumAlgorithm?, by actor: String, condition: @escaping WriteCondition
+    ) async throws -> ObjectVersion {
+        var expectations = BodyExpectations()
+        expectations.length = source.version.size
+        if let algorithm = algorithm ?? source.version.checksum?.algorithm {
+            expectations.checksum = (algorithm, nil)
+        }
+        return try await put(
+            collection: collection, key: key, description: description, expecting: expectations, by: actor,
+            condition: condition, body: stream(source, range: 0..<source.version.size))
     }
 
     private func checksum(_ algorithm: ChecksumAlgorithm, of object: OpenObject) async throws -> ObjectChecksum {

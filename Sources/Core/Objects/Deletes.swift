@@ -57,12 +57,7 @@ extension Objects {
                     } else {
                         try Self.delete(target.key, collection.id, state, condition, in: transaction)
                     }
-                guard deletion.failure == nil else { return deletion }
-                if deletion.existed || deletion.marker != nil || deletion.removed != nil {
-                    Self.recordDeletion(
-                        of: target.key, deletion.removed?.name, marker: deletion.marker, in: collection, by: actor,
-                        &events)
-                }
+                Self.record(deletion, of: target.key, in: collection, by: actor, &events)
                 return deletion
             }
             let changed = zip(targets, deletions).filter { $1.failure == nil }.map(\.0.key)
@@ -71,17 +66,22 @@ extension Objects {
         }
     }
 
-    static func recordDeletion(
-        of key: String, _ removed: String? = nil, marker: ObjectVersion?, in collection: Collection, by actor: String,
+    /// - Parameter rule: the lifecycle rule by which it was done, if one it was.
+    static func record(
+        _ deletion: Deletion, of key: String, in collection: Collection, by actor: String, rule: String? = nil,
         _ events: inout EventRecorder
     ) {
+        guard deletion.failure == nil, deletion.existed || deletion.marker != nil || deletion.removed != nil else {
+            return
+        }
         events.record(.objectDeleted, by: actor, on: "\(collection.name)/\(key)", collection: collection.id) {
-            if let removed { $0.member("version", removed) }
-            if let marker { $0.member("marker", marker.name) }
+            if let removed = deletion.removed { $0.member("version", removed.name) }
+            if let marker = deletion.marker { $0.member("marker", marker.name) }
+            if let rule { $0.member("rule", rule) }
         }
     }
 
-    private static func delete(
+    static func delete(
         _ key: String, _ collection: Int64, _ state: CollectionState, _ condition: WriteCondition,
         in transaction: Transaction
     ) throws -> Deletion {
@@ -242,20 +242,24 @@ extension Objects {
             guard let last = page.last else { return deleted }
             after = last.id
             for info in page where info.modified < moment {
-                let id = info.id.bytes
-                let isNamed = try await journal.read { reader in
-                    try reader.scalar(
-                        """
-                        SELECT 1 WHERE EXISTS (SELECT 1 FROM versions WHERE blob = ?)
-                        OR EXISTS (SELECT 1 FROM parts WHERE blob = ?) OR EXISTS (SELECT 1 FROM garbage WHERE blob = ?)
-                        """,
-                        .init(id), .init(id), .init(id)) != nil
-                }
-                if !isNamed {
+                if try await !isNamed(info.id) {
                     try await blobs.delete(info.id)
                     deleted += 1
                 }
             }
+        }
+    }
+
+    /// Whether any row names a blob, be it as garbage.
+    func isNamed(_ blob: BlobID) async throws -> Bool {
+        let id = blob.bytes
+        return try await journal.read { reader in
+            try reader.scalar(
+                """
+                SELECT 1 WHERE EXISTS (SELECT 1 FROM versions WHERE blob = ?)
+                OR EXISTS (SELECT 1 FROM parts WHERE blob = ?) OR EXISTS (SELECT 1 FROM garbage WHERE blob = ?)
+                """,
+                .init(id), .init(id), .init(id)) != nil
         }
     }
 }

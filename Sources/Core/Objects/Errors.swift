@@ -22,8 +22,23 @@ package struct ObjectsError: Error, Sendable, CustomStringConvertible {
         case badDigest, badPayloadHash, badChecksum
         case noSuchUpload, invalidPart, invalidPartOrder, partTooSmall, invalidPartNumber
         case storageFull, damaged, unavailable
+        /// The version is kept from being read: it is damaged, or something was found in it.
+        case quarantined
         /// The collection's key was destroyed: what it held cannot be read any more, by anybody.
         case keyDestroyed
+        /// The object is encrypted with a customer's key (SSE-C): there is none in the request, it is another, or one
+        /// came for an object that needs none.
+        case keyRequired, wrongKey, keyNotApplicable
+        /// The object is, or would be, encrypted with a named key (SSE-KMS) that is not there or may not be used.
+        case kmsNotFound, kmsDisabled, kmsDestroyed, kmsDenied
+    }
+
+    /// Whether the node itself cannot read the object, for want of a key.
+    package var isForWantOfKey: Bool {
+        switch code {
+        case .keyDestroyed, .keyRequired, .kmsNotFound, .kmsDisabled, .kmsDestroyed: true
+        default: false
+        }
     }
 
     package var code: Code
@@ -39,6 +54,9 @@ package struct ObjectsError: Error, Sendable, CustomStringConvertible {
     }
 
     package var description: String { message }
+
+    /// Whether it says that this one version's content cannot be had; others can.
+    package var isUnreadable: Bool { code == .damaged || code == .quarantined }
 
     static let keyDestroyed = ObjectsError(
         .keyDestroyed, "the collection's key was destroyed: what it holds cannot be read any more, by anybody")

@@ -19,7 +19,7 @@ struct Extent: Sendable {
     /// The plain bytes of the range, where they are in memory.
     func openInline() throws -> ByteBuffer? {
         guard case .inline(let sealed) = source else { return nil }
-        guard let span = Frames.span(of: range, inPlain: size), span.sealed.upperBound <= Int64(sealed.count) else {
+        guard let span = Frames.span(of: range, inPlain: size), sealed.count == Frames.sealedLength(of: size) else {
             throw Self.damaged
         }
         return try sealed.withUnsafeBytes { all in
@@ -69,12 +69,16 @@ struct ExtentReader {
         switch extent.source {
         case .inline:
             reader = nil
-            inline = try extent.openInline()
+            inline = extent.range.isEmpty ? nil : try extent.openInline()
         case .blob(let id):
             do {
                 reader = try await blobs.open(id)
             } catch let error as BlobError where error.code == .notFound {
                 throw ObjectsError(.damaged, "a stored blob is missing")
+            }
+            let size = Frames.sealedLength(of: extent.size)
+            guard let reader, reader.size == size else {
+                throw ObjectsError(.damaged, "a stored blob has \(reader?.size ?? 0) bytes where \(size) were stored")
             }
             ahead = fetch()
         }
@@ -110,6 +114,26 @@ struct ExtentReader {
             return try await pool.runIfActive {
                 try sealed.withUnsafeReadableBytes { try extent.open($0, span) }
             }
+        }
+    }
+
+    /// Opens the one frame of an extent that has no bytes, which nobody ever reads.
+    func checkEmpty() async throws {
+        let sealed: [UInt8]
+        switch extent.source {
+        case .inline(let bytes): sealed = bytes
+        case .blob:
+            let frame = try await reader?.read(0..<Int64(Frames.tagSize))
+            sealed = frame.map { Array($0.readableBytesView) } ?? []
+        }
+        do {
+            let opener = try FrameOpener(key: extent.dataKey)
+            _ = try sealed.withUnsafeBytes {
+                try opener.open(
+                    frames: $0, firstIndex: 0, endsAtLast: true, into: .init(start: nil, count: 0))
+            }
+        } catch {
+            throw Extent.damaged
         }
     }
 

@@ -79,7 +79,7 @@ package struct EntryPage: Sendable {
 extension Objects {
     static let folderMigrations = [
         Migration(
-            module: "objects", number: 4,
+            module: "objects", number: 3,
             [
                 """
                 CREATE TABLE write_locks (
@@ -275,7 +275,7 @@ extension Objects {
         marker.isNull = try displace(latest, collection: collection.id, key: marker.key, state, in: transaction)
         try insert(&marker, inline: inline, state, in: transaction)
         try noteChanges(of: [marker.key], in: collection.id, state, in: transaction)
-        recordPut(marker, in: collection.name, by: actor, &events)
+        record(marker, in: collection, by: actor, &events)
         return marker
     }
 }

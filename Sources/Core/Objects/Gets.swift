@@ -11,20 +11,29 @@ package struct OpenObject: Sendable {
     package var version: ObjectVersion
     /// The sealed frames of a small object.
     var inline: [UInt8]?
+    /// What its bytes are read with.
+    package var unlock = ObjectUnlock.none
 }
 
 extension Objects {
     /// A version of a key.
     ///
-    /// - Parameter version: its name; nil for the current one.
-    /// - Throws: ``ObjectsError`` `.noSuchCollection`, `.noSuchKey`, `.noSuchVersion`, or `.methodNotAllowed` where the
-    ///   version is a delete marker.
-    package func head(collection name: String, key: String, version: String? = nil) async throws -> ObjectVersion {
+    /// - Parameters:
+    ///   - version: its name; nil for the current one.
+    ///   - readable: whether it is looked up for its content, which one in quarantine does not give; tags and locks
+    ///     of such a version can be seen.
+    /// - Throws: ``ObjectsError`` `.noSuchCollection`, `.noSuchKey`, `.noSuchVersion`, `.quarantined`, or
+    ///   `.methodNotAllowed` where the version is a delete marker.
+    package func head(
+        collection name: String, key: String, version: String? = nil, readable: Bool = true
+    ) async throws -> ObjectVersion {
         let collection = try await collection(name)
         let found = try await journal.find {
             try Self.version(version, collection: collection.id, key: key, in: $0)
         }
-        return try Self.object(found, key: key, version: version)
+        let object = try Self.object(found, key: key, version: version)
+        if readable { try Self.checkReadable(object) }
+        return object
     }
 
     /// Whether there is an object.
@@ -53,11 +62,21 @@ extension Objects {
         }
         _ = try Self.object(found?.version, key: key, version: version)
         guard let found else { throw ObjectsError.noSuchKey(key) }
+        try Self.checkReadable(found.version)
         return found
     }
 
     /// A version that was looked up before, whether or not it is still the current one.
+    ///
+    /// - Throws: ``ObjectsError`` `.noSuchKey`, `.quarantined`.
     package func open(_ version: ObjectVersion) async throws -> OpenObject {
+        let found = try await reopen(version)
+        try Self.checkReadable(found.version)
+        return found
+    }
+
+    /// The same, also for one in quarantine: for what examines it.
+    func reopen(_ version: ObjectVersion) async throws -> OpenObject {
         let found = try await journal.find { reader in
             try reader.first(
                 """
@@ -107,15 +126,17 @@ extension Objects {
     package func bytes(of object: OpenObject, range: Range<Int64>) async throws -> ByteBuffer {
         var out = ByteBuffer()
         out.reserveCapacity(Int(range.upperBound - range.lowerBound))
-        for extent in try await extents(of: object, range: range) {
-            var reader = try await ExtentReader(extent, blobs: blobs, pool: pool)
-            do {
-                while let buffer = try await reader.read() { out.writeImmutableBuffer(buffer) }
-            } catch {
+        for extent in try await suspecting(object.version, { try await extents(of: object, range: range) }) {
+            try await suspecting(object.version) {
+                var reader = try await ExtentReader(extent, blobs: blobs, pool: pool)
+                do {
+                    while let buffer = try await reader.read() { out.writeImmutableBuffer(buffer) }
+                } catch {
+                    await reader.close()
+                    throw error
+                }
                 await reader.close()
-                throw error
             }
-            await reader.close()
         }
         return out
     }
@@ -126,29 +147,32 @@ extension Objects {
     package func read(
         _ object: OpenObject, range: Range<Int64>, to write: @Sendable (ByteBuffer) async throws -> Void
     ) async throws {
-        for extent in try await extents(of: object, range: range) {
-            var reader = try await ExtentReader(extent, blobs: blobs, pool: pool)
-            do {
-                while let buffer = try await reader.read() { try await write(buffer) }
-            } catch {
+        for extent in try await suspecting(object.version, { try await extents(of: object, range: range) }) {
+            try await suspecting(object.version) {
+                var reader = try await ExtentReader(extent, blobs: blobs, pool: pool)
+                do {
+                    while let buffer = try await reader.read() { try await write(buffer) }
+                } catch {
+                    await reader.close()
+                    throw error
+                }
                 await reader.close()
-                throw error
             }
-            await reader.close()
         }
     }
 
     /// What a small object holds, where it needs no disk: the answer to most requests.
     package func inlineBytes(of object: OpenObject, range: Range<Int64>) async throws -> ByteBuffer? {
-        guard object.inline != nil, let extent = try await extents(of: object, range: range).first else { return nil }
-        return try extent.openInline()
+        guard object.inline != nil else { return nil }
+        return try await suspecting(object.version) { try await extents(of: object, range: range).first?.openInline() }
     }
 
     /// The stretches of stored bytes that make up a range.
     private func extents(of object: OpenObject, range: Range<Int64>) async throws -> [Extent] {
         let version = object.version
+        try version.check(object.unlock)
         guard !range.isEmpty else { return [] }
-        let key = try await keyring.key(ofCollection: version.collection)
+        let keys = try await versionKeys(of: version, object.unlock)
         switch version.storage {
         case .inline(let sealedKey):
             guard let bytes = object.inline else {
@@ -157,14 +181,13 @@ extension Objects {
             }
             return [
                 Extent(
-                    source: .inline(bytes), dataKey: try key.openDataKey(sealedKey, version: version.id, part: 0),
-                    size: version.size, range: range)
+                    source: .inline(bytes), dataKey: try keys.open(sealedKey, part: 0), size: version.size,
+                    range: range)
             ]
         case .blob(let blob, let sealedKey):
             return [
                 Extent(
-                    source: .blob(blob), dataKey: try key.openDataKey(sealedKey, version: version.id, part: 0),
-                    size: version.size, range: range)
+                    source: .blob(blob), dataKey: try keys.open(sealedKey, part: 0), size: version.size, range: range)
             ]
         case .parts:
             return try await journal.read { reader in
@@ -179,7 +202,7 @@ extension Objects {
                     let size = row.int(2)
                     return Extent(
                         source: .blob(try BlobID(bytes: row.blob(3))),
-                        dataKey: try key.openDataKey(row.blob(4), version: version.id, part: Int(row.int(0))),
+                        dataKey: try keys.open(row.blob(4), part: Int(row.int(0))),
                         size: size,
                         range: max(0, range.lowerBound - start)..<min(size, range.upperBound - start))
                 }

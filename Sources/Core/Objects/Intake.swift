@@ -17,8 +17,16 @@ struct StoredBytes: Sendable {
     var size: Int64
     var md5: [UInt8]
     /// BLAKE3.
-    var digest: [UInt8]
+    var digest: [UInt8]?
     var checksum: (algorithm: ChecksumAlgorithm, value: [UInt8])?
+
+    /// Under a customer's key nothing is kept that follows from the content: the ETag is random then, as in S3 it is
+    /// not the MD5.
+    mutating func hideDigests(for encryption: ObjectEncryption) {
+        guard case .customer = encryption else { return }
+        md5 = randomBytes(16)
+        digest = nil
+    }
 }
 
 /// Takes one body in: once through the digests and the cipher into the blob store.
@@ -35,7 +43,8 @@ struct Intake {
     private let pool: NIOThreadPool
     private let expectations: BodyExpectations
     private let inlineMax: Int64
-    private let dataKey: AEADKey
+    /// What the collection's key seals: the data key itself, or what it is made from.
+    private let secret: AEADKey
     private let seal: @Sendable (AEADKey) async throws -> [UInt8]
 
     private var work: Work
@@ -47,18 +56,20 @@ struct Intake {
 
     /// - Parameter part: 0 for a whole object; parts are never kept inline.
     init(
-        objects: Objects, collectionKey: CollectionKeys, version: VersionID, part: Int, expectations: BodyExpectations
+        objects: Objects, collectionKey: CollectionKeys, second: SecondKey?, version: VersionID, part: Int,
+        expectations: BodyExpectations
     ) throws {
         blobs = objects.blobs
         pool = objects.pool
         self.expectations = expectations
         inlineMax = part == 0 ? Limits.inlineBytesMax : -1
-        dataKey = AEADKey.random()
+        secret = AEADKey.random()
         // Sealed when the body has come: while it came, the collection's key may have been rotated.
-        seal = { [keyring = objects.keyring, collection = collectionKey.collection] dataKey in
-            try await keyring.key(ofCollection: collection).sealDataKey(dataKey, version: version, part: part)
+        seal = { [keyring = objects.keyring, collection = collectionKey.collection] secret in
+            try await keyring.key(ofCollection: collection).sealDataKey(secret, version: version, part: part)
         }
-        work = try Work(expectations, dataKey: dataKey)
+        let dataKey = try second?.dataKey(from: secret, CollectionKeys.binding(version, part))
+        work = try Work(expectations, dataKey: dataKey ?? secret)
     }
 
     /// Reads `body` to its end.
@@ -136,7 +147,7 @@ struct Intake {
             place = .blob(id)
         }
         return StoredBytes(
-            place: place, sealedKey: try await seal(dataKey), size: size, md5: work.md5Value, digest: work.digestValue,
+            place: place, sealedKey: try await seal(secret), size: size, md5: work.md5Value, digest: work.digestValue,
             checksum: work.checksumValue)
     }
 

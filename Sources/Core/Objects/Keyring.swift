@@ -179,7 +179,8 @@ struct CollectionKeys: Sendable {
         }
     }
 
-    private static func binding(_ version: VersionID, _ part: Int) -> [UInt8] {
+    /// What a data key is bound to.
+    static func binding(_ version: VersionID, _ part: Int) -> [UInt8] {
         version.bytes + [UInt8(truncatingIfNeeded: part >> 8), UInt8(truncatingIfNeeded: part)]
     }
 }

@@ -35,23 +35,16 @@ extension Objects {
                 "UPDATE collections SET key_floor = ? WHERE id = ?", .init(CollectionState.destroyed), .init(id))
             for row in rows {
                 try Self.erase(
-                    "collection_keys", "collection", id, generation: row.generation, count: row.sealed.count,
+                    "collection_keys", "collection", .init(id), generation: row.generation, count: row.sealed.count,
                     in: transaction)
             }
-            let keys = rows.map { ($0.generation, DigestAlgorithm.sha256.hash($0.sealed)) }
-            events.record(.keyDestroyed, by: actor, on: "collection \(name)", collection: id) { json in
-                json.member("versions", versions)
-                json.key("keys")
-                json.array { json in
-                    for (generation, digest) in keys {
-                        json.object {
-                            $0.member("generation", generation)
-                            $0.member("wrappedKeySHA256", Hex.encode(digest))
-                        }
-                    }
-                }
+            let destruction = KeyDestruction(
+                collection: name, keys: rows.map { ($0.generation, DigestAlgorithm.sha256.hash($0.sealed)) },
+                versions: versions, isLogEmpty: false)
+            events.record(.keyDestroyed, by: actor, on: "collection \(name)", collection: id) {
+                destruction.write(to: &$0)
             }
-            return KeyDestruction(collection: name, keys: keys, versions: versions, isLogEmpty: false)
+            return destruction
         }
         keyring.forget()
         destruction.isLogEmpty = try await journal.database.checkpoint()
@@ -60,9 +53,9 @@ extension Objects {
 
     /// Checks that what an object holds can be read, before its bytes are promised.
     ///
-    /// - Throws: ``ObjectsError`` `.keyDestroyed`.
+    /// - Throws: ``ObjectsError``, for want of a key.
     package func requireKey(of object: OpenObject) async throws {
-        _ = try await keyring.key(ofCollection: object.version.collection)
+        _ = try await versionKeys(of: object.version, object.unlock)
     }
 
     /// Whether a collection holds versions that may not be removed yet: under a legal hold, or retained, in whichever

@@ -36,6 +36,7 @@ package struct KeyStatus: Sendable {
 
 /// What is known of a key that was destroyed: it stands in the journal too.
 package struct KeyDestruction: Sendable {
+    /// The collection, or `kms NAME`.
     package var collection: String
     /// SHA-256 of each wrapped key, by its generation.
     package var keys: [(generation: Int64, sha256: [UInt8])]
@@ -43,11 +44,25 @@ package struct KeyDestruction: Sendable {
     package var versions: Int64
     /// Whether SQLite's log was emptied, so that no page of before is left; false where a long read held on to it.
     package var isLogEmpty: Bool
+
+    /// Writes the proof: `versions` and `keys`.
+    package func write(to json: inout JSONWriter) {
+        json.member("versions", versions)
+        json.key("keys")
+        json.array { json in
+            for key in keys {
+                json.object {
+                    $0.member("generation", key.generation)
+                    $0.member("wrappedKeySHA256", Hex.encode(key.sha256))
+                }
+            }
+        }
+    }
 }
 
 /// Why an act on keys was refused.
 package struct KeysError: Error, Sendable, CustomStringConvertible {
-    package enum Code: Sendable { case notFound, underWay, destroyed, retained }
+    package enum Code: Sendable { case notFound, underWay, destroyed, retained, exists, invalidName }
 
     package var code: Code
     package var message: String

@@ -216,7 +216,8 @@ extension Objects {
             ) { (name: $0.text(0), sealed: $0.blob(1)) }
             guard let row else { return }
             try Self.erase(
-                "collection_keys", "collection", key.collection, generation: key.generation, count: row.sealed.count,
+                "collection_keys", "collection", .init(key.collection), generation: key.generation,
+                count: row.sealed.count,
                 in: transaction)
             Self.recordRemoval(
                 of: "collection \(row.name)", label: Self.text(Keyring.label(key.collection, key.generation)),
@@ -242,49 +243,75 @@ extension Objects {
             guard let old else { return true }
             let rows = try transaction.rows(
                 """
-                SELECT collection, generation, sealed_key FROM collection_keys WHERE space = ? AND space_generation = ?
-                LIMIT ?
+                SELECT collection, NULL, generation, sealed_key FROM collection_keys
+                WHERE space = ? AND space_generation = ?
+                UNION ALL SELECT NULL, kms_key, generation, sealed_key FROM kms_generations
+                WHERE space = ? AND space_generation = ? LIMIT ?
                 """,
-                .init(id), .init(generation), .init(Self.rowsPerStep)
-            ) { (collection: $0.int(0), generation: $0.int(1), sealed: $0.blob(2)) }
+                .init(id), .init(generation), .init(id), .init(generation), .init(Self.rowsPerStep)
+            ) { row in
+                KeyOfSpace(
+                    collection: row.intOrNil(0), kmsKey: row.textOrNil(1), generation: row.int(2), sealed: row.blob(3))
+            }
             guard rows.isEmpty else {
                 let opener = try keyring.master.unwrap(old.sealed, label: old.label)
                 let space = try keyring.space(name, in: transaction)
-                for row in rows {
-                    let label = Keyring.label(row.collection, row.generation)
-                    let key = try opener.unwrap(row.sealed, authenticating: label)
-                    try transaction.run(
-                        """
-                        UPDATE collection_keys SET sealed_key = ?, space_generation = ?
-                        WHERE collection = ? AND generation = ? AND sealed_key = ?
-                        """,
-                        .init(space.key.wrap(key, authenticating: label)), .init(space.generation),
-                        .init(row.collection), .init(row.generation), .init(row.sealed))
-                }
+                for row in rows { try row.reseal(from: opener, to: space, in: transaction) }
                 return false
             }
             try Self.erase(
-                "space_keys", "space", id, generation: generation, count: old.sealed.count, in: transaction)
+                "space_keys", "space", .init(id), generation: generation, count: old.sealed.count, in: transaction)
             Self.recordRemoval(
                 of: "space \(name)", label: old.label, generation: generation, sealed: old.sealed, collection: nil,
                 &events)
             return true
         }
-        if removed { _ = try await journal.database.checkpoint() }
+        if removed {
+            kms.forget()
+            _ = try await journal.database.checkpoint()
+        }
         return !removed
+    }
+
+    /// A key that a space's key has sealed: a collection's, or a named one.
+    private struct KeyOfSpace {
+        var collection: Int64?
+        var kmsKey: String?
+        var generation: Int64
+        var sealed: [UInt8]
+
+        func reseal(from opener: AEADKey, to space: Keyring.SpaceKey, in transaction: Transaction) throws {
+            let (table, column, id, label): (String, String, SQLValue, [UInt8])
+            if let collection {
+                (table, column, id) = ("collection_keys", "collection", .init(collection))
+                label = Keyring.label(collection, generation)
+            } else if let kmsKey {
+                (table, column, id) = ("kms_generations", "kms_key", .init(kmsKey))
+                label = KMSKeys.label(kmsKey, generation)
+            } else {
+                return
+            }
+            let key = try opener.unwrap(sealed, authenticating: label)
+            try transaction.run(
+                """
+                UPDATE \(table) SET sealed_key = ?, space_generation = ?
+                WHERE \(column) = ? AND generation = ? AND sealed_key = ?
+                """,
+                .init(space.key.wrap(key, authenticating: label)), .init(space.generation), id, .init(generation),
+                .init(sealed))
+        }
     }
 
     // MARK: Removal
 
     /// Overwrites a wrapped key with random bytes of the same length, and deletes its row.
     static func erase(
-        _ table: String, _ column: String, _ id: Int64, generation: Int64, count: Int, in transaction: Transaction
+        _ table: String, _ column: String, _ id: SQLValue, generation: Int64, count: Int, in transaction: Transaction
     ) throws {
         try transaction.run(
             "UPDATE \(table) SET sealed_key = ? WHERE \(column) = ? AND generation = ?", .init(randomBytes(count)),
-            .init(id), .init(generation))
-        try transaction.run(
-            "DELETE FROM \(table) WHERE \(column) = ? AND generation = ?", .init(id), .init(generation))
+            id, .init(generation))
+        try transaction.run("DELETE FROM \(table) WHERE \(column) = ? AND generation = ?", id, .init(generation))
     }
 
     static func recordRemoval(

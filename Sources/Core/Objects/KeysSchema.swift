@@ -35,6 +35,22 @@ extension Objects {
                 "CREATE INDEX collection_keys_retired ON collection_keys (retired) WHERE retired IS NOT NULL",
                 "CREATE INDEX versions_retained ON versions (collection, lock_until) WHERE lock_until IS NOT NULL",
                 "CREATE INDEX versions_held ON versions (collection) WHERE legal_hold IS NOT NULL",
-            ])
+            ]),
+        Migration(
+            module: "objects", number: 5,
+            [
+                // Named keys; one that was destroyed keeps its row, so that it can be told what it was.
+                "CREATE TABLE kms_keys (id TEXT PRIMARY KEY, name TEXT NOT NULL, state TEXT NOT NULL, created INTEGER NOT NULL)",
+                "CREATE UNIQUE INDEX kms_keys_by_name ON kms_keys (name) WHERE state <> 'destroyed'",
+                """
+                CREATE TABLE kms_generations (
+                    kms_key TEXT NOT NULL REFERENCES kms_keys (id), generation INTEGER NOT NULL, space INTEGER NOT NULL,
+                    space_generation INTEGER NOT NULL, sealed_key BLOB NOT NULL, created INTEGER NOT NULL,
+                    PRIMARY KEY (kms_key, generation),
+                    FOREIGN KEY (space, space_generation) REFERENCES space_keys (space, generation))
+                """,
+                "CREATE INDEX kms_generations_by_space ON kms_generations (space, space_generation)",
+                "CREATE INDEX versions_by_kms_key ON versions (kms_key) WHERE kms_key IS NOT NULL",
+            ]),
     ]
 }

@@ -52,8 +52,12 @@ extension Objects {
                 for index in generations.indices {
                     generations[index].sealed =
                         try reader.scalar(
-                            "SELECT count(*) FROM collection_keys WHERE space = ? AND space_generation = ?",
-                            .init(space.id), .init(generations[index].generation)) ?? 0
+                            """
+                            SELECT (SELECT count(*) FROM collection_keys WHERE space = ? AND space_generation = ?)
+                            + (SELECT count(*) FROM kms_generations WHERE space = ? AND space_generation = ?)
+                            """,
+                            .init(space.id), .init(generations[index].generation), .init(space.id),
+                            .init(generations[index].generation)) ?? 0
                 }
                 return KeyStatus(name: "space \(space.name)", generations: generations)
             }

@@ -107,6 +107,7 @@ extension Objects {
             try body(object, transaction)
             events.record(kind, by: actor, on: "\(name)/\(key)", collection: collection.id) {
                 $0.member("version", object.id.text)
+                if !object.isNull { $0.member("versioned", true) }
                 detail(&$0)
             }
         }

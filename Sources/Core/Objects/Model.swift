@@ -62,9 +62,10 @@ package struct ObjectVersion: Sendable {
     package var isCurrent = true
     package var created: Timestamp
     package var size: Int64
-    /// Unquoted: the MD5 in hexadecimal, or `MD5-of-MD5s-N` for an object of N parts.
+    /// Unquoted: the MD5 in hexadecimal, or `MD5-of-MD5s-N` for an object of N parts. Random under a customer's key.
     package var etag: String
-    /// BLAKE3 of the whole content. Nil for an object of several parts until the Tracer has read it once.
+    /// BLAKE3 of the whole content. Nil for an object of several parts until the Tracer has read it once, and under a
+    /// customer's key: a digest would tell of the content.
     package var digest: [UInt8]?
     package var contentType: String
     /// The other headers that the client gave and gets back: `cache-control`, `x-amz-meta-…`; names in lower case.
@@ -80,6 +81,9 @@ package struct ObjectVersion: Sendable {
     package var hasLegalHold = false
     /// Whom it is open to, besides what policies say.
     package var acl = CannedACL.private
+    package var encryption = ObjectEncryption.collection
+    /// Why it is not given out; nil for all but a few.
+    package var quarantine: Quarantine?
 
     var storage: Storage
 
@@ -159,6 +163,8 @@ package struct ObjectDescription: Sendable {
     package var retention: ObjectRetention?
     package var hasLegalHold = false
     package var acl = CannedACL.private
+    /// Nil for what the collection's settings say.
+    package var encryption: EncryptionPlan?
 
     package init() {}
 }

@@ -19,6 +19,7 @@ package struct Upload: Sendable {
     package var created: Timestamp
     package var initiator: String
     package var checksum: (algorithm: ChecksumAlgorithm, kind: ObjectChecksum.Kind)?
+    package var encryption = ObjectEncryption.collection
     var description: ObjectDescription
 }
 
@@ -54,22 +55,27 @@ extension Objects {
         try Self.check(key: key, description)
         let collection = try await collection(name)
         let description = try await locked(description, in: collection)
+        let plan =
+            if let plan = description.encryption { plan } else { try await defaultPlan(in: collection.name) }
+        let id = VersionID()
         let upload = Upload(
-            id: VersionID(), key: key, created: .now, initiator: actor, checksum: checksum, description: description)
+            id: id, key: key, created: .now, initiator: actor, checksum: checksum,
+            encryption: try plan.encryption(of: id), description: description)
+        let encryption = upload.encryption.stored
         do {
             try await journal.write { transaction, events in
                 try transaction.run(
                     """
                     INSERT INTO uploads (id, collection, key, created, initiator, content_type, headers, checksum_algorithm,
-                    checksum_kind, tags, lock_mode, lock_until, legal_hold, acl)
-                    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                    checksum_kind, tags, lock_mode, lock_until, legal_hold, acl, kms_key, encryption)
+                    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
                     """,
                     .init(upload.id.bytes), .init(collection.id), .init(key), .init(upload.created.microseconds),
                     .init(actor), .init(description.contentType), .init(Self.text(description.headers)),
                     .init(checksum?.algorithm.rawValue), .init(checksum?.kind.rawValue),
                     .init(Self.text(description.tags)), .init(description.retention?.mode.rawValue),
                     .init(description.retention?.until.microseconds), .init(description.hasLegalHold ? 1 : nil),
-                    .init(Self.text(description.acl)))
+                    .init(Self.text(description.acl)), .init(encryption.key), .init(encryption.text))
                 events.record(.uploadCreated, by: actor, on: "\(name)/\(key)", collection: collection.id) {
                     $0.member("upload", upload.id.text)
                 }
@@ -94,16 +100,16 @@ extension Objects {
     private static let uploadColumns =
         """
         id, key, created, initiator, content_type, headers, checksum_algorithm, checksum_kind, tags, lock_mode,
-        lock_until, legal_hold, acl
+        lock_until, legal_hold, acl, kms_key, encryption
         """
 
-    private static func upload(_ id: VersionID, collection: Int64, key: String, in reader: Reader) throws -> Upload? {
+    static func upload(_ id: VersionID, collection: Int64, key: String, in reader: Reader) throws -> Upload? {
         try reader.first(
             "SELECT \(uploadColumns) FROM uploads WHERE id = ? AND collection = ? AND key = ?", .init(id.bytes),
             .init(collection), .init(key), map: upload)
     }
 
-    private static func upload(_ row: borrowing Row) -> Upload {
+    private static func upload(_ row: borrowing Row) throws -> Upload {
         var description = ObjectDescription()
         description.contentType = row.text(4)
         description.headers = headers(row.textOrNil(5))
@@ -115,7 +121,8 @@ extension Objects {
         let kind = row.textOrNil(7).flatMap(ObjectChecksum.Kind.init(rawValue:))
         return Upload(
             id: VersionID(stored: row.blob(0)), key: row.text(1), created: Timestamp(microseconds: row.int(2)),
-            initiator: row.text(3), checksum: algorithm.flatMap { a in kind.map { (a, $0) } }, description: description)
+            initiator: row.text(3), checksum: algorithm.flatMap { a in kind.map { (a, $0) } },
+            encryption: try ObjectEncryption(key: row.textOrNil(13), text: row.textOrNil(14)), description: description)
     }
 
     /// Uploads under way, in the order of key and id.
@@ -138,9 +145,11 @@ extension Objects {
     }
 
     /// Stores one part; a part of the same number is replaced.
+    ///
+    /// - Parameter unlock: what the upload was begun with: the customer's key, or the right to use a named one.
     package func putPart(
-        _ upload: Upload, collection name: String, number: Int, expecting expectations: BodyExpectations,
-        body: some AsyncSequence<ByteBuffer, any Error> & Sendable
+        _ upload: Upload, collection name: String, number: Int, unlock: ObjectUnlock = .none,
+        expecting expectations: BodyExpectations, body: some AsyncSequence<ByteBuffer, any Error> & Sendable
     ) async throws -> Part {
         guard (1...Limits.partsMax).contains(number) else {
             throw ObjectsError(.invalidPartNumber, "a part's number is 1 to \(Limits.partsMax), not \(number)")
@@ -153,10 +162,11 @@ extension Objects {
             expectations.checksum = (checksum.algorithm, nil)
         }
         var intake = try Intake(
-            objects: self, collectionKey: await keyring.key(ofCollection: collection.id), version: upload.id,
-            part: number,
+            objects: self, collectionKey: await keyring.key(ofCollection: collection.id),
+            second: try await secondKey(upload.encryption, of: upload.id, unlock), version: upload.id, part: number,
             expectations: expectations)
-        let stored = try await intake.store(body)
+        var stored = try await intake.store(body)
+        stored.hideDigests(for: upload.encryption)
         guard case .blob(let blob) = stored.place else {
             throw ObjectsError(.unavailable, "a part was not stored as a blob")
         }
@@ -234,8 +244,8 @@ extension Objects {
                 etag: assembly.etag, digest: nil, contentType: upload.description.contentType,
                 headers: upload.description.headers, checksum: assembly.checksum, partCount: assembly.parts.count,
                 tags: upload.description.tags, retention: upload.description.retention,
-                hasLegalHold: upload.description.hasLegalHold, acl: upload.description.acl, storage: .parts,
-                object: object?.object ?? 0)
+                hasLegalHold: upload.description.hasLegalHold, acl: upload.description.acl,
+                encryption: upload.encryption, storage: .parts, object: object?.object ?? 0)
             version.isNull = try Self.displace(latest, collection: collection.id, key: key, state, in: transaction)
             try Self.insert(&version, inline: nil, state, in: transaction)
             try Self.noteChanges(of: [key], in: collection.id, state, in: transaction)
@@ -252,7 +262,7 @@ extension Objects {
                     .init(part.number))
             }
             try transaction.run("DELETE FROM uploads WHERE id = ?", .init(id: versionID))
-            Self.recordPut(version, in: name, by: actor, &events)
+            Self.record(version, in: collection, by: actor, as: .completeUpload, &events)
             return version
         }
     }
@@ -279,7 +289,7 @@ extension Objects {
             .init(Timestamp.now.microseconds))
     }
 
-    private static func discard(upload id: VersionID, in transaction: Transaction) throws {
+    static func discard(upload id: VersionID, in transaction: Transaction) throws {
         for row in try PartRow.all(version: id, in: transaction) { try makeGarbage(row.blob, in: transaction) }
         try transaction.run("DELETE FROM parts WHERE version = ?", .init(id: id))
         try transaction.run("DELETE FROM uploads WHERE id = ?", .init(id: id))

@@ -1,4 +1,5 @@
 package import Blobs
+import BucketConfiguration
 import Database
 package import Journal
 package import NIOPosix
@@ -13,25 +14,34 @@ package final class Objects: Sendable {
     package let journal: Journal
     package let blobs: any BlobStore
     let keyring: Keyring
+    /// The node's named keys.
+    package let kms: KMSKeys
     let pool: NIOThreadPool
     private let reserve: DiskReserve
+    let suspects = Suspects()
     let collectionCache = RecentReads<Collection>()
     // Of Settings.swift; by the collection's id.
     let settingsCache = RecentReads<String?>()
     let accessCache = RecentReads<ResourceAccess>()
+    let activeCache = RecentReads<ActiveSettings>()
+    let lifecycleDaySeconds: Int64
+    let accessLog = AccessLogBuffer()
 
     /// - Parameters:
     ///   - pool: for digests and ciphers of bulk data.
     ///   - reserve: of the disks that this node's data are on.
+    ///   - lifecycleDaySeconds: how long a day of lifecycle rules is.
     package init(
         journal: Journal, blobs: any BlobStore, master: MasterKey, pool: NIOThreadPool,
-        reserve: DiskReserve = DiskReserve([])
+        reserve: DiskReserve = DiskReserve([]), lifecycleDaySeconds: Int64 = LifecycleConfiguration.daySecondsMax
     ) {
         self.journal = journal
         self.blobs = blobs
         self.pool = pool
         self.reserve = reserve
+        self.lifecycleDaySeconds = lifecycleDaySeconds
         keyring = Keyring(journal: journal, master: master)
+        kms = KMSKeys(journal: journal, keyring: keyring)
     }
 
     /// Refuses new bytes while there is still room for what deletes.

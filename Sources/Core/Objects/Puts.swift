@@ -10,6 +10,14 @@ extension EventKind {
     package static let objectDeleted = EventKind("object.deleted")
 }
 
+/// By what an object came to be, in S3's words.
+package enum WriteOperation: String, Sendable {
+    case put = "Put"
+    case post = "Post"
+    case copy = "Copy"
+    case completeUpload = "CompleteMultipartUpload"
+}
+
 /// Looks at the current version of a key inside the transaction that would replace it, and throws to prevent that.
 package typealias WriteCondition = @Sendable (ObjectVersion?) throws -> Void
 
@@ -24,7 +32,7 @@ extension Objects {
     /// - Throws: ``ObjectsError``, or what `condition` throws. Nothing is left behind then.
     package func put(
         collection name: String, key: String, description: ObjectDescription, expecting expectations: BodyExpectations,
-        by actor: String, isSystem: Bool = false, holding locks: Set<String> = [],
+        by actor: String, isSystem: Bool = false, as operation: WriteOperation = .put, holding locks: Set<String> = [],
         condition: @escaping WriteCondition = { _ in }, body: some AsyncSequence<ByteBuffer, any Error> & Sendable
     ) async throws -> ObjectVersion {
         if !isSystem { try Self.check(key: key, description) }
@@ -33,10 +41,16 @@ extension Objects {
         let collection = try await collection(name, isSystem: isSystem)
         let description = isSystem ? description : try await locked(description, in: collection)
         let id = VersionID()
+        let plan =
+            if let plan = description.encryption { plan } else {
+                try await defaultPlan(in: collection.name, isSystem: isSystem)
+            }
+        let encryption = try plan.encryption(of: id)
         var intake = try Intake(
-            objects: self, collectionKey: await keyring.key(ofCollection: collection.id), version: id, part: 0,
-            expectations: expectations)
-        let stored = try await intake.store(body)
+            objects: self, collectionKey: await keyring.key(ofCollection: collection.id), second: try plan.second(),
+            version: id, part: 0, expectations: expectations)
+        var stored = try await intake.store(body)
+        stored.hideDigests(for: encryption)
         var version = ObjectVersion(
             id: id, collection: collection.id, key: key, created: .now, size: stored.size, etag: Hex.encode(stored.md5),
             digest: stored.digest, contentType: description.contentType,
@@ -45,7 +59,8 @@ extension Objects {
                 ObjectChecksum(algorithm: $0.algorithm, value: Base64.encode($0.value), kind: .fullObject)
             },
             partCount: 0, tags: description.tags, retention: description.retention,
-            hasLegalHold: description.hasLegalHold, acl: description.acl, storage: .inline(sealedKey: stored.sealedKey))
+            hasLegalHold: description.hasLegalHold, acl: description.acl, encryption: encryption,
+            storage: .inline(sealedKey: stored.sealedKey))
         var inline: [UInt8]?
         switch stored.place {
         case .inline(let bytes): inline = bytes
@@ -53,7 +68,7 @@ extension Objects {
         }
         do {
             return try await publish(
-                version, inline: inline, in: collection, by: actor, holding: locks, condition: condition)
+                version, inline: inline, in: collection, by: actor, as: operation, holding: locks, condition: condition)
         } catch {
             if case .blob(let blob) = stored.place { await discard(blob, after: error) }
             throw error
@@ -63,7 +78,7 @@ extension Objects {
     /// Makes a version the current one of its key.
     func publish(
         _ version: ObjectVersion, inline: [UInt8]?, in collection: Collection, by actor: String,
-        holding locks: Set<String> = [], condition: @escaping WriteCondition,
+        as operation: WriteOperation, holding locks: Set<String> = [], condition: @escaping WriteCondition,
         alongside: @escaping @Sendable (Transaction, CollectionState) throws -> Void = { _, _ in }
     ) async throws -> ObjectVersion {
         do {
@@ -83,7 +98,7 @@ extension Objects {
                     latest, collection: collection.id, key: version.key, state, in: transaction)
                 try Self.insert(&version, inline: inline, state, in: transaction)
                 try Self.noteChanges(of: [version.key], in: collection.id, state, in: transaction)
-                Self.recordPut(version, in: collection.name, by: actor, &events)
+                Self.record(version, in: collection, by: actor, as: operation, &events)
                 return version
             }
         } catch let error as DatabaseError {
@@ -94,15 +109,18 @@ extension Objects {
         }
     }
 
-    static func recordPut(
-        _ version: ObjectVersion, in collection: String, by actor: String, movedFrom source: String? = nil,
-        _ events: inout EventRecorder
+    static func record(
+        _ version: ObjectVersion, in collection: Collection, by actor: String, as operation: WriteOperation = .put,
+        movedFrom source: String? = nil, _ events: inout EventRecorder
     ) {
-        events.record(.objectPut, by: actor, on: "\(collection)/\(version.key)", collection: version.collection) {
+        events.record(.objectPut, by: actor, on: "\(collection.name)/\(version.key)", collection: collection.id) {
             $0.member("version", version.id.text)
+            // Clients call others `null`.
+            if !version.isNull { $0.member("versioned", true) }
             $0.member("size", version.size)
             $0.member("etag", version.etag)
             if let digest = version.digest { $0.member("blake3", Hex.encode(digest)) }
+            if operation != .put { $0.member("operation", operation.rawValue) }
             if let source { $0.member("movedFrom", source) }
         }
     }

@@ -9,10 +9,10 @@ import Wire
 package final class RootKeys: Sendable {
     /// What seals and opens with them.
     package let master: MasterKey
-    private let journal: Journal
+    let journal: Journal
     private let source: any MasterSource
     /// Everything that `master` seals.
-    private let columns: [SealedColumn]
+    let columns: [SealedColumn]
 
     /// Rows rewrapped in one step.
     private static let rowsPerStep = 200

@@ -8,9 +8,9 @@ extension Objects {
     static let columns = """
         number, id, collection, key, kind, is_null, current, created, size, etag, digest, content_type, headers,
         checksum_algorithm, checksum, checksum_kind, part_count, blob, sealed_key, tags, lock_mode,
-        lock_until, legal_hold, acl, object
+        lock_until, legal_hold, acl, object, kms_key, encryption, quarantine
         """
-    static let columnCount = 25
+    static let columnCount = 28
 
     static func version(_ row: borrowing Row) throws -> ObjectVersion {
         let storage: ObjectVersion.Storage
@@ -29,7 +29,9 @@ extension Objects {
             checksum: checksum(algorithm: row.textOrNil(13), value: row.textOrNil(14), kind: row.textOrNil(15)),
             partCount: Int(row.int(16)), tags: headers(row.textOrNil(19)),
             retention: retention(mode: row.textOrNil(20), until: row.intOrNil(21)), hasLegalHold: row.bool(22),
-            acl: acl(row.textOrNil(23)), storage: storage, object: row.int(24))
+            acl: acl(row.textOrNil(23)),
+            encryption: try ObjectEncryption(key: row.textOrNil(25), text: row.textOrNil(26)),
+            quarantine: Quarantine(stored: row.textOrNil(27)), storage: storage, object: row.int(24))
     }
 
     static func acl(_ text: String?) -> CannedACL { text.flatMap(CannedACL.init(rawValue:)) ?? .private }
@@ -95,6 +97,7 @@ extension Objects {
         case .parts: break
         }
         if case .blob(let bytes) = sealedKey { try state.check(sealedKey: bytes) }
+        let encryption = version.encryption.stored
         let marks = Array(repeating: "?", count: columnCount).joined(separator: ", ")
         try transaction.run(
             "INSERT INTO versions (\(columns)) VALUES (\(marks))",
@@ -105,14 +108,15 @@ extension Objects {
             .init(version.checksum?.kind.rawValue), .init(version.partCount), blob, sealedKey,
             .init(text(version.tags)), .init(version.retention?.mode.rawValue),
             .init(version.retention?.until.microseconds), .init(version.hasLegalHold ? 1 : nil),
-            .init(text(version.acl)), .init(version.object))
+            .init(text(version.acl)), .init(version.object), .init(encryption.key), .init(encryption.text),
+            .init(version.quarantine?.text))
         if let inline {
             try transaction.run(
                 "INSERT INTO inline_bytes (version, bytes) VALUES (?, ?)", .init(version.number), .init(inline))
         }
     }
 
-    private static func nextNumber(in transaction: Transaction) throws -> Int64 {
+    static func nextNumber(in transaction: Transaction) throws -> Int64 {
         let ordinal = transaction.nextOrdinal()
         guard ordinal < 1 << ObjectVersion.ordinalBits else {
             throw ObjectsError(.tooLarge, "a transaction makes at most \(1 << ObjectVersion.ordinalBits) versions")

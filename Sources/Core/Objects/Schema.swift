@@ -29,11 +29,13 @@ extension Objects {
                         created INTEGER NOT NULL, size INTEGER NOT NULL, etag TEXT NOT NULL, digest BLOB,
                         content_type TEXT NOT NULL, headers TEXT, checksum_algorithm TEXT, checksum TEXT, checksum_kind TEXT,
                         part_count INTEGER NOT NULL, blob BLOB, sealed_key BLOB, tags TEXT, lock_mode TEXT,
-                        lock_until INTEGER, legal_hold INTEGER, acl TEXT, object INTEGER NOT NULL)
+                        lock_until INTEGER, legal_hold INTEGER, acl TEXT, object INTEGER NOT NULL, kms_key TEXT,
+                        encryption TEXT, quarantine TEXT)
                     """,
                     "CREATE UNIQUE INDEX versions_current ON versions (collection, key) WHERE current = 1",
                     "CREATE INDEX versions_past ON versions (collection, key, number, id) WHERE current IS NULL",
                     "CREATE INDEX versions_removed ON versions (removed_at) WHERE removed IS NOT NULL",
+                    "CREATE INDEX versions_quarantined ON versions (number) WHERE quarantine IS NOT NULL",
                     "CREATE INDEX versions_by_blob ON versions (blob) WHERE blob IS NOT NULL",
                     // A version that was moved has two rows with one id, which share its parts.
                     "CREATE INDEX versions_of_parts ON versions (id) WHERE part_count > 0",
@@ -46,7 +48,7 @@ extension Objects {
                         id BLOB PRIMARY KEY, collection INTEGER NOT NULL REFERENCES collections (id), key TEXT NOT NULL,
                         created INTEGER NOT NULL, initiator TEXT NOT NULL, content_type TEXT NOT NULL, headers TEXT,
                         checksum_algorithm TEXT, checksum_kind TEXT, tags TEXT, lock_mode TEXT, lock_until INTEGER,
-                        legal_hold INTEGER, acl TEXT)
+                        legal_hold INTEGER, acl TEXT, kms_key TEXT, encryption TEXT)
                     """,
                     "CREATE INDEX uploads_by_key ON uploads (collection, key, id)",
                     // `version` is the upload's id, which becomes the version's: completing an upload moves no bytes.
@@ -60,6 +62,13 @@ extension Objects {
                     // Blobs that nothing refers to any more; the Janitor removes them.
                     "CREATE TABLE garbage (blob BLOB PRIMARY KEY, since INTEGER NOT NULL)",
                     "CREATE INDEX garbage_by_age ON garbage (since)",
+                    // How far the scrub is: one row.
+                    """
+                    CREATE TABLE scrub (
+                        id INTEGER PRIMARY KEY CHECK (id = 1), began INTEGER, ended INTEGER, cursor INTEGER NOT NULL,
+                        versions INTEGER NOT NULL, bytes INTEGER NOT NULL, damaged INTEGER NOT NULL,
+                        sealed INTEGER NOT NULL)
+                    """,
                 ])
         ] + settingsMigrations + folderMigrations + keyMigrations
 }

@@ -22,7 +22,11 @@ package struct SettingName: RawRepresentable, Hashable, Sendable {
     package static let acl = SettingName("acl")
     package static let publicAccessBlock = SettingName("publicAccessBlock")
     package static let objectLock = SettingName("object-lock")
+    package static let encryption = SettingName("encryption")
     package static let ownershipControls = SettingName("ownershipControls")
+    package static let lifecycle = SettingName("lifecycle")
+    package static let notification = SettingName("notification")
+    package static let logging = SettingName("logging")
 
     /// Those by which the gate decides.
     static let ofAccess: [SettingName] = [.policy, .acl, .publicAccessBlock, .ownershipControls]
@@ -44,7 +48,7 @@ extension Objects {
                     collection INTEGER NOT NULL REFERENCES collections (id) ON DELETE CASCADE, name TEXT NOT NULL,
                     document TEXT NOT NULL, PRIMARY KEY (collection, name)) WITHOUT ROWID
                 """
-            ])
+            ] + lifecycleSchema + accessLogSchema)
     ]
 
     /// What was set for a collection; nil where nothing was.
@@ -103,11 +107,15 @@ extension Objects {
         _ body: @escaping @Sendable (Int64, Transaction) throws -> Bool
     ) async throws {
         let id = try await journal.write { transaction, events in
+            if name == .lifecycle { try transaction.lock(Self.lifecycleLock(collection)) }
             // Asked in the transaction: the collection may have gone since this node read it.
             guard let id = try transaction.scalar("SELECT id FROM collections WHERE name = ?", .init(collection)) else {
                 throw ObjectsError.noSuchCollection(collection)
             }
             if try body(id, transaction) {
+                if name == .lifecycle {
+                    try transaction.run("DELETE FROM lifecycle_walks WHERE collection = ?", .init(id))
+                }
                 events.record(.collectionConfigured, by: actor, on: collection, collection: id) {
                     $0.member("setting", name.rawValue)
                 }
@@ -116,6 +124,7 @@ extension Objects {
         }
         settingsCache["\(id) \(name.rawValue)"] = nil
         accessCache[String(id)] = nil
+        activeCache[collection] = nil
     }
 }
 
@@ -175,6 +184,7 @@ extension Objects: ResourceAccessSource {
                 .objectACLSet, by: actor, on: "\(collection)/\(version.key)", collection: version.collection
             ) {
                 $0.member("version", version.id.text)
+                if !version.isNull { $0.member("versioned", true) }
                 $0.member("acl", acl.rawValue)
             }
         }

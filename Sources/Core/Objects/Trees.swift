@@ -88,7 +88,8 @@ extension Objects {
             guard permitted.contains(version.key) else { throw changed(version.key) }
             let marker = try hide(version, collection: collection.id, key: version.key, state, in: transaction)
             if marker == nil { try discardProperties(of: version, state, in: transaction) }
-            recordDeletion(of: version.key, marker: marker, in: collection, by: actor, &events)
+            record(
+                Deletion(marker: marker, existed: true), of: version.key, in: collection, by: actor, &events)
         }
         try noteChanges(of: versions.map(\.key), in: collection.id, state, in: transaction)
     }
@@ -222,8 +223,9 @@ private struct Transfer: Sendable {
             try Objects.discardProperties(of: version, fromState, in: transaction)
         }
         let marker = try Objects.hide(version, collection: from.id, key: version.key, fromState, in: transaction)
-        Objects.recordDeletion(of: version.key, marker: marker, in: from, by: actor, &events)
-        Objects.recordPut(moved, in: to.name, by: actor, movedFrom: "\(from.name)/\(version.key)", &events)
+        Objects.record(
+            Deletion(marker: marker, existed: true), of: version.key, in: from, by: actor, &events)
+        Objects.record(moved, in: to, by: actor, movedFrom: "\(from.name)/\(version.key)", &events)
     }
 
     func copy(
@@ -243,7 +245,7 @@ private struct Transfer: Sendable {
         try reseal(&copy, from: version, toState, in: transaction)
         try place(&copy, sharing: version, toState, in: transaction)
         try Objects.copyProperties(from: version, to: copy, fromState, in: transaction)
-        Objects.recordPut(copy, in: to.name, by: actor, &events)
+        Objects.record(copy, in: to, by: actor, as: .copy, &events)
     }
 
     /// Seals the data keys of a version for another one, which gets rows for its parts.
@@ -251,6 +253,8 @@ private struct Transfer: Sendable {
         _ copy: inout ObjectVersion, from version: ObjectVersion, _ toState: CollectionState,
         in transaction: Transaction
     ) throws {
+        copy.encryption = version.encryption.shared(from: version.id)
+
         func resealed(_ sealed: [UInt8], part: Int) throws -> [UInt8] {
             try toKey.sealDataKey(
                 fromKey.openDataKey(sealed, version: version.id, part: part), version: copy.id, part: part)

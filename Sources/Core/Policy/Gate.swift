@@ -160,6 +160,7 @@ package enum ResourceName {
     package static func encryptionKey(_ name: String) -> String { "arn:martlet:encryption:::\(name)" }
     package static func role(_ name: String) -> String { "arn:martlet:iam:::role/\(name)" }
     package static func issuer(_ name: String) -> String { "arn:martlet:iam:::oidc-provider/\(name)" }
+    package static func webhook(_ name: String) -> String { "arn:martlet:webhook:::\(name)" }
     package static let everything = "*"
 
     /// All names of a thing: what IAM knows as well, policies may name in IAM's way.

@@ -51,6 +51,20 @@ package struct EventRecord: Sendable, Hashable {
         return json.bytes
     }
 
+    /// What a destination is sent when it has been configured.
+    package static func testMessage(bucket: String, time: Timestamp, requestID: String) -> [UInt8] {
+        var json = JSONWriter(capacity: 256)
+        json.object {
+            $0.member("Service", "Amazon S3")
+            $0.member("Event", "s3:TestEvent")
+            $0.member("Time", time.rfc3339Milliseconds)
+            $0.member("Bucket", bucket)
+            $0.member("RequestId", requestID)
+            $0.member("HostId", requestID)
+        }
+        return json.bytes
+    }
+
     func write(to json: inout JSONWriter) {
         json.member("eventVersion", "2.1")
         json.member("eventSource", "aws:s3")

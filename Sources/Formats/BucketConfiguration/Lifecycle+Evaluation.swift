@@ -27,7 +27,7 @@ extension LifecycleConfiguration {
         var earliest: (date: Timestamp, rule: String)?
         for rule in enabled(for: object) {
             guard case .at(let moment) = rule.expiration else { continue }
-            let date = Self.date(moment, from: object.created)
+            let date = date(moment, from: object.created)
             if earliest.map({ date < $0.date }) ?? true { earliest = (date, rule.id) }
         }
         return earliest
@@ -47,7 +47,7 @@ extension LifecycleConfiguration {
         var latest: (date: Timestamp, action: LifecycleAction)?
         for rule in enabled(for: object) {
             for transition in rule.transitions {
-                let date = Self.date(transition.moment, from: object.created)
+                let date = date(transition.moment, from: object.created)
                 guard date <= now, latest.map({ date > $0.date }) ?? true else { continue }
                 latest = (date, .transition(transition.storageClass, rule: rule.id))
             }
@@ -66,12 +66,12 @@ extension LifecycleConfiguration {
         var latest: (date: Timestamp, action: LifecycleAction)?
         for rule in enabled(for: object) {
             if let expiration = rule.noncurrentExpiration, newerVersions >= expiration.newerVersions ?? 0,
-                Self.date(.days(expiration.days), from: since) <= now
+                date(.days(expiration.days), from: since) <= now
             {
                 return .expire(rule: rule.id)
             }
             for transition in rule.noncurrentTransitions where newerVersions >= transition.newerVersions ?? 0 {
-                let date = Self.date(.days(transition.days), from: since)
+                let date = date(.days(transition.days), from: since)
                 guard date <= now, latest.map({ date > $0.date }) ?? true else { continue }
                 latest = (date, .transition(transition.storageClass, rule: rule.id))
             }
@@ -86,7 +86,7 @@ extension LifecycleConfiguration {
             guard rule.isEnabled, rule.filter.matches(key: key, tags: [], size: 0) else { return false }
             switch rule.expiration {
             case .deleteMarker: return true
-            case .at(let moment): return Self.date(moment, from: created) <= now
+            case .at(let moment): return date(moment, from: created) <= now
             case .keepDeleteMarker, nil: return false
             }
         }?.id
@@ -102,7 +102,7 @@ extension LifecycleConfiguration {
         var earliest: (date: Timestamp, rule: String)?
         for rule in rules where rule.isEnabled && rule.filter.matches(key: key) {
             guard let days = rule.abortUploadsDays else { continue }
-            let date = Self.date(.days(days), from: initiated)
+            let date = date(.days(days), from: initiated)
             if earliest.map({ date < $0.date }) ?? true { earliest = (date, rule.id) }
         }
         return earliest
@@ -116,14 +116,17 @@ extension LifecycleConfiguration {
 
     /// A number of days is counted from the making and then rounded up to the next midnight in UTC ("Lifecycle rules:
     /// based on an object's age"). What was made at midnight sharp waits for the following one: later is the safe side.
-    static func date(_ moment: LifecycleRule.Moment, from start: Timestamp) -> Timestamp {
+    private func date(_ moment: LifecycleRule.Moment, from start: Timestamp) -> Timestamp {
         switch moment {
         case .date(let date): return date
         case .days(let days):
-            let day: Int64 = 86_400
-            let seconds = start.seconds
-            let midnight = seconds - ((seconds % day) + day) % day
-            return Timestamp(seconds: midnight).adding(seconds: (days + 1) * day)
+            return Timestamp(seconds: day(of: start) * daySeconds).adding(seconds: (days + 1) * daySeconds)
         }
+    }
+
+    /// The number of the day that a moment is in. Nothing becomes due but at the beginning of one.
+    package func day(of moment: Timestamp) -> Int64 {
+        let seconds = moment.seconds
+        return (seconds - ((seconds % daySeconds) + daySeconds) % daySeconds) / daySeconds
     }
 }

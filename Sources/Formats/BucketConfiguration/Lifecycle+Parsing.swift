@@ -79,7 +79,7 @@ extension LifecycleRule {
 
     private static func newerVersions(_ element: XMLElement) throws(ConfigurationError) -> Int64? {
         guard let count = try element.integer("NewerNoncurrentVersions") else { return nil }
-        guard (1...100).contains(count) else {
+        guard (1...LifecycleConfiguration.newerVersionsMax).contains(count) else {
             throw ConfigurationError(.invalidArgument, "'NewerNoncurrentVersions' is a number from 1 to 100")
         }
         return count

@@ -4,9 +4,14 @@ package import Wire
 package struct LifecycleConfiguration: ConfigurationDocument {
     package static let root: StaticString = "LifecycleConfiguration"
     package static let rulesMax = 1000
+    /// The most noncurrent versions that a rule can keep whatever their age.
+    package static let newerVersionsMax: Int64 = 100
     package static let bytesMax = ConfigurationLimits.bytesMax
 
     package var rules: [LifecycleRule]
+    /// How long a day is, in seconds; a node under test has shorter ones.
+    package var daySeconds = LifecycleConfiguration.daySecondsMax
+    package static let daySecondsMax: Int64 = 86_400
 
     /// - Throws: ``ConfigurationError`` `MalformedXML`, `InvalidArgument`, `InvalidRequest` as S3 does.
     package init(_ root: XMLElement) throws(ConfigurationError) {
@@ -30,6 +35,21 @@ package struct LifecycleConfiguration: ConfigurationDocument {
             repeat { number += 1 } while !seen.insert("rule-\(number)").inserted
             rules[index].id = "rule-\(number)"
         }
+    }
+
+    /// Beginnings of keys below which is everything that rules with some action are for: none of them begins with
+    /// another.
+    ///
+    /// - Parameter hasAction: whether a rule has the action that is asked for.
+    package func prefixes(where hasAction: (LifecycleRule) -> Bool) -> [String] {
+        let all = rules.filter { $0.isEnabled && hasAction($0) }.map { $0.filter.prefix ?? "" }
+        var out: [String] = []
+        for prefix in all.sorted(by: { $0.utf8.lexicographicallyPrecedes($1.utf8) }) {
+            // In this order what begins with another follows it.
+            if let last = out.last, prefix.hasBytePrefix(last) { continue }
+            out.append(prefix)
+        }
+        return out
     }
 
     package func write(to xml: inout XMLWriter) {

@@ -66,17 +66,31 @@ package struct NotificationTarget: Sendable, Hashable {
     package var prefix: String?
     package var suffix: String?
 
-    /// Before the address of a webhook in an ARN, which any kind of target may have: a node has no queues of its own.
+    /// Before a webhook in an ARN, which any kind of target may have: a node has no queues of its own.
     package static let webhookPrefix = "arn:martlet:webhook:::"
 
-    /// The address that events are posted to; nil for somebody else's ARN.
-    package var webhook: String? {
+    package enum Destination: Sendable, Hashable {
+        /// A webhook that the operator of the node has named.
+        case name(String)
+        /// An address that events are posted to.
+        case address(String)
+
+        package var text: String {
+            switch self {
+            case .name(let text), .address(let text): text
+            }
+        }
+    }
+
+    /// Where events are posted to; nil for somebody else's ARN.
+    package var destination: Destination? {
         guard arn.hasPrefix(Self.webhookPrefix) else { return nil }
-        let address = String(arn.dropFirst(Self.webhookPrefix.count))
-        let isHTTP = address.hasPrefix("https://") || address.hasPrefix("http://")
-        let host = address.split(separator: "/", maxSplits: 2, omittingEmptySubsequences: false).dropFirst(2).first
-        guard isHTTP, let host, !host.isEmpty, address.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }) else { return nil }
-        return address
+        let text = String(arn.dropFirst(Self.webhookPrefix.count))
+        guard text.contains(":") else { return text.isEmpty || text.contains("/") ? nil : .name(text) }
+        let isHTTP = text.hasPrefix("https://") || text.hasPrefix("http://")
+        let host = text.split(separator: "/", maxSplits: 2, omittingEmptySubsequences: false).dropFirst(2).first
+        guard isHTTP, let host, !host.isEmpty, text.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }) else { return nil }
+        return .address(text)
     }
 
     /// The events of S3 ("Supported event types for SQS, SNS, and Lambda").
@@ -127,9 +141,10 @@ extension NotificationTarget {
         guard (1...2048).contains(arn.utf8.count), arn.hasPrefix("arn:") else {
             throw ConfigurationError(.invalidArgument, "The ARN is not well formed")
         }
-        guard !arn.hasPrefix(Self.webhookPrefix) || webhook != nil else {
+        guard !arn.hasPrefix(Self.webhookPrefix) || destination != nil else {
             throw ConfigurationError(
-                .invalidArgument, "a webhook is like \(Self.webhookPrefix)https://example.org/path")
+                .invalidArgument,
+                "a webhook is like \(Self.webhookPrefix)NAME or \(Self.webhookPrefix)https://host/path")
         }
         events = target.all("Event").map(\.text)
         guard (1...Self.eventNames.count).contains(events.count) else {

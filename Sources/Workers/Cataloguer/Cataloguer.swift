@@ -79,11 +79,11 @@ package struct Cataloguer: Worker {
         return false
     }
 
-    /// False where the list cannot be read because the collection's key was destroyed.
+    /// False where the list cannot be read for want of a key.
     private func isCompleteByList(_ path: ProductPath, in collection: Collection) async throws -> Bool {
         do {
             return try await describer.isCompleteByList(ProductFiles(of: path, in: collection, objects))
-        } catch let error as ObjectsError where error.code == .keyDestroyed {
+        } catch let error as ObjectsError where error.isForWantOfKey {
             return false
         }
     }
@@ -110,8 +110,8 @@ package struct Cataloguer: Worker {
         }
         do {
             try await putItem(of: files)
-        } catch let error as ObjectsError where error.code == .keyDestroyed {
-            // Nobody can read the files any more: what was known of them stays.
+        } catch let error as ObjectsError where error.isForWantOfKey {
+            // The files cannot be read any more: what was known of them stays.
             logger.warning("\(collection.name)/\(files.path.text): \(error)")
         }
         try await products.complete(

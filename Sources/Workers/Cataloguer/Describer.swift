@@ -117,7 +117,9 @@ struct Describer: Sendable {
     {
         var looks: [String: RasterDescription] = [:]
         let hasPicture = ItemBuilder.thumbnail(files, facts) != nil
-        let candidates = files.all.filter { Self.isRaster($0.path) && $0.version.size > 0 }
+        let candidates = files.all.filter {
+            Self.isRaster($0.path) && $0.version.size > 0 && $0.version.isReadableByNode
+        }
         if facts.geometry != nil, hasPicture { return looks }
         var needsPreview = !hasPicture
         for file in candidates.prefix(facts.geometry == nil ? Self.rastersMax : 1) {
@@ -129,6 +131,8 @@ struct Describer: Sendable {
                 if look.preview != nil { needsPreview = false }
             } catch let error as RasterError {
                 logger.notice("\(files.collection.name)/\(file.version.key): \(error.message)")
+            } catch let error as ObjectsError where error.isUnreadable {
+                logger.notice("\(files.collection.name)/\(file.version.key): \(error)")
             }
         }
         return looks
@@ -143,29 +147,20 @@ struct Describer: Sendable {
     private func keepPreview(
         _ files: ProductFiles, _ facts: ItemFacts, _ looks: [String: RasterDescription]
     ) async throws -> String? {
-        guard let png = looks.sorted(by: { $0.key < $1.key }).lazy.compactMap({ $0.value.preview }).first else {
-            return nil
-        }
+        let found = looks.sorted { $0.key < $1.key }.lazy
+            .compactMap { look in look.value.preview.map { (look.key, $0) } }.first
+        guard let (path, png) = found else { return nil }
         let key = "\(Objects.systemPrefix)previews/\(files.path.text.dropLast()).png"
         var description = ObjectDescription()
         description.contentType = "image/png"
+        // A picture of what a named key protects is protected by it, too.
+        if case .kms(let use) = files.version(path)?.encryption {
+            description.encryption = try await objects.encryptionPlan(
+                .kms(key: use.key, context: nil, usesBucketKey: use.usesBucketKey), in: files.collection.name)
+        }
         _ = try await objects.put(
             collection: files.collection.name, key: key, description: description, expecting: BodyExpectations(),
             by: Principal.cataloguer, isSystem: true, body: OneBuffer(ByteBuffer(bytes: png)))
         return "\(s3URL)/\(files.collection.name)/\(PercentEncoding.encode(key, keepingSlash: true))"
-    }
-}
-
-/// A body that is in memory already.
-struct OneBuffer: AsyncSequence, AsyncIteratorProtocol, Sendable {
-    private var buffer: ByteBuffer?
-
-    init(_ buffer: ByteBuffer) { self.buffer = buffer }
-
-    func makeAsyncIterator() -> OneBuffer { self }
-
-    mutating func next() async throws -> ByteBuffer? {
-        defer { buffer = nil }
-        return buffer
     }
 }

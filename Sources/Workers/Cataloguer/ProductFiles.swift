@@ -49,16 +49,25 @@ struct ProductFiles: Sendable {
 
     func has(_ path: String) -> Bool { byPath[path] != nil }
 
-    /// The bytes of a metadata file; nil where there is none, or it is too large to be one.
+    /// The bytes of a metadata file; nil where there is none, it is too large to be one, is under a customer's key,
+    /// damaged or in quarantine.
     func bytes(_ path: String) async throws -> [UInt8]? {
-        guard let version = version(path), version.size <= Self.documentBytesMax else { return nil }
-        let object = try await objects.open(version)
-        return try await objects.bytes(of: object, limit: Self.documentBytesMax)
+        guard let version = version(path), version.size <= Self.documentBytesMax, version.isReadableByNode else {
+            return nil
+        }
+        do {
+            var object = try await objects.open(version)
+            object.unlock = .node
+            return try await objects.bytes(of: object, limit: Self.documentBytesMax)
+        } catch let error as ObjectsError where error.isUnreadable {
+            return nil
+        }
     }
 
     /// Reads a range of a file.
     func read(_ version: ObjectVersion) async throws -> @Sendable (Range<Int64>) async throws -> ByteBuffer {
-        let object = try await objects.open(version)
-        return { [objects] range in try await objects.bytes(of: object, range: range) }
+        var object = try await objects.open(version)
+        object.unlock = .node
+        return { [objects, object] range in try await objects.bytes(of: object, range: range) }
     }
 }

@@ -37,12 +37,14 @@ package struct Janitor: Worker {
         let orphans = try await objects.sweepOrphans(madeBefore: orphanedBefore)
         if orphans > 0 { logger.info("removed \(orphans) blobs that no object names") }
         var rounds = 0
+        var clock = ClockWatch()
         while true {
             var count = 0
             repeat {
                 count = try await objects.purgeRemoved(olderThan: historySeconds)
                 count += try await objects.collectGarbage(olderThan: historySeconds)
             } while count > 0
+            clock.look()
             try await journal.flushAccesses()
             if rounds % 3600 == 0 {
                 try await journal.pruneAccesses(olderThan: Self.accessDays * 86_400)

@@ -31,7 +31,7 @@ package struct Tracer: Worker {
             for event in events where event.kind == .productCompleted {
                 do {
                     if let draft = try await draft(event) { drafts.append(draft) }
-                } catch let error as ObjectsError where error.code == .keyDestroyed {
+                } catch let error as ObjectsError where error.isUnreadable || error.isForWantOfKey {
                     logger.warning("\(event.subject) gets no trace: \(error)")
                 }
             }

@@ -4,20 +4,23 @@ import Synchronization
 /// A progress bar on the terminal; silent where standard error is none.
 final class Progress: Sendable {
     private struct State {
+        var total: Int64
         var done: Int64 = 0
         var shown = ContinuousClock.now - .seconds(1)
         var label = ""
     }
 
-    private let total: Int64
     private let isShown: Bool
     private let began = ContinuousClock.now
-    private let state = Mutex(State())
+    private let state: Mutex<State>
 
     init(total: Int64, isShown: Bool) {
-        self.total = total
+        state = Mutex(State(total: total))
         self.isShown = isShown && Console.isTerminal
     }
+
+    /// Says how many bytes there are, where that was not known at the beginning.
+    func expect(_ total: Int64) { state.withLock { $0.total = total } }
 
     func add(_ bytes: Int64, label: String) {
         guard isShown else { return }
@@ -25,7 +28,7 @@ final class Progress: Sendable {
             state.done += bytes
             state.label = label
             let now = ContinuousClock.now
-            guard now - state.shown >= .milliseconds(100) || state.done >= total else { return nil }
+            guard now - state.shown >= .milliseconds(100) || state.done >= state.total else { return nil }
             state.shown = now
             return line(state, now)
         }
@@ -37,7 +40,7 @@ final class Progress: Sendable {
     }
 
     private func line(_ state: State, _ now: ContinuousClock.Instant) -> String {
-        let share = total > 0 ? min(1, Double(state.done) / Double(total)) : 1
+        let share = state.total > 0 ? min(1, Double(state.done) / Double(state.total)) : 1
         let seconds = max(
             0.001, Double((now - began).components.seconds) + Double((now - began).components.attoseconds) / 1e18)
         let rate = Int64(Double(state.done) / seconds)
@@ -45,7 +48,7 @@ final class Progress: Sendable {
         let filled = Int(share * Double(width))
         let bar = String(repeating: "█", count: filled) + String(repeating: "░", count: width - filled)
         return
-            "\(bar) \(Int(share * 100))% \(Size.text(state.done)) of \(Size.text(total)), \(Size.text(rate))/s  \(state.label.suffix(40))"
+            "\(bar) \(Int(share * 100))% \(Size.text(state.done)) of \(Size.text(state.total)), \(Size.text(rate))/s  \(state.label.suffix(40))"
     }
 }
 

@@ -61,6 +61,11 @@ struct NodeSettings: ParsableArguments {
     @Option(name: .customLong("s3-url"), help: "Address under which clients reach the S3 port.") var s3URL: String?
     @Option(help: "Quiet seconds after which a product counts as complete (default 5).") var settleSeconds: String?
     @Option(help: "Seconds for which what was replaced or removed is kept (default 60).") var historySeconds: String?
+    @Option(help: "Seconds between two writings of buckets' access logs (default 60).") var accessLogSeconds: String?
+    @Option(help: "Length of a day of lifecycle rules, to try them out (default 86400).")
+    var lifecycleDaySeconds: String?
+    @Flag(help: "Start although this machine's clock is more than a day behind the journal.") var acceptClock = false
+    @Option(help: "Bytes a second that are read to find damage, 0 for none (default 8388608).") var scrubRate: String?
     @Option(help: "Configuration file (default DATA/martlet.conf).") var config: String?
 
     func configuration() throws -> Configuration {
@@ -78,6 +83,10 @@ struct NodeSettings: ParsableArguments {
         flags["s3-url"] = s3URL
         flags["settle-seconds"] = settleSeconds
         flags["history-seconds"] = historySeconds
+        flags["access-log-seconds"] = accessLogSeconds
+        flags["lifecycle-day-seconds"] = lifecycleDaySeconds
+        flags["accept-clock"] = acceptClock ? "on" : nil
+        flags["scrub-rate"] = scrubRate
         return try Configuration(flags: flags, environment: Environment.all, file: config)
     }
 }

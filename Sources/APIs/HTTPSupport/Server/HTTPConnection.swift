@@ -1,3 +1,4 @@
+import Journal
 import NIOCore
 import NIOExtras
 import NIOHTTP1
@@ -131,7 +132,8 @@ final class HTTPConnection: ChannelDuplexHandler {
         _ request: Request, _ responder: Responder, on this: NIOLoopBound<HTTPConnection>, _ channel: any Channel,
         _ version: HTTPVersion, isLast: Bool, expectsContinue: Bool
     ) async {
-        let response = await responder(request)
+        let origin = RequestOrigin(address: request.connection.remoteAddress, id: request.id)
+        let response = await RequestOrigin.$current.withValue(origin) { await responder(request) }
         // On this connection's loop, as everything in this task that does not wait for something else.
         let body = request.body
         // A client that was not told to continue may keep its body to itself, and nobody could tell that from the next

@@ -1,0 +1,61 @@
+package import Wire
+
+/// An address that the operator of the node lets events be posted to, under a name.
+package struct Webhook: Sendable, Hashable {
+    package var name: String
+    package var url: String
+    package var hasSecret: Bool
+    package var created: Timestamp
+    package var state = DestinationState()
+}
+
+/// How deliveries to one destination stand.
+package struct DestinationState: Sendable, Hashable {
+    /// Messages that wait.
+    package var waiting: Int64 = 0
+    /// Attempts since the last one that succeeded.
+    package var failures: Int64 = 0
+    /// Messages that were given up, ever.
+    package var dropped: Int64 = 0
+    /// What was said at the last attempt, if it failed.
+    package var error: String?
+}
+
+/// One message for one destination.
+package struct Delivery: Sendable, Hashable {
+    /// Its event, and which configuration of the collection it is for: these three are its name.
+    package var tid: Int64
+    package var sequence: Int64
+    package var configuration: String
+    /// A webhook's name, or an address that a collection's owner gave.
+    package var destination: String
+    package var created: Timestamp
+    /// JSON.
+    package var message: [UInt8]
+
+    package init(
+        tid: Int64, sequence: Int64, configuration: String, destination: String, created: Timestamp, message: [UInt8]
+    ) {
+        self.tid = tid
+        self.sequence = sequence
+        self.configuration = configuration
+        self.destination = destination
+        self.created = created
+        self.message = message
+    }
+}
+
+/// Where a message is posted to.
+package struct DeliveryAddress: Sendable, Hashable {
+    package var url: String
+    /// Sent as a bearer token.
+    package var secret: String?
+    /// Whether the operator chose it: any other must not lead into the node's own network.
+    package var isTrusted: Bool
+
+    package init(url: String, secret: String? = nil, isTrusted: Bool) {
+        self.url = url
+        self.secret = secret
+        self.isTrusted = isTrusted
+    }
+}

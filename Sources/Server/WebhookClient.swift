@@ -1,0 +1,72 @@
+import AsyncHTTPClient
+import IAMPolicy
+import NIOCore
+import NIOHTTP1
+import NIOPosix
+import Notifications
+
+/// Posts messages to webhooks.
+final class WebhookClient: Sendable {
+    private let http: HTTPClient
+
+    /// Connecting, and an answer as a whole, may take so long.
+    private static let connectTime = TimeAmount.seconds(5)
+    private static let answerTime = TimeAmount.seconds(10)
+    /// What is read of an answer, so that its connection can serve again.
+    private static let answerBytesMax = 64 << 10
+
+    init() {
+        http = HTTPClient(eventLoopGroupProvider: .singleton, configuration: Self.configuration)
+    }
+
+    private static var configuration: HTTPClient.Configuration {
+        // What one address was trusted with goes nowhere else.
+        var configuration = HTTPClient.Configuration(
+            redirectConfiguration: .disallow, timeout: .init(connect: connectTime, read: answerTime))
+        configuration.httpVersion = .http1Only
+        return configuration
+    }
+
+    /// Posts one message and returns the status of the answer.
+    ///
+    /// An address that a client of the node has chosen has to be a public one, and what was looked up is what is
+    /// connected to: a name that means another thing the next moment gains nothing.
+    ///
+    /// - Throws: ``WebhookError`` for an address that is not public; the client's errors.
+    @Sendable func post(_ address: DeliveryAddress, _ message: [UInt8]) async throws -> Int {
+        guard !address.isTrusted else { return try await send(address, message, by: http) }
+        let host = PublicAddress.host(ofURL: address.url)
+        let found = try await NIOThreadPool.singleton.runIfActive {
+            try SocketAddress.makeAddressResolvingHost(host, port: 443).ipAddress ?? ""
+        }
+        guard PublicAddress.isPublic(found) else { throw WebhookError(description: "\(host) is no public address") }
+        var configuration = Self.configuration
+        configuration.dnsOverride = [host: found]
+        let client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
+        do {
+            let status = try await send(address, message, by: client)
+            try await client.shutdown()
+            return status
+        } catch {
+            try? await client.shutdown()
+            throw error
+        }
+    }
+
+    private func send(_ address: DeliveryAddress, _ message: [UInt8], by client: HTTPClient) async throws -> Int {
+        var request = HTTPClientRequest(url: address.url)
+        request.method = .POST
+        request.headers = ["Content-Type": "application/json", "User-Agent": "Martlet/\(Version.current)"]
+        if let secret = address.secret { request.headers.add(name: "Authorization", value: "Bearer \(secret)") }
+        request.body = .bytes(ByteBuffer(bytes: message))
+        let response = try await client.execute(request, timeout: Self.answerTime)
+        _ = try? await response.body.collect(upTo: Self.answerBytesMax)
+        return Int(response.status.code)
+    }
+
+    func close() async throws { try await http.shutdown() }
+}
+
+struct WebhookError: Error, CustomStringConvertible {
+    var description: String
+}

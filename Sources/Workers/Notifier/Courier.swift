@@ -1,0 +1,134 @@
+import Journal
+import Logging
+package import Notifications
+import Synchronization
+import Wire
+
+/// Posts a message and returns the status of the answer.
+package typealias WebhookPost = @Sendable (DeliveryAddress, _ message: [UInt8]) async throws -> Int
+
+/// Delivers what waits: to each destination one message after the other, in the order in which it happened, at least
+/// once; to different destinations at the same time.
+final class Courier: Sendable {
+    let journal: Journal
+    let notifications: Notifications
+    let post: WebhookPost
+    private let logger = Logger(label: "martlet.notifier")
+    private let busy = Mutex<Set<String>>([])
+
+    private static let duty = "courier"
+    /// Destinations served at the same time.
+    private static let destinationsMax = 64
+    /// Messages after which what has arrived is noted: so many may come twice after a crash.
+    private static let batch = 50
+    /// A message that is refused (4xx) so often is given up.
+    private static let refusalsMax: Int64 = 10
+
+    init(journal: Journal, notifications: Notifications, post: @escaping WebhookPost) {
+        self.journal = journal
+        self.notifications = notifications
+        self.post = post
+    }
+
+    func run() async throws {
+        do {
+            try await withThrowingDiscardingTaskGroup { group in
+                while true {
+                    try Task.checkCancellation()
+                    guard try await journal.lease(Self.duty) != nil else {
+                        try await Task.sleep(for: .seconds(5))
+                        continue
+                    }
+                    let generation = journal.generation
+                    let due = try await notifications.dueDestinations(now: .now, limit: 2 * Self.destinationsMax)
+                    for destination in due where begin(destination) {
+                        group.addTask {
+                            await self.serve(destination)
+                            self.busy.withLock { _ = $0.remove(destination) }
+                        }
+                    }
+                    try await journal.waitForCommit(after: generation, secondsMax: 1)
+                    // Under load commits never end; a look each tenth of a second is enough.
+                    try await Task.sleep(for: .milliseconds(100))
+                }
+            }
+        } catch {
+            try? await journal.release(Self.duty)
+            throw error
+        }
+    }
+
+    private func begin(_ destination: String) -> Bool {
+        busy.withLock { $0.count < Self.destinationsMax && $0.insert(destination).inserted }
+    }
+
+    /// Delivers until nothing waits or something does not arrive.
+    private func serve(_ destination: String) async {
+        do {
+            while try await deliverBatch(to: destination) {}
+        } catch is CancellationError {
+            return
+        } catch {
+            logger.error("deliveries to \(Self.readable(destination)): \(error)")
+        }
+    }
+
+    /// Without what an address may carry of secrets.
+    static func readable(_ destination: String) -> String {
+        guard let slash = destination.firstIndex(of: "/") else { return destination }
+        let host = destination[slash...].drop { $0 == "/" }.prefix { $0 != "/" && $0 != "?" }
+        return String(host.split(separator: "@").last ?? "")
+    }
+
+    /// - Returns: whether to go on.
+    func deliverBatch(to destination: String, now: Timestamp = .now) async throws -> Bool {
+        let deliveries = try await notifications.waiting(for: destination, limit: Self.batch)
+        guard !deliveries.isEmpty else { return false }
+        guard let address = try await notifications.address(of: destination) else {
+            try await drop(deliveries, for: destination, "the webhook is gone")
+            return true
+        }
+        let old = deliveries.prefix { $0.created.adding(seconds: Notifications.ageSecondsMax) < now }
+        guard old.isEmpty else {
+            try await drop(Array(old), for: destination, "they have waited for a day")
+            return true
+        }
+        var arrived: [Delivery] = []
+        for delivery in deliveries {
+            if let failure = await attempt(delivery, at: address) {
+                try await notifications.remove(arrived, for: destination)
+                try Task.checkCancellation()
+                let failures = try await notifications.failed(destination, failure.reason, now: now)
+                logger.warning("\(Self.readable(destination)) takes no message: \(failure.reason)")
+                guard failure.isRefusal, failures >= Self.refusalsMax else { return false }
+                try await drop([delivery], for: destination, failure.reason)
+                return true
+            }
+            arrived.append(delivery)
+        }
+        try await notifications.remove(arrived, for: destination)
+        return deliveries.count == Self.batch
+    }
+
+    private func drop(_ deliveries: [Delivery], for destination: String, _ reason: String) async throws {
+        logger.warning("\(deliveries.count) messages to \(Self.readable(destination)) are given up: \(reason)")
+        try await notifications.remove(deliveries, for: destination, dropped: (deliveries.count, reason))
+    }
+
+    private struct Failure {
+        var reason: String
+        /// Whether the same message will hardly be taken another time.
+        var isRefusal = false
+    }
+
+    private func attempt(_ delivery: Delivery, at address: DeliveryAddress) async -> Failure? {
+        do {
+            let status = try await post(address, delivery.message)
+            guard !(200..<300).contains(status) else { return nil }
+            let isRefusal = (400..<500).contains(status) && ![401, 403, 404, 408, 425, 429].contains(status)
+            return Failure(reason: "it answered with status \(status)", isRefusal: isRefusal)
+        } catch {
+            return Failure(reason: "\(error)")
+        }
+    }
+}

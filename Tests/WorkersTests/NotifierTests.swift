@@ -1,0 +1,164 @@
+import Ciphers
+import Database
+import Journal
+import NIOCore
+import Notifications
+import Objects
+import Synchronization
+import TestSupport
+import Testing
+import Vault
+import Wire
+
+@testable import Workers
+
+@Suite struct NotifierTests {
+    private func event(_ kind: EventKind, _ detail: String, on subject: String = "eo/a/b") -> Event {
+        Event(
+            tid: 255, sequence: 2, time: Timestamp(seconds: 0), kind: kind, actor: "ada", subject: subject,
+            collection: 1, detail: detail)
+    }
+
+    private func change(_ kind: EventKind, _ detail: String) -> ObjectChange? {
+        guard case .object(let change) = Change(event(kind, detail)) else { return nil }
+        return change
+    }
+
+    @Test("events have S3's names")
+    func names() {
+        #expect(change(.objectPut, "{}")?.name == "s3:ObjectCreated:Put")
+        #expect(change(.objectPut, #"{"operation":"Copy"}"#)?.name == "s3:ObjectCreated:Copy")
+        #expect(change(.objectDeleted, "{}")?.name == "s3:ObjectRemoved:Delete")
+        #expect(change(.objectDeleted, #"{"marker":"m"}"#)?.name == "s3:ObjectRemoved:DeleteMarkerCreated")
+        #expect(change(.objectDeleted, #"{"rule":"r"}"#)?.name == "s3:LifecycleExpiration:Delete")
+        #expect(
+            change(.objectDeleted, #"{"marker":"m","rule":"r"}"#)?.name == "s3:LifecycleExpiration:DeleteMarkerCreated")
+        #expect(change(.objectTagged, #"{"tags":2}"#)?.name == "s3:ObjectTagging:Put")
+        #expect(change(.objectTagged, #"{"tags":0}"#)?.name == "s3:ObjectTagging:Delete")
+        #expect(change(.objectACLSet, "{}")?.name == "s3:ObjectAcl:Put")
+        #expect(change(.uploadCreated, "{}") == nil)
+        #expect(Change(event(.objectPut, "{}", on: "eo/.martlet/preview")) == nil)
+        #expect(Change(event(.collectionConfigured, #"{"setting":"notification"}"#, on: "eo")) == .configuration)
+        #expect(Change(event(.collectionConfigured, #"{"setting":"cors"}"#, on: "eo")) == nil)
+        #expect(NotifyingCollection.sequencer(of: event(.objectPut, "{}")) == "00000000000000FF000002")
+    }
+
+    @Test("a change is told with the version as clients call it")
+    func versions() {
+        let put = #"{"version":"01","versioned":true,"size":3,"etag":"e","client":"::1"}"#
+        #expect(
+            change(.objectPut, put)
+                == ObjectChange(
+                    name: "s3:ObjectCreated:Put", key: "a/b", size: 3, etag: "e", version: "01", address: "::1"))
+        #expect(change(.objectPut, #"{"version":"01"}"#)?.version == "null")
+        #expect(change(.objectDeleted, #"{"version":"01"}"#)?.version == "01")
+        #expect(change(.objectDeleted, #"{"marker":"02"}"#)?.version == "02")
+        #expect(change(.objectDeleted, "{}")?.version == nil)
+    }
+
+    // MARK: Delivery
+
+    private func withNotifications(
+        _ engine: TestEngine, _ body: (Notifications, Journal) async throws -> Void
+    ) async throws {
+        try await engine.withDatabase(Journal.migrations + Notifications.migrations) { database in
+            let journal = Journal(database: database, node: "test")
+            try await body(Notifications(journal: journal, master: MasterKey(direct: .random())), journal)
+        }
+    }
+
+    private func deliveries(_ numbers: ClosedRange<Int64>, to destination: String, age: Int64 = 0) -> [Delivery] {
+        numbers.map {
+            Delivery(
+                tid: $0, sequence: 0, configuration: "c", destination: destination,
+                created: .now.adding(seconds: -age), message: Array("\($0)".utf8))
+        }
+    }
+
+    /// A receiver that answers with what it is told to.
+    private final class Receiver: Sendable {
+        let received = Mutex<[String: [String]]>([:])
+        let status: @Sendable (String, String) -> Int
+
+        init(_ status: @escaping @Sendable (String, String) -> Int = { _, _ in 200 }) { self.status = status }
+
+        @Sendable func post(_ address: DeliveryAddress, _ message: [UInt8]) async throws -> Int {
+            let text = String(decoding: message, as: UTF8.self)
+            let status = status(address.url, text)
+            guard status != 0 else {
+                // Nobody answers.
+                try await Task.sleep(for: .seconds(60))
+                return 200
+            }
+            received.withLock { $0[address.url, default: []].append(text) }
+            return status
+        }
+    }
+
+    @Test("a destination that does not answer keeps no other waiting", arguments: TestEngine.allCases)
+    func independence(engine: TestEngine) async throws {
+        try await withNotifications(engine) { notifications, journal in
+            for name in ["dead", "refusing", "fine"] {
+                try await notifications.putWebhook(name, url: "http://\(name)/", secret: nil, by: "ada")
+                try await notifications.enqueue(deliveries(1...120, to: name))
+            }
+            let receiver = Receiver { url, _ in url.contains("dead") ? 0 : url.contains("refusing") ? 500 : 200 }
+            let courier = Courier(journal: journal, notifications: notifications, post: receiver.post)
+            let task = Task { try await courier.run() }
+            let expected = (1...120).map { "\($0)" }
+            for _ in 0..<1000 where receiver.received.withLock({ $0["http://fine/"]?.count ?? 0 }) < 120 {
+                try await Task.sleep(for: .milliseconds(20))
+            }
+            #expect(receiver.received.withLock { $0["http://fine/"] } == expected)
+            task.cancel()
+            _ = try? await task.value
+            #expect(try await notifications.webhook("dead").state.waiting == 120)
+            let refusing = try await notifications.webhook("refusing").state
+            #expect(refusing.waiting == 120 && refusing.error == "it answered with status 500")
+        }
+    }
+
+    @Test("what fails is tried again before what follows it")
+    func retries() async throws {
+        try await withNotifications(.sqlite) { notifications, journal in
+            try await notifications.putWebhook("a", url: "http://a/", secret: nil, by: "ada")
+            try await notifications.enqueue(deliveries(1...3, to: "a"))
+            let isUp = Atomic(false)
+            let receiver = Receiver { _, text in text == "2" && !isUp.load(ordering: .relaxed) ? 503 : 200 }
+            let courier = Courier(journal: journal, notifications: notifications, post: receiver.post)
+            #expect(try await !courier.deliverBatch(to: "a"))
+            #expect(try await notifications.waiting(for: "a", limit: 9).map(\.tid) == [2, 3])
+            isUp.store(true, ordering: .relaxed)
+            #expect(try await !courier.deliverBatch(to: "a"))
+            #expect(receiver.received.withLock { $0["http://a/"] } == ["1", "2", "2", "3"])
+            #expect(try await notifications.webhook("a").state.waiting == 0)
+        }
+    }
+
+    @Test("a message that is refused again and again, or is a day old, is given up")
+    func givingUp() async throws {
+        try await withNotifications(.sqlite) { notifications, journal in
+            try await notifications.putWebhook("a", url: "http://a/", secret: nil, by: "ada")
+            try await notifications.enqueue(deliveries(1...2, to: "a") + deliveries(3...3, to: "gone"))
+            let receiver = Receiver { _, text in text == "1" ? 422 : 200 }
+            let courier = Courier(journal: journal, notifications: notifications, post: receiver.post)
+            for _ in 1..<10 { #expect(try await !courier.deliverBatch(to: "a")) }
+            #expect(try await courier.deliverBatch(to: "a"))
+            #expect(try await !courier.deliverBatch(to: "a"))
+            #expect(receiver.received.withLock { $0["http://a/"]?.last } == "2")
+            try await notifications.enqueue(deliveries(4...4, to: "a", age: 90_000))
+            #expect(try await courier.deliverBatch(to: "a"))
+            let state = try await notifications.webhook("a").state
+            #expect(state.waiting == 0 && state.dropped == 2)
+            // A webhook that was deleted after the message was made.
+            #expect(try await courier.deliverBatch(to: "gone"))
+            #expect(try await notifications.waiting(for: "gone", limit: 1).isEmpty)
+        }
+    }
+
+    @Test("logs have no secrets of addresses")
+    func readable() {
+        #expect(Courier.readable("hook") == "hook")
+        #expect(Courier.readable("https://user:secret@example.org:8443/a?token=b") == "example.org:8443")
+    }
+}
