@@ -77,6 +77,7 @@ let drivers: [Target] = [
         name: "CLibPQ", path: "Sources/Drivers/CLibPQ", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
     .target(name: "CMemory", path: "Sources/Drivers/CMemory"),
     target("Drivers", "Database", ["CSQLite", "CLibPQ"]),
+    target("Drivers", "Antivirus", [nioCore, nioPosix]),
     .target(name: "CPKCS11", path: "Sources/Drivers/CPKCS11", linkerSettings: [.linkedLibrary("dl")]),
     target("Drivers", "Vault", ["CPKCS11", "Ciphers", "Wire"]),
     .systemLibrary(name: "CGDAL", path: "Sources/Drivers/CGDAL", pkgConfig: "gdal", providers: [.apt(["libgdal-dev"])]),
@@ -99,7 +100,8 @@ let core: [Target] = [
     target(
         "Core", "Objects",
         [
-            "BLAKE3", "Blobs", "BucketConfiguration", "Ciphers", "Database", "Journal", "Policy", "Vault", "Wire",
+            "Antivirus", "BLAKE3", "Blobs", "BucketConfiguration", "Ciphers", "Database", "Journal", "Policy", "Vault",
+            "Wire",
             nioCore, nioPosix,
         ]),
 ]
@@ -126,6 +128,9 @@ let apis: [Target] = [
         "APIs", "STACAPI",
         ["Catalogue", "Geometry", "HTTPSupport", "Identity", "Journal", "Policy", "Wire", logging, nioHTTP1]),
     target(
+        "APIs", "TransactionAPI",
+        ["HTTPSupport", "Identity", "Journal", "Objects", "Policy", "Wire", logging, nioHTTP1]),
+    target(
         "APIs", "TraceAPI", ["HTTPSupport", "Ledger", "MerkleLog", "TraceFormat", "Wire", logging, nioCore, nioHTTP1]),
     // What a browser is sent is part of the program: nothing to install, nothing to lose.
     .target(
@@ -143,13 +148,14 @@ let apis: [Target] = [
     target(
         "APIs", "S3API",
         [
-            "BucketConfiguration", "Database", "HTTPSupport", "IAMPolicy", "Identity", "Notifications", "Objects",
+            "BucketConfiguration", "Database", "HTTPSupport", "IAMPolicy", "Identity", "Journal", "Notifications", "Objects",
             "Policy", "SigV4", "Wire", logging, nioCore, nioHTTP1,
         ]),
     target(
         "APIs", "WebDAVAPI",
         [
-            "Ciphers", "Database", "HTTPSupport", "IAMPolicy", "Identity", "Objects", "Policy", "ProductMetadata",
+            "Ciphers", "Database", "HTTPSupport", "IAMPolicy", "Identity", "Journal", "Objects", "Policy",
+            "ProductMetadata",
             "SigV4", "WebDAVFormat", "Wire", logging, nioCore, nioHTTP1,
         ]),
 ]
@@ -167,10 +173,11 @@ let top: [Target] = [
     target(
         "", "Server",
         [
-            "AdminAPI", "Blobs", "Catalogue", "Certificates", "Console", "Ciphers", "Database", "HTTPSupport",
-            "IAMAPI", "IAMPolicy", "Identity",
+            "AdminAPI", "Antivirus", "Blobs", "Catalogue", "Certificates", "Console", "Ciphers", "Database",
+            "HTTPSupport", "IAMAPI", "IAMPolicy", "Identity",
             "Journal", "Ledger", "Notifications", "OIDCAPI", "Objects",
-            "Policy", "Rasters", "S3API", "STACAPI", "SigV4", "SigningAPI", "TraceAPI", "Vault", "WebDAVAPI", "Wire",
+            "Policy", "Rasters", "S3API", "STACAPI", "SigV4", "SigningAPI", "TraceAPI", "TransactionAPI", "Vault",
+            "WebDAVAPI", "Wire",
             "Workers",
             httpClient, logging, nioCore, nioHTTP1, nioPosix, nioSSL,
         ]),
@@ -202,6 +209,7 @@ let testTargets: [Target] = [
     tests("WebDAVFormatTests", ["WebDAVFormat", "Wire"]),
     tests("ProductMetadataTests", ["ProductMetadata", "Wire"]),
     tests("DatabaseTests", ["Database", "TestSupport"]),
+    tests("AntivirusTests", ["Antivirus", nioCore, nioPosix]),
     tests("VaultTests", ["Ciphers", "TestSupport", "Vault", "Wire"]),
     tests("BlobsTests", ["Blobs", "Ciphers", "SigV4", "Wire", nioCore, nioHTTP1, nioPosix]),
     tests("RastersTests", ["martlet-raster", "ProductMetadata", "Rasters", "Wire", nioCore, nioPosix]),
@@ -217,7 +225,8 @@ let testTargets: [Target] = [
     tests(
         "ObjectsTests",
         [
-            "BLAKE3", "Blobs", "BucketConfiguration", "Ciphers", "Database", "Journal", "Objects", "Policy",
+            "Antivirus", "BLAKE3", "Blobs", "BucketConfiguration", "Ciphers", "Database", "Journal", "Objects",
+            "Policy",
             "TestSupport", "Vault", "Wire", nioCore,
             nioPosix,
         ]),

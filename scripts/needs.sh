@@ -9,7 +9,9 @@ for purpose in "$@"; do
         build) ;;
         demo) packages+=(python3-venv curl) ;;
         test)
-            packages+=(python3-venv curl openssl postgresql chromium chromium-driver util-linux softhsm2)
+            packages+=(
+                gcc libc6-dev python3-venv curl openssl postgresql chromium chromium-driver util-linux softhsm2
+                clamav-daemon)
             # Clients of WebDAV.
             packages+=(litmus cadaver davfs2 libglib2.0-bin gvfs gvfs-backends dbus nextcloud-desktop-cmd)
             ;;

@@ -1,4 +1,6 @@
 import Glibc
+package import HTTPSupport
+package import Objects
 package import SigV4
 import Workers
 
@@ -47,6 +49,8 @@ package struct Configuration: Sendable {
     /// Under which address clients reach the web port and the S3 port, where that is not what they listen on.
     package var webURL: String?
     package var s3URL: String?
+    /// Names below which each bucket has a host name of its own.
+    package var s3Domains: [String]
     /// Seconds without a change after which a product without a list of its files counts as complete.
     package var settleSeconds: Int64
     /// Seconds for which what was replaced or removed stays readable; then its bytes are deleted.
@@ -59,6 +63,14 @@ package struct Configuration: Sendable {
     package var scrubRate: Int64
     /// Whether to start although the clock is far behind the journal.
     package var acceptsClock: Bool
+    /// Where the virus scanner listens; nil for none.
+    package var clamd: String?
+    package var scanPolicy: ScanPolicy
+    package var scanBytesMax: Int64
+    package var connectionLimits: ConnectionLimits
+    /// Requests a second of one source address and of one principal; 0 for no limit.
+    package var ratePerAddress: Int64
+    package var ratePerPrincipal: Int64
     /// The first administrator's password; nil lets one be generated.
     package var adminPassword: String?
 
@@ -75,12 +87,23 @@ package struct Configuration: Sendable {
         ("tls-key", "file with its key (PEM)"),
         ("web-url", "address under which clients reach the web port"),
         ("s3-url", "address under which clients reach the S3 port"),
+        ("s3-domain", "names, with commas, below which buckets have host names (default: that of s3-url, localhost)"),
         ("settle-seconds", "quiet time after which a product counts as complete (default 5)"),
         ("history-seconds", "time for which what was replaced or removed is kept (default 60)"),
         ("access-log-seconds", "how often the access logs of buckets are written (default 60)"),
         ("lifecycle-day-seconds", "length of a day of lifecycle rules, to try them out (default 86400)"),
         ("accept-clock", "on: start although this machine's clock is more than a day behind the journal"),
         ("scrub-rate", "bytes a second that are read to find damage, 0 for none (default 8388608)"),
+        ("clamd", "socket or HOST:PORT of ClamAV's clamd, which scans new objects (default: none)"),
+        ("scan-policy", "of infected objects: off, tag, quarantine or refuse (default quarantine)"),
+        ("scan-bytes-max", "longer objects are not scanned; clamd's StreamMaxLength (default 26214400)"),
+        ("header-seconds", "time for the head of a request (default 20)"),
+        ("idle-seconds", "time that a connection may wait for its next request (default 75)"),
+        ("slow-seconds", "time over which the speed of clients is looked at (default 30)"),
+        ("slow-rate", "bytes a second that they have to reach in that time (default 500)"),
+        ("connections-max", "connections at once (default 20000)"),
+        ("rate-per-address", "requests a second from one address that is not this machine (default 5000; 0: no limit)"),
+        ("rate-per-principal", "requests a second of one account or session (default 0: no limit)"),
     ]
 
     /// - Parameters:
@@ -132,6 +155,31 @@ package struct Configuration: Sendable {
             throw ConfigurationError("--scrub-rate is a number of bytes a second, or 0, not '\(rate.prefix(40))'")
         }
         self.scrubRate = scrubRate
+        s3Domains = try Self.domains(value("s3-domain"), s3URL: s3URL)
+        var limits = ConnectionLimits()
+        func number(_ name: String, _ standard: Int64, from: Int64 = 1, to: Int64) throws -> Int64 {
+            guard let text = value(name) else { return standard }
+            guard let number = Int64(text), (from...to).contains(number) else {
+                throw ConfigurationError("--\(name) is a number from \(from) to \(to), not '\(text.prefix(40))'")
+            }
+            return number
+        }
+        limits.headerSeconds = try number("header-seconds", limits.headerSeconds, to: 3600)
+        limits.idleSeconds = try number("idle-seconds", limits.idleSeconds, to: 86_400)
+        limits.slowSeconds = try number("slow-seconds", limits.slowSeconds, to: 3600)
+        limits.slowRate = try number("slow-rate", limits.slowRate, from: 0, to: 1 << 20)
+        limits.connectionsMax = Int(
+            try number("connections-max", Int64(limits.connectionsMax), from: 10, to: 1_000_000))
+        connectionLimits = limits
+        clamd = value("clamd")
+        let policy = value("scan-policy") ?? ScanPolicy.quarantine.rawValue
+        guard let scanPolicy = ScanPolicy(rawValue: policy) else {
+            throw ConfigurationError("--scan-policy is off, tag, quarantine or refuse, not '\(policy.prefix(40))'")
+        }
+        self.scanPolicy = scanPolicy
+        scanBytesMax = try number("scan-bytes-max", 25 << 20, to: 1 << 40)
+        ratePerAddress = try number("rate-per-address", 5000, from: 0, to: 1_000_000)
+        ratePerPrincipal = try number("rate-per-principal", 0, from: 0, to: 1_000_000)
         if let id = environment["AWS_ACCESS_KEY_ID"], let secret = environment["AWS_SECRET_ACCESS_KEY"] {
             blobCredentials = Credentials(accessKeyID: id, secret: secret)
         }
@@ -167,6 +215,26 @@ package struct Configuration: Sendable {
             throw ConfigurationError("\(name) is a number of seconds up to \(daysMax * 86_400), not '\(text)'")
         }
         return seconds
+    }
+
+    private static func domains(_ text: String?, s3URL: String?) throws -> [String] {
+        guard let text else {
+            // An address has no names below it, which shows in its last label.
+            let host = s3URL.map { $0.split(separator: "/")[1].prefix { $0 != ":" } }
+            let isName = host?.split(separator: ".").last?.first?.isLetter == true
+            return (isName ? host.map { [String($0)] } ?? [] : []) + ["localhost"]
+        }
+        return try text.split(separator: ",").map { part in
+            let name = part.trimmed
+            let isName = name.utf8.allSatisfy {
+                $0 == UInt8(ascii: "-") || $0 == UInt8(ascii: ".") || Character(UnicodeScalar($0)).isLetter
+                    || Character(UnicodeScalar($0)).isNumber
+            }
+            guard isName, !name.isEmpty, name.first != ".", name.last != "." else {
+                throw ConfigurationError("--s3-domain is a host name such as s3.example.org, not '\(name.prefix(80))'")
+            }
+            return name
+        }
     }
 
     private static func base(_ text: String, _ name: String) throws -> String {

@@ -1,4 +1,5 @@
 import AdminAPI
+import Antivirus
 import Blobs
 import Catalogue
 import Console
@@ -22,6 +23,7 @@ import S3API
 import STACAPI
 import SigningAPI
 import TraceAPI
+import TransactionAPI
 import Vault
 import WebDAVAPI
 import Wire
@@ -74,11 +76,16 @@ package final class Node: Sendable {
         let master = roots.master
         let identity = Identity(journal: journal, master: master)
         let blobs = try await Self.openBlobs(configuration)
+        let screening = try configuration.clamd.map {
+            Screening(
+                clamd: try Clamd($0, group: MultiThreadedEventLoopGroup.singleton), policy: configuration.scanPolicy,
+                bytesMax: configuration.scanBytesMax)
+        }
         let objects = Objects(
             journal: journal, blobs: blobs, master: master, pool: pool,
             reserve: DiskReserve(
                 [configuration.data] + (configuration.blobs.map { $0.hasPrefix("s3://") ? [] : [$0] } ?? [])),
-            lifecycleDaySeconds: configuration.lifecycleDaySeconds)
+            screening: screening, lifecycleDaySeconds: configuration.lifecycleDaySeconds)
         let password = try await identity.bootstrap(password: configuration.adminPassword)
         let policies = try Policies(journal: journal)
         let catalogue = Catalogue(journal: journal)
@@ -88,21 +95,27 @@ package final class Node: Sendable {
         let tls = try await TLSSetup.make(configuration, identity: identity)
         // The S3 port is bound first: the address that it gets is part of what the web port tells.
         let s3Responder = LateResponder()
-        let s3 = try await listen(configuration.s3, "--s3", tls, s3Responder)
+        var limits = configuration.connectionLimits
+        limits.connectionsMax = min(limits.connectionsMax, OpenFiles.raise() - OpenFiles.reserve)
+        let connections = ConnectionCount(max: limits.connectionsMax)
+        let s3 = try await listen(configuration.s3, "--s3", tls, limits, connections, s3Responder)
         let webResponder = LateResponder()
-        let web = try await listen(configuration.web, "--web", tls, webResponder)
+        let web = try await listen(configuration.web, "--web", tls, limits, connections, webResponder)
         let webURL = configuration.webURL ?? web.url
         let s3URL = configuration.s3URL ?? s3.url
 
         let tokens = try await TokenAuthority(identity: identity, issuer: webURL)
-        let authenticator = Authenticator(identity: identity, tokens: tokens)
+        let authenticator = Authenticator(
+            identity: identity, tokens: tokens,
+            limits: RequestLimits(
+                perAddress: configuration.ratePerAddress, perPrincipal: configuration.ratePerPrincipal))
         let ledger = try await Ledger.open(
             journal: journal, identity: identity, authority: try await Authority.load(identity),
             origin: NodeName.host + "/martlet")
         let notifications = Notifications(journal: journal, master: master)
         let s3Service = S3Service(
             objects: objects, gate: gate, authenticator: authenticator, notifications: notifications,
-            isBehindTLS: configuration.s3URL?.hasPrefix("https://") == true)
+            domains: S3Domains(configuration.s3Domains), isBehindTLS: configuration.s3URL?.hasPrefix("https://") == true)
         let fetcher = DocumentFetcher()
         let webhooks = WebhookClient()
         let iamService = IAMService(
@@ -123,6 +136,7 @@ package final class Node: Sendable {
                 objects: objects, roots: roots),
             stac: STACService(catalogue: catalogue, gate: gate, authenticator: authenticator),
             traces: TraceService(ledger: ledger, version: Version.current),
+            transactions: TransactionService(objects: objects, gate: gate, authenticator: authenticator),
             signing: signing,
             webdav: WebDAVService(objects: objects, gate: gate, authenticator: authenticator),
             nextcloud: NextcloudService(objects: objects, gate: gate, authenticator: authenticator), console: console,
@@ -136,7 +150,7 @@ package final class Node: Sendable {
         let workers = WorkerGroup()
         workers.start(
             Janitor(
-                objects: objects, journal: journal, historySeconds: configuration.historySeconds,
+                objects: objects, catalogue: catalogue, journal: journal, historySeconds: configuration.historySeconds,
                 ownsBlobs: blobs is DiskBlobs))
         workers.start(Scrubber(objects: objects, bytesPerSecond: configuration.scrubRate))
         workers.start(
@@ -146,6 +160,7 @@ package final class Node: Sendable {
                 objects: objects, products: products, catalogue: catalogue,
                 rasters: RasterReader(executable: RasterReader.installed, pool: rasterPool), s3URL: s3URL,
                 settleSeconds: configuration.settleSeconds))
+        if screening != nil { workers.start(Scanner(objects: objects)) }
         workers.start(Keykeeper(objects: objects, roots: roots))
         workers.start(AccessLogger(objects: objects, seconds: configuration.accessLogSeconds))
         workers.start(Notifier(objects: objects, notifications: notifications, post: webhooks.post))
@@ -181,13 +196,14 @@ package final class Node: Sendable {
     }
 
     private static func listen(
-        _ address: Configuration.Address, _ name: String, _ tls: TLSSetup?, _ responder: LateResponder
+        _ address: Configuration.Address, _ name: String, _ tls: TLSSetup?, _ limits: ConnectionLimits,
+        _ connections: ConnectionCount, _ responder: LateResponder
     ) async throws -> HTTPListener {
         do {
             // The process's own loops: they end with it, so that no task that still winds down finds its loop gone.
             return try await HTTPListener.bind(
                 host: address.host, port: address.port, group: MultiThreadedEventLoopGroup.singleton, tls: tls?.context,
-                responder: { await responder.respond($0) })
+                limits: limits, connections: connections, responder: { await responder.respond($0) })
         } catch let error as IOError {
             throw ConfigurationError(
                 "cannot listen on \(address.host):\(address.port) (\(name)): \(String(cString: strerror(error.errnoCode)))"

@@ -47,6 +47,8 @@ struct TLSSetup {
         for address in [configuration.web, configuration.s3] where address.host != "0.0.0.0" && address.host != "::" {
             hosts.append(address.host)
         }
+        // Clients take a wildcard for a name of at least three labels.
+        for domain in configuration.s3Domains { hosts += [domain] + (domain.contains(".") ? ["*." + domain] : []) }
         for url in [configuration.webURL, configuration.s3URL].compactMap({ $0 }) {
             let authority = url.split(separator: "/").last ?? ""
             if authority.hasPrefix("[") {

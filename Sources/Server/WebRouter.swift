@@ -6,6 +6,7 @@ import OIDCAPI
 import STACAPI
 import SigningAPI
 import TraceAPI
+import TransactionAPI
 import WebDAVAPI
 import Wire
 
@@ -15,6 +16,7 @@ struct WebRouter: Sendable {
     let admin: AdminService
     let stac: STACService
     let traces: TraceService
+    let transactions: TransactionService
     let signing: SigningService
     let webdav: WebDAVService
     let nextcloud: NextcloudService
@@ -37,6 +39,7 @@ struct WebRouter: Sendable {
         case "status.php", "ocs", "remote.php": return await nextcloud.respond(to: request, path: path)
         // Microsoft's client asks the top what the server can before it goes on to a folder.
         case nil where request.method == .OPTIONS: return WebDAVService.options
+        case "transactions", "history": return await transactions.respond(to: request, path: path)
         case "sign" where rest.isEmpty: return await signing.respond(to: request)
         case "healthz" where rest.isEmpty: return Response(.ok, type: "text/plain; charset=utf-8", text: "ok\n")
         case "readyz" where rest.isEmpty: return await readiness()

@@ -5,9 +5,9 @@ struct Follower: Sendable {
     /// The name of the duty: of its lease and its cursor.
     let name: String
     let journal: Journal
-
     /// Events taken at once.
-    private static let batch = 1000
+    var batch = 1000
+
     /// How late other nodes' commits, and moments that come by themselves, are seen at most.
     private static let idleSecondsMax = 1.0
     /// Events gather for so long before they are worked off, so that the cursor's commit is shared by many.
@@ -31,14 +31,14 @@ struct Follower: Sendable {
                     continue
                 }
                 let generation = journal.generation
-                let events = try await journal.events(after: lease.position, limit: Self.batch)
+                let events = try await journal.events(after: lease.position, limit: batch)
                 if let last = events.last {
                     try await handle(events)
                     let position = JournalPosition(tid: last.tid, sequence: last.sequence)
                     guard try await journal.advance(name, to: position) else { continue }
                 }
                 let hasMore = try await between()
-                if !hasMore, events.count < Self.batch {
+                if !hasMore, events.count < batch {
                     try await journal.waitForCommit(after: generation, secondsMax: Self.idleSecondsMax)
                     try await Task.sleep(for: Self.gathering)
                 }

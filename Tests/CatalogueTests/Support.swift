@@ -15,7 +15,8 @@ extension TestEngine {
             [
                 """
                 CREATE TABLE collections (
-                    id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, owner TEXT NOT NULL, created INTEGER NOT NULL)
+                    id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, owner TEXT NOT NULL, created INTEGER NOT NULL,
+                    horizon INTEGER NOT NULL DEFAULT 0)
                 """
             ])
         return try await withDatabase(Journal.migrations + [objects] + Catalogue.migrations) { database in

@@ -5,6 +5,7 @@ import secrets
 import shutil
 
 import pytest
+from clients import surroundings
 from nodes import BINARY, Node, Nodes
 
 # Both engines and both schemes with two nodes; the other two pairings run where a test asks for `every_node`.
@@ -61,6 +62,39 @@ def bucket(s3):
     s3.delete_bucket(Bucket=with_bucket)
 
 
+@pytest.fixture(params=["http", "https"])
+def client_node(request, nodes):
+    """Both schemes, for clients that are not ours; each node keeps its own engine."""
+    return nodes.shared({"http": "postgres-http", "https": "sqlite-https"}[request.param])
+
+
+@pytest.fixture
+def place(client_node):
+    """A bucket, removed with what clients left in it."""
+    s3 = client_node.s3()
+    name = new_bucket(s3, "client")
+    yield name
+    empty_bucket(s3, name)
+    s3.delete_bucket(Bucket=name)
+
+
+@pytest.fixture(scope="module")
+def trusting(nodes):
+    """Several libraries read whom they trust once in a process, so that it is said before the first request of any."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("SSL_CERT_FILE", "TENSORSTORE_CA_BUNDLE"):
+            patch.setenv(name, nodes.shared("sqlite-https").authority)
+        yield
+
+
+@pytest.fixture
+def surrounded(client_node, trusting, monkeypatch):
+    """This process in the environment of docs/clients.md, for clients that are libraries."""
+    for name, value in surroundings(client_node).items():
+        monkeypatch.setenv(name, value)
+    return client_node
+
+
 def new_bucket(s3, prefix="test"):
     name = f"{prefix}-{secrets.token_hex(6)}"
     s3.create_bucket(Bucket=name)
@@ -70,9 +104,10 @@ def new_bucket(s3, prefix="test"):
 def empty_bucket(s3, bucket):
     for upload in s3.list_multipart_uploads(Bucket=bucket).get("Uploads", []):
         s3.abort_multipart_upload(Bucket=bucket, Key=upload["Key"], UploadId=upload["UploadId"])
-    for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket):
-        keys = [{"Key": found["Key"]} for found in page.get("Contents", [])]
-        if keys:
+    for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket):
+        found = page.get("Versions", []) + page.get("DeleteMarkers", [])
+        if found:
+            keys = [{"Key": version["Key"], "VersionId": version["VersionId"]} for version in found]
             gone = s3.delete_objects(Bucket=bucket, Delete={"Objects": keys, "Quiet": True})
             assert not gone.get("Errors"), gone["Errors"]
 

@@ -21,6 +21,8 @@ BINARY = os.environ.get("MARTLET_BIN") or str(REPOSITORY / ".build" / "debug" / 
 POSTGRES_BIN = pathlib.Path(os.environ.get("POSTGRES_BIN", "/usr/lib/postgresql/15/bin"))
 READY_SECONDS = 60
 STOP_SECONDS = 30
+# Buckets have host names below it. No resolver knows it: see test_s3_virtual_hosts.py.
+S3_DOMAIN = "s3.localhost"
 
 
 def clean_environment():
@@ -70,6 +72,8 @@ class Node:
             # So that no test waits for minutes until what it deleted is gone.
             "--history-seconds",
             "5",
+            "--s3-domain",
+            S3_DOMAIN,
             "--access-log-seconds",
             "1",
             "--json",

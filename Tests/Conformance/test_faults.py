@@ -312,6 +312,8 @@ def test_flipped_bits_are_found_told_and_harm_nothing_else(nodes):
         assert (state["versions"], state["damaged"]) == (6, 5)
         for key in damaged:
             assert code(lambda key=key: s3.get_object(Bucket="bits", Key=key)) == (403, "AccessDenied")
+            assert node.http().get(f"{node.web}/dav/bits/{key}").status_code == 403
+        assert node.http().get(f"{node.web}/dav/bits/fine").content == bodies["fine"]
         assert s3.get_object(Bucket="bits", Key="fine")["Body"].read() == bodies["fine"]
 
         # The operator: what is whole after all is released, what is not comes back, and the rest is deleted.

@@ -195,6 +195,23 @@ def test_a_configuration_is_never_taken_for_a_new_bucket(node, name):
     assert (answer.status, answer.code) in [(501, "NotImplemented"), (404, "NoSuchBucket")], answer
 
 
+@pytest.mark.parametrize(
+    "method, name, value",
+    [
+        # Appending: taken for a plain PUT it would replace the object.
+        ("PUT", "x-amz-write-offset-bytes", "5"),
+        ("PUT", "x-amz-website-redirect-location", "/other"),
+        ("DELETE", "x-amz-if-match-size", "6"),
+        ("DELETE", "x-amz-if-match-last-modified-time", "Sat, 21 Nov 2026 00:00:00 GMT"),
+    ],
+)
+def test_a_header_that_is_not_implemented_is_not_ignored(node, s3, bucket, method, name, value):
+    s3.put_object(Bucket=bucket, Key="k", Body=b"first")
+    answer = ask(node, method, f"/{bucket}/k", b"more" if method == "PUT" else b"", extra={name: value})
+    assert (answer.status, answer.code) == (501, "NotImplemented")
+    assert s3.get_object(Bucket=bucket, Key="k")["Body"].read() == b"first"
+
+
 def test_an_unknown_method_is_not_allowed(node, bucket):
     for method in ("PATCH", "FOO", "OPTIONS", "TRACE"):
         answer = ask(node, method, f"/{bucket}/kept")

@@ -100,17 +100,11 @@ def _get_torrent(s3, bucket):
     s3.get_object_torrent(Bucket=bucket, Key="k")
 
 
-def _delete_website(s3, bucket):
-    s3.delete_bucket_website(Bucket=bucket)
-
-
 def _restore(s3, bucket):
     s3.restore_object(Bucket=bucket, Key="k", RestoreRequest={"Days": 1})
 
 
-@pytest.mark.parametrize(
-    "call", [_put_website, _put_accelerate, _put_request_payment, _get_torrent, _delete_website, _restore]
-)
+@pytest.mark.parametrize("call", [_put_website, _put_accelerate, _put_request_payment, _get_torrent, _restore])
 def test_what_is_not_implemented_says_so_and_changes_nothing(s3, bucket, call):
     s3.put_object(Bucket=bucket, Key="k", Body=b"kept")
     with refused("NotImplemented", 501):

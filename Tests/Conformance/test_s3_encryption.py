@@ -464,6 +464,31 @@ def test_a_bucket_policy_demands_a_key(s3, bucket, key):
     s3.put_object(Bucket=bucket, Key="o", Body=b"x", ServerSideEncryption="aws:kms", SSEKMSKeyId=key["id"])
 
 
+def test_webdav_reads_what_the_node_can_and_moves_the_rest(node, s3, bucket, mine, key):
+    s3.put_object(Bucket=bucket, Key="mine", Body=b"mine", **mine.sse)
+    s3.put_object(Bucket=bucket, Key="named", Body=b"named", ServerSideEncryption="aws:kms", SSEKMSKeyId=key["id"])
+
+    def dav(method, name, **headers):
+        return requests.request(
+            method,
+            f"{node.web}/dav/{bucket}/{name}",
+            auth=("admin", node.password),
+            headers=headers,
+            verify=node.verify,
+            timeout=30,
+        )
+
+    refused = dav("GET", "mine")
+    assert refused.status_code == 403 and "Server Side Encryption" in refused.text
+    assert dav("GET", "named").content == b"named"
+    assert dav("MOVE", "mine", Destination=f"{node.web}/dav/{bucket}/moved").status_code == 201
+    assert dav("COPY", "moved", Destination=f"{node.web}/dav/{bucket}/copied").status_code == 201
+    for name in ("moved", "copied"):
+        assert s3.get_object(Bucket=bucket, Key=name, **mine.sse)["Body"].read() == b"mine"
+    assert node.cli("kms", "disable", key["name"]).returncode == 0
+    assert dav("GET", "named").status_code == 409
+
+
 # Other clients
 
 

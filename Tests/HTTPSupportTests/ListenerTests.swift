@@ -8,10 +8,12 @@ import Testing
 /// A real listener on a free port, with real connections.
 @Suite struct ListenerTests {
     private func withListener(
-        _ responder: @escaping Responder, _ body: (HTTPListener) async throws -> Void
+        _ responder: @escaping Responder, limits: ConnectionLimits = ConnectionLimits(),
+        _ body: (HTTPListener) async throws -> Void
     ) async throws {
         let listener = try await HTTPListener.bind(
-            host: "127.0.0.1", port: 0, group: MultiThreadedEventLoopGroup.singleton, tls: nil, responder: responder)
+            host: "127.0.0.1", port: 0, group: MultiThreadedEventLoopGroup.singleton, tls: nil, limits: limits,
+            responder: responder)
         do {
             try await body(listener)
             await listener.shutdown(secondsMax: 1)
@@ -138,6 +140,50 @@ import Testing
             try await channel.close()
             var iterator = outcome.stream.makeAsyncIterator()
             #expect(await iterator.next() == true)
+        }
+    }
+
+    private var impatient: ConnectionLimits {
+        var limits = ConnectionLimits()
+        limits.headerSeconds = 1
+        limits.idleSeconds = 1
+        limits.slowSeconds = 1
+        return limits
+    }
+
+    @Test(
+        "who does not send what it owes is told and cut off",
+        arguments: [
+            ("GET / HTTP/1.1\r\nHost:", "HTTP/1.1 408"), ("", ""),
+            ("PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nabc", "HTTP/1.1 504"),
+            ("GET / HTTP/1.1\r\nHost: x\r\n\r\nGET / HTTP/1.1\r\n", "HTTP/1.1 200"),
+        ])
+    func slow(text: String, answer: String) async throws {
+        try await withListener(
+            { request in
+                do {
+                    _ = try await request.body.collect(upTo: 100)
+                    return Response(.ok)
+                } catch {
+                    return Response(error is RequestTimedOut ? .gatewayTimeout : .badRequest)
+                }
+            }, limits: impatient
+        ) { listener in
+            let said = try await exchange(listener, text)
+            #expect(said.hasPrefix(answer))
+        }
+    }
+
+    @Test("who waits for the node is not")
+    func patient() async throws {
+        try await withListener(
+            { _ in
+                try? await Task.sleep(for: .seconds(3))
+                return Response(.ok, type: "text/plain", text: "late")
+            }, limits: impatient
+        ) { listener in
+            let answer = try await exchange(listener, "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            #expect(answer.hasSuffix("late"))
         }
     }
 

@@ -218,8 +218,8 @@ import Wire
                     """
                     INSERT INTO versions (number, id, collection, key, kind, is_null, current, created, size, etag,
                         content_type, part_count, sealed_key, object)
-                    SELECT ?, id, collection, 'late', 0, 1, 1, created, size, etag, content_type, 0, ?, 0 FROM versions
-                    WHERE key = 'a'
+                    SELECT ?, id, collection, 'late', 0, 1, 1, created, size, etag, content_type, 0, ?, object
+                    FROM versions WHERE key = 'a'
                     """,
                     .init(number), .init(old))
                 try transaction.run(

@@ -71,7 +71,7 @@ private actor Findings {
             ("DELETE FROM parts WHERE version IN (SELECT id FROM versions WHERE key = 'copy')", "objects: version "),
             ("UPDATE parts SET start = 1 WHERE start = 0", "objects: version "),
             ("UPDATE parts SET sealed_key = blob WHERE start IS NULL", "uploads: part 3 of upload "),
-            ("DELETE FROM uploads", "objects: parts"),
+            ("DELETE FROM uploads", "objects: part 3 of "),
             ("INSERT INTO garbage (blob, since) SELECT blob, 0 FROM versions WHERE blob IS NOT NULL", "garbage: blob "),
             ("DELETE FROM garbage", ""),
             ("DELETE FROM versions WHERE key = 'b' AND current = 1", "objects: version "),

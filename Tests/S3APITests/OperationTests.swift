@@ -77,7 +77,8 @@ import Testing
             ]),
             "PUT": settings.union(["acl", "versioning"]),
             "DELETE": [
-                "policy", "cors", "tagging", "lifecycle", "encryption", "publicAccessBlock", "ownershipControls",
+                "policy", "cors", "tagging", "lifecycle", "website", "encryption", "publicAccessBlock",
+                "ownershipControls",
             ],
         ]
         for method in [HTTPMethod.GET, .PUT, .DELETE, .POST, .HEAD] {

@@ -7,8 +7,8 @@ package import Objects
 package import Policy
 import Wire
 
-/// The administrative face: accounts, groups, access keys, policies, webhooks and encryption keys, as JSON. The command
-/// line speaks it.
+/// The administrative face: accounts, groups, access keys, policies, webhooks, encryption keys, quotas and quarantine, as
+/// JSON. The command line speaks it.
 ///
 /// Every act has an action of its own in the policy language: `iam:CreateUser`, `iam:PutPolicy` and so on.
 package struct AdminService: Sendable {
@@ -52,6 +52,8 @@ package struct AdminService: Sendable {
             case "webhooks": return try await webhooks(call)
             case "quarantine": return try await quarantine(call)
             case "scrub": return try await scrub(call)
+            case "scanning": return try await scanning(call)
+            case "quotas": return try await quotas(call)
             default: throw Problem.notFound("there is nothing at \(request.rawPath)")
             }
         }

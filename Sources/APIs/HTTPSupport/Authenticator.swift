@@ -1,5 +1,6 @@
 package import Identity
 import NIOHTTP1
+package import Objects
 package import Policy
 package import SigV4
 import Synchronization
@@ -12,6 +13,8 @@ package struct Caller: Sendable {
     package var context: RequestContext
     /// The AWS signature of the request and the key that made it, where it was signed so.
     package var signature: (authorization: Authorization, key: SigningKey)?
+    /// The transaction that the request is part of, where the face has looked for one.
+    package var transaction: TransactionID?
 
     package init(
         principal: Principal, context: RequestContext, signature: (authorization: Authorization, key: SigningKey)? = nil
@@ -29,6 +32,7 @@ package final class Authenticator: Sendable {
 
     package let identity: Identity
     package let tokens: TokenAuthority
+    private let limits: RequestLimits
     private let signingKeys = Mutex<[SigningKeyName: SigningKey]>([:])
 
     /// Signing keys remembered at once: deriving one takes four HMACs, and it serves all day.
@@ -40,9 +44,10 @@ package final class Authenticator: Sendable {
         var scope: CredentialScope
     }
 
-    package init(identity: Identity, tokens: TokenAuthority) {
+    package init(identity: Identity, tokens: TokenAuthority, limits: RequestLimits = RequestLimits()) {
         self.identity = identity
         self.tokens = tokens
+        self.limits = limits
     }
 
     /// - Parameters:
@@ -51,13 +56,22 @@ package final class Authenticator: Sendable {
     ///     the browser says that one of our own pages asks for it.
     ///   - bodyHash: the SHA-256 of the body in lower-case hexadecimal, for services whose clients do not state it.
     ///   - passwords: whether a name with a password or app password counts (Basic, RFC 7617).
-    /// - Throws: `SignatureError`, `IdentityError`. Without any credentials the caller is `Principal.anonymous`.
+    /// - Throws: `SignatureError`, `IdentityError`, ``TooManyRequests``. Without any credentials the caller is
+    ///   `Principal.anonymous`.
     package func caller(
         of request: Request, service: String = "s3", bodyHash: String? = nil, cookies: Bool = false,
         passwords: Bool = false
     ) async throws -> Caller {
-        var context = RequestContext(address: request.connection.remoteAddress, isSecure: request.connection.isSecure)
-        if let agent = request.header("user-agent") { context.values["aws:UserAgent"] = [agent] }
+        try limits.check(address: request.connection.remoteAddress)
+        let caller = try await identified(request, service, bodyHash, cookies: cookies, passwords: passwords)
+        try limits.check(caller.principal)
+        return caller
+    }
+
+    private func identified(
+        _ request: Request, _ service: String, _ bodyHash: String?, cookies: Bool, passwords: Bool
+    ) async throws -> Caller {
+        let context = Self.context(of: request)
         if let header = request.header("authorization"), header.prefix(7).lowercased() == "bearer " {
             let token = header.dropFirst(7).trimmingSpaces
             return Caller(principal: try await tokens.principal(token: String(token)), context: context)
@@ -99,13 +113,8 @@ package final class Authenticator: Sendable {
         guard let authorization = try Authorization.find(in: head, service: service) else { return nil }
         // The clock is looked at before the key: an old request costs nothing and learns nothing.
         try authorization.checkTime(now: .now)
-        guard
-            let known = try await identity.signingSecret(
-                accessKey: authorization.accessKeyID, sessionToken: authorization.sessionToken)
-        else {
-            throw IdentityError(.notFound, "there is no access key '\(authorization.accessKeyID.prefix(64))'")
-        }
-        let key = signingKey(authorization, secret: known.secret)
+        let known = try await signer(authorization.accessKeyID, sessionToken: authorization.sessionToken)
+        let key = signingKey(authorization.accessKeyID, authorization.scope, secret: known.secret)
         try authorization.verify(head, key: key, bodyHash: bodyHash, now: .now)
         var context = context
         context.values["s3:signatureversion"] = ["AWS4-HMAC-SHA256"]
@@ -113,10 +122,41 @@ package final class Authenticator: Sendable {
         return Caller(principal: known.principal, context: context, signature: (authorization, key))
     }
 
-    private func signingKey(_ authorization: Authorization, secret: [UInt8]) -> SigningKey {
-        let name = SigningKeyName(accessKey: authorization.accessKeyID, secret: secret, scope: authorization.scope)
+    /// Who signed the policy of an upload form.
+    ///
+    /// - Throws: as ``caller(of:service:bodyHash:cookies:passwords:)``.
+    package func caller(
+        of request: Request, policy: String, _ signature: PostSignature
+    ) async throws -> Caller {
+        let known = try await signer(signature.accessKeyID, sessionToken: signature.sessionToken)
+        try signature.verify(
+            policy: policy, key: signingKey(signature.accessKeyID, signature.scope, secret: known.secret))
+        var context = Self.context(of: request)
+        context.values["s3:signatureversion"] = ["AWS4-HMAC-SHA256"]
+        context.values["s3:authType"] = ["POST"]
+        try limits.check(known.principal)
+        return Caller(principal: known.principal, context: context)
+    }
+
+    private static func context(of request: Request) -> RequestContext {
+        var context = RequestContext(address: request.connection.remoteAddress, isSecure: request.connection.isSecure)
+        if let agent = request.header("user-agent") { context.values["aws:UserAgent"] = [agent] }
+        return context
+    }
+
+    private func signer(
+        _ accessKey: String, sessionToken: String?
+    ) async throws -> (secret: [UInt8], principal: Principal) {
+        guard let known = try await identity.signingSecret(accessKey: accessKey, sessionToken: sessionToken) else {
+            throw IdentityError(.notFound, "there is no access key '\(accessKey.prefix(64))'")
+        }
+        return known
+    }
+
+    private func signingKey(_ accessKey: String, _ scope: CredentialScope, secret: [UInt8]) -> SigningKey {
+        let name = SigningKeyName(accessKey: accessKey, secret: secret, scope: scope)
         if let key = signingKeys.withLock({ $0[name] }) { return key }
-        let key = SigningKey(secret: String(decoding: secret, as: UTF8.self), scope: authorization.scope)
+        let key = SigningKey(secret: String(decoding: secret, as: UTF8.self), scope: scope)
         signingKeys.withLock { keys in
             if keys.count >= Self.signingKeysMax { keys = [:] }
             keys[name] = key

@@ -1,5 +1,6 @@
 package import Database
 import Identity
+import Journal
 import NIOHTTP1
 import Objects
 import Policy
@@ -23,13 +24,23 @@ extension Problem {
             }
         case let error as ObjectsError:
             switch error.code {
-            case .noSuchCollection, .noSuchKey, .noSuchVersion, .noSuchUpload, .kmsNotFound:
+            case .noSuchCollection, .noSuchKey, .noSuchVersion, .noSuchUpload, .noSuchTransaction, .kmsNotFound:
                 self = .notFound(error.message)
+            case .invalidState, .transactionEnded: self = .conflict(error.message)
+            case .infected: self.init(.unprocessableEntity, "infected", error.message)
+            case .quotaExceeded: self.init(.insufficientStorage, "quota-exceeded", error.message)
             case .storageFull: self.init(.insufficientStorage, "full", error.message)
             case .keyDestroyed, .keyRequired, .kmsDisabled, .kmsDestroyed: self = .conflict(error.message)
             case .wrongKey, .kmsDenied, .quarantined, .locked: self = .forbidden(error.message)
             case .damaged, .unavailable: return nil
             default: self = .badRequest(error.message)
+            }
+        case let error as PastError:
+            switch error.code {
+            case .invalid, .noPast: self = .badRequest(error.message)
+            case .notYet: self.init(error.status, "not-yet", error.message)
+            case .unsettled: self.init(error.status, "unsettled", error.message, headers: ["Retry-After": "1"])
+            case .notKept: self.init(error.status, "past-not-kept", error.message)
             }
         case let error as KeysError:
             switch error.code {
@@ -38,6 +49,11 @@ extension Problem {
             case .invalidName: self = .badRequest(error.message)
             }
         case let error as BodyTooLarge: self.init(.payloadTooLarge, "too-large", error.description)
+        case let error as TooManyRequests:
+            self.init(
+                .tooManyRequests, "rate-limited", error.description,
+                headers: ["Retry-After": String(error.retryAfter)])
+        case let error as RequestTimedOut: self.init(.requestTimeout, "request-timeout", error.description)
         case _ where error.isOfLostClient: self = .badRequest(BodyTruncated().description)
         case let error as JSONError: self = .badRequest(error.description)
         case let error as DatabaseError:

@@ -171,7 +171,7 @@ extension Error {
     /// Whether this is only that the client went away: nobody reads the answer, and nothing is wrong with the node.
     package var isOfLostClient: Bool {
         switch self {
-        case is BodyTruncated, is CancellationError: true
+        case is BodyTruncated, is RequestTimedOut, is CancellationError: true
         case let error as DatabaseError: error.code == .cancelled
         default: false
         }

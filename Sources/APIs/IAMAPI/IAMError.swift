@@ -92,6 +92,7 @@ struct IAMError: Error, Sendable, CustomStringConvertible {
         case let error as PolicyStoreError: self.init(Self.code(of: error.code, service), error.message)
         case let error as PolicyError: self.init(.malformedPolicyDocument, error.message)
         case let error as BodyTooLarge: self.init(.requestEntityTooLarge, error.description)
+        case let error as TooManyRequests: self.init(.throttling, "Rate exceeded: \(error.description)")
         case _ where error.isOfLostClient: self.init(.malformedQueryString, BodyTruncated().description)
         case let error as DatabaseError:
             guard let message = error.clientMessage else { return nil }

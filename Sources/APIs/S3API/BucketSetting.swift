@@ -37,8 +37,8 @@ enum BucketSetting: String, Sendable, CaseIterable {
     /// Whether S3 has a DELETE for it. The others are set to nothing by a PUT.
     var isDeletable: Bool {
         switch self {
-        case .policy, .cors, .tagging, .lifecycle, .encryption, .publicAccessBlock, .ownershipControls: true
-        case .website, .logging, .notification, .requestPayment, .accelerate, .objectLock: false
+        case .policy, .cors, .tagging, .lifecycle, .website, .encryption, .publicAccessBlock, .ownershipControls: true
+        case .logging, .notification, .requestPayment, .accelerate, .objectLock: false
         }
     }
 

@@ -56,6 +56,8 @@ extension S3Service {
 
     func createBucket(_ bucket: String, _ request: Request, _ caller: Caller) async throws -> Response {
         try await require(caller, "s3:CreateBucket", on: bucket)
+        // A transaction makes no bucket; clients that make one to be sure are told that it is there.
+        if caller.transaction != nil { _ = try await objects.collection(bucket) }
         let opening = try await newBucketAccess(bucket, request, caller)
         var payload = try Payload(request, caller)
         payload.expectations.lengthMax = Int64(Self.configurationBytesMax)

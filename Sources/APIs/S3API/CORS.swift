@@ -2,7 +2,6 @@ import BucketConfiguration
 import HTTPSupport
 import NIOHTTP1
 import Objects
-import Wire
 
 // Cross-origin requests of browsers (Fetch standard, "CORS protocol"; Amazon S3 User Guide, "Using CORS").
 extension S3Service {
@@ -44,7 +43,7 @@ extension S3Service {
     /// Adds to any answer, also to an error, what lets a page of another site read it.
     func addCORS(to response: inout Response, _ request: Request) async {
         guard let origin = request.header("origin"), request.method != .OPTIONS,
-            let bucket = Self.bucket(of: request)
+            let bucket = Operation.names(request, domains.bucket(of: request))?.bucket, !bucket.isEmpty
         else { return }
         // An answer without these headers is one that the page cannot read: nothing else is lost where this fails.
         guard let cors = try? await corsConfiguration(bucket),
@@ -75,10 +74,5 @@ extension S3Service {
         } catch let error as ObjectsError where error.code == .noSuchCollection {
             return nil
         }
-    }
-
-    /// The first segment of the path, also of a request that is no operation.
-    private static func bucket(of request: Request) -> String? {
-        request.rawPath.split(separator: "/", maxSplits: 1).first.flatMap { PercentEncoding.decode($0) }
     }
 }

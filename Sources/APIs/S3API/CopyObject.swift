@@ -25,7 +25,7 @@ extension S3Service {
             from: source.bucket, key: source.key, version: source.version, to: address.bucket, key: address.key,
             replacing: directive == "REPLACE" ? described : nil,
             tags: request.header("x-amz-tagging-directive")?.uppercased() == "REPLACE" ? described.tags : nil,
-            lock: described, checksum: algorithm, by: caller.principal.name,
+            lock: described, checksum: algorithm, by: caller.principal.name, in: caller.transaction,
             unlock: { try await unlock($0, request, caller, isSource: true) },
             sourceCondition: Self.sourceCondition(request), condition: Self.writeCondition(request))
         var response = Self.xml("CopyObjectResult") { xml in

@@ -35,7 +35,8 @@ extension S3Service {
         let bypasses = try await bypassesGovernance(request, caller, on: bucket)
         let allowed = targets.filter { $0.failure == nil }.map { (key: $0.address.key, version: $0.address.version) }
         var deletions = try await objects.delete(
-            collection: bucket, allowed, by: caller.principal.name, bypassesGovernance: bypasses)[...]
+            collection: bucket, allowed, by: caller.principal.name, bypassesGovernance: bypasses,
+            in: caller.transaction)[...]
         let isQuiet = root["Quiet"]?.text == "true"
         return Self.xml("DeleteResult") { xml in
             for (address, failure) in targets {

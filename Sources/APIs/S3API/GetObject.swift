@@ -9,7 +9,9 @@ extension S3Service {
         _ address: ObjectAddress, _ read: ReadParameters, _ request: Request, _ caller: Caller
     ) async throws -> Response {
         try await require(caller, "s3:GetObject", on: address)
-        var object = try await objects.open(collection: address.bucket, key: address.key, version: address.version)
+        var object = try await objects.open(
+            collection: address.bucket, key: address.key, version: address.version, asOf: address.asOf,
+            in: caller.transaction)
         object.unlock = try await unlock(object.version, request, caller)
         guard let reading = try await reading(object.version, read, request, in: address.bucket) else {
             return notModified(object.version)
@@ -22,7 +24,8 @@ extension S3Service {
     ) async throws -> Response {
         try await require(caller, "s3:GetObject", on: address)
         let version = try await objects.head(
-            collection: address.bucket, key: address.key, version: address.version)
+            collection: address.bucket, key: address.key, version: address.version, asOf: address.asOf,
+            in: caller.transaction)
         try checkKey(of: version, request)
         guard var reading = try await reading(version, read, request, in: address.bucket) else {
             return notModified(version)

@@ -44,10 +44,11 @@ extension S3Service {
         caller.context.values["s3:prefix"] = [list.prefix]
         caller.context.values["s3:delimiter"] = [list.delimiter]
         caller.context.values["s3:max-keys"] = [String(list.limit)]
-        try await require(caller, "s3:ListBucket", on: bucket)
+        try await require(caller, list.asOf == nil ? "s3:ListBucket" : "s3:ListBucketVersions", on: bucket)
         let owner = try await objects.collection(bucket).owner
         let listing = try await objects.list(
-            collection: bucket, prefix: list.prefix, delimiter: list.delimiter, after: list.after, limit: list.limit)
+            collection: bucket, prefix: list.prefix, delimiter: list.delimiter, after: list.after, limit: list.limit,
+            asOf: list.asOf)
         return (listing, owner)
     }
 

@@ -85,7 +85,8 @@ extension S3Service {
         let upload = try await objects.upload(collection: address.bucket, key: address.key, id: id)
         let unlock = try await unlock(upload, request, caller)
         var source = try await objects.open(
-            collection: sourceAddress.bucket, key: sourceAddress.key, version: sourceAddress.version)
+            collection: sourceAddress.bucket, key: sourceAddress.key, version: sourceAddress.version,
+            in: caller.transaction)
         source.unlock = try await self.unlock(source.version, request, caller, isSource: true)
         try Self.sourceCondition(request)(source.version)
         var range = 0..<source.version.size
@@ -145,11 +146,9 @@ extension S3Service {
         let version = try await objects.completeUpload(
             collection: address.bucket, key: address.key, id: id, parts: parts, checksum: whole,
             size: request.header("x-amz-mp-object-size").flatMap { Int64($0) }, by: caller.principal.name,
-            condition: Self.writeCondition(request))
+            in: caller.transaction, condition: Self.writeCondition(request))
         var response = Self.xml("CompleteMultipartUploadResult") { xml in
-            xml.element(
-                "Location",
-                "\(request.origin)/\(address.bucket)/\(PercentEncoding.encode(address.key, keepingSlash: true))")
+            xml.element("Location", location(address, request))
             xml.element("Bucket", address.bucket)
             xml.element("Key", address.key)
             xml.element("ETag", "\"\(version.etag)\"")

@@ -19,7 +19,8 @@ extension S3Service {
                 "x-amz-object-attributes names at least one of \(Self.attributeNames.sorted().joined(separator: ", "))")
         }
         let version = try await objects.head(
-            collection: address.bucket, key: address.key, version: address.version)
+            collection: address.bucket, key: address.key, version: address.version, asOf: address.asOf,
+            in: caller.transaction)
         try checkKey(of: version, request)
         let name = try await name(of: version, in: address.bucket)
         let page = try PartsPage(request)

@@ -12,8 +12,8 @@ enum ObjectHeaders {
 
     /// What a PUT, copy or new upload says of its object.
     ///
-    /// - Throws: ``S3Error`` `NotImplemented` for a promise that would not be kept (a redirect of a web site): to
-    ///   ignore it would be to lie.
+    /// - Throws: ``S3Error`` `NotImplemented` for a promise that would not be kept (a redirect of a web site; appending,
+    ///   which would replace what there is): to ignore it would be to lie.
     static func description(of request: Request) throws -> ObjectDescription {
         var description = ObjectDescription()
         for (name, value) in request.headers {
@@ -36,7 +36,7 @@ enum ObjectHeaders {
                     throw S3Error(.invalidStorageClass, "the only storage class is STANDARD, not '\(value.prefix(40))'")
                 }
             case "x-amz-tagging": description.tags = try TagSet(header: value).fields
-            case "x-amz-website-redirect-location":
+            case "x-amz-website-redirect-location", "x-amz-write-offset-bytes":
                 throw S3Error(.notImplemented, "the header \(name) is not implemented")
             default: break
             }

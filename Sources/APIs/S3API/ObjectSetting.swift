@@ -30,7 +30,9 @@ extension S3Service {
     func getSetting(_ setting: ObjectSetting, of address: ObjectAddress, _ caller: Caller) async throws -> Response {
         try await requireSetting("Get", setting, on: address, caller)
         let version = try await objects.head(
-            collection: address.bucket, key: address.key, version: address.version, readable: false)
+            collection: address.bucket, key: address.key, version: address.version, asOf: address.asOf,
+            in: caller.transaction,
+            readable: false)
         let document: [UInt8]
         switch setting {
         case .tagging: document = try TagSet(version.tags).bytes

@@ -30,6 +30,8 @@ enum Operation: Equatable, Sendable {
     case listObjectVersions(String, ListParameters)
     case listMultipartUploads(String, ListUploadsParameters)
     case deleteObjects(String)
+    /// An upload by a browser's form.
+    case postObject(String)
     case getObject(ObjectAddress, ReadParameters)
     case headObject(ObjectAddress, ReadParameters)
     case getObjectAttributes(ObjectAddress)
@@ -55,6 +57,8 @@ struct ObjectAddress: Hashable, Sendable {
     var key: String
     /// The version's name; nil for the current one.
     var version: String?
+    /// The TID whose state is read; nil for the present one.
+    var asOf: Int64?
 }
 
 /// What GET and HEAD of an object may ask for besides the object.
@@ -86,6 +90,8 @@ struct ListParameters: Hashable, Sendable {
     var fetchesOwner = false
     /// Of ListObjectVersions: after this version of the key `after`.
     var versionMarker = ""
+    /// The TID whose state is listed; nil for the present one.
+    var asOf: Int64?
 }
 
 struct ListUploadsParameters: Hashable, Sendable {
@@ -110,17 +116,16 @@ enum MissingConfiguration: String, Sendable, CaseIterable {
 extension Operation {
     /// Finds the operation of a request.
     ///
+    /// - Parameter hostBucket: the bucket that the request's host names; the whole path is the key then.
     /// - Throws: ``S3Error`` `NotImplemented` for a sub-resource or parameter that the operation does not have,
     ///   `MethodNotAllowed`, `InvalidURI`, `InvalidArgument`.
-    init(_ request: Request) throws(S3Error) {
+    init(_ request: Request, hostBucket: String? = nil) throws(S3Error) {
         guard let query = request.query else {
             throw S3Error(.invalidURI, "the query is not valid percent-encoding")
         }
-        let path = request.rawPath.utf8.drop { $0 == UInt8(ascii: "/") }
-        let bucketEnd = path.firstIndex(of: UInt8(ascii: "/")) ?? path.endIndex
-        guard let bucket = PercentEncoding.decode(Substring(path[..<bucketEnd])),
-            let key = PercentEncoding.decode(Substring(path[bucketEnd...].dropFirst()))
-        else { throw S3Error(.invalidURI, "the path is not valid percent-encoded UTF-8") }
+        guard let (bucket, key) = Self.names(request, hostBucket) else {
+            throw S3Error(.invalidURI, "the path is not valid percent-encoded UTF-8")
+        }
         guard !bucket.utf8.contains(0), !key.utf8.contains(0) else {
             throw S3Error(.invalidArgument, "the name of a bucket or key contains a NUL character")
         }
@@ -139,7 +144,9 @@ extension Operation {
             parameters.ignore("max-buckets", "continuation-token", "prefix", "bucket-region")
             self = .listBuckets
         } else if key.isEmpty {
-            self = try Self.bucketOperation(bucket, method, &parameters)
+            let isForm =
+                request.header("content-type")?.lowercased().hasPrefix("multipart/form-data") == true
+            self = try Self.bucketOperation(bucket, method, &parameters, isForm: isForm)
         } else {
             self = try Self.objectOperation(
                 ObjectAddress(bucket: bucket, key: key), method, &parameters, isCopy: isCopy)
@@ -149,8 +156,23 @@ extension Operation {
         }
     }
 
+    /// The bucket and the key that a request speaks of, either of them empty where it names none; nil where its
+    /// percent-encoding is broken.
+    static func names(_ request: Request, _ hostBucket: String?) -> (bucket: String, key: String)? {
+        if let hostBucket {
+            let path = request.rawPath.hasPrefix("/") ? request.rawPath.dropFirst() : request.rawPath[...]
+            return PercentEncoding.decode(path).map { (hostBucket, $0) }
+        }
+        let path = request.rawPath.utf8.drop { $0 == UInt8(ascii: "/") }
+        let bucketEnd = path.firstIndex(of: UInt8(ascii: "/")) ?? path.endIndex
+        guard let bucket = PercentEncoding.decode(Substring(path[..<bucketEnd])),
+            let key = PercentEncoding.decode(Substring(path[bucketEnd...].dropFirst()))
+        else { return nil }
+        return (bucket, key)
+    }
+
     private static func bucketOperation(
-        _ bucket: String, _ method: HTTPMethod, _ parameters: inout Parameters
+        _ bucket: String, _ method: HTTPMethod, _ parameters: inout Parameters, isForm: Bool
     ) throws(S3Error) -> Operation {
         switch method {
         case .PUT:
@@ -168,7 +190,8 @@ extension Operation {
             return .deleteBucket(bucket)
         case .POST:
             if parameters.take("delete") != nil { return .deleteObjects(bucket) }
-            throw S3Error(.notImplemented, "a POST to a bucket is known with ?delete only")
+            if isForm { return .postObject(bucket) }
+            throw S3Error(.notImplemented, "a POST to a bucket is known with ?delete, or as multipart/form-data")
         case .GET: break
         default: throw S3Error(.methodNotAllowed, "a bucket takes GET, HEAD, PUT, POST and DELETE")
         }

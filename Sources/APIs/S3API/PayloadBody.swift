@@ -62,12 +62,7 @@ struct Payload {
     init(_ request: Request, _ caller: Caller) throws {
         expectations = BodyExpectations()
         let headers = request.headers
-        if let text = headers.first(name: "content-md5") {
-            guard let md5 = Base64.decode(text), md5.count == 16 else {
-                throw S3Error(.invalidDigest, "Content-MD5 is the base64 of 16 bytes")
-            }
-            expectations.md5 = md5
-        }
+        expectations.md5 = try Self.announcedMD5(headers)
         expectations.checksum = try Self.announcedChecksum(headers)
         let kind = caller.signature?.authorization.payload ?? .absent
         if case .sha256(let hex) = kind { expectations.sha256 = Hex.decode(hex) }
@@ -107,6 +102,14 @@ struct Payload {
     private static func algorithm(ofHeader name: String) -> ChecksumAlgorithm? {
         guard name.hasPrefix("x-amz-checksum-") else { return nil }
         return ChecksumAlgorithm(rawValue: name.dropFirst("x-amz-checksum-".count).uppercased())
+    }
+
+    static func announcedMD5(_ headers: HTTPHeaders) throws -> [UInt8]? {
+        guard let text = headers.first(name: "content-md5") else { return nil }
+        guard let md5 = Base64.decode(text), md5.count == 16 else {
+            throw S3Error(.invalidDigest, "Content-MD5 is the base64 of 16 bytes")
+        }
+        return md5
     }
 
     /// The checksum whose value came in a header, or that `x-amz-sdk-checksum-algorithm` asks for.

@@ -11,8 +11,8 @@ extension S3Service {
         let payload = try Payload(request, caller)
         let version = try await objects.put(
             collection: address.bucket, key: address.key, description: description,
-            expecting: payload.expectations, by: caller.principal.name, condition: Self.writeCondition(request),
-            body: payload.body)
+            expecting: payload.expectations, by: caller.principal.name, in: caller.transaction,
+            condition: Self.writeCondition(request), body: payload.body)
         return try await Response(.ok, headers: written(version, request, in: address.bucket))
     }
 
@@ -51,10 +51,14 @@ extension S3Service {
 
     func deleteObject(_ address: ObjectAddress, _ request: Request, _ caller: Caller) async throws -> Response {
         try await require(caller, "s3:DeleteObject", on: address)
+        // Conditions of directory buckets: who sets one does not want the object gone in spite of it.
+        for name in ["x-amz-if-match-last-modified-time", "x-amz-if-match-size"] where request.header(name) != nil {
+            throw S3Error(.notImplemented, "the header \(name) is not implemented; If-Match is")
+        }
         let deletion = try await objects.delete(
             collection: address.bucket, [(address.key, address.version)], by: caller.principal.name,
             bypassesGovernance: bypassesGovernance(request, caller, on: address.bucket),
-            condition: Self.writeCondition(request)
+            in: caller.transaction, condition: Self.writeCondition(request)
         ).first
         if let failure = deletion?.failure { throw failure }
         var headers = HTTPHeaders()

@@ -2,6 +2,7 @@ import BucketConfiguration
 import Database
 import HTTPSupport
 import Identity
+import Journal
 import NIOHTTP1
 import Objects
 import Policy
@@ -32,6 +33,7 @@ struct S3Error: Error, Sendable {
         static let entityTooSmall = Code("EntityTooSmall", .badRequest)
         static let expiredToken = Code("ExpiredToken", .badRequest)
         static let incompleteBody = Code("IncompleteBody", .badRequest)
+        static let infectedObject = Code("InfectedObject", .unprocessableEntity)
         static let internalError = Code("InternalError", .internalServerError)
         static let insufficientStorage = Code("InsufficientStorage", .insufficientStorage)
         static let invalidAccessKeyID = Code("InvalidAccessKeyId", .forbidden)
@@ -43,13 +45,16 @@ struct S3Error: Error, Sendable {
         static let invalidPart = Code("InvalidPart", .badRequest)
         static let invalidPartOrder = Code("InvalidPartOrder", .badRequest)
         static let invalidPartNumber = Code("InvalidPartNumber", .rangeNotSatisfiable)
+        static let invalidPolicyDocument = Code("InvalidPolicyDocument", .badRequest)
         static let invalidRange = Code("InvalidRange", .rangeNotSatisfiable)
         static let invalidRequest = Code("InvalidRequest", .badRequest)
         static let invalidStorageClass = Code("InvalidStorageClass", .badRequest)
         static let invalidToken = Code("InvalidToken", .badRequest)
         static let invalidURI = Code("InvalidURI", .badRequest)
         static let keyTooLong = Code("KeyTooLongError", .badRequest)
+        static let malformedPOSTRequest = Code("MalformedPOSTRequest", .badRequest)
         static let malformedXML = Code("MalformedXML", .badRequest)
+        static let maxPostPreDataLengthExceeded = Code("MaxPostPreDataLengthExceededError", .badRequest)
         static let metadataTooLarge = Code("MetadataTooLarge", .badRequest)
         static let methodNotAllowed = Code("MethodNotAllowed", .methodNotAllowed)
         static let missingContentLength = Code("MissingContentLength", .lengthRequired)
@@ -60,11 +65,14 @@ struct S3Error: Error, Sendable {
         static let notImplemented = Code("NotImplemented", .notImplemented)
         static let objectLocked = Code("ObjectLocked", .locked)
         static let preconditionFailed = Code("PreconditionFailed", .preconditionFailed)
+        static let quotaExceeded = Code("QuotaExceeded", .forbidden)
+        static let requestTimeout = Code("RequestTimeout", .badRequest)
         static let requestTimeTooSkewed = Code("RequestTimeTooSkewed", .forbidden)
         static let serviceUnavailable = Code("ServiceUnavailable", .serviceUnavailable)
         static let invalidBucketState = Code("InvalidBucketState", .conflict)
         static let invalidTag = Code("InvalidTag", .badRequest)
         static let signatureDoesNotMatch = Code("SignatureDoesNotMatch", .forbidden)
+        static let slowDown = Code("SlowDown", .serviceUnavailable)
         static let xAmzContentSHA256Mismatch = Code("XAmzContentSHA256Mismatch", .badRequest)
     }
 
@@ -102,13 +110,23 @@ struct S3Error: Error, Sendable {
                 if code == .methodNotAllowed { headers.add(name: "Allow", value: "DELETE") }
             }
         case let error as SignatureError: self.init(Self.code(of: error.code), error.message)
-        case let error as IdentityError: self.init(Self.code(of: error.code), error.message)
+        case let error as IdentityError:
+            self.init(Self.code(of: error.code), error.message)
+            if let wait = error.retryAfter { headers.add(name: "Retry-After", value: String(wait)) }
+        case let error as PastError: self.init(Self.code(of: error), error.message)
         case let error as AccessDenied: self.init(.accessDenied, error.description)
         case let error as ConfigurationError:
             let status: HTTPResponseStatus = error.code == .notImplemented ? .notImplemented : .badRequest
             self.init(Code(error.code.name, status), error.message)
         case let error as XMLError: self.init(.malformedXML, error.description)
         case let error as BodyTooLarge: self.init(.entityTooLarge, error.description)
+        case let error as TooManyRequests:
+            self.init(.slowDown, "Please reduce your request rate: \(error.description)")
+            headers.add(name: "Retry-After", value: String(error.retryAfter))
+        case is RequestTimedOut:
+            self.init(
+                .requestTimeout,
+                "Your socket connection to the server was not read from or written to within the timeout period.")
         case _ where error.isOfLostClient: self.init(.incompleteBody, BodyTruncated().description)
         case let error as DatabaseError:
             guard let message = error.clientMessage else { return nil }
@@ -123,6 +141,9 @@ struct S3Error: Error, Sendable {
         case .collectionExists: .bucketAlreadyExists
         case .collectionNotEmpty: .bucketNotEmpty
         case .invalidName: .invalidBucketName
+        case .noSuchTransaction: Code("NoSuchTransaction", .notFound)
+        case .transactionEnded: Code("TransactionEnded", .conflict)
+        case .transactionLimit, .notInTransaction: .invalidRequest
         case .noSuchKey: .noSuchKey
         case .noSuchVersion: .noSuchVersion
         case .invalidState: .invalidBucketState
@@ -146,6 +167,9 @@ struct S3Error: Error, Sendable {
         case .partTooSmall: .entityTooSmall
         case .storageFull: .insufficientStorage
         case .quarantined: .accessDenied
+        case .quotaExceeded: .quotaExceeded
+        case .infected: .infectedObject
+        case .invalidTag: .invalidTag
         case .damaged: .internalError
         case .unavailable: .serviceUnavailable
         case .keyDestroyed: .invalidObjectState
@@ -154,6 +178,15 @@ struct S3Error: Error, Sendable {
         case .kmsNotFound: .init("KMS.NotFoundException", .badRequest)
         case .kmsDisabled: .init("KMS.DisabledException", .badRequest)
         case .kmsDestroyed: .init("KMS.KMSInvalidStateException", .badRequest)
+        }
+    }
+
+    private static func code(of error: PastError) -> Code {
+        switch error.code {
+        case .invalid, .notYet: .invalidArgument
+        case .noPast: .invalidRequest
+        case .unsettled: .serviceUnavailable
+        case .notKept: Code("PastNotKept", error.status)
         }
     }
 
@@ -178,7 +211,7 @@ struct S3Error: Error, Sendable {
         case .notFound: .invalidAccessKeyID
         case .expired: .expiredToken
         case .invalidToken: .invalidToken
-        case .rateLimited: .serviceUnavailable
+        case .rateLimited: .slowDown
         default: .accessDenied
         }
     }

@@ -12,16 +12,20 @@ package struct S3Service: Sendable {
     let objects: Objects
     let gate: Gate
     let authenticator: Authenticator
+    let domains: S3Domains
     let notifications: Notifications
     /// Whether clients come by TLS though this node does not see it, because a proxy speaks it for the node.
     let isBehindTLS: Bool
     let logger: Logger
 
-    /// - Parameter isBehindTLS: whether a proxy in front of the node speaks TLS with its clients.
+    /// - Parameters:
+    ///   - domains: names below which each bucket has a host name of its own.
+    ///   - isBehindTLS: whether a proxy in front of the node speaks TLS with its clients.
     package init(
         objects: Objects, gate: Gate, authenticator: Authenticator, notifications: Notifications,
-        isBehindTLS: Bool = false
+        domains: S3Domains = S3Domains([]), isBehindTLS: Bool = false
     ) {
+        self.domains = domains
         self.isBehindTLS = isBehindTLS
         self.objects = objects
         self.gate = gate
@@ -34,15 +38,20 @@ package struct S3Service: Sendable {
         var record = RequestRecord(request)
         var response: Response
         do {
-            let operation = try Operation(request)
+            var operation = try Operation(request, hostBucket: domains.bucket(of: request))
+            let asOf = try request.asOf
+            if let asOf { operation = try operation.reading(asOf: asOf) }
             record.operation = operation
             if case .preflight(let bucket) = operation {
                 response = try await preflight(bucket, request)
             } else {
-                let caller = try await authenticator.caller(of: request)
+                var caller = try await authenticator.caller(of: request)
                 record.caller = caller
+                caller.transaction = try await TransactionHeader.transaction(of: request, by: caller, objects, gate)
+                if caller.transaction != nil { try operation.checkInTransaction() }
                 response = try await perform(operation, request, caller)
             }
+            if let asOf { response.tell(asOf: asOf) }
         } catch {
             var known = S3Error(error)
             // S3 has another name for the same fault where the signature is in the query.
@@ -87,6 +96,7 @@ package struct S3Service: Sendable {
         case .listObjectsV2(let bucket, let list): try await listObjectsV2(bucket, list, caller)
         case .listMultipartUploads(let bucket, let list): try await listUploads(bucket, list, caller)
         case .deleteObjects(let bucket): try await deleteObjects(bucket, request, caller)
+        case .postObject(let bucket): try await postObject(bucket, request, caller)
         case .getObject(let address, let read): try await getObject(address, read, request, caller)
         case .headObject(let address, let read): try await headObject(address, read, request, caller)
         case .getObjectAttributes(let address): try await getObjectAttributes(address, request, caller)
@@ -109,15 +119,24 @@ package struct S3Service: Sendable {
         }
     }
 
+    /// Where clients find an object, in the style in which they asked.
+    func location(_ address: ObjectAddress, _ request: Request) -> String {
+        let key = PercentEncoding.encode(address.key, keepingSlash: true)
+        return domains.bucket(of: request) == nil
+            ? "\(request.origin)/\(address.bucket)/\(key)" : "\(request.origin)/\(key)"
+    }
+
     func require(_ caller: Caller, _ action: String, on bucket: String) async throws {
         try await gate.require(caller.principal, action, on: ResourceName.collection(bucket), caller.context)
     }
 
-    /// - Parameter action: where a version is named, S3 has a name of its own for it: `s3:GetObjectVersion`.
+    /// - Parameter action: where a version is named, S3 has a name of its own for it: `s3:GetObjectVersion`. What
+    ///   somebody overwrote or deleted is seen by those who may see versions.
     func require(_ caller: Caller, _ action: String, on address: ObjectAddress) async throws {
         var action = action
         var context = caller.context
-        if let version = address.version {
+        // No ACL of an object opens the past: none has a version of this name.
+        if let version = address.version ?? address.asOf.map({ "@\($0)" }) {
             action = action.replacing("Object", with: "ObjectVersion")
             context.values["s3:VersionId"] = [version]
         }

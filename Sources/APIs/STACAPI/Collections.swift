@@ -50,10 +50,20 @@ extension STACService {
         guard !name.utf8.contains(0) else {
             throw Problem.notFound("there is no collection with a NUL character in its name")
         }
-        let collection = try await catalogue.collection(name)
+        let collection = try await collection(name, asOf: call.asOf)
         var json = JSONWriter(capacity: 2048)
         write(collection, call.address, to: &json)
         return Response(.ok, type: MediaType.json, bytes: json.bytes)
+    }
+
+    /// A collection that was there as of a TID. What is said of it is what is known today.
+    func collection(_ name: String, asOf: Int64?) async throws -> CatalogueCollection {
+        let collection = try await catalogue.collection(name)
+        // Its id is the TID that made it.
+        if let asOf, collection.id > asOf {
+            throw Problem.notFound("there was no collection '\(name.prefix(80))' as of TID \(asOf)")
+        }
+        return collection
     }
 
     /// Members that are always this node's own.

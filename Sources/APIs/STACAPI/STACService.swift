@@ -55,7 +55,7 @@ package struct STACService: Sendable {
                 .noContent,
                 headers: [
                     "Access-Control-Allow-Methods": isSearch ? "GET, HEAD, POST, OPTIONS" : "GET, HEAD, OPTIONS",
-                    "Access-Control-Allow-Headers": "authorization, content-type, if-none-match",
+                    "Access-Control-Allow-Headers": "authorization, content-type, if-none-match, x-martlet-as-of",
                     "Access-Control-Max-Age": "86400",
                 ])
         }
@@ -71,15 +71,21 @@ package struct STACService: Sendable {
         }
         let call = Call(
             request: request, query: query, caller: try await authenticator.caller(of: request, cookies: true),
-            address: Address(base: request.origin + basePath))
+            address: Address(base: request.origin + basePath), asOf: try request.asOf)
+        var response = try await answer(call, path)
+        if let asOf = call.asOf { response.tell(asOf: asOf) }
+        return response
+    }
+
+    private func answer(_ call: Call, _ path: [String]) async throws -> Response {
         switch path.count {
         case 0: return try await landingPage(call)
-        case 1 where isSearch: return try await search(call)
+        case 1 where path[0] == "search": return try await search(call)
         case 1 where path[0] == "collections": return try await collections(call)
         case 2 where path[0] == "collections": return try await collection(path[1], call)
         case 3 where path[0] == "collections" && path[2] == "items": return try await items(path[1], call)
         case 4 where path[0] == "collections" && path[2] == "items": return try await item(path[1], path[3], call)
-        default: throw Problem.notFound("there is nothing at \(request.rawPath.prefix(200))")
+        default: throw Problem.notFound("there is nothing at \(call.request.rawPath.prefix(200))")
         }
     }
 
@@ -89,6 +95,8 @@ package struct STACService: Sendable {
         var query: QueryItems
         var caller: Caller
         var address: Address
+        /// The TID whose state is read; nil for the present one.
+        var asOf: Int64?
     }
 
     func require(_ call: Call, _ action: String, on resource: String) async throws {
@@ -129,7 +137,7 @@ package struct STACService: Sendable {
         if visible.isEmpty, call.caller.principal.isAnonymous {
             try await require(call, "stac:Search", on: ResourceName.stacCollection("*"))
         }
-        return visible
+        return call.asOf.map { visible.made(upTo: $0) } ?? visible
     }
 
     /// Everything that a policy may ask about, but for the time.

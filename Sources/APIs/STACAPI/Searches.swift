@@ -25,6 +25,7 @@ extension STACService {
                 resource: ResourceName.stacCollection("*"),
                 address: call.caller.context.address, isAllowed: true,
                 reason: "Among what each collection's policy allows."))
+        query.asOf = call.asOf
         let page = try await catalogue.search(query)
         return features(page, call, at: call.address.search, isPost: isPost, extra: [])
     }
@@ -32,10 +33,11 @@ extension STACService {
     /// `/collections/{c}/items`
     func items(_ name: String, _ call: Call) async throws -> Response {
         try await require(call, "stac:Search", on: ResourceName.stacCollection(name))
-        _ = try await catalogue.collection(name)
+        _ = try await collection(name, asOf: call.asOf)
         var query = SearchQuery(visible: try await catalogue.directory().filtered(to: [name]))
         // Also what only a search has: pystac-client names the collection once more.
         try SearchParameters.read(call.query, refusesOthers: true, into: &query)
+        query.asOf = call.asOf
         let page = try await catalogue.search(query)
         return features(
             page, call, at: call.address.items(name), isPost: false,
@@ -48,7 +50,7 @@ extension STACService {
         guard !collection.utf8.contains(0), !id.utf8.contains(0) else {
             throw Problem.notFound("there is no item with a NUL character in its id")
         }
-        let item = try await catalogue.item(collection: collection, id: id)
+        let item = try await catalogue.item(collection: collection, id: id, asOf: call.asOf)
         let etag = String(item.tid)
         let headers: HTTPHeaders = ["ETag": "\"\(etag)\"", "Cache-Control": "no-cache"]
         switch Preconditions(call.request.headers).evaluate(etag: etag, modified: item.updated, isRead: true) {

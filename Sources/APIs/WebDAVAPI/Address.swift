@@ -10,8 +10,13 @@ struct Address: Sendable, Hashable {
     /// Whether there was a `/` at the end, by which a folder is told from a file of the same name.
     var endsInSlash = true
 
-    /// The first segment of paths in a collection below which the past will be found.
-    private static let reserved = ".snapshots"
+    /// The TID whose state is read, by the path or by a header; nil for the present one.
+    var asOf: Int64?
+    /// The TID that is part of the path.
+    var snapshot: Int64?
+
+    /// The first segment of paths in a collection below which the past is found: `.snapshots/@TID/…`.
+    private static let snapshots = ".snapshots"
 
     /// - Parameter path: percent-encoded, as it was received.
     /// - Throws: ``WebDAVError`` 404 for what is not below `mount`, 400 for what is no path.
@@ -32,16 +37,23 @@ struct Address: Sendable, Hashable {
         }
         guard let first = names.first else { return }
         collection = first
-        self.path = names.dropFirst().joined(separator: "/")
-        guard names.count < 2 || names[1] != Self.reserved else {
-            throw WebDAVError(.notFound, "'\(Self.reserved)' is reserved for the past")
+        var rest = names.dropFirst()
+        if rest.first == Self.snapshots {
+            guard let name = rest.dropFirst().first, name.hasPrefix("@"), let tid = Int64(name.dropFirst()), tid > 0
+            else {
+                throw WebDAVError(.notFound, "the past is found at '\(Self.snapshots)/@TID', of which there is no list")
+            }
+            (asOf, snapshot) = (tid, tid)
+            rest = rest.dropFirst(2)
         }
+        self.path = rest.joined(separator: "/")
     }
 
-    init(collection: String, path: String, isFolder: Bool) {
+    init(collection: String, path: String, isFolder: Bool, snapshot: Int64? = nil) {
         self.collection = collection
         self.path = path
         endsInSlash = isFolder
+        (asOf, self.snapshot) = (snapshot, snapshot)
     }
 
     var isRoot: Bool { collection.isEmpty }
@@ -49,7 +61,9 @@ struct Address: Sendable, Hashable {
 
     /// The last name of it.
     var name: Substring {
-        guard let slash = path.utf8.lastIndex(of: UInt8(ascii: "/")) else { return path.isEmpty ? collection[...] : path[...] }
+        guard let slash = path.utf8.lastIndex(of: UInt8(ascii: "/")) else {
+            return path.isEmpty ? collection[...] : path[...]
+        }
         return path[path.utf8.index(after: slash)...]
     }
 
@@ -63,6 +77,7 @@ struct Address: Sendable, Hashable {
         guard !isRoot else { return }
         xml.content(path: collection)
         xml.verbatim("/")
+        if let snapshot { xml.verbatim(known: "\(Self.snapshots)/@\(snapshot)/") }
         guard !path.isEmpty else { return }
         xml.content(path: path)
         if endsInSlash { xml.verbatim("/") }
@@ -71,8 +86,9 @@ struct Address: Sendable, Hashable {
     /// Its address as clients know it.
     func href(below mount: String) -> String {
         guard !isRoot else { return mount + "/" }
+        let past = snapshot.map { "/\(Self.snapshots)/@\($0)" } ?? ""
         let rest =
-            path.isEmpty ? "/" : "/" + PercentEncoding.encode(path, keepingSlash: true) + (endsInSlash ? "/" : "")
+            path.isEmpty ? past + "/" : past + "/" + PercentEncoding.encode(path, keepingSlash: true) + (endsInSlash ? "/" : "")
         return mount + "/" + PercentEncoding.encode(collection) + rest
     }
 }

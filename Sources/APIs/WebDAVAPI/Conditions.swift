@@ -58,7 +58,7 @@ extension WebDAVService {
 
     func entry(at address: Address) async throws -> Entry? {
         try await objects.entry(
-            collection: address.collection, path: address.path, prefersFolder: address.endsInSlash)
+            collection: address.collection, path: address.path, prefersFolder: address.endsInSlash, asOf: address.asOf)
     }
 
     /// What a request demands of the file that it changes, looked at in the transaction that changes it.

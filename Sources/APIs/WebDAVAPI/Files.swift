@@ -34,7 +34,8 @@ extension WebDAVService {
         try await require(call, "s3:GetObject", address.path)
         var object: OpenObject
         do {
-            object = try await objects.open(collection: address.collection, key: address.path)
+            object = try await objects.open(
+                collection: address.collection, key: address.path, asOf: address.asOf, in: call.caller.transaction)
         } catch let error as ObjectsError where error.code == .noSuchKey {
             guard try await entry(at: address) == nil else { throw Self.isFolder }
             throw error
@@ -112,7 +113,7 @@ extension WebDAVService {
             guard !entry.isFolder else { throw Self.isFolder }
         } else {
             guard !address.endsInSlash else { throw WebDAVError(.methodNotAllowed, "MKCOL makes a folder") }
-            try await requireFolder(above: address)
+            try await requireFolder(above: address, call)
         }
         var description = ObjectDescription()
         description.contentType = call.request.header("content-type") ?? contentType(of: address)
@@ -144,7 +145,7 @@ extension WebDAVService {
             in: call.address.collection, of: objects, call.caller)
         let version = try await objects.put(
             collection: call.address.collection, key: call.address.path, description: description,
-            expecting: expectations, by: call.actor, holding: call.tokens,
+            expecting: expectations, by: call.actor, holding: call.tokens, in: call.caller.transaction,
             condition: { current in
                 isNew.withLock { $0 = current == nil }
                 try condition(current)
@@ -153,7 +154,7 @@ extension WebDAVService {
     }
 
     /// Checks that the folder is there that something new is to lie in (RFC 4918 §9.7.1).
-    func requireFolder(above address: Address) async throws {
+    func requireFolder(above address: Address, _ call: Call) async throws {
         guard let slash = address.path.lastIndex(of: "/") else {
             _ = try await objects.collection(address.collection)
             return
@@ -161,8 +162,21 @@ extension WebDAVService {
         let parent = String(address.path[..<slash])
         let entry = try await objects.entry(
             collection: address.collection, path: parent, prefersFolder: true)
-        guard entry?.isFolder == true else {
+        if entry?.isFolder == true { return }
+        let isStaged = call.caller.transaction == nil ? false : try await isFolder(parent, call)
+        guard isStaged else {
             throw WebDAVError(.conflict, "there is no folder '\(parent.prefix(200))': make it with MKCOL first")
+        }
+    }
+
+    /// Whether the request's transaction has made a folder.
+    func isFolder(_ path: String, _ call: Call) async throws -> Bool {
+        do {
+            _ = try await objects.head(
+                collection: call.address.collection, key: path + "/", in: call.caller.transaction)
+            return true
+        } catch let error as ObjectsError where error.code == .noSuchKey {
+            return false
         }
     }
 }

@@ -56,8 +56,9 @@ struct Resource: Sendable {
     /// The collection's, by which folders without a marker are told apart.
     var collection: Int64 = 0
 
-    init(_ entry: Entry, in collection: Collection, properties: [ObjectProperty] = []) {
-        address = Address(collection: collection.name, path: entry.path, isFolder: entry.isFolder)
+    init(_ entry: Entry, in collection: Collection, snapshot: Int64? = nil, properties: [ObjectProperty] = []) {
+        address = Address(
+            collection: collection.name, path: entry.path, isFolder: entry.isFolder, snapshot: snapshot)
         self.entry = entry
         self.collection = collection.id
         created = entry.created ?? collection.created

@@ -26,7 +26,7 @@ extension WebDAVService {
         let depth = try Depth(header: call.request.header("depth"), default: .infinity)
         guard depth != .one else { throw WebDAVError(.badRequest, "the Depth of a LOCK is 0 or infinity") }
         let isMissing = try await entry(at: address) == nil
-        if isMissing { try await requireFolder(above: address) }
+        if isMissing { try await requireFolder(above: address, call) }
         let lock: WriteLock
         do {
             lock = try await objects.lock(

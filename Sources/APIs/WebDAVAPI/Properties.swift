@@ -22,9 +22,9 @@ extension WebDAVService {
             throw WebDAVError(.notFound, "there is nothing at '\(address.path.prefix(200))'")
         }
         let locks =
-            request.needsLocks
+            request.needsLocks && address.asOf == nil
             ? try await objects.locks(collection: address.collection, inOrBelow: address.path) : []
-        var first = Resource(entry, in: collection)
+        var first = Resource(entry, in: collection, snapshot: address.snapshot)
         if request.needsProperties {
             first.properties = try await objects.properties(collection: address.collection, of: entry)
         }
@@ -37,15 +37,13 @@ extension WebDAVService {
         }
         if !address.endsInSlash {
             // By the path alone it could have been a file.
-            let (resource, context) = listing(
-                call, Address(collection: address.collection, path: entry.path, isFolder: true))
-            try await gate.require(call.caller.principal, "s3:ListBucket", on: resource, context)
+            try await requireList(call, Address(collection: address.collection, path: entry.path, isFolder: true))
         }
         let fetch: @Sendable (String) -> Task<EntryPage, any Error> = { after in
             Task {
                 try await objects.entries(
                     collection: collection.name, folder: entry.path, after: after, isDeep: depth == .infinity,
-                    withProperties: request.needsProperties)
+                    withProperties: request.needsProperties, asOf: address.asOf)
             }
         }
         return stream { [first, locks] body, send in
@@ -57,7 +55,7 @@ extension WebDAVService {
                 do {
                     let tags = try await tags(of: current.entries, in: collection.name, request)
                     for entry in current.entries {
-                        var resource = Resource(entry, in: collection)
+                        var resource = Resource(entry, in: collection, snapshot: address.snapshot)
                         if isForSync {
                             resource.folderTag = tags[entry.path]
                             if request.needsPermissions {

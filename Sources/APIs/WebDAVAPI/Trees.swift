@@ -3,6 +3,7 @@ import Identity
 import NIOHTTP1
 import Objects
 import Policy
+import Synchronization
 import WebDAVFormat
 import Wire
 
@@ -14,6 +15,7 @@ extension WebDAVService {
         }
         let address = call.address
         guard !address.isRoot else { throw WebDAVError(.methodNotAllowed, "there is a folder already") }
+        if let transaction = call.caller.transaction { return try await makeFolder(call, in: transaction) }
         do {
             if address.isCollection {
                 try await require(call, "s3:CreateBucket", onCollection: address.collection)
@@ -31,7 +33,63 @@ extension WebDAVService {
         return Response(.created)
     }
 
+    /// A folder that comes with a transaction: its marker is written by it.
+    private func makeFolder(_ call: Call, in transaction: TransactionID) async throws -> Response {
+        let address = call.address
+        guard !address.isCollection else {
+            throw WebDAVError(.methodNotAllowed, "a transaction makes no collection")
+        }
+        try await require(call, "s3:PutObject", address.path + "/")
+        guard try await entry(at: address) == nil, try await !isFolder(address.path, call) else {
+            throw WebDAVError(.methodNotAllowed, "there is something at '\(address.path.prefix(200))' already")
+        }
+        try await requireFolder(above: address, call)
+        var description = ObjectDescription()
+        description.contentType = "application/x-directory"
+        _ = try await objects.put(
+            collection: address.collection, key: address.path + "/", description: description,
+            expecting: BodyExpectations(), by: call.actor, in: transaction, body: RequestBody())
+        return Response(.created)
+    }
+
+    /// Files of a transaction are deleted and copied one by one: what is in a folder is not known before its commit.
+    private func deleteFile(_ call: Call, in transaction: TransactionID) async throws -> Response {
+        let address = call.address
+        guard !address.path.isEmpty, !address.endsInSlash else {
+            throw WebDAVError(.badRequest, "a transaction deletes files, not folders")
+        }
+        try await require(call, "s3:DeleteObject", address.path)
+        let deletion = try await objects.delete(
+            collection: address.collection, [(address.path, nil)], by: call.actor, in: transaction,
+            condition: writeCondition(call)
+        ).first
+        if let failure = deletion?.failure { throw failure }
+        return Response(.noContent)
+    }
+
+    private func copyFile(_ call: Call, to target: Address, in transaction: TransactionID) async throws -> Response {
+        let address = call.address
+        guard !address.endsInSlash, !target.endsInSlash else {
+            throw WebDAVError(.badRequest, "a transaction copies files, not folders")
+        }
+        try await require(call, "s3:GetObject", address.path)
+        try await require(call, "s3:PutObject", target.path, in: target.collection)
+        let overwrites = try Overwrite.value(header: call.request.header("overwrite"))
+        let isNew = Mutex(true)
+        _ = try await objects.copy(
+            from: address.collection, key: address.path, to: target.collection, key: target.path, replacing: nil,
+            by: call.actor, in: transaction,
+            condition: { current in
+                isNew.withLock { $0 = current == nil }
+                guard current == nil || overwrites else {
+                    throw ObjectsError(.alreadyExists, "there is something at '\(target.path.prefix(200))' already")
+                }
+            })
+        return Response(isNew.withLock { $0 } ? .created : .noContent)
+    }
+
     func delete(_ call: Call) async throws -> Response {
+        if let transaction = call.caller.transaction { return try await deleteFile(call, in: transaction) }
         let address = call.address
         guard !address.isRoot else { throw WebDAVError(.forbidden, "the list of collections is not deleted") }
         guard try Depth(header: call.request.header("depth"), default: .infinity) == .infinity else {
@@ -89,6 +147,10 @@ extension WebDAVService {
         let target = try Address(path, below: mount)
         guard !address.path.isEmpty, !target.path.isEmpty else {
             throw WebDAVError(.forbidden, "collections are neither copied nor moved, only what is in them")
+        }
+        guard target.asOf == nil else { throw WebDAVError(.forbidden, "the past can only be read") }
+        if let transaction = call.caller.transaction {
+            return try await copyFile(call, to: target, in: transaction)
         }
         let depth = try Depth(header: call.request.header("depth"), default: .infinity)
         guard depth == .infinity || (depth == .zero && !isMove) else {

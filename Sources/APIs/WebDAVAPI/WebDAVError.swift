@@ -1,6 +1,7 @@
 import Database
 import HTTPSupport
 import Identity
+import Journal
 import NIOHTTP1
 import Objects
 import Policy
@@ -61,6 +62,7 @@ struct WebDAVError: Error, Sendable {
             self.init(Self.status(of: error.code), error.message)
             lockRoot = error.lockRoot
             if error.code == .writeLocked { condition = .lockTokenSubmitted }
+        case let error as PastError: self.init(error.code == .notYet ? .notFound : error.status, error.message)
         case let error as AccessDenied:
             self.init(error.isAnonymous ? .unauthorized : .forbidden, error.description)
             if error.isAnonymous { headers = Self.challenge }
@@ -86,11 +88,11 @@ struct WebDAVError: Error, Sendable {
 
     private static func status(of code: ObjectsError.Code) -> HTTPResponseStatus {
         switch code {
-        case .noSuchCollection, .noSuchKey, .noSuchVersion, .noSuchUpload: .notFound
+        case .noSuchCollection, .noSuchKey, .noSuchVersion, .noSuchUpload, .noSuchTransaction: .notFound
         case .writeLocked: .locked
-        case .locked, .cannotContainItself, .keyRequired, .kmsDenied: .forbidden
+        case .locked, .quarantined, .cannotContainItself, .keyRequired, .kmsDenied: .forbidden
         case .preconditionFailed, .alreadyExists: .preconditionFailed
-        case .keyDestroyed, .kmsNotFound, .kmsDisabled, .kmsDestroyed: .conflict
+        case .transactionEnded, .keyDestroyed, .kmsNotFound, .kmsDisabled, .kmsDestroyed: .conflict
         case .noSuchFolder, .notAFolder, .collectionNotEmpty, .collectionExists, .invalidState, .changedMeanwhile:
             .conflict
         case .methodNotAllowed: .methodNotAllowed

@@ -90,11 +90,13 @@ package struct WebDAVService: Sendable {
         "OPTIONS, GET, HEAD, PUT, DELETE, MKCOL, COPY, MOVE, PROPFIND, PROPPATCH, LOCK, UNLOCK"
 
     private func perform(_ request: Request) async throws -> Response {
-        let caller = try await authenticator.caller(of: request, passwords: true)
+        var caller = try await authenticator.caller(of: request, passwords: true)
         guard account == nil || caller.principal.isAnonymous || account == caller.principal.name else {
             throw WebDAVError(.forbidden, "these are the files of '\(account ?? "")'")
         }
-        let address = try Address(request.rawPath, below: mount)
+        var address = try Address(request.rawPath, below: mount)
+        caller.transaction = try await TransactionHeader.transaction(of: request, by: caller, objects, gate)
+        try select(&address, request, caller)
         guard
             !caller.principal.isAnonymous || request.method == .GET || request.method == .HEAD
                 || request.method == .PROPFIND
@@ -120,6 +122,23 @@ package struct WebDAVService: Sendable {
         }
     }
 
+    /// Which state a request is about: the present one, the past, or what a transaction makes of it.
+    private func select(_ address: inout Address, _ request: Request, _ caller: Caller) throws {
+        let asOf = try request.asOf
+        if asOf != nil { address.asOf = asOf }
+        let isRead = request.method == .GET || request.method == .HEAD || request.method == .PROPFIND
+        guard address.asOf == nil || isRead else { throw WebDAVError(.forbidden, "the past can only be read") }
+        guard caller.transaction != nil else { return }
+        guard address.asOf == nil else {
+            throw WebDAVError(.badRequest, "a request reads the past or what a transaction writes, not both")
+        }
+        guard isRead || [.PUT, .DELETE, .MKCOL, .COPY].contains(request.method) else {
+            throw WebDAVError(
+                .badRequest,
+                "a transaction writes, copies and deletes files; send this without \(TransactionHeader.name)")
+        }
+    }
+
     static var unauthenticated: WebDAVError {
         var error = WebDAVError(.unauthorized, "log in with a name and a password or app password, or a bearer token")
         error.headers = WebDAVError.challenge
@@ -130,7 +149,16 @@ package struct WebDAVService: Sendable {
 
     func require(_ call: Call, _ action: String, _ key: String, in collection: String? = nil) async throws {
         let resource = ResourceName.object(collection ?? call.address.collection, key)
-        try await gate.require(call.caller.principal, action, on: resource, call.caller.context)
+        let (action, context) = Self.asked(call, action)
+        try await gate.require(call.caller.principal, action, on: resource, context)
+    }
+
+    /// What somebody overwrote or deleted is seen by those who may see versions, as over S3.
+    private static func asked(_ call: Call, _ action: String) -> (action: String, context: RequestContext) {
+        guard let asOf = call.address.asOf else { return (action, call.caller.context) }
+        var context = call.caller.context
+        context.values["s3:VersionId"] = ["@\(asOf)"]
+        return (action == "s3:ListBucket" ? "s3:ListBucketVersions" : action.replacing("Object", with: "ObjectVersion"), context)
     }
 
     func require(_ call: Call, _ action: String, onCollection name: String) async throws {
@@ -150,16 +178,21 @@ package struct WebDAVService: Sendable {
     func requireLook(_ call: Call) async throws {
         let address = call.address
         let (resource, context) = listing(call, address)
-        if try await gate.decide(call.caller.principal, "s3:ListBucket", on: resource, context).isAllowed { return }
-        if !address.path.isEmpty, !address.endsInSlash,
-            try await gate.decide(
-                call.caller.principal, "s3:GetObject", on: ResourceName.object(address.collection, address.path),
-                call.caller.context
-            ).isAllowed
-        {
-            return
+        let list = Self.asked(call, "s3:ListBucket").action
+        if try await gate.decide(call.caller.principal, list, on: resource, context).isAllowed { return }
+        if !address.path.isEmpty, !address.endsInSlash {
+            let (get, context) = Self.asked(call, "s3:GetObject")
+            let object = ResourceName.object(address.collection, address.path)
+            if try await gate.decide(call.caller.principal, get, on: object, context).isAllowed { return }
         }
-        try await gate.require(call.caller.principal, "s3:ListBucket", on: resource, context)
+        try await gate.require(call.caller.principal, list, on: resource, context)
+    }
+
+    /// Checks that the caller may list what is in a folder.
+    func requireList(_ call: Call, _ address: Address) async throws {
+        let (resource, context) = listing(call, address)
+        try await gate.require(
+            call.caller.principal, Self.asked(call, "s3:ListBucket").action, on: resource, context)
     }
 
     /// The keys of a tree, each of which the caller may do `actions` to.

@@ -37,6 +37,12 @@ package final class CollectionDirectory: Sendable {
         return CollectionDirectory(kept, isWhole: isWhole && kept.count == entries.count)
     }
 
+    /// The part that was there as of a TID: a collection's id is the TID that made it.
+    package func made(upTo tid: Int64) -> CollectionDirectory {
+        let kept = entries.filter { $0.id <= tid }
+        return CollectionDirectory(kept, isWhole: isWhole && kept.count == entries.count)
+    }
+
     package func contains(_ name: String) -> Bool { entry(name) != nil }
 
     func entry(_ name: String) -> Entry? {

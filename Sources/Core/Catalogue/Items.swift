@@ -68,30 +68,42 @@ extension Catalogue {
     package func remove(collection name: String, product: String, by actor: String) async throws -> Bool {
         try await journal.write { transaction, events in
             let collection = try Self.collectionID(name, in: transaction)
+            guard let found = try Self.stored(product: product, collection, transaction) else { return false }
+            try transaction.lock("item \(name)/\(found.id)")
             guard let stored = try Self.stored(product: product, collection, transaction) else { return false }
             try Self.delete(stored, in: (collection, name), by: actor, transaction, &events)
             return true
         }
     }
 
-    /// - Throws: ``CatalogueError`` `.noSuchCollection`, `.noSuchItem`.
-    package func item(collection name: String, id: String) async throws -> ItemRecord {
-        try await journal.find { reader in
-            let found = try reader.first(
-                "\(Self.itemSelect) WHERE i.id = ? AND i.collection = (SELECT id FROM collections WHERE name = ?)",
-                .init(id), .init(name)
-            ) { Self.item($0, collection: name) }
-            if let found { return found }
-            _ = try Self.collectionID(name, in: reader)
-            throw CatalogueError.noSuchItem(id, in: name)
+    /// - Parameter asOf: the TID whose state is read; nil for the present one.
+    /// - Throws: ``CatalogueError`` `.noSuchCollection`, `.noSuchItem`; `PastError` for a state that cannot be read.
+    package func item(collection name: String, id: String, asOf: Int64? = nil) async throws -> ItemRecord {
+        guard let asOf else { return try await journal.find { try Self.item(id, in: name, .present, $0) } }
+        let collection = try await self.collection(name).id
+        return try await read(asOf: asOf, covers: { $0 == collection }) { reader in
+            guard collection <= asOf else { throw CatalogueError.noSuchCollection(name) }
+            return try Self.item(id, in: name, ItemTables(asOf: asOf), reader)
         }
+    }
+
+    private static func item(
+        _ id: String, in name: String, _ tables: ItemTables, _ reader: Reader
+    ) throws -> ItemRecord {
+        let found = try reader.first(
+            "\(itemSelect(tables)) WHERE i.id = ? AND i.collection = (SELECT id FROM collections WHERE name = ?)",
+            .init(id), .init(name)
+        ) { item($0, collection: name) }
+        if let found { return found }
+        _ = try collectionID(name, in: reader)
+        throw CatalogueError.noSuchItem(id, in: name)
     }
 
     /// The item that stands for a product.
     package func item(collection name: String, product: String) async throws -> ItemRecord? {
         try await journal.read { reader in
             try reader.first(
-                "\(Self.itemSelect) WHERE i.product = ? AND i.collection = (SELECT id FROM collections WHERE name = ?)",
+                "\(Self.itemSelect()) WHERE i.product = ? AND i.collection = (SELECT id FROM collections WHERE name = ?)",
                 .init(product), .init(name)
             ) { Self.item($0, collection: name) }
         }
@@ -99,10 +111,12 @@ extension Catalogue {
 }
 
 extension Catalogue {
-    static let itemSelect = """
-        SELECT i.id, i.product, i.tid, i.updated, i.links_at, d.document FROM items i
-        JOIN item_documents d ON d.item = i.number
+    static func itemSelect(_ tables: ItemTables = .present) -> String {
         """
+        SELECT i.id, i.product, i.tid, i.updated, i.links_at, d.document FROM \(tables.items) i
+        JOIN \(tables.documents) d ON d.item = i.number
+        """
+    }
 
     static func item(_ row: borrowing Row, collection: String) -> ItemRecord {
         ItemRecord(
@@ -171,6 +185,7 @@ extension Catalogue {
         }
         record.tid = try transaction.tid
         let number = old?.number ?? record.tid
+        if old != nil { try keepPast(of: number, in: transaction) }
         try write(item, number: number, isNew: old == nil, record, collection: collection.id, transaction)
         if old != nil { try SpatialIndex.remove(item: number, engine: engine, in: transaction) }
         if let box = item.box {
@@ -185,15 +200,15 @@ extension Catalogue {
         return (record, true)
     }
 
-    private static let columns = [
+    static let itemColumns = [
         "number", "collection", "id", "product", "tid", "updated", "datetime", "start_time", "end_time", "west",
         "south",
         "east", "north", "links_at", "size",
     ]
     private static let upsert = """
-        INSERT INTO items (\(columns.joined(separator: ", ")))
-        VALUES (\(columns.map { _ in "?" }.joined(separator: ", "))) ON CONFLICT (number) DO UPDATE SET
-        \(columns.dropFirst().map { "\($0) = excluded.\($0)" }.joined(separator: ", "))
+        INSERT INTO items (\(itemColumns.joined(separator: ", ")))
+        VALUES (\(itemColumns.map { _ in "?" }.joined(separator: ", "))) ON CONFLICT (number) DO UPDATE SET
+        \(itemColumns.dropFirst().map { "\($0) = excluded.\($0)" }.joined(separator: ", "))
         """
 
     private static func write(
@@ -218,6 +233,7 @@ extension Catalogue {
         _ stored: Stored, in collection: (id: Int64, name: String), by actor: String, _ transaction: Transaction,
         _ events: inout EventRecorder
     ) throws {
+        try keepPast(of: stored.number, in: transaction)
         // Its document and areas go with it.
         guard try transaction.execute("DELETE FROM items WHERE number = ?", .init(stored.number)) == 1 else { return }
         try Extents.remove(1, collection: collection.id, in: transaction)

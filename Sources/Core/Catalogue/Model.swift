@@ -74,6 +74,8 @@ package struct SearchQuery: Sendable {
     /// 1 to ``limitMax``.
     package var limit = 10
     package var token: PageToken?
+    /// The TID whose state is searched; nil for the present one.
+    package var asOf: Int64?
 
     package init(visible: CollectionDirectory) { self.visible = visible }
 }

@@ -5,6 +5,25 @@ extension Catalogue {
     package static let migrations = [
         Migration(module: "catalogue", number: 1, tables),
         Migration(module: "catalogue", number: 2, spatialIndexSQLite, postgres: spatialIndexPostgres),
+        Migration(module: "catalogue", number: 3, past),
+    ]
+
+    // What items were, from the TID `tid` until the TID `ended`: whole rows, which only readers of the past look at.
+    private static let past = [
+        """
+        CREATE TABLE past_items (
+            number INTEGER NOT NULL, tid INTEGER NOT NULL, ended INTEGER NOT NULL, ended_at INTEGER NOT NULL,
+            collection INTEGER NOT NULL REFERENCES collections (id) ON DELETE CASCADE,
+            id TEXT NOT NULL, product TEXT, updated INTEGER NOT NULL,
+            datetime INTEGER NOT NULL, start_time INTEGER NOT NULL, end_time INTEGER NOT NULL,
+            west REAL, south REAL, east REAL, north REAL,
+            links_at INTEGER NOT NULL, size INTEGER NOT NULL, geometry BLOB, document BLOB NOT NULL,
+            PRIMARY KEY (number, tid))
+        """,
+        "CREATE INDEX past_items_by_id ON past_items (id, collection)",
+        "CREATE INDEX past_items_by_time ON past_items (datetime, collection, id)",
+        "CREATE INDEX past_items_by_collection ON past_items (collection, datetime, id)",
+        "CREATE INDEX past_items_by_end ON past_items (ended_at)",
     ]
 
     // Documents have a table of their own, so that what a search walks over stays narrow: 200 bytes a row, not 15,000.

@@ -6,14 +6,16 @@ import Wire
 extension Catalogue {
     /// Finds items.
     ///
-    /// - Throws: `DatabaseError`.
+    /// - Throws: `PastError` for a state that cannot be read.
     package func search(_ query: SearchQuery) async throws -> ItemPage {
         guard let filter = SearchFilter(query) else {
             return ItemPage(items: [], matched: MatchedCount(count: 0, isEstimate: false))
         }
         let engine = journal.database.engine
-        return try await journal.read { reader in
-            var scan = try SearchScan(filter, engine: engine, reader: reader, from: query.token)
+        let covers = { @Sendable in filter.collections == nil || filter.collectionSet.contains($0) }
+        return try await read(asOf: query.asOf, covers: covers) { reader in
+            var scan = try SearchScan(
+                filter, ItemTables(asOf: query.asOf), engine: engine, reader: reader, from: query.token)
             let limit = min(max(query.limit, 1), SearchQuery.limitMax)
             return try scan.page(limit: limit, token: query.token)
         }

@@ -11,7 +11,9 @@ extension SearchScan {
     func count(_ found: [SearchCandidate], isComplete: Bool) throws -> MatchedCount {
         if isComplete { return MatchedCount(count: Int64(found.count), isEstimate: false) }
         if filter.area == nil, filter.ids.isEmpty {
-            if filter.interval.from == nil, filter.interval.to == nil { return try countCollections() }
+            if tables.asOf == nil, filter.interval.from == nil, filter.interval.to == nil {
+                return try countCollections()
+            }
             if let exact = try countInterval() { return MatchedCount(count: exact, isEstimate: false) }
         }
         return MatchedCount(count: try estimate(found), isEstimate: true)
@@ -54,7 +56,7 @@ extension SearchScan {
             }
             count +=
                 try reader.scalar(
-                    "SELECT count(*) FROM (SELECT 1 FROM items WHERE \(condition) LIMIT ?) AS found",
+                    "SELECT count(*) FROM (SELECT 1 FROM \(tables.items) i WHERE \(condition) LIMIT ?) AS found",
                     values + [.init(left)]) ?? 0
             if count > Self.indexCountMax { return nil }
         }

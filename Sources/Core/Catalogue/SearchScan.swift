@@ -11,6 +11,7 @@ import Wire
 /// collections' extents; a walk that finds too little goes over to windows.
 struct SearchScan {
     let filter: SearchFilter
+    let tables: ItemTables
     let engine: Engine
     let reader: Reader
     /// Whether items come newest first, as results do; the other way for a page before another.
@@ -41,8 +42,11 @@ struct SearchScan {
     /// Items that are looked for on a first page, beyond its limit, to count what matches exactly.
     static let countedMax = 100
 
-    init(_ filter: SearchFilter, engine: Engine, reader: Reader, from token: PageToken?) throws {
+    init(
+        _ filter: SearchFilter, _ tables: ItemTables, engine: Engine, reader: Reader, from token: PageToken?
+    ) throws {
         self.filter = filter
+        self.tables = tables
         self.engine = engine
         self.reader = reader
         isDescending = token?.direction != .previous
@@ -59,6 +63,8 @@ struct SearchScan {
             return .exhausted
         }
         if !filter.ids.isEmpty { return .ids }
+        // The past has no spatial index: it is walked through, which is right and slow.
+        guard tables.asOf == nil else { return .walk }
         let isWalkShort =
             filter.area == nil || filter.areaShare >= 0.1 || (filter.collections != nil && filter.itemCount <= 2000)
         return isWalkShort ? .walk : windows(bounds)
@@ -81,6 +87,7 @@ struct SearchScan {
         if let collections = filter.collections, collections.count == 1 {
             (condition, values) = (" WHERE collection = ?", [.init(collections[0])])
         }
+        guard tables.asOf == nil else { return try pastBounds(condition, values) }
         let ends = try reader.first(
             """
             SELECT (SELECT min(datetime) FROM items\(condition)), (SELECT max(datetime) FROM items\(condition)),
@@ -99,6 +106,18 @@ struct SearchScan {
             high = min(high, to.microseconds.addingReportingOverflow(ends.before).partialValue)
         }
         return low <= high ? low...high : nil
+    }
+
+    /// How far time ranges reached is not known of the past, so nothing is left out.
+    private mutating func pastBounds(_ condition: String, _ values: [SQLValue]) throws -> ClosedRange<Int64>? {
+        hasRanges = true
+        let ends = try ["items", "past_items"].flatMap { table in
+            try ["min", "max"].compactMap {
+                try reader.scalar("SELECT \($0)(datetime) FROM \(table)\(condition)", values)
+            }
+        }
+        guard let low = ends.min(), let high = ends.max() else { return nil }
+        return low...high
     }
 
     // MARK: Pages
@@ -153,7 +172,7 @@ struct SearchScan {
         for chunk in Chunks(unsure, bytes: \.size) {
             let boxes = Dictionary(chunk.map { ($0.number, $0.box) }) { first, _ in first }
             try reader.query(
-                "SELECT item, geometry FROM item_documents WHERE item IN (\(Chunks.marks))", Chunks.values(chunk)
+                "SELECT item, geometry FROM \(tables.documents) d WHERE item IN (\(Chunks.marks))", Chunks.values(chunk)
             ) { row in
                 guard let box = boxes[row.int(0)] ?? nil else { return }
                 let geometry = try Geometry(parsing: JSONValue(parsing: row.blob(1)))
@@ -169,8 +188,9 @@ struct SearchScan {
         for chunk in Chunks(candidates, bytes: \.size) {
             try reader.query(
                 """
-                SELECT i.id, i.product, i.tid, i.updated, i.links_at, d.document, i.number, i.collection FROM items i
-                JOIN item_documents d ON d.item = i.number WHERE i.number IN (\(Chunks.marks))
+                SELECT i.id, i.product, i.tid, i.updated, i.links_at, d.document, i.number, i.collection
+                FROM \(tables.items) i JOIN \(tables.documents) d ON d.item = i.number
+                WHERE i.number IN (\(Chunks.marks))
                 """, Chunks.values(chunk)
             ) { row in
                 records[row.int(6)] = Catalogue.item(row, collection: names[row.int(7)] ?? "")

@@ -16,7 +16,7 @@ extension SearchScan {
             let batch = try walk(bounds, limit: size)
             if batch.count < size {
                 source = .exhausted
-            } else if filter.area != nil, examined > Self.walkedMax {
+            } else if filter.area != nil, tables.asOf == nil, examined > Self.walkedMax {
                 advance(batch)
                 // The guess was wrong: there is far less in the area than its size lets expect.
                 source = .windows(
@@ -134,7 +134,7 @@ extension SearchScan {
             .map { "\($0) \(direction)" }.joined(separator: ", ")
         return try reader.rows(
             """
-            SELECT \(SearchCandidate.columns) FROM items i WHERE \(conditions.joined(separator: " AND "))
+            SELECT \(SearchCandidate.columns) FROM \(tables.items) i WHERE \(conditions.joined(separator: " AND "))
             ORDER BY \(order) LIMIT ?
             """, values + [.init(limit)]
         ) { SearchCandidate($0) }
@@ -151,7 +151,7 @@ extension SearchScan {
             let chunk = ids[start..<min(start + size, ids.count)].map { SQLValue($0) }
             let values = chunk + Array(repeating: chunk.last ?? .null, count: size - chunk.count)
             out += try reader.rows(
-                "SELECT \(SearchCandidate.columns) FROM items i WHERE i.id IN (\(marks))\(condition.sql)",
+                "SELECT \(SearchCandidate.columns) FROM \(tables.items) i WHERE i.id IN (\(marks))\(condition.sql)",
                 values + condition.values
             ) { SearchCandidate($0) }
             guard out.count < Self.examinedMax else {

@@ -67,7 +67,7 @@ package final class Journal: Sendable {
         }
     }
 
-    private static func event(_ row: borrowing Row) -> Event {
+    static func event(_ row: borrowing Row) -> Event {
         Event(
             tid: row.int(0), sequence: row.int(1), time: Timestamp(microseconds: row.int(2)),
             kind: EventKind(row.text(3)), actor: row.text(4), subject: row.text(5), collection: row.intOrNil(6),

@@ -79,8 +79,11 @@ extension Objects {
         _ body: some AsyncSequence<ByteBuffer, any Error> & Sendable
     ) async throws {
         _ = try await chunkCollection()
+        var description = ObjectDescription()
+        // No bucket's default encryption is asked for: that of the collection that the file goes to counts.
+        description.encryption = .collection
         _ = try await put(
-            collection: Self.chunkCollection, key: key, description: ObjectDescription(), expecting: expectations,
+            collection: Self.chunkCollection, key: key, description: description, expecting: expectations,
             by: account, isSystem: true, body: body)
     }
 

@@ -47,8 +47,11 @@ extension Objects {
             let space = try keyring.space(Keyring.mainSpace, in: transaction)
             let id = try transaction.tid
             try transaction.run(
-                "INSERT INTO collections (id, space, name, owner, created) VALUES (?, ?, ?, ?, ?)", .init(id),
-                .init(space.id), .init(name), .init(owner), .init(now.microseconds))
+                """
+                INSERT INTO collections (id, space, name, owner, created, quota) VALUES (?, ?, ?, ?, ?,
+                (SELECT COUNT(*) FROM quotas WHERE kind = 0 AND owner = ?))
+                """,
+                .init(id), .init(space.id), .init(name), .init(owner), .init(now.microseconds), .init(space.id))
             try keyring.addKey(collection: id, generation: 1, space: space, in: transaction)
             events.record(.collectionCreated, by: owner, on: name, collection: id)
             return Collection(
@@ -83,12 +86,12 @@ extension Objects {
         }
     }
 
-    static let collectionColumns = "id, name, owner, created, versioning, object_lock"
+    static let collectionColumns = "id, name, owner, created, versioning, object_lock, quota"
 
     static func collection(_ row: borrowing Row) -> Collection {
         Collection(
             id: row.int(0), name: row.text(1), owner: row.text(2), created: Timestamp(microseconds: row.int(3)),
-            versioning: Versioning(rawValue: row.text(4)) ?? .off, hasObjectLock: row.bool(5))
+            versioning: Versioning(rawValue: row.text(4)) ?? .off, hasObjectLock: row.bool(5), hasQuota: row.bool(6))
     }
 
     /// Says what becomes of objects that are written again or deleted.
@@ -139,6 +142,7 @@ extension Objects {
                 guard current == nil, kept == nil else { throw Self.notEmpty(name) }
                 try Self.discardUploads(collection: id, in: transaction)
                 try Self.discardAll(collection: id, in: transaction)
+                try transaction.run("DELETE FROM quotas WHERE kind = 1 AND owner = ?", .init(id))
                 try transaction.execute("DELETE FROM collections WHERE id = ?", .init(id))
                 events.record(.collectionDeleted, by: actor, on: name, collection: id)
             }
@@ -151,7 +155,7 @@ extension Objects {
     }
 
     /// The first key behind all that begin with `systemPrefix`.
-    private static let behindSystemPrefix = ".martlet0"
+    static let behindSystemPrefix = ".martlet0"
 
     private static func notEmpty(_ name: String) -> ObjectsError {
         ObjectsError(.collectionNotEmpty, "the collection '\(name)' still holds objects: delete them first")

@@ -10,24 +10,28 @@ extension Objects {
     ///
     /// - Parameters:
     ///   - version: which version of the source; nil for the current one.
+    ///   - asOf: the TID whose state the source is read of; nil for the present one.
     ///   - replacing: new headers, or nil to keep the source's.
     ///   - lock: its retention, legal hold, ACL and encryption are the copy's.
     ///   - unlock: says what the source is read with.
     ///   - tags: new tags, or nil to keep the source's.
+    ///   - transaction: that which makes the copy visible, when it is committed; the source may be one of its writes.
     ///   - sourceCondition: looks at the source; throws to refuse.
     package func copy(
-        from sourceCollection: String, key sourceKey: String, version: String? = nil, to collectionName: String,
-        key: String,
+        from sourceCollection: String, key sourceKey: String, version: String? = nil, asOf: Int64? = nil,
+        to collectionName: String, key: String,
         replacing: ObjectDescription?, tags: [HeaderField]? = nil, lock: ObjectDescription = .init(),
         checksum algorithm: ChecksumAlgorithm? = nil,
-        by actor: String,
+        by actor: String, in transaction: TransactionID? = nil,
         unlock: @Sendable (ObjectVersion) async throws -> ObjectUnlock = { _ in .none },
         sourceCondition: @escaping WriteCondition = { _ in },
         condition: @escaping WriteCondition = { _ in }
     ) async throws -> ObjectVersion {
         try Self.check(key: key, replacing ?? ObjectDescription())
+        try Self.check(tags: tags ?? [])
         let target = try await collection(collectionName)
-        var source = try await open(collection: sourceCollection, key: sourceKey, version: version)
+        var source = try await open(
+            collection: sourceCollection, key: sourceKey, version: version, asOf: asOf, in: transaction)
         source.unlock = try await unlock(source.version)
         try source.version.check(source.unlock)
         try sourceCondition(source.version)
@@ -39,14 +43,15 @@ extension Objects {
                 description.contentType = source.version.contentType
                 description.headers = source.version.headers
             }
-            description.tags = tags ?? source.version.tags
+            // What a scan found of the source is the node's to say, and is found out anew.
+            description.tags = tags ?? source.version.tags.filter { !$0.name.hasPrefix(Self.systemTagPrefix) }
             description.retention = lock.retention
             description.hasLegalHold = lock.hasLegalHold
             description.acl = lock.acl
             description.encryption = plan
             return try await copyBytes(
                 of: source, to: target.name, key: key, description, checksum: algorithm, by: actor,
-                condition: condition)
+                in: transaction, condition: condition)
         }
         let fromKey = try await keyring.key(ofCollection: source.version.collection)
         let toKey = try await keyring.key(ofCollection: target.id)
@@ -61,7 +66,10 @@ extension Objects {
         copy.collection = target.id
         copy.key = key
         copy.created = .now
-        if let tags { copy.tags = tags }
+        if let tags { copy.tags = tags + copy.tags.filter { $0.name.hasPrefix(Self.systemTagPrefix) } }
+        if let tag = try await screen(copying: source, key: key, to: target) {
+            copy.tags = copy.tags.filter { $0.name != tag.name } + [tag]
+        }
         // Locks and ACLs are not copied: a copy has those of a new object.
         let lock = try await locked(lock, in: target)
         copy.retention = lock.retention
@@ -85,7 +93,9 @@ extension Objects {
                 parts[index].sealedKey = try reseal(parts[index].sealedKey, part: parts[index].number)
             }
         }
-        return try await publish(copy, inline: source.inline, in: target, by: actor, as: .copy, condition: condition) {
+        return try await publish(
+            copy, inline: source.inline, in: target, by: actor, as: .copy, for: transaction, condition: condition
+        ) {
             [parts, sourceNumber = source.version.number] transaction, state in
             // The source's blobs live as long as its row does, and after that for a minute: the row must still be
             // there.
@@ -100,7 +110,8 @@ extension Objects {
     /// must not be readable by the other's.
     private func copyBytes(
         of source: OpenObject, to collection: String, key: String, _ description: ObjectDescription,
-        checksum algorithm: ChecksumAlgorithm?, by actor: String, condition: @escaping WriteCondition
+        checksum algorithm: ChecksumAlgorithm?, by actor: String, in transaction: TransactionID?,
+        condition: @escaping WriteCondition
     ) async throws -> ObjectVersion {
         var expectations = BodyExpectations()
         expectations.length = source.version.size
@@ -109,7 +120,7 @@ extension Objects {
         }
         return try await put(
             collection: collection, key: key, description: description, expecting: expectations, by: actor,
-            condition: condition, body: stream(source, range: 0..<source.version.size))
+            in: transaction, condition: condition, body: stream(source, range: 0..<source.version.size))
     }
 
     private func checksum(_ algorithm: ChecksumAlgorithm, of object: OpenObject) async throws -> ObjectChecksum {

@@ -24,16 +24,27 @@ extension Objects {
     /// - Parameters:
     ///   - isSystem: whether these may be the node's own objects, below `systemPrefix`.
     ///   - bypassesGovernance: whether the caller may and wants to remove what is retained in governance mode.
+    ///   - id: the transaction that is to do it, when it is committed.
     /// - Returns: what was done, for each target.
     @discardableResult
     package func delete(
         collection name: String, _ targets: [(key: String, version: String?)], by actor: String,
         isSystem: Bool = false, bypassesGovernance: Bool = false, holding locks: Set<String> = [],
-        condition: @escaping WriteCondition = { _ in }
+        in id: TransactionID? = nil, condition: @escaping WriteCondition = { _ in }
     ) async throws -> [Deletion] {
         for (key, _) in targets where key.hasPrefix(Self.systemPrefix) && !isSystem { try Self.check(key: key) }
         let collection = try await collection(name, isSystem: isSystem)
         guard !targets.isEmpty else { return [] }
+        if let id {
+            return try await journal.database.write { transaction in
+                try transaction.lock(Self.lockName(id))
+                return try targets.map { target in
+                    guard target.version == nil else { return Deletion(failure: .notInTransaction) }
+                    return try Self.stageDeletion(
+                        of: target.key, collection: collection.id, for: id, condition: condition, in: transaction)
+                }
+            }
+        }
         return try await journal.write { transaction, events in
             try transaction.lock(Self.treeLockName(collection.id), isShared: true)
             // Always in the same order, so that two such transactions cannot wait for each other.
@@ -41,7 +52,7 @@ extension Objects {
                 try transaction.lock(Self.lockName(collection.id, key))
             }
             let state = try CollectionState(of: collection.id, in: transaction)
-            let deletions = try targets.map { target in
+            return try targets.map { target in
                 do {
                     try Self.checkWritable(
                         target.key, of: collection.id, state, isMember: false, by: actor, holding: locks,
@@ -60,9 +71,6 @@ extension Objects {
                 Self.record(deletion, of: target.key, in: collection, by: actor, &events)
                 return deletion
             }
-            let changed = zip(targets, deletions).filter { $1.failure == nil }.map(\.0.key)
-            if !changed.isEmpty { try Self.noteChanges(of: changed, in: collection.id, state, in: transaction) }
-            return deletions
         }
     }
 
@@ -88,6 +96,13 @@ extension Objects {
         let latest = try latest(collection: collection, key: key, in: transaction)
         let object = latest.flatMap { $0.isDeleteMarker ? nil : $0 }
         try condition(object)
+        return try delete(latest, collection: collection, key: key, state, in: transaction)
+    }
+
+    static func delete(
+        _ latest: ObjectVersion?, collection: Int64, key: String, _ state: CollectionState, in transaction: Transaction
+    ) throws -> Deletion {
+        let object = latest.flatMap { $0.isDeleteMarker ? nil : $0 }
         let marker = try hide(latest, collection: collection, key: key, state, in: transaction)
         if let object, marker == nil { try discardProperties(of: object, state, in: transaction) }
         return Deletion(marker: marker, existed: object != nil)
@@ -126,7 +141,7 @@ extension Objects {
         } catch let error as ObjectsError {
             return Deletion(failure: error)
         }
-        try remove(found.number, in: transaction)
+        try remove(found, state, in: transaction)
         if found.isCurrent {
             let heir = try transaction.scalar(
                 """
@@ -163,12 +178,23 @@ extension Objects {
     package func purgeRemoved(olderThan seconds: Int64, limit: Int = 500) async throws -> Int {
         let before = Timestamp.now.adding(seconds: -seconds).microseconds
         return try await journal.database.write { transaction in
-            let numbers = try transaction.rows(
-                "SELECT number FROM versions WHERE removed IS NOT NULL AND removed_at <= ? ORDER BY removed_at LIMIT ?",
+            let rows = try transaction.rows(
+                """
+                SELECT number, collection, removed FROM versions WHERE removed IS NOT NULL AND removed_at <= ?
+                ORDER BY removed_at LIMIT ?
+                """,
                 .init(before), .init(limit)
-            ) { $0.int(0) }
-            for number in numbers { try Self.discard(number, in: transaction) }
-            return numbers.count
+            ) { (number: $0.int(0), collection: $0.int(1), removed: $0.int(2)) }
+            for row in rows { try Self.discard(row.number, in: transaction) }
+            // From here on what was there before these were removed cannot be told any more.
+            for (collection, removed) in Dictionary(rows.map { ($0.collection, $0.removed) }, uniquingKeysWith: max)
+                .sorted(by: { $0.key < $1.key })
+            {
+                try transaction.run(
+                    "UPDATE collections SET horizon = ? WHERE id = ? AND horizon < ?", .init(removed),
+                    .init(collection), .init(removed))
+            }
+            return rows.count
         }
     }
 

@@ -15,13 +15,23 @@ package struct ObjectsError: Error, Sendable, CustomStringConvertible {
         /// Others have changed what was looked at.
         case changedMeanwhile
         case noSuchKey, noSuchVersion, invalidKey, keyTooLong, headersTooLarge
+        case invalidTag
+        /// The virus scanner found something in a body.
+        case infected
         /// A condition on the current version does not hold.
         case preconditionFailed
         case tooLarge, incompleteBody
         /// Content-MD5, the signed SHA-256 or a checksum does not match the bytes that came.
         case badDigest, badPayloadHash, badChecksum
         case noSuchUpload, invalidPart, invalidPartOrder, partTooSmall, invalidPartNumber
-        case storageFull, damaged, unavailable
+        case noSuchTransaction
+        /// It was committed already.
+        case transactionEnded
+        /// Too many writes, too many open ones, or too long a life.
+        case transactionLimit
+        /// What transactions do not do.
+        case notInTransaction
+        case storageFull, quotaExceeded, damaged, unavailable
         /// The version is kept from being read: it is damaged, or something was found in it.
         case quarantined
         /// The collection's key was destroyed: what it held cannot be read any more, by anybody.
@@ -78,4 +88,7 @@ package struct ObjectsError: Error, Sendable, CustomStringConvertible {
             .noSuchUpload, "there is no upload '\(id.prefix(64))' of this key: it was completed, aborted or never begun"
         )
     }
+
+    static let notInTransaction = ObjectsError(
+        .notInTransaction, "a transaction writes and deletes objects; it does not remove single versions")
 }

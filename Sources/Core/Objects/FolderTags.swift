@@ -1,5 +1,6 @@
 import Database
 import Journal
+import Synchronization
 import Wire
 
 /// Tags of folders, which change with anything below them: for clients that look into a folder only where its tag has
@@ -39,19 +40,30 @@ extension Objects {
             return tid
         }
     }
+}
 
-    /// Notes that something has changed in the folders above some keys.
-    static func noteChanges(
-        of keys: [String], in collection: Int64, _ state: CollectionState, in transaction: Transaction
-    ) throws {
-        guard state.tracksFolders else { return }
-        var folders: Set<String> = [""]
-        for key in keys where !key.hasPrefix(systemPrefix) {
-            var path = parent(of: key)
-            while !path.isEmpty, folders.insert(path).inserted { path = parent(of: path) }
+/// The folders above what a transaction changes in one collection.
+final class FolderChanges: Sendable {
+    private let collection: Int64
+    private let folders = Mutex<Set<String>>([])
+
+    init(of collection: Int64, in transaction: Transaction) {
+        self.collection = collection
+        transaction.atEnd { [self] transaction in try settle(in: transaction) }
+    }
+
+    /// Something has changed at a key.
+    func note(_ key: String) {
+        guard !key.hasPrefix(Objects.systemPrefix) else { return }
+        folders.withLock { folders in
+            var path = Objects.parent(of: key)
+            while folders.insert(path).inserted, !path.isEmpty { path = Objects.parent(of: path) }
         }
+    }
+
+    private func settle(in transaction: Transaction) throws {
         // Always in the same order, so that two such transactions cannot wait for each other.
-        for path in folders.sorted() {
+        for path in folders.withLock({ $0.sorted() }) {
             try transaction.run(
                 """
                 INSERT INTO folder_changes (collection, path, tid) VALUES (?, ?, ?)

@@ -106,7 +106,13 @@ extension Objects {
 
     /// What lies at a path; nil for nothing. Where there are both a file and a folder, it is the file unless
     /// `prefersFolder`.
-    package func entry(collection name: String, path: String, prefersFolder: Bool = false) async throws -> Entry? {
+    ///
+    /// - Parameter asOf: the TID whose state is read; nil for the present one.
+    /// - Throws: `PastError` for a state that cannot be read.
+    package func entry(
+        collection name: String, path: String, prefersFolder: Bool = false, asOf: Int64? = nil
+    ) async throws -> Entry? {
+        if let asOf { return try await pastEntry(name, path, prefersFolder: prefersFolder, asOf: asOf) }
         let collection = try await collection(name).id
         return try await journal.find {
             try Self.entry(collection: collection, path: path, prefersFolder: prefersFolder, in: $0)
@@ -126,6 +132,24 @@ extension Objects {
         return file ?? folder
     }
 
+    private func pastEntry(_ name: String, _ path: String, prefersFolder: Bool, asOf: Int64) async throws -> Entry? {
+        let collection = try await collection(name)
+        return try await past(asOf, of: collection) { reader in
+            guard !path.isEmpty else { return Entry(folder: "") }
+            guard !(path + "/").hasPrefix(Self.systemPrefix) else { return nil }
+            func first(_ prefix: String) throws -> Entry? {
+                try Self.pastRows(
+                    Entry.columns, collection.id, asOf: asOf, from: ListPlace(key: prefix, isInclusive: true),
+                    prefix: prefix, limit: 1, in: reader, map: Entry.init, key: \.key
+                ).first
+            }
+            let file = try first(path).flatMap { $0.key == path ? $0 : nil }
+            let below = try first(path + "/")
+            let folder = below.map { $0.isFolder && $0.path == path ? $0 : Entry(folder: path) }
+            return prefersFolder ? folder ?? file : file ?? folder
+        }
+    }
+
     private static func folder(collection: Int64, path: String, in reader: Reader) throws -> Entry? {
         let prefix = path + "/"
         let first = try reader.first(
@@ -142,19 +166,27 @@ extension Objects {
     /// - Parameters:
     ///   - after: where the page before it said that this one begins; empty for the first.
     ///   - isDeep: also what is in its folders, and so on.
+    ///   - asOf: the TID whose state is read; nil for the present one. Properties are those of today.
     ///   - limit: entries, at most 1,000; with `isDeep` folders come in addition.
+    /// - Throws: `PastError` for a state that cannot be read.
     package func entries(
         collection name: String, folder path: String, after: String = "", isDeep: Bool = false,
-        withProperties: Bool = false, limit: Int = 1000
+        withProperties: Bool = false, asOf: Int64? = nil, limit: Int = 1000
     ) async throws -> EntryPage {
-        let collection = try await collection(name).id
+        let found = try await self.collection(name)
+        let collection = found.id
         let prefix = path.isEmpty ? "" : path + "/"
-        return try await journal.read { reader in
+        let page = { @Sendable (reader: Reader) in
             var scan = ListScan<Entry>(
                 prefix: prefix, delimiter: isDeep ? "" : "/", after: after, limit: limit
             ) { (key: $0.key, number: nil) }
             try scan.run { place, limit in
-                try reader.rows(
+                if let asOf {
+                    return try Self.pastRows(
+                        Entry.columns, collection, asOf: asOf, from: place, prefix: prefix, limit: limit, in: reader,
+                        map: Entry.init, key: \.key)
+                }
+                return try reader.rows(
                     """
                     SELECT \(Entry.columns) FROM versions
                     WHERE collection = ? AND current = 1 AND kind = 0 AND key \(place.comparison) ? AND key < ?
@@ -181,6 +213,7 @@ extension Objects {
             }
             return page
         }
+        return if let asOf { try await past(asOf, of: found, page) } else { try await journal.read(page) }
     }
 
     private static func hasEmptyName(_ path: String) -> Bool {
@@ -274,7 +307,6 @@ extension Objects {
             storage: .inline(sealedKey: try key.sealDataKey(dataKey, version: id, part: 0)))
         marker.isNull = try displace(latest, collection: collection.id, key: marker.key, state, in: transaction)
         try insert(&marker, inline: inline, state, in: transaction)
-        try noteChanges(of: [marker.key], in: collection.id, state, in: transaction)
         record(marker, in: collection, by: actor, &events)
         return marker
     }

@@ -20,17 +20,28 @@ extension Objects {
     ///
     /// - Parameters:
     ///   - version: its name; nil for the current one.
+    ///   - asOf: the TID whose state is read; nil for the present one.
+    ///   - transaction: one whose own writes are to be seen.
     ///   - readable: whether it is looked up for its content, which one in quarantine does not give; tags and locks
     ///     of such a version can be seen.
     /// - Throws: ``ObjectsError`` `.noSuchCollection`, `.noSuchKey`, `.noSuchVersion`, `.quarantined`, or
-    ///   `.methodNotAllowed` where the version is a delete marker.
+    ///   `.methodNotAllowed` where the version is a delete marker; `PastError` for a state that cannot be read.
     package func head(
-        collection name: String, key: String, version: String? = nil, readable: Bool = true
+        collection name: String, key: String, version: String? = nil, asOf: Int64? = nil,
+        in transaction: TransactionID? = nil, readable: Bool = true
     ) async throws -> ObjectVersion {
-        let collection = try await collection(name)
-        let found = try await journal.find {
-            try Self.version(version, collection: collection.id, key: key, in: $0)
+        if let transaction, version == nil, asOf == nil {
+            return try await open(collection: name, key: key, in: transaction).version
         }
+        let collection = try await collection(name)
+        let found =
+            if let asOf {
+                try await past(asOf, of: collection) {
+                    try Self.version(version, collection: collection.id, key: key, asOf: asOf, in: $0)
+                }
+            } else {
+                try await journal.find { try Self.version(version, collection: collection.id, key: key, in: $0) }
+            }
         let object = try Self.object(found, key: key, version: version)
         if readable { try Self.checkReadable(object) }
         return object
@@ -43,27 +54,67 @@ extension Objects {
 
     /// A version of a key, ready to be read: a small one comes with its bytes from the same query.
     ///
-    /// - Parameter version: its name; nil for the current one.
-    /// - Throws: as ``head(collection:key:version:)``.
-    package func open(collection name: String, key: String, version: String? = nil) async throws -> OpenObject {
+    /// - Parameters:
+    ///   - version: its name; nil for the current one.
+    ///   - asOf: the TID whose state is read; nil for the present one.
+    ///   - transaction: one whose own writes are to be seen.
+    /// - Throws: as ``head(collection:key:version:asOf:in:)``.
+    package func open(
+        collection name: String, key: String, version: String? = nil, asOf: Int64? = nil,
+        in transaction: TransactionID? = nil
+    ) async throws -> OpenObject {
         let collection = try await collection(name)
-        let found = try await journal.find { reader -> OpenObject? in
-            if let version {
-                let found = try Self.named(version, collection: collection.id, key: key, in: reader)
-                return try found.map { OpenObject(version: $0, inline: try Self.inline($0, in: reader)) }
+        let found =
+            if let asOf {
+                try await past(asOf, of: collection) { reader in
+                    try Self.version(version, collection: collection.id, key: key, asOf: asOf, in: reader).map {
+                        OpenObject(version: $0, inline: try Self.inline($0, in: reader))
+                    }
+                }
+            } else if let transaction, version == nil {
+                try await staged(key, in: collection, of: transaction)
+            } else {
+                try await present(version, of: key, in: collection)
             }
-            return try reader.first(
-                """
-                SELECT \(Self.columns), bytes FROM versions LEFT JOIN inline_bytes ON inline_bytes.version = number
-                WHERE collection = ? AND key = ? AND current = 1
-                """,
-                .init(collection.id), .init(key)
-            ) { row in OpenObject(version: try Self.version(row), inline: row.blobOrNil(Self.columnCount)) }
-        }
         _ = try Self.object(found?.version, key: key, version: version)
         guard let found else { throw ObjectsError.noSuchKey(key) }
         try Self.checkReadable(found.version)
         return found
+    }
+
+    private func present(_ version: String?, of key: String, in collection: Collection) async throws -> OpenObject? {
+        try await journal.find { try Self.present(version, of: key, in: collection, $0) }
+    }
+
+    /// What a transaction has made of a key, or else what is there.
+    private func staged(
+        _ key: String, in collection: Collection, of id: TransactionID
+    ) async throws -> OpenObject? {
+        try await journal.find { reader in
+            _ = try Self.transaction(id, in: reader)
+            guard let row = try Self.stagedRow(of: id, collection: collection.id, key: key, in: reader) else {
+                return try Self.present(nil, of: key, in: collection, reader)
+            }
+            return try row.number.flatMap { try Self.version(number: $0, in: reader) }.map {
+                OpenObject(version: $0, inline: try Self.inline($0, in: reader))
+            }
+        }
+    }
+
+    private static func present(
+        _ version: String?, of key: String, in collection: Collection, _ reader: Reader
+    ) throws -> OpenObject? {
+        if let version {
+            let found = try Self.named(version, collection: collection.id, key: key, in: reader)
+            return try found.map { OpenObject(version: $0, inline: try Self.inline($0, in: reader)) }
+        }
+        return try reader.first(
+            """
+            SELECT \(Self.columns), bytes FROM versions LEFT JOIN inline_bytes ON inline_bytes.version = number
+            WHERE collection = ? AND key = ? AND current = 1
+            """,
+            .init(collection.id), .init(key)
+        ) { row in OpenObject(version: try Self.version(row), inline: row.blobOrNil(Self.columnCount)) }
     }
 
     /// A version that was looked up before, whether or not it is still the current one.

@@ -95,6 +95,7 @@ struct Intake {
             throw ObjectsError(
                 .tooLarge, "the body is larger than the \(expectations.lengthMax) bytes that are allowed")
         }
+        if let room = expectations.room, size > room.bytes { throw ObjectsError.quotaExceeded(room.quota) }
         if let length = expectations.length, size > length {
             throw ObjectsError(.incompleteBody, "the body is longer than the \(length) bytes that were announced")
         }

@@ -35,10 +35,6 @@ extension Objects {
                 "CREATE INDEX collection_keys_retired ON collection_keys (retired) WHERE retired IS NOT NULL",
                 "CREATE INDEX versions_retained ON versions (collection, lock_until) WHERE lock_until IS NOT NULL",
                 "CREATE INDEX versions_held ON versions (collection) WHERE legal_hold IS NOT NULL",
-            ]),
-        Migration(
-            module: "objects", number: 5,
-            [
                 // Named keys; one that was destroyed keeps its row, so that it can be told what it was.
                 "CREATE TABLE kms_keys (id TEXT PRIMARY KEY, name TEXT NOT NULL, state TEXT NOT NULL, created INTEGER NOT NULL)",
                 "CREATE UNIQUE INDEX kms_keys_by_name ON kms_keys (name) WHERE state <> 'destroyed'",

@@ -296,11 +296,11 @@ extension Objects {
             case .expire(let rule) = try Self.due(current: found, walk.rules, now, in: transaction)
         else { return false }
         var deletion = Deletion()
+        let state = try CollectionState(of: walk.collection.id, in: transaction)
         if found.isDeleteMarker {
-            try remove(found.number, in: transaction)
+            try remove(found, state, in: transaction)
             deletion.removed = (found.name, true)
         } else {
-            let state = try CollectionState(of: walk.collection.id, in: transaction)
             // What somebody holds a write lock on is looked at again the next time.
             do {
                 try checkWritable(
@@ -327,7 +327,7 @@ extension Objects {
             case .expire(let rule) = try Self.due(
                 noncurrent: row.version, since: row.since, walk.rules, now, in: transaction)
         else { return false }
-        try remove(due.number, in: transaction)
+        try remove(row.version, CollectionState(of: walk.collection.id, in: transaction), in: transaction)
         let deletion = Deletion(removed: (row.version.name, row.version.isDeleteMarker))
         record(deletion, of: due.key, in: walk.collection, by: lifecycleActor, rule: rule, &events)
         return true

@@ -37,34 +37,47 @@ extension Objects {
     ///   - delimiter: keys that contain it after the prefix are rolled up; empty for none.
     ///   - after: begin after this key (or after the keys below it, if it is a common prefix of this listing).
     ///   - limit: 0 to 1,000.
+    ///   - asOf: the TID whose state is listed; nil for the present one. A page of the past also costs what has
+    ///     changed since among its keys.
+    /// - Throws: ``ObjectsError`` `.noSuchCollection`; `PastError` for a state that cannot be read.
     package func list(
-        collection name: String, prefix: String = "", delimiter: String = "", after: String = "", limit: Int = 1000
+        collection name: String, prefix: String = "", delimiter: String = "", after: String = "", limit: Int = 1000,
+        asOf: Int64? = nil
     ) async throws -> Listing {
-        let collection = try await collection(name).id
-        return try await journal.read { reader in
+        let collection = try await collection(name)
+        let page = { @Sendable (reader: Reader) in
             var scan = ListScan<Listing.Entry>(prefix: prefix, delimiter: delimiter, after: after, limit: limit) {
                 (key: $0.key, number: nil)
             }
             try scan.run { place, limit in
-                try reader.rows(
+                if let asOf {
+                    return try Self.pastRows(
+                        Self.entryColumns, collection.id, asOf: asOf, from: place, prefix: prefix, limit: limit,
+                        in: reader, map: Self.entry, key: \.key)
+                }
+                return try reader.rows(
                     """
-                    SELECT key, size, etag, created, checksum_algorithm, checksum_kind FROM versions
+                    SELECT \(Self.entryColumns) FROM versions
                     WHERE collection = ? AND current = 1 AND kind = 0 AND key \(place.comparison) ? AND key < ?
                     ORDER BY key LIMIT ?
                     """,
-                    .init(collection), .init(place.key), .init(ListPlace.end(of: prefix)), .init(limit)
-                ) { row in
-                    Listing.Entry(
-                        key: row.text(0), size: row.int(1), etag: row.text(2),
-                        created: Timestamp(microseconds: row.int(3)),
-                        checksum: row.textOrNil(4).flatMap(ChecksumAlgorithm.init(rawValue:)).flatMap { algorithm in
-                            row.textOrNil(5).flatMap(ObjectChecksum.Kind.init(rawValue:)).map { (algorithm, $0) }
-                        })
-                }
+                    .init(collection.id), .init(place.key), .init(ListPlace.end(of: prefix)), .init(limit),
+                    map: Self.entry)
             }
             return Listing(
                 entries: scan.entries, commonPrefixes: scan.commonPrefixes, next: scan.isCut ? scan.last : nil)
         }
+        return if let asOf { try await past(asOf, of: collection, page) } else { try await journal.read(page) }
+    }
+
+    private static let entryColumns = "key, size, etag, created, checksum_algorithm, checksum_kind"
+
+    private static func entry(_ row: borrowing Row) -> Listing.Entry {
+        Listing.Entry(
+            key: row.text(0), size: row.int(1), etag: row.text(2), created: Timestamp(microseconds: row.int(3)),
+            checksum: row.textOrNil(4).flatMap(ChecksumAlgorithm.init(rawValue:)).flatMap { algorithm in
+                row.textOrNil(5).flatMap(ObjectChecksum.Kind.init(rawValue:)).map { (algorithm, $0) }
+            })
     }
 
     /// Lists all versions that clients see, delete markers too: keys in order, the newest version of each first.

@@ -83,15 +83,17 @@ extension Objects {
         try await change(
             collection: name, key: key, version: version, .objectTagged, needsObjectLock: false, by: actor
         ) { found, transaction in
+            try Self.check(tags: tags, present: found.tags)
+            let kept = found.tags.filter { $0.name.hasPrefix(Self.systemTagPrefix) && !tags.contains($0) }
             try transaction.run(
-                "UPDATE versions SET tags = ? WHERE number = ?", .init(Self.text(tags)), .init(found.number))
+                "UPDATE versions SET tags = ? WHERE number = ?", .init(Self.text(tags + kept)), .init(found.number))
         } detail: {
             $0.member("tags", tags.count)
         }
     }
 
     /// Changes what a version carries besides its content.
-    private func change(
+    func change(
         collection name: String, key: String, version: String?, _ kind: EventKind, needsObjectLock: Bool = true,
         by actor: String, _ body: @escaping @Sendable (ObjectVersion, Transaction) throws -> Void,
         detail: @escaping @Sendable (inout JSONWriter) -> Void

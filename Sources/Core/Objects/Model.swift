@@ -13,6 +13,8 @@ package struct Collection: Sendable, Hashable {
     package var versioning: Versioning
     /// Whether its objects can be locked against deletion.
     package var hasObjectLock: Bool
+    /// Whether it or its space has a quota.
+    package var hasQuota = false
 }
 
 /// What becomes of an object that is written again or deleted.
@@ -180,6 +182,8 @@ package struct BodyExpectations: Sendable {
     package var trailing: (@Sendable () throws -> (algorithm: ChecksumAlgorithm, value: String)?)?
     /// Bytes beyond which the body is refused.
     package var lengthMax: Int64 = Limits.objectBytesMax
+    /// How many bytes a quota has left, and which.
+    var room: (bytes: Int64, quota: Quota)?
 
     package init() {}
 }

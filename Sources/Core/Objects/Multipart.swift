@@ -157,7 +157,8 @@ extension Objects {
         try expectations.checkLength()
         try checkRoom()
         let collection = try await collection(name)
-        var expectations = expectations
+        // The object counts when it is complete; a part that is larger than all that is left can never be part of one.
+        var expectations = try await limited(expectations, key: upload.key, in: collection)
         if expectations.checksum == nil, let checksum = upload.checksum {
             expectations.checksum = (checksum.algorithm, nil)
         }
@@ -218,24 +219,31 @@ extension Objects {
     package func completeUpload(
         collection name: String, key: String, id: String, parts references: [PartReference], checksum: String?,
         size: Int64?,
-        by actor: String, holding locks: Set<String> = [], condition: @escaping WriteCondition = { _ in }
+        by actor: String, holding locks: Set<String> = [], in transactionID: TransactionID? = nil,
+        condition: @escaping WriteCondition = { _ in }
     ) async throws -> ObjectVersion {
         let collection = try await collection(name)
         guard let versionID = VersionID(id) else { throw ObjectsError.noSuchUpload(id) }
+        let tag = try await screened(references, of: versionID, key: key, in: collection)
         return try await journal.write { transaction, events in
             try transaction.lock("upload \(id)")
-            try Self.lock(key, of: collection.id, in: transaction)
-            let latest = try Self.latest(collection: collection.id, key: key, in: transaction)
+            let place: WritePlace
+            if let transactionID {
+                try transaction.lock(Self.lockName(transactionID))
+                place = .staged(
+                    try StagedPlace(transactionID, collection: collection.id, key: key, in: transaction))
+            } else {
+                try Self.lock(key, of: collection.id, in: transaction)
+                place = .latest(try Self.latest(collection: collection.id, key: key, in: transaction))
+            }
+            let object = place.object
             guard let upload = try Self.upload(versionID, collection: collection.id, key: key, in: transaction) else {
                 // A client that lost the answer asks again.
-                if let latest, latest.id == versionID { return latest }
+                if let object, object.id == versionID { return object }
                 throw ObjectsError.noSuchUpload(id)
             }
-            let object = latest.flatMap { $0.isDeleteMarker ? nil : $0 }
             try condition(object)
             let state = try CollectionState(of: collection.id, in: transaction)
-            try Self.checkWritable(
-                key, of: collection.id, state, isMember: object != nil, by: actor, holding: locks, in: transaction)
             let rows = try PartRow.all(version: versionID, in: transaction)
             let assembly = try Assembly(upload: upload, stored: rows, references: references)
             try assembly.check(checksum: checksum, size: size)
@@ -243,28 +251,74 @@ extension Objects {
                 id: versionID, collection: collection.id, key: key, created: .now, size: assembly.size,
                 etag: assembly.etag, digest: nil, contentType: upload.description.contentType,
                 headers: upload.description.headers, checksum: assembly.checksum, partCount: assembly.parts.count,
-                tags: upload.description.tags, retention: upload.description.retention,
+                tags: upload.description.tags + (tag.map { [$0] } ?? []), retention: upload.description.retention,
                 hasLegalHold: upload.description.hasLegalHold, acl: upload.description.acl,
                 encryption: upload.encryption, storage: .parts, object: object?.object ?? 0)
-            version.isNull = try Self.displace(latest, collection: collection.id, key: key, state, in: transaction)
-            try Self.insert(&version, inline: nil, state, in: transaction)
-            try Self.noteChanges(of: [key], in: collection.id, state, in: transaction)
-            let used = Set(assembly.parts.map(\.number))
-            for row in rows where !used.contains(row.number) {
-                try Self.makeGarbage(row.blob, in: transaction)
-                try transaction.run(
-                    "DELETE FROM parts WHERE version = ? AND number = ?", .init(id: versionID), .init(row.number))
+            switch place {
+            case .staged(let place):
+                version.isNull = state.versioning(of: key) != .enabled
+                try Self.insert(&version, inline: nil, state, isStaged: true, in: transaction)
+                try place.take(version.number, in: transaction)
+            case .latest(let latest):
+                try Self.checkWritable(
+                    key, of: collection.id, state, isMember: object != nil, by: actor, holding: locks, in: transaction)
+                version.isNull = try Self.displace(latest, collection: collection.id, key: key, state, in: transaction)
+                try Self.insert(&version, inline: nil, state, in: transaction)
+                Self.record(version, in: collection, by: actor, as: .completeUpload, &events)
             }
-            for part in assembly.parts {
-                try transaction.run(
-                    "UPDATE parts SET start = ? WHERE version = ? AND number = ?", .init(part.start),
-                    .init(id: versionID),
-                    .init(part.number))
-            }
-            try transaction.run("DELETE FROM uploads WHERE id = ?", .init(id: versionID))
-            Self.record(version, in: collection, by: actor, as: .completeUpload, &events)
+            try Self.settleParts(of: versionID, rows, assembly, in: transaction)
             return version
         }
+    }
+
+    /// Has the parts that are named scanned, where that comes first.
+    private func screened(
+        _ references: [PartReference], of id: VersionID, key: String, in collection: Collection
+    ) async throws -> HeaderField? {
+        guard screening != nil, try await scanPolicy(of: collection.name).policy == .refuse else { return nil }
+        let (upload, stored) = try await journal.read { reader in
+            (
+                try Self.upload(id, collection: collection.id, key: key, in: reader),
+                try PartRow.all(version: id, in: reader)
+            )
+        }
+        let etags = Dictionary(references.map { ($0.number, $0.etag) }, uniquingKeysWith: { $1 })
+        // Whether they are the right ones is checked in the transaction; what cannot be completed is not scanned.
+        let parts = stored.filter { etags[$0.number] == $0.etag }
+        guard let upload, parts.count == references.count else { return nil }
+        return try await screen(parts: parts, of: upload, in: collection)
+    }
+
+    /// Where an upload's object goes: in place of what is there, or into a transaction.
+    private enum WritePlace {
+        case latest(ObjectVersion?)
+        case staged(StagedPlace)
+
+        /// What is there for whoever writes.
+        var object: ObjectVersion? {
+            switch self {
+            case .latest(let latest): latest.flatMap { $0.isDeleteMarker ? nil : $0 }
+            case .staged(let place): place.object
+            }
+        }
+    }
+
+    /// The parts that an object is made of get their places in it; the others go, and the upload with them.
+    private static func settleParts(
+        of version: VersionID, _ rows: [PartRow], _ assembly: Assembly, in transaction: Transaction
+    ) throws {
+        let used = Set(assembly.parts.map(\.number))
+        for row in rows where !used.contains(row.number) {
+            try makeGarbage(row.blob, in: transaction)
+            try transaction.run(
+                "DELETE FROM parts WHERE version = ? AND number = ?", .init(id: version), .init(row.number))
+        }
+        for part in assembly.parts {
+            try transaction.run(
+                "UPDATE parts SET start = ? WHERE version = ? AND number = ?", .init(part.start), .init(id: version),
+                .init(part.number))
+        }
+        try transaction.run("DELETE FROM uploads WHERE id = ?", .init(id: version))
     }
 
     /// Ends an upload and gives its parts up.

@@ -19,6 +19,7 @@ package final class Objects: Sendable {
     let pool: NIOThreadPool
     private let reserve: DiskReserve
     let suspects = Suspects()
+    let screening: Screening?
     let collectionCache = RecentReads<Collection>()
     // Of Settings.swift; by the collection's id.
     let settingsCache = RecentReads<String?>()
@@ -30,16 +31,19 @@ package final class Objects: Sendable {
     /// - Parameters:
     ///   - pool: for digests and ciphers of bulk data.
     ///   - reserve: of the disks that this node's data are on.
+    ///   - screening: the virus scanner; nil where there is none.
     ///   - lifecycleDaySeconds: how long a day of lifecycle rules is.
     package init(
         journal: Journal, blobs: any BlobStore, master: MasterKey, pool: NIOThreadPool,
-        reserve: DiskReserve = DiskReserve([]), lifecycleDaySeconds: Int64 = LifecycleConfiguration.daySecondsMax
+        reserve: DiskReserve = DiskReserve([]), screening: Screening? = nil,
+        lifecycleDaySeconds: Int64 = LifecycleConfiguration.daySecondsMax
     ) {
         self.journal = journal
         self.blobs = blobs
         self.pool = pool
         self.reserve = reserve
         self.lifecycleDaySeconds = lifecycleDaySeconds
+        self.screening = screening
         keyring = Keyring(journal: journal, master: master)
         kms = KMSKeys(journal: journal, keyring: keyring)
     }

@@ -27,19 +27,22 @@ extension Objects {
     /// - Parameters:
     ///   - isSystem: whether this is one of the node's own objects, below `systemPrefix`.
     ///   - locks: tokens of write locks that the caller has named: see WriteLocks.swift.
+    ///   - transaction: that which makes the object visible, when it is committed.
     ///   - condition: evaluated under the key's lock, so that of two writers who both demand that the key be new, one
     ///     wins.
     /// - Throws: ``ObjectsError``, or what `condition` throws. Nothing is left behind then.
     package func put(
         collection name: String, key: String, description: ObjectDescription, expecting expectations: BodyExpectations,
         by actor: String, isSystem: Bool = false, as operation: WriteOperation = .put, holding locks: Set<String> = [],
-        condition: @escaping WriteCondition = { _ in }, body: some AsyncSequence<ByteBuffer, any Error> & Sendable
+        in transaction: TransactionID? = nil, condition: @escaping WriteCondition = { _ in },
+        body: some AsyncSequence<ByteBuffer, any Error> & Sendable
     ) async throws -> ObjectVersion {
         if !isSystem { try Self.check(key: key, description) }
         try expectations.checkLength()
         try checkRoom()
         let collection = try await collection(name, isSystem: isSystem)
         let description = isSystem ? description : try await locked(description, in: collection)
+        let expectations = try await limited(expectations, key: key, in: collection)
         let id = VersionID()
         let plan =
             if let plan = description.encryption { plan } else {
@@ -49,7 +52,24 @@ extension Objects {
         var intake = try Intake(
             objects: self, collectionKey: await keyring.key(ofCollection: collection.id), second: try plan.second(),
             version: id, part: 0, expectations: expectations)
-        var stored = try await intake.store(body)
+        var stored: StoredBytes
+        var tags = description.tags
+        if let screen = try await screen(for: collection, key: key) {
+            do {
+                stored = try await intake.store(ScreenedBody(base: body, screen: screen))
+            } catch {
+                screen.abort()
+                throw error
+            }
+            do {
+                tags.append(try await screen.finish(size: stored.size))
+            } catch {
+                if case .blob(let blob) = stored.place { await discard(blob, after: error) }
+                throw error
+            }
+        } else {
+            stored = try await intake.store(body)
+        }
         stored.hideDigests(for: encryption)
         var version = ObjectVersion(
             id: id, collection: collection.id, key: key, created: .now, size: stored.size, etag: Hex.encode(stored.md5),
@@ -58,7 +78,7 @@ extension Objects {
             checksum: stored.checksum.map {
                 ObjectChecksum(algorithm: $0.algorithm, value: Base64.encode($0.value), kind: .fullObject)
             },
-            partCount: 0, tags: description.tags, retention: description.retention,
+            partCount: 0, tags: tags, retention: description.retention,
             hasLegalHold: description.hasLegalHold, acl: description.acl, encryption: encryption,
             storage: .inline(sealedKey: stored.sealedKey))
         var inline: [UInt8]?
@@ -68,21 +88,27 @@ extension Objects {
         }
         do {
             return try await publish(
-                version, inline: inline, in: collection, by: actor, as: operation, holding: locks, condition: condition)
+                version, inline: inline, in: collection, by: actor, as: operation, holding: locks, for: transaction,
+                condition: condition)
         } catch {
             if case .blob(let blob) = stored.place { await discard(blob, after: error) }
             throw error
         }
     }
 
-    /// Makes a version the current one of its key.
+    /// Makes a version the current one of its key, or holds it ready for a transaction that is to do so.
     func publish(
         _ version: ObjectVersion, inline: [UInt8]?, in collection: Collection, by actor: String,
-        as operation: WriteOperation, holding locks: Set<String> = [], condition: @escaping WriteCondition,
+        as operation: WriteOperation, holding locks: Set<String> = [], for id: TransactionID? = nil,
+        condition: @escaping WriteCondition,
         alongside: @escaping @Sendable (Transaction, CollectionState) throws -> Void = { _, _ in }
     ) async throws -> ObjectVersion {
         do {
             return try await journal.write { transaction, events in
+                if let id {
+                    return try Self.stage(
+                        version, inline: inline, for: id, condition: condition, alongside: alongside, in: transaction)
+                }
                 try Self.lock(version.key, of: collection.id, in: transaction)
                 let latest = try Self.latest(collection: collection.id, key: version.key, in: transaction)
                 let object = latest.flatMap { $0.isDeleteMarker ? nil : $0 }
@@ -97,7 +123,6 @@ extension Objects {
                 version.isNull = try Self.displace(
                     latest, collection: collection.id, key: version.key, state, in: transaction)
                 try Self.insert(&version, inline: inline, state, in: transaction)
-                try Self.noteChanges(of: [version.key], in: collection.id, state, in: transaction)
                 Self.record(version, in: collection, by: actor, as: operation, &events)
                 return version
             }
@@ -157,6 +182,14 @@ extension Objects {
     /// may read there but neither write nor see it in a listing, unless they ask for exactly that prefix.
     package static let systemPrefix = ".martlet/"
 
+    /// - Parameter present: those that the object has.
+    /// - Throws: ``ObjectsError`` `.invalidTag` for tags that a client may not give.
+    static func check(tags: [HeaderField], present: [HeaderField] = []) throws {
+        for tag in tags where tag.name.hasPrefix(systemTagPrefix) && !present.contains(tag) {
+            throw ObjectsError(.invalidTag, "tags that begin with '\(systemTagPrefix)' are the node's own")
+        }
+    }
+
     /// Checks what a client gives as a key and as headers.
     package static func check(key: String, _ description: ObjectDescription = ObjectDescription()) throws {
         guard !key.isEmpty else { throw ObjectsError(.invalidKey, "the key is empty") }
@@ -172,6 +205,7 @@ extension Objects {
         guard !key.split(separator: "/").contains(where: { $0 == "." || $0 == ".." }) else {
             throw ObjectsError(.invalidKey, "the key has a segment '.' or '..', which no file can be called")
         }
+        try check(tags: description.tags)
         let user = description.headers.filter { $0.name.hasPrefix(Limits.userPrefix) }
         let userBytes = user.reduce(0) { $0 + $1.name.utf8.count - Limits.userPrefix.utf8.count + $1.value.utf8.count }
         guard userBytes <= Limits.userMetadataBytesMax else {

@@ -101,7 +101,13 @@ extension Objects {
             guard let found = try Self.quarantined(number: number, in: transaction) else {
                 throw Self.notQuarantined(number)
             }
-            try transaction.run("UPDATE versions SET quarantine = NULL WHERE number = ?", .init(number))
+            // So that nobody takes it for clean, and it is not scanned again.
+            let tags = found.version.tags.map {
+                $0.name == Self.scanTag ? HeaderField(name: $0.name, value: "released") : $0
+            }
+            try transaction.run(
+                "UPDATE versions SET quarantine = NULL, tags = ? WHERE number = ?", .init(Self.text(tags)),
+                .init(number))
             events.record(
                 .objectReleased, by: actor, on: "\(found.collection)/\(found.version.key)",
                 collection: found.version.collection

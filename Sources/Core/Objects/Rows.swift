@@ -65,11 +65,7 @@ extension Objects {
 
     /// A version by the name that clients know.
     static func named(_ name: String, collection: Int64, key: String, in reader: Reader) throws -> ObjectVersion? {
-        let (condition, value): (String, SQLValue) =
-            if name == "null" { ("is_null = ?", 1) } else if let id = VersionID(name) { ("id = ?", .init(id: id)) } else
-            {
-                throw ObjectsError(.noSuchVersion, "'\(name.prefix(64))' is no version id")
-            }
+        let (condition, value) = try condition(named: name)
         return try reader.first(
             """
             SELECT \(columns) FROM versions WHERE collection = ? AND key = ? AND current = 1 AND \(condition)
@@ -80,14 +76,26 @@ extension Objects {
             .init(collection), .init(key), value, .init(collection), .init(key), value, map: version)
     }
 
+    /// What holds of the version with a name, among those of its key.
+    static func condition(named name: String) throws -> (sql: String, value: SQLValue) {
+        if name == "null" { return ("is_null = ?", 1) }
+        guard let id = VersionID(name) else {
+            throw ObjectsError(.noSuchVersion, "'\(name.prefix(64))' is no version id")
+        }
+        return ("id = ?", .init(id: id))
+    }
+
     /// Gives a version its place in history and stores it as the current one of its key.
     ///
+    /// - Parameter isStaged: whether it is only held ready for a transaction, and not to be seen.
     /// - Throws: as ``CollectionState/check(sealedKey:)``.
     static func insert(
-        _ version: inout ObjectVersion, inline: [UInt8]?, _ state: CollectionState, in transaction: Transaction
+        _ version: inout ObjectVersion, inline: [UInt8]?, _ state: CollectionState, isStaged: Bool = false,
+        in transaction: Transaction
     ) throws {
+        state.made(version)
         version.number = try nextNumber(in: transaction)
-        version.isCurrent = true
+        version.isCurrent = !isStaged
         if version.object == 0 { version.object = version.number }
         var blob: SQLValue = .null
         var sealedKey: SQLValue = .null
@@ -100,16 +108,16 @@ extension Objects {
         let encryption = version.encryption.stored
         let marks = Array(repeating: "?", count: columnCount).joined(separator: ", ")
         try transaction.run(
-            "INSERT INTO versions (\(columns)) VALUES (\(marks))",
+            "INSERT INTO versions (\(columns), removed) VALUES (\(marks), ?)",
             .init(version.number), .init(id: version.id), .init(version.collection), .init(version.key),
-            .init(version.isDeleteMarker), .init(version.isNull), 1, .init(version.created.microseconds),
+            .init(version.isDeleteMarker), .init(version.isNull), isStaged ? .null : 1, .init(version.created.microseconds),
             .init(version.size), .init(version.etag), .init(version.digest), .init(version.contentType),
             .init(text(version.headers)), .init(version.checksum?.algorithm.rawValue), .init(version.checksum?.value),
             .init(version.checksum?.kind.rawValue), .init(version.partCount), blob, sealedKey,
             .init(text(version.tags)), .init(version.retention?.mode.rawValue),
             .init(version.retention?.until.microseconds), .init(version.hasLegalHold ? 1 : nil),
             .init(text(version.acl)), .init(version.object), .init(encryption.key), .init(encryption.text),
-            .init(version.quarantine?.text))
+            .init(version.quarantine?.text), isStaged ? .init(neverThere) : .null)
         if let inline {
             try transaction.run(
                 "INSERT INTO inline_bytes (version, bytes) VALUES (?, ?)", .init(version.number), .init(inline))
@@ -125,10 +133,11 @@ extension Objects {
     }
 
     /// Takes a version out of what clients see. The Janitor removes it when its time has come.
-    static func remove(_ number: Int64, in transaction: Transaction) throws {
+    static func remove(_ version: ObjectVersion, _ state: CollectionState, in transaction: Transaction) throws {
+        state.removed(version)
         try transaction.run(
             "UPDATE versions SET current = NULL, removed = ?, removed_at = ? WHERE number = ?",
-            .init(transaction.tid), .init(Timestamp.now.microseconds), .init(number))
+            .init(transaction.tid), .init(Timestamp.now.microseconds), .init(version.number))
     }
 
     /// Makes room for a new current version: what was there is kept or removed as the collection's versioning says.
@@ -141,7 +150,7 @@ extension Objects {
         let versioning = state.versioning(of: key)
         if let latest {
             if versioning == .off || (versioning == .suspended && latest.isNull) {
-                try remove(latest.number, in: transaction)
+                try remove(latest, state, in: transaction)
             } else {
                 try transaction.run(
                     "UPDATE versions SET current = NULL, superseded = ? WHERE number = ?",
@@ -150,13 +159,13 @@ extension Objects {
         }
         if versioning == .suspended, latest?.isNull != true {
             // A `null` version from before versioning was enabled may lie further down.
-            let null = try transaction.scalar(
+            let null = try transaction.first(
                 """
-                SELECT number FROM versions
+                SELECT \(columns) FROM versions
                 WHERE collection = ? AND key = ? AND current IS NULL AND removed IS NULL AND is_null = 1
                 """,
-                .init(collection), .init(key))
-            if let null { try remove(null, in: transaction) }
+                .init(collection), .init(key), map: version)
+            if let null { try remove(null, state, in: transaction) }
         }
         return versioning != .enabled
     }

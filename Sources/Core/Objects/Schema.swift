@@ -8,13 +8,23 @@ extension Objects {
                 [
                     "CREATE TABLE spaces (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE)",
                     // Data keys that a generation of the collection's key before `key_floor` has sealed are refused: it
-                    // is about to go (docs/adr/0005).
+                    // is about to go (docs/adr/0005). `horizon` is the first TID whose state can still be read: all
+                    // that was removed later is there.
                     """
                     CREATE TABLE collections (
                         id INTEGER PRIMARY KEY, space INTEGER NOT NULL REFERENCES spaces (id), name TEXT NOT NULL UNIQUE,
                         owner TEXT NOT NULL, created INTEGER NOT NULL, versioning TEXT NOT NULL DEFAULT 'off',
                         object_lock INTEGER NOT NULL DEFAULT 0, key_floor INTEGER NOT NULL DEFAULT 1,
-                        write_locked_until INTEGER, has_properties INTEGER NOT NULL DEFAULT 0, folders_since INTEGER)
+                        horizon INTEGER NOT NULL DEFAULT 0,
+                        write_locked_until INTEGER, has_properties INTEGER NOT NULL DEFAULT 0,
+                        quota INTEGER NOT NULL DEFAULT 0, folders_since INTEGER)
+                    """,
+                    // Of spaces (kind 0) and collections (kind 1), with what they hold. `collections.quota` says
+                    // whether either is there.
+                    """
+                    CREATE TABLE quotas (
+                        kind INTEGER NOT NULL, owner INTEGER NOT NULL, bytes_max INTEGER, objects_max INTEGER,
+                        bytes INTEGER NOT NULL, objects INTEGER NOT NULL, PRIMARY KEY (kind, owner)) WITHOUT ROWID
                     """,
                     // Versions in the order in which they were made: `number` is the TID and the place in its
                     // transaction. One version of a key is current: an object, or a marker (kind 1) that says it was
@@ -32,16 +42,17 @@ extension Objects {
                         lock_until INTEGER, legal_hold INTEGER, acl TEXT, object INTEGER NOT NULL, kms_key TEXT,
                         encryption TEXT, quarantine TEXT)
                     """,
+                    "CREATE INDEX versions_quarantined ON versions (number) WHERE quarantine IS NOT NULL",
                     "CREATE UNIQUE INDEX versions_current ON versions (collection, key) WHERE current = 1",
                     "CREATE INDEX versions_past ON versions (collection, key, number, id) WHERE current IS NULL",
                     "CREATE INDEX versions_removed ON versions (removed_at) WHERE removed IS NOT NULL",
-                    "CREATE INDEX versions_quarantined ON versions (number) WHERE quarantine IS NOT NULL",
                     "CREATE INDEX versions_by_blob ON versions (blob) WHERE blob IS NOT NULL",
                     // A version that was moved has two rows with one id, which share its parts.
                     "CREATE INDEX versions_of_parts ON versions (id) WHERE part_count > 0",
                     """
                     CREATE TABLE inline_bytes (
-                        version INTEGER PRIMARY KEY REFERENCES versions (number) ON DELETE CASCADE, bytes BLOB NOT NULL)
+                        version INTEGER PRIMARY KEY REFERENCES versions (number) ON DELETE CASCADE ON UPDATE CASCADE,
+                        bytes BLOB NOT NULL)
                     """,
                     """
                     CREATE TABLE uploads (
@@ -70,5 +81,5 @@ extension Objects {
                         sealed INTEGER NOT NULL)
                     """,
                 ])
-        ] + settingsMigrations + folderMigrations + keyMigrations
+        ] + settingsMigrations + folderMigrations + keyMigrations + transactionMigrations
 }

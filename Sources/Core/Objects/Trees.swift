@@ -91,7 +91,6 @@ extension Objects {
             record(
                 Deletion(marker: marker, existed: true), of: version.key, in: collection, by: actor, &events)
         }
-        try noteChanges(of: versions.map(\.key), in: collection.id, state, in: transaction)
     }
 
     private static func changed(_ key: String) -> ObjectsError {
@@ -171,11 +170,7 @@ extension Objects {
                 _ = try Self.insertMarker(
                     target.path, to, transfer.toKey, toState, by: actor, &events, in: transaction)
             }
-            try Self.noteChanges(
-                of: versions.map { target.path + $0.key.dropFirst(source.path.count) }, in: to.id, toState,
-                in: transaction)
             if isMove {
-                try Self.noteChanges(of: versions.map(\.key), in: from.id, fromState, in: transaction)
                 try Self.removeLocks(inOrBelow: source.path, of: from.id, fromState, in: transaction)
                 try Self.keepFolder(
                     above: source.path, from, transfer.fromKey, fromState, by: actor, &events, in: transaction)
@@ -280,13 +275,13 @@ private struct Transfer: Sendable {
             latest, collection: to.id, key: version.key, state, in: transaction)
         if state.versioning(of: version.key) != .off {
             // It may have been here before: one version has one row at a key.
-            try transaction.run(
+            let earlier = try transaction.first(
                 """
-                UPDATE versions SET removed = ?, removed_at = ?
+                SELECT \(Objects.columns) FROM versions
                 WHERE collection = ? AND key = ? AND current IS NULL AND removed IS NULL AND id = ?
                 """,
-                .init(transaction.tid), .init(Timestamp.now.microseconds), .init(to.id), .init(version.key),
-                .init(id: version.id))
+                .init(to.id), .init(version.key), .init(id: version.id), map: Objects.version)
+            if let earlier { try Objects.remove(earlier, state, in: transaction) }
         }
         try Objects.insert(&version, inline: nil, state, in: transaction)
         if case .inline = version.storage {

@@ -161,6 +161,12 @@ package enum ResourceName {
     package static func role(_ name: String) -> String { "arn:martlet:iam:::role/\(name)" }
     package static func issuer(_ name: String) -> String { "arn:martlet:iam:::oidc-provider/\(name)" }
     package static func webhook(_ name: String) -> String { "arn:martlet:webhook:::\(name)" }
+    /// `collections/NAME` or `spaces/NAME`. No name of a collection, so that its own policy does not speak of it.
+    package static func quota(_ path: String) -> String { "arn:martlet:quota:::\(path)" }
+    /// What is to be done about viruses in a collection.
+    package static func scanning(_ collection: String) -> String { "arn:martlet:scanning:::\(collection)" }
+    /// The transactions that an account has opened.
+    package static func transaction(_ owner: String) -> String { "arn:martlet:transactions:::\(owner)" }
     package static let everything = "*"
 
     /// All names of a thing: what IAM knows as well, policies may name in IAM's way.

@@ -92,7 +92,12 @@ package final class Database: Sendable {
     /// Throws what `body` threw, or `DatabaseError`. With `.commitUnknown` the transaction may or may not have
     /// happened; any other error says it did not.
     package func write<T: Sendable>(_ body: @escaping @Sendable (Transaction) throws -> T) async throws -> T {
-        try await submit(body, to: writes)
+        try await submit(
+            { transaction in
+                let value = try body(transaction)
+                try transaction.end()
+                return value
+            }, to: writes)
     }
 
     /// Finishes what was asked for, refuses what comes later (`.closed`), and returns when all connections are closed.

@@ -74,6 +74,12 @@ final class PostgresSession: Session {
         try recording { try send(statement, [.integer(PostgresTIDs.lockKey(name))]) }
     }
 
+    /// KEY SHARE is what every row that refers to the found one takes anyway.
+    func holding(_ hold: RowHold, _ sql: String) -> String {
+        hasWritten = true
+        return sql + (hold == .shared ? " FOR KEY SHARE" : " FOR UPDATE")
+    }
+
     func takeTID() throws -> Int64 {
         try recording {
             try send("SELECT pg_current_xact_id()", [])
@@ -90,6 +96,13 @@ final class PostgresSession: Session {
     func horizon() throws -> Int64 {
         try recording {
             try send("SELECT pg_snapshot_xmin(pg_current_snapshot())", [])
+            return try integer() + tids.offset
+        }
+    }
+
+    func firstUnended() throws -> Int64 {
+        try recording {
+            try send("SELECT pg_snapshot_xmax(pg_current_snapshot())", [])
             return try integer() + tids.offset
         }
     }

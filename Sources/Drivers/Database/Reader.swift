@@ -81,4 +81,12 @@ package class Reader {
         try session.check("horizon", [])
         return try session.horizon()
     }
+
+    /// The first transaction id above all that had ended when this snapshot was taken; never below ``horizon()``.
+    ///
+    /// Between the two are ended and running transactions. One at or above it is running or has not begun.
+    package final func firstUnended() throws -> Int64 {
+        try session.check("first unended", [])
+        return try session.firstUnended()
+    }
 }

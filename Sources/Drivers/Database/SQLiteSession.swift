@@ -50,12 +50,16 @@ final class SQLiteSession: Session {
     /// There is one writer, so every name is held already.
     func lock(_ name: String, isShared: Bool) throws {}
 
+    /// There is one writer, so every row stays.
+    func holding(_ hold: RowHold, _ sql: String) -> String { sql }
+
     func takeTID() throws -> Int64 {
         if let tid = tids.take() { return tid }
         return tids.reserve(above: try storedTID())
     }
 
     func horizon() throws -> Int64 { ended + 1 }
+    func firstUnended() throws -> Int64 { ended + 1 }
 
     /// At the end of a commit group: what was reserved for it becomes part of it.
     func storeTID() throws {

@@ -14,8 +14,11 @@ protocol Session: AnyObject {
     /// Runs one statement of a migration, outside of the statement cache.
     func define(_ sql: String) throws
     func lock(_ name: String, isShared: Bool) throws
+    /// The statement, so that the rows that it finds stay as they are until the transaction ends.
+    func holding(_ hold: RowHold, _ sql: String) -> String
     func takeTID() throws -> Int64
     func horizon() throws -> Int64
+    func firstUnended() throws -> Int64
 }
 
 extension Session {

@@ -1,3 +1,9 @@
+/// How a row is held that was read in a transaction.
+package enum RowHold: Sendable {
+    case shared
+    case exclusively
+}
+
 /// One writing transaction, for the length of one closure: everything a `Reader` can do, and changes.
 ///
 /// The closure may be run more than once (PostgreSQL: deadlock, lost connection; SQLite: a neighbour in the commit
@@ -5,6 +11,7 @@
 package final class Transaction: Reader {
     private var taken: Int64?
     private var ordinals: Int64 = 0
+    private var endings: [(Transaction) throws -> Void] = []
 
     /// Runs a statement, waits for it, and returns how many rows it changed.
     @discardableResult
@@ -46,6 +53,25 @@ package final class Transaction: Reader {
                 DatabaseError(.misuse, "lock \"\(name)\" is taken too late: locks come before tid and before changes"))
         }
         try session.lock(name, isShared: isShared)
+    }
+
+    /// All rows, each through `map`, that stay as they are until this transaction ends: shared among those who want
+    /// no more than that, or exclusively. Who asks for the other kind waits. What is read was committed last, also
+    /// where that took waiting.
+    ///
+    /// On SQLite there is one writer, so every row stays anyway. On PostgreSQL the transaction has its id from now on:
+    /// names are locked before.
+    package func rows<T>(
+        holding hold: RowHold, _ sql: String, _ values: SQLValue..., map: (borrowing Row) throws -> T
+    ) throws -> [T] {
+        try rows(session.holding(hold, sql), values, map: map)
+    }
+
+    /// Has something done when the closure has come to its end, as part of the transaction: what can only be known then.
+    package func atEnd(_ body: @escaping (Transaction) throws -> Void) { endings.append(body) }
+
+    func end() throws {
+        for ending in endings { try ending(self) }
     }
 
     /// Counts up from 0 within this transaction, for what is numbered within its TID.

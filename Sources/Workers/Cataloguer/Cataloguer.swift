@@ -48,10 +48,13 @@ package struct Cataloguer: Worker {
         var path: ProductPath
     }
 
+    /// What makes a product another one. One with a file that nobody may read is a product without that file.
+    private static let kinds: Set<EventKind> = [.objectPut, .objectDeleted, .objectQuarantined, .objectReleased]
+
     /// Notes which products changed, and describes at once those that became complete by it.
     private func note(_ events: [Event]) async throws {
         var changes: [ProductKey: (tid: Int64, time: Timestamp)] = [:]
-        for event in events where event.kind == .objectPut || event.kind == .objectDeleted {
+        for event in events where Self.kinds.contains(event.kind) {
             guard let collection = event.collection, let slash = event.subject.firstIndex(of: "/"),
                 let path = ProductPath(key: String(event.subject[event.subject.index(after: slash)...]))
             else { continue }
@@ -165,4 +168,5 @@ enum ItemID {
 enum Principal {
     static let cataloguer = "system:cataloguer"
     static let tracer = "system:tracer"
+    static let scanner = "system:scanner"
 }

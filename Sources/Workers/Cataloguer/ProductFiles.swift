@@ -30,7 +30,9 @@ struct ProductFiles: Sendable {
         while true {
             let page = try await objects.versions(collection: collection.id, prefix: path.prefix, after: after)
             for version in page
-            where path.contains(version.key) && version.key.utf8.count > base && !version.key.hasSuffix("/") {
+            where version.quarantine == nil && path.contains(version.key) && version.key.utf8.count > base
+                && !version.key.hasSuffix("/")
+            {
                 found.append((String(decoding: version.key.utf8.dropFirst(base), as: UTF8.self), version))
             }
             guard page.count == 1000, let last = page.last else { break }

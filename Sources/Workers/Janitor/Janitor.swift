@@ -1,3 +1,4 @@
+package import Catalogue
 package import Journal
 import Logging
 package import Objects
@@ -10,25 +11,29 @@ import Wire
 package struct Janitor: Worker {
     package let name = "janitor"
     private let objects: Objects
+    private let catalogue: Catalogue
     private let journal: Journal
     private let logger = Logger(label: "martlet.janitor")
     private let historySeconds: Int64
     /// Blobs made before this and named by no row belong to nobody.
     private let orphanedBefore: Timestamp
 
+    /// Seconds that the bytes of what is not kept any more stay for those who are reading them, at most.
+    private static let readingSeconds: Int64 = 3600
     /// Days that access records are kept.
     private static let accessDays: Int64 = 90
 
     /// - Parameters:
-    ///   - historySeconds: how long a version that was replaced or removed stays readable, and then its blob for those
-    ///     who are reading it.
+    ///   - historySeconds: how long a version or item that was replaced or removed stays readable as of then. After
+    ///     that a blob stays as long again, but at most an hour, for those who are reading it.
     ///   - ownsBlobs: whether the blob store is this node's alone. In one that is shared, another node may be about to
     ///     write the row of a blob that is a day old, but not of an older one.
-    package init(objects: Objects, journal: Journal, historySeconds: Int64, ownsBlobs: Bool) {
+    package init(objects: Objects, catalogue: Catalogue, journal: Journal, historySeconds: Int64, ownsBlobs: Bool) {
         // The file system's clock stands still for up to 10 ms, so that a blob of this process may look that old.
         let ahead: Int64 = ownsBlobs ? 10_000 : 86_400_000_000
         orphanedBefore = Timestamp(microseconds: Timestamp.now.microseconds - ahead)
         self.objects = objects
+        self.catalogue = catalogue
         self.historySeconds = historySeconds
         self.journal = journal
     }
@@ -41,8 +46,10 @@ package struct Janitor: Worker {
         while true {
             var count = 0
             repeat {
-                count = try await objects.purgeRemoved(olderThan: historySeconds)
-                count += try await objects.collectGarbage(olderThan: historySeconds)
+                count = try await objects.expireTransactions()
+                count += try await objects.purgeRemoved(olderThan: historySeconds)
+                count += try await catalogue.purgePast(olderThan: historySeconds)
+                count += try await objects.collectGarbage(olderThan: min(historySeconds, Self.readingSeconds))
             } while count > 0
             clock.look()
             try await journal.flushAccesses()

@@ -59,6 +59,10 @@ struct NodeSettings: ParsableArguments {
     @Option(help: "File with its key (PEM).") var tlsKey: String?
     @Option(name: .customLong("web-url"), help: "Address under which clients reach the web port.") var webURL: String?
     @Option(name: .customLong("s3-url"), help: "Address under which clients reach the S3 port.") var s3URL: String?
+    @Option(
+        name: .customLong("s3-domain"),
+        help: "Name below which buckets have host names; may be repeated (default: that of the S3 address, localhost).")
+    var s3Domain: [String] = []
     @Option(help: "Quiet seconds after which a product counts as complete (default 5).") var settleSeconds: String?
     @Option(help: "Seconds for which what was replaced or removed is kept (default 60).") var historySeconds: String?
     @Option(help: "Seconds between two writings of buckets' access logs (default 60).") var accessLogSeconds: String?
@@ -66,6 +70,17 @@ struct NodeSettings: ParsableArguments {
     var lifecycleDaySeconds: String?
     @Flag(help: "Start although this machine's clock is more than a day behind the journal.") var acceptClock = false
     @Option(help: "Bytes a second that are read to find damage, 0 for none (default 8388608).") var scrubRate: String?
+    @Option(help: "Socket or HOST:PORT of ClamAV's clamd, which scans new objects (default: none).") var clamd: String?
+    @Option(help: "What becomes of infected objects: off, tag, quarantine or refuse (default quarantine).")
+    var scanPolicy: String?
+    @Option(help: "Longer objects are not scanned (default 26214400).") var scanBytesMax: String?
+    @Option(help: "Seconds for the head of a request (default 20).") var headerSeconds: String?
+    @Option(help: "Seconds that a connection may wait for its next request (default 75).") var idleSeconds: String?
+    @Option(help: "Seconds over which the speed of clients is looked at (default 30).") var slowSeconds: String?
+    @Option(help: "Bytes a second that they have to reach in that time (default 500).") var slowRate: String?
+    @Option(help: "Connections at once (default 20000).") var connectionsMax: String?
+    @Option(help: "Requests a second from one address (default 5000; 0: no limit).") var ratePerAddress: String?
+    @Option(help: "Requests a second of one account or session (default 0: no limit).") var ratePerPrincipal: String?
     @Option(help: "Configuration file (default DATA/martlet.conf).") var config: String?
 
     func configuration() throws -> Configuration {
@@ -81,12 +96,23 @@ struct NodeSettings: ParsableArguments {
         flags["tls-key"] = tlsKey
         flags["web-url"] = webURL
         flags["s3-url"] = s3URL
+        flags["s3-domain"] = s3Domain.isEmpty ? nil : s3Domain.joined(separator: ",")
         flags["settle-seconds"] = settleSeconds
         flags["history-seconds"] = historySeconds
         flags["access-log-seconds"] = accessLogSeconds
         flags["lifecycle-day-seconds"] = lifecycleDaySeconds
         flags["accept-clock"] = acceptClock ? "on" : nil
         flags["scrub-rate"] = scrubRate
+        flags["clamd"] = clamd
+        flags["scan-policy"] = scanPolicy
+        flags["scan-bytes-max"] = scanBytesMax
+        flags["header-seconds"] = headerSeconds
+        flags["idle-seconds"] = idleSeconds
+        flags["slow-seconds"] = slowSeconds
+        flags["slow-rate"] = slowRate
+        flags["connections-max"] = connectionsMax
+        flags["rate-per-address"] = ratePerAddress
+        flags["rate-per-principal"] = ratePerPrincipal
         return try Configuration(flags: flags, environment: Environment.all, file: config)
     }
 }

@@ -34,6 +34,12 @@ final class HTTPConnection: ChannelDuplexHandler {
     private var closesAfterDraining = false
     /// The answer that is being made is the last one of this connection.
     private var isEnding = false
+    private var expectsContinue = false
+    /// What the watch asks for.
+    weak var watch: ConnectionWatch?
+    private(set) var requests = 0
+    /// Bytes that had come when the last request was answered.
+    private(set) var receivedBefore = 0
 
     init(responder: @escaping Responder, isSecure: Bool, loop: any EventLoop) {
         self.responder = responder
@@ -99,12 +105,14 @@ final class HTTPConnection: ChannelDuplexHandler {
     }
 
     private func begin(_ head: HTTPRequestHead, _ context: ChannelHandlerContext) {
-        let expectsContinue = head.headers[canonicalForm: "expect"].contains { $0.lowercased() == "100-continue" }
+        requests += 1
+        expectsContinue = head.headers[canonicalForm: "expect"].contains { $0.lowercased() == "100-continue" }
         let isLast = !head.isKeepAlive
         let length = head.headers.first(name: "content-length").flatMap { Int64($0) }
         let this = NIOLoopBound(self, eventLoop: context.eventLoop)
         let loop = context.eventLoop
         let version = head.version
+        let expectsContinue = expectsContinue
         let body = RequestBody(
             length: head.headers.contains(name: "transfer-encoding") ? nil : length ?? 0,
             onFirstRead: {
@@ -213,6 +221,8 @@ final class HTTPConnection: ChannelDuplexHandler {
     private func answered(_ answered: RequestBody, closes: Bool) {
         guard let context else { return }
         body = nil
+        requests += 1
+        receivedBefore = watch?.receivedBytes ?? 0
         guard !answered.isExhausted else {
             if closes { context.close(promise: nil) } else { takeEarly(context) }
             return
@@ -231,6 +241,39 @@ final class HTTPConnection: ChannelDuplexHandler {
         if closesAfterDraining { context.close(promise: nil) } else { takeEarly(context) }
     }
 
+    // MARK: Slow clients
+
+    /// What this connection waits for, as its watch sees it.
+    var waiting: ConnectionWatch.Waiting {
+        if isDraining { return .body }
+        guard let body else { return early.isEmpty ? .request : .answer }
+        // Who was not told to continue owes nothing yet, and who sends faster than the node reads is made to wait.
+        let isOwed = !hasWholeRequest && !body.hasEnded && !isReadingPaused && (!expectsContinue || body.wasAsked)
+        return isOwed ? .body : .answer
+    }
+
+    /// The body comes too slowly. Whoever reads it hears of that and answers, and then the connection ends.
+    func bodyIsLate() {
+        guard let context else { return }
+        guard !isDraining, let body else { return context.close(promise: nil) }
+        isEnding = true
+        body.finish(.failure(RequestTimedOut()))
+    }
+
+    /// A request does not come, or not to the end of its head.
+    func requestIsLate(hasBegun: Bool) {
+        guard let context else { return }
+        if hasBegun { refuse(.requestTimeout, context) } else { context.close(promise: nil) }
+    }
+
+    private func refuse(_ status: HTTPResponseStatus, _ context: ChannelHandlerContext) {
+        let head = HTTPResponseHead(
+            version: .http1_1, status: status, headers: ["Content-Length": "0", "Connection": "close"])
+        context.write(wrapOutboundOut(.head(head)), promise: nil)
+        let closed = NIOLoopBound(context, eventLoop: context.eventLoop)
+        context.writeAndFlush(wrapOutboundOut(.end(nil))).whenComplete { _ in closed.value.close(promise: nil) }
+    }
+
     // MARK: Ending
 
     func channelInactive(context: ChannelHandlerContext) {
@@ -247,11 +290,7 @@ final class HTTPConnection: ChannelDuplexHandler {
             isEnding = true
             body?.finish(.failure(BodyTruncated()))
         } else if error is HTTPParserError {
-            let head = HTTPResponseHead(
-                version: .http1_1, status: .badRequest, headers: ["Content-Length": "0", "Connection": "close"])
-            context.write(wrapOutboundOut(.head(head)), promise: nil)
-            let closed = NIOLoopBound(context, eventLoop: context.eventLoop)
-            context.writeAndFlush(wrapOutboundOut(.end(nil))).whenComplete { _ in closed.value.close(promise: nil) }
+            refuse(.badRequest, context)
         } else {
             context.close(promise: nil)
         }
@@ -262,9 +301,6 @@ final class HTTPConnection: ChannelDuplexHandler {
         case is ChannelShouldQuiesceEvent:
             isEnding = true
             if body == nil, !isDraining, early.isEmpty { context.close(promise: nil) }
-        case is IdleStateHandler.IdleStateEvent:
-            // A request that is being worked on may be silent for long; one that waits for its client may not.
-            if body == nil || !(body?.hasEnded ?? true) { context.close(promise: nil) }
         default:
             context.fireUserInboundEventTriggered(event)
         }

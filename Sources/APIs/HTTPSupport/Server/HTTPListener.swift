@@ -18,12 +18,15 @@ package final class HTTPListener: Sendable {
     ///
     /// - Parameters:
     ///   - tls: the certificate chain and key; nil for plain HTTP.
-    ///   - idleSecondsMax: how long a connection may be silent while it owes us bytes.
+    ///   - limits: how slow clients may be.
+    ///   - connections: counts them, together with those of other listeners; nil for a count of its own.
     package static func bind(
-        host: String, port: Int, group: any EventLoopGroup, tls: NIOSSLContext?, idleSecondsMax: Int64 = 75,
+        host: String, port: Int, group: any EventLoopGroup, tls: NIOSSLContext?,
+        limits: ConnectionLimits = ConnectionLimits(), connections: ConnectionCount? = nil,
         responder: @escaping Responder
     ) async throws -> HTTPListener {
         let quiescing = ServerQuiescingHelper(group: group)
+        let connections = connections ?? ConnectionCount(max: limits.connectionsMax)
         let channel = try await ServerBootstrap(group: group)
             .serverChannelOption(.backlog, value: 1024)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
@@ -34,17 +37,25 @@ package final class HTTPListener: Sendable {
             }
             .childChannelOption(.socketOption(.tcp_nodelay), value: 1)
             .childChannelOption(.maxMessagesPerRead, value: 4)
+            // A connection keeps what its last read took, so that an idle one has little.
             .childChannelOption(
-                .recvAllocator, value: AdaptiveRecvByteBufferAllocator(minimum: 2048, initial: 8192, maximum: 256 << 10)
+                .recvAllocator, value: AdaptiveRecvByteBufferAllocator(minimum: 2048, initial: 2048, maximum: 256 << 10)
             )
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     let pipeline = channel.pipeline.syncOperations
+                    guard connections.enter() else {
+                        return try pipeline.addHandler(RefusedConnection(isSecure: tls != nil))
+                    }
+                    let connection = HTTPConnection(
+                        responder: responder, isSecure: tls != nil, loop: channel.eventLoop)
+                    let watch = ConnectionWatch(
+                        connection, limits: limits, connections: connections, isSecure: tls != nil)
+                    connection.watch = watch
                     if let tls { try pipeline.addHandler(NIOSSLServerHandler(context: tls)) }
+                    try pipeline.addHandler(watch)
                     try pipeline.configureHTTPServerPipeline(withPipeliningAssistance: false, withErrorHandling: false)
-                    try pipeline.addHandler(IdleStateHandler(allTimeout: .seconds(idleSecondsMax)))
-                    try pipeline.addHandler(
-                        HTTPConnection(responder: responder, isSecure: tls != nil, loop: channel.eventLoop))
+                    try pipeline.addHandler(connection)
                 }
             }
             .bind(host: host, port: port).get()
