@@ -148,7 +148,8 @@ let apis: [Target] = [
     target(
         "APIs", "S3API",
         [
-            "BucketConfiguration", "Database", "HTTPSupport", "IAMPolicy", "Identity", "Journal", "Notifications", "Objects",
+            "BucketConfiguration", "Database", "HTTPSupport", "IAMPolicy", "Identity", "Journal", "Notifications",
+            "Objects",
             "Policy", "SigV4", "Wire", logging, nioCore, nioHTTP1,
         ]),
     target(

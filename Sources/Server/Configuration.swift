@@ -89,7 +89,7 @@ package struct Configuration: Sendable {
         ("s3-url", "address under which clients reach the S3 port"),
         ("s3-domain", "names, with commas, below which buckets have host names (default: that of s3-url, localhost)"),
         ("settle-seconds", "quiet time after which a product counts as complete (default 5)"),
-        ("history-seconds", "time for which what was replaced or removed is kept (default 60)"),
+        ("history-seconds", "time for which what was replaced or removed can be read and restored (default 60)"),
         ("access-log-seconds", "how often the access logs of buckets are written (default 60)"),
         ("lifecycle-day-seconds", "length of a day of lifecycle rules, to try them out (default 86400)"),
         ("accept-clock", "on: start although this machine's clock is more than a day behind the journal"),

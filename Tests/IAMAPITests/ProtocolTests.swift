@@ -100,7 +100,7 @@ import Wire
             return
         }
         let xml = try XMLElement(parsing: Array(buffer.readableBytesView))
-        #expect(xml.name == "ErrorResponse" && xml.attributes["xmlns"] == "https://iam.amazonaws.com/doc/2010-05-08/")
+        #expect(xml.name == "ErrorResponse" && xml.namespace == "https://iam.amazonaws.com/doc/2010-05-08/")
         #expect(xml["Error"]?["Type"]?.text == "Sender" && xml["Error"]?["Code"]?.text == "NoSuchEntity")
         #expect(xml["Error"]?["Message"]?.text == "there is no 'a<b'" && response.status == .notFound)
         func code(_ error: any Error, _ service: Operation.Service = .iam) -> String? {

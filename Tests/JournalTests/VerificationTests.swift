@@ -41,7 +41,7 @@ private actor Findings {
             }
             #expect(
                 try await findings(in: journal) == ["transaction \(middle): its event 1 is missing: the next is 2"])
-            try await database.write { transaction in
+            try await database.write { [tids] transaction in
                 try transaction.run("DELETE FROM events WHERE tid = ?", .init(middle))
                 try transaction.run("UPDATE events SET detail = '{' WHERE tid = ? AND sequence = 0", .init(tids[0]))
                 try transaction.run("UPDATE followers SET tid = ?", .init(tids[8] + 1))

@@ -7,7 +7,7 @@ import Testing
 import Wire
 
 @Suite struct TransactionTests {
-    private static func put(
+    static func put(
         _ objects: Objects, _ key: String, _ bytes: [UInt8], in id: TransactionID?,
         condition: @escaping WriteCondition = { _ in }
     ) async throws {
@@ -22,7 +22,9 @@ import Wire
         return Array(buffer.readableBytesView)
     }
 
-    @Test("what a transaction writes is seen by itself alone, and then by everybody at once", arguments: TestEngine.allCases)
+    @Test(
+        "what a transaction writes is seen by itself alone, and then by everybody at once",
+        arguments: TestEngine.allCases)
     func visibility(engine: TestEngine) async throws {
         try await withObjects(engine) { objects in
             try await objects.put("old", noise(1))
@@ -98,7 +100,9 @@ import Wire
             let first = try await objects.openTransaction(owner: "ada").id
             let second = try await objects.openTransaction(owner: "bob").id
             try await Self.put(objects, "k", noise(1), in: first, condition: isNew)
-            await #expect(throws: Taken.self) { try await Self.put(objects, "k", noise(2), in: first, condition: isNew) }
+            await #expect(throws: Taken.self) {
+                try await Self.put(objects, "k", noise(2), in: first, condition: isNew)
+            }
             try await Self.put(objects, "k", noise(3), in: second, condition: isNew)
             _ = try await objects.commit(second, by: "bob")
             await #expect(throws: TransactionConflict.self) { _ = try await objects.commit(first, by: "ada") }
@@ -126,9 +130,10 @@ import Wire
             #expect(deletions.map(\.failure?.code) == [nil, .notInTransaction])
             _ = try await objects.commit(id, by: "ada")
             let versions = try await objects.listVersions(collection: "eo1").versions
-            #expect(versions.map { "\($0.key) \($0.isDeleteMarker ? "marker" : "\($0.size)") \($0.isCurrent)" } == [
-                "d marker true", "d 1 false", "k 2 true", "k 1 false",
-            ])
+            #expect(
+                versions.map { "\($0.key) \($0.isDeleteMarker ? "marker" : "\($0.size)") \($0.isCurrent)" } == [
+                    "d marker true", "d 1 false", "k 2 true", "k 1 false",
+                ])
             #expect(versions[2].name != "null" && versions[3].name == "null")
         }
     }
@@ -182,7 +187,9 @@ import Wire
                     #expect(try await objects.expireTransactions() == 1)
                 }
                 #expect(await outcome { _ = try await objects.commit(id, by: "ada") } == .noSuchTransaction)
-                #expect(await outcome { _ = try await objects.open(collection: "eo1", key: "a", in: id) } == .noSuchTransaction)
+                #expect(
+                    await outcome { _ = try await objects.open(collection: "eo1", key: "a", in: id) }
+                        == .noSuchTransaction)
                 while try await objects.purgeRemoved(olderThan: -1) > 0 {}
                 while try await objects.collectGarbage(olderThan: -1) > 0 {}
                 #expect(try await objects.blobCount() == 0)

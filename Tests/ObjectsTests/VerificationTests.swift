@@ -53,6 +53,20 @@ private actor Findings {
         }
     }
 
+    @Test("what a transaction holds ready is no finding, before and after", arguments: TestEngine.allCases)
+    func transactions(_ engine: TestEngine) async throws {
+        try await withObjects(engine) { objects in
+            let id = try await objects.openTransaction(owner: "ada").id
+            try await TransactionTests.put(objects, "inline", noise(10), in: id)
+            try await TransactionTests.put(objects, "blob", noise(100_000), in: id)
+            #expect(try await verify(objects).subjects == [])
+            _ = try await objects.commit(id, by: "ada")
+            let (counts, subjects) = try await verify(objects)
+            #expect(subjects == [])
+            #expect(counts.versions == 2)
+        }
+    }
+
     @Test("blobs that nothing names are counted, and are no damage")
     func orphans() async throws {
         try await withObjects { objects in

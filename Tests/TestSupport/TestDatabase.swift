@@ -1,5 +1,6 @@
 package import Database
 import Glibc
+import Synchronization
 import Testing
 
 /// Both engines, for tests with `arguments: TestEngine.allCases`.
@@ -12,6 +13,8 @@ package enum TestEngine: String, CaseIterable, Sendable, CustomTestStringConvert
     package func withLocation<T>(_ body: (DatabaseLocation) async throws -> T) async throws -> T {
         switch self {
         case .postgres:
+            await Turnstile.postgres.enter()
+            defer { Turnstile.postgres.leave() }
             return try await body(.postgres(url: PostgresServer.shared().createDatabase()))
         case .sqlite:
             let path = "/tmp/martlet-test-\(getpid())-\(UInt64.random(in: 0 ... .max)).db"
@@ -35,6 +38,46 @@ package enum TestEngine: String, CaseIterable, Sendable, CustomTestStringConvert
                 throw error
             }
         }
+    }
+}
+
+/// Lets a number of tests in at once; the others wait, first come, first served.
+private final class Turnstile: Sendable {
+    /// A test's database takes up to a dozen of the server's 600 connections.
+    static let postgres = Turnstile(places: 40)
+
+    private struct State {
+        var free: Int
+        var waiting: [CheckedContinuation<Void, Never>] = []
+    }
+
+    private let state: Mutex<State>
+
+    init(places: Int) { state = Mutex(State(free: places)) }
+
+    func enter() async {
+        await withCheckedContinuation { continuation in
+            let isIn = state.withLock { state in
+                guard state.free == 0 else {
+                    state.free -= 1
+                    return true
+                }
+                state.waiting.append(continuation)
+                return false
+            }
+            if isIn { continuation.resume() }
+        }
+    }
+
+    func leave() {
+        let next = state.withLock { state -> CheckedContinuation<Void, Never>? in
+            guard !state.waiting.isEmpty else {
+                state.free += 1
+                return nil
+            }
+            return state.waiting.removeFirst()
+        }
+        next?.resume()
     }
 }
 

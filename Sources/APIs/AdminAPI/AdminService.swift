@@ -7,7 +7,7 @@ package import Objects
 package import Policy
 import Wire
 
-/// The administrative face: accounts, groups, access keys, policies, webhooks, encryption keys, quotas and quarantine, as
+/// The administrative face: accounts, groups, access keys, policies, webhooks, encryption keys, quotas, quarantine, as
 /// JSON. The command line speaks it.
 ///
 /// Every act has an action of its own in the policy language: `iam:CreateUser`, `iam:PutPolicy` and so on.

@@ -23,7 +23,8 @@ package enum TransactionHeader {
         guard let id = TransactionID(text) else {
             throw ObjectsError(
                 .noSuchTransaction,
-                "a transaction's id has 32 hexadecimal digits, as POST /transactions gave it, unlike '\(text.prefix(64))'")
+                "a transaction's id has 32 hexadecimal digits, as POST /transactions gave it, unlike '\(text.prefix(64))'"
+            )
         }
         let transaction = try await objects.transaction(id)
         if transaction.owner != caller.principal.name || caller.principal.isAnonymous {

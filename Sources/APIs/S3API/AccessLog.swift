@@ -113,7 +113,7 @@ extension Operation {
             .putConfiguration(let bucket, _), .deleteConfiguration(let bucket, _), .getPolicyStatus(let bucket),
             .preflight(let bucket), .getMissingConfiguration(let bucket, _), .listObjects(let bucket, _),
             .listObjectsV2(let bucket, _), .listObjectVersions(let bucket, _), .listMultipartUploads(let bucket, _),
-            .deleteObjects(let bucket):
+            .deleteObjects(let bucket), .postObject(let bucket):
             (bucket, nil, nil)
         case .getObject(let address, _), .headObject(let address, _), .getObjectAttributes(let address),
             .getObjectSetting(let address, _), .putObjectSetting(let address, _), .deleteObjectTagging(let address),
@@ -146,6 +146,7 @@ extension Operation {
         case .listObjects, .listObjectsV2: "REST.GET.BUCKET"
         case .listObjectVersions: "REST.GET.BUCKETVERSIONS"
         case .listMultipartUploads: "REST.GET.UPLOADS"
+        case .postObject: "REST.POST.OBJECT"
         case .deleteObjects: "REST.POST.MULTI_OBJECT_DELETE"
         case .getObject: "REST.GET.OBJECT"
         case .headObject: "REST.HEAD.OBJECT"

@@ -12,8 +12,8 @@ enum ObjectHeaders {
 
     /// What a PUT, copy or new upload says of its object.
     ///
-    /// - Throws: ``S3Error`` `NotImplemented` for a promise that would not be kept (a redirect of a web site; appending,
-    ///   which would replace what there is): to ignore it would be to lie.
+    /// - Throws: ``S3Error`` `NotImplemented` for a promise that would not be kept (a redirect of a web site;
+    ///   appending, which would replace what there is): to ignore it would be to lie.
     static func description(of request: Request) throws -> ObjectDescription {
         var description = ObjectDescription()
         for (name, value) in request.headers {

@@ -12,11 +12,13 @@ extension Operation {
             throw S3Error(
                 .invalidRequest,
                 "a transaction writes, copies and deletes objects; send this without \(TransactionHeader.name)")
-        case .getObject(let address, _) where address.asOf != nil, .headObject(let address, _) where address.asOf != nil,
+        case .getObject(let address, _) where address.asOf != nil,
+            .headObject(let address, _) where address.asOf != nil,
             .getObjectAttributes(let address) where address.asOf != nil,
             .getObjectSetting(let address, _) where address.asOf != nil:
             throw S3Error(
-                .invalidRequest, "a request reads the past or what a transaction writes: \(PastHeader.asOf) and "
+                .invalidRequest,
+                "a request reads the past or what a transaction writes: \(PastHeader.asOf) and "
                     + "\(TransactionHeader.name) exclude each other")
         default: break
         }

@@ -24,19 +24,19 @@ extension S3Service {
         fields[index].value = fields[index].value.replacing("${filename}", with: filename)
         let address = ObjectAddress(bucket: bucket, key: fields[index].value)
         let caller = try await signer(of: fields, form, bucket, request) ?? caller
-        try await require(caller, "s3:PutObject", on: address)
-
         // A form's fields say what a PUT says in headers.
         var put = request
         put.headers = try Self.headers(of: fields)
+        try await require(withEncryption(caller, put), "s3:PutObject", on: address)
         let description = try await description(of: put, address, caller)
         var expectations = BodyExpectations()
         expectations.checksum = try Payload.announcedChecksum(put.headers)
         expectations.md5 = try Payload.announcedMD5(put.headers)
         let version = try await objects.put(
             collection: bucket, key: address.key, description: description, expecting: expectations,
-            by: caller.principal.name, body: form)
-        return try await answer(version, address, fields, request)
+            by: caller.principal.name, as: .post, body: form)
+        let headers = try await written(version, put, in: bucket)
+        return answer(version, address, fields, headers, request)
     }
 
     /// Who signed the form; nil where it has no policy, so that it is as good as its sender.
@@ -103,10 +103,10 @@ extension S3Service {
     /// What the form asked to be answered with: a redirection, a status, or nothing in particular.
     private func answer(
         _ version: ObjectVersion, _ address: ObjectAddress, _ fields: [(name: String, value: String)],
-        _ request: Request
-    ) async throws -> Response {
+        _ headers: HTTPHeaders, _ request: Request
+    ) -> Response {
         func field(_ name: String) -> String? { fields.first { $0.name.lowercased() == name }?.value }
-        var headers = try await written(version, in: address.bucket)
+        var headers = headers
         headers.add(name: "Location", value: location(address, request))
         if let target = field("success_action_redirect") ?? field("redirect"), Self.isAddress(target) {
             let query = QueryItems([

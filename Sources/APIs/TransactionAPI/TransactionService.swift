@@ -45,7 +45,8 @@ package struct TransactionService: Sendable {
                 case ("transactions", 3, .POST) where path[2] == "restore": return try await restore(path[1], call)
                 case ("history", 2, .GET): return try await history(path[1], call)
                 case ("history", 3, .GET) where path[2] == "differences": return try await differences(path[1], call)
-                default: throw Problem.notFound("there is nothing at \(request.rawPath.prefix(200)) for \(request.method)")
+                default:
+                    throw Problem.notFound("there is nothing at \(request.rawPath.prefix(200)) for \(request.method)")
                 }
             } catch let conflict as TransactionConflict {
                 return Self.answer(conflict)

@@ -62,7 +62,9 @@ extension TransactionService {
                     }
                 }
             }
-            if let next = page.next { json.member("next", Base64.encodeURL(Array("\(next.collection) \(next.key)".utf8))) }
+            if let next = page.next {
+                json.member("next", Base64.encodeURL(Array("\(next.collection) \(next.key)".utf8)))
+            }
         }
     }
 

@@ -88,7 +88,8 @@ struct Address: Sendable, Hashable {
         guard !isRoot else { return mount + "/" }
         let past = snapshot.map { "/\(Self.snapshots)/@\($0)" } ?? ""
         let rest =
-            path.isEmpty ? past + "/" : past + "/" + PercentEncoding.encode(path, keepingSlash: true) + (endsInSlash ? "/" : "")
+            path.isEmpty
+            ? past + "/" : past + "/" + PercentEncoding.encode(path, keepingSlash: true) + (endsInSlash ? "/" : "")
         return mount + "/" + PercentEncoding.encode(collection) + rest
     }
 }

@@ -158,7 +158,10 @@ package struct WebDAVService: Sendable {
         guard let asOf = call.address.asOf else { return (action, call.caller.context) }
         var context = call.caller.context
         context.values["s3:VersionId"] = ["@\(asOf)"]
-        return (action == "s3:ListBucket" ? "s3:ListBucketVersions" : action.replacing("Object", with: "ObjectVersion"), context)
+        return (
+            action == "s3:ListBucket" ? "s3:ListBucketVersions" : action.replacing("Object", with: "ObjectVersion"),
+            context
+        )
     }
 
     func require(_ call: Call, _ action: String, onCollection name: String) async throws {

@@ -1,5 +1,5 @@
 import Database
-package import Journal
+import Journal
 import Wire
 
 /// Where a search and a look-up read: what is there, or what was as of a TID.
@@ -59,7 +59,11 @@ extension Catalogue {
         return try await journal.read(asOf: tid) { reader in
             // A collection's id is the TID that made it: those made later hold nothing of then.
             try reader.query(
-                "SELECT id, name, horizon FROM collections WHERE horizon > ? AND id <= ?", .init(tid), .init(tid)
+                """
+                SELECT c.id, c.name, h.tid FROM horizons h JOIN collections c ON c.id = h.collection
+                WHERE h.tid > ? AND c.id <= ?
+                """,
+                .init(tid), .init(tid)
             ) { row in
                 guard covers(row.int(0)) else { return }
                 throw PastError.notKept(tid, in: row.text(1), horizon: row.int(2))
@@ -89,8 +93,11 @@ extension Catalogue {
                 .sorted(by: { $0.key < $1.key })
             {
                 try transaction.run(
-                    "UPDATE collections SET horizon = ? WHERE id = ? AND horizon < ?", .init(ended), .init(collection),
-                    .init(ended))
+                    """
+                    INSERT INTO horizons (collection, tid) SELECT id, CAST(? AS INTEGER) FROM collections WHERE id = ?
+                    ON CONFLICT (collection) DO UPDATE SET tid = excluded.tid WHERE horizons.tid < excluded.tid
+                    """,
+                    .init(ended), .init(collection))
             }
             return rows.count
         }

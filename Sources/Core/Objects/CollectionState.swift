@@ -79,9 +79,6 @@ struct CollectionState: Sendable {
         folders?.note(version.key)
     }
 
-    /// What stands at a key is another version, that was made before.
-    func changed(_ key: String) { folders?.note(key) }
-
     func removed(_ version: ObjectVersion) {
         usage?.count(version, -1)
         folders?.note(version.key)

@@ -191,8 +191,11 @@ extension Objects {
                 .sorted(by: { $0.key < $1.key })
             {
                 try transaction.run(
-                    "UPDATE collections SET horizon = ? WHERE id = ? AND horizon < ?", .init(removed),
-                    .init(collection), .init(removed))
+                    """
+                    INSERT INTO horizons (collection, tid) SELECT id, CAST(? AS INTEGER) FROM collections WHERE id = ?
+                    ON CONFLICT (collection) DO UPDATE SET tid = excluded.tid WHERE horizons.tid < excluded.tid
+                    """,
+                    .init(removed), .init(collection))
             }
             return rows.count
         }

@@ -92,9 +92,7 @@ extension Objects {
     /// The first TID whose state of a collection can still be read.
     package func horizon(of name: String) async throws -> Int64 {
         let collection = try await collection(name)
-        let horizon = try await journal.find { reader in
-            try reader.scalar("SELECT horizon FROM collections WHERE id = ?", .init(collection.id))
-        }
+        let horizon = try await journal.find { try Self.horizon(of: collection.id, in: $0) }
         return max(horizon ?? 0, collection.id)
     }
 }

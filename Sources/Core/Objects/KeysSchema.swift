@@ -47,6 +47,6 @@ extension Objects {
                 """,
                 "CREATE INDEX kms_generations_by_space ON kms_generations (space, space_generation)",
                 "CREATE INDEX versions_by_kms_key ON versions (kms_key) WHERE kms_key IS NOT NULL",
-            ]),
+            ])
     ]
 }

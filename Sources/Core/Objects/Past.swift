@@ -1,5 +1,5 @@
 import Database
-package import Journal
+import Journal
 
 // The past. A version was what a key stood for from the TID in its number until a later version, or the TID that
 // removed it; the row of one that was removed stays for a while. So every state back to the collection's horizon is
@@ -15,11 +15,19 @@ extension Objects {
         try await journal.read(asOf: asOf) { reader in
             // A collection's id is the TID that made it.
             guard collection.id <= asOf else { throw ObjectsError.noSuchCollection(collection.name) }
-            let horizon = try reader.scalar("SELECT horizon FROM collections WHERE id = ?", .init(collection.id))
-            guard let horizon else { throw ObjectsError.noSuchCollection(collection.name) }
+            guard let horizon = try Self.horizon(of: collection.id, in: reader) else {
+                throw ObjectsError.noSuchCollection(collection.name)
+            }
             guard asOf >= horizon else { throw PastError.notKept(asOf, in: collection.name, horizon: horizon) }
             return try body(reader)
         }
+    }
+
+    /// The first TID whose state can be read; nil for a collection that is not there any more.
+    static func horizon(of collection: Int64, in reader: Reader) throws -> Int64? {
+        try reader.scalar(
+            "SELECT COALESCE(h.tid, c.id) FROM collections c LEFT JOIN horizons h ON h.collection = c.id WHERE c.id = ?",
+            .init(collection))
     }
 
     /// The largest number of a version that a transaction made.

@@ -93,7 +93,7 @@ extension Objects {
         _ version: inout ObjectVersion, inline: [UInt8]?, _ state: CollectionState, isStaged: Bool = false,
         in transaction: Transaction
     ) throws {
-        state.made(version)
+        if !isStaged { state.made(version) }
         version.number = try nextNumber(in: transaction)
         version.isCurrent = !isStaged
         if version.object == 0 { version.object = version.number }
@@ -110,7 +110,8 @@ extension Objects {
         try transaction.run(
             "INSERT INTO versions (\(columns), removed) VALUES (\(marks), ?)",
             .init(version.number), .init(id: version.id), .init(version.collection), .init(version.key),
-            .init(version.isDeleteMarker), .init(version.isNull), isStaged ? .null : 1, .init(version.created.microseconds),
+            .init(version.isDeleteMarker), .init(version.isNull), isStaged ? .null : 1,
+            .init(version.created.microseconds),
             .init(version.size), .init(version.etag), .init(version.digest), .init(version.contentType),
             .init(text(version.headers)), .init(version.checksum?.algorithm.rawValue), .init(version.checksum?.value),
             .init(version.checksum?.kind.rawValue), .init(version.partCount), blob, sealedKey,

@@ -2,7 +2,7 @@ package import Antivirus
 import Blobs
 import Database
 package import Journal
-package import NIOCore
+import NIOCore
 import Wire
 
 extension EventKind {
@@ -159,7 +159,7 @@ extension Objects {
             case .infected(let signature): return .infected(signature)
             case .tooLong: return .unscanned
             }
-        } catch let error as AntivirusError {
+        } catch {
             // Nothing would come of asking again.
             if error.code == .failed { return .unscanned }
             throw ObjectsError(.unavailable, "the virus scanner gave no verdict: nothing was stored")

@@ -8,14 +8,12 @@ extension Objects {
                 [
                     "CREATE TABLE spaces (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE)",
                     // Data keys that a generation of the collection's key before `key_floor` has sealed are refused: it
-                    // is about to go (docs/adr/0005). `horizon` is the first TID whose state can still be read: all
-                    // that was removed later is there.
+                    // is about to go (docs/adr/0005).
                     """
                     CREATE TABLE collections (
                         id INTEGER PRIMARY KEY, space INTEGER NOT NULL REFERENCES spaces (id), name TEXT NOT NULL UNIQUE,
                         owner TEXT NOT NULL, created INTEGER NOT NULL, versioning TEXT NOT NULL DEFAULT 'off',
                         object_lock INTEGER NOT NULL DEFAULT 0, key_floor INTEGER NOT NULL DEFAULT 1,
-                        horizon INTEGER NOT NULL DEFAULT 0,
                         write_locked_until INTEGER, has_properties INTEGER NOT NULL DEFAULT 0,
                         quota INTEGER NOT NULL DEFAULT 0, folders_since INTEGER)
                     """,
@@ -25,6 +23,13 @@ extension Objects {
                     CREATE TABLE quotas (
                         kind INTEGER NOT NULL, owner INTEGER NOT NULL, bytes_max INTEGER, objects_max INTEGER,
                         bytes INTEGER NOT NULL, objects INTEGER NOT NULL, PRIMARY KEY (kind, owner)) WITHOUT ROWID
+                    """,
+                    // The first TID whose state of a collection can still be read: all that was removed later is there.
+                    // Not in the collection's row, which those who write hold.
+                    """
+                    CREATE TABLE horizons (
+                        collection INTEGER PRIMARY KEY REFERENCES collections (id) ON DELETE CASCADE,
+                        tid INTEGER NOT NULL)
                     """,
                     // Versions in the order in which they were made: `number` is the TID and the place in its
                     // transaction. One version of a key is current: an object, or a marker (kind 1) that says it was

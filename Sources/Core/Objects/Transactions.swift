@@ -220,7 +220,7 @@ extension Objects {
         }
         version.object = object?.object ?? version.object
         version.isNull = try displace(latest, collection: collection.id, key: row.key, state, in: transaction)
-        state.changed(row.key)
+        state.made(version)
         try transaction.run(
             """
             UPDATE versions SET number = ?, current = 1, removed = NULL, is_null = ?, object = ?, created = ?
@@ -250,7 +250,8 @@ extension Objects {
         }
     }
 
-    /// What the Janitor calls: gives up transactions whose time is over, and forgets those that were committed long ago.
+    /// What the Janitor calls: gives up transactions whose time is over, and forgets those that were committed long
+    /// ago.
     ///
     /// - Returns: how many, at most `limit`.
     package func expireTransactions(limit: Int = 50) async throws -> Int {

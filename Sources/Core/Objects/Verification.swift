@@ -42,15 +42,19 @@ extension Objects {
         counts.keys = try await verifyKeys(found)
         var after: Int64 = 0
         while true {
-            let page = try await journal.read { [after] reader in
+            let rows = try await journal.read { [after] reader in
                 try reader.rows(
-                    "SELECT \(Self.columns) FROM versions WHERE number > ? ORDER BY number LIMIT ?", .init(after),
-                    .init(Self.verifyPage), map: Self.version)
+                    "SELECT \(Self.columns), removed FROM versions WHERE number > ? ORDER BY number LIMIT ?",
+                    .init(after), .init(Self.verifyPage)
+                ) { (version: try Self.version($0), isStaged: $0.intOrNil(Self.columnCount) == Self.neverThere) }
             }
+            let page = rows.map(\.version)
             for version in page where version.tid < 1 || version.size < 0 {
                 await found(Finding("objects", Self.title(version), "its row has an impossible number or size"))
             }
-            for tid in try await journal.missing(of: Set(page.map(\.tid))).sorted() {
+            // What a transaction holds ready becomes an event when that is committed.
+            let told = Set(rows.filter { !$0.isStaged }.map(\.version.tid))
+            for tid in try await journal.missing(of: told).sorted() {
                 await found(Finding("journal", "transaction \(tid)", "it made a version, and no event tells of it"))
             }
             let verdicts = try await examine(page, progress)

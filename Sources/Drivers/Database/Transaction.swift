@@ -67,7 +67,8 @@ package final class Transaction: Reader {
         try rows(session.holding(hold, sql), values, map: map)
     }
 
-    /// Has something done when the closure has come to its end, as part of the transaction: what can only be known then.
+    /// Has something done when the closure has come to its end, as part of the transaction: what can only be known
+    /// then.
     package func atEnd(_ body: @escaping (Transaction) throws -> Void) { endings.append(body) }
 
     func end() throws {

@@ -31,7 +31,8 @@ struct History: AsyncParsableCommand {
                 if !before.isEmpty { query.items.append(("before", before)) }
                 let path = "/history/\(PercentEncoding.encode(collection))?\(query.encoded)"
                 let page = try await client.json(.GET, path)
-                if !json, before.isEmpty, let earliest = page["earliest"]?.integer, let newest = page["newest"]?.integer {
+                if !json, before.isEmpty, let earliest = page["earliest"]?.integer, let newest = page["newest"]?.integer
+                {
                     Console.write("readable as of TID \(earliest) to \(newest)")
                 }
                 for event in page["events"]?.array ?? [] {

@@ -145,7 +145,9 @@ extension NodeClient {
             guard answer.status == .conflict, let json = try? JSONValue(parsing: answer.bytes),
                 let conflicts = json["conflicts"]?.array
             else { throw Self.failure(answer) }
-            let places = conflicts.prefix(10).map { "s3://\($0["collection"]?.string ?? "")/\($0["key"]?.string ?? "")" }
+            let places = conflicts.prefix(10).map {
+                "s3://\($0["collection"]?.string ?? "")/\($0["key"]?.string ?? "")"
+            }
             throw Failure(
                 .failed, (json["detail"]?.string ?? "conflict") + "\n  " + places.joined(separator: "\n  "))
         }
