@@ -155,7 +155,8 @@ let apis: [Target] = [
     target(
         "APIs", "WebDAVAPI",
         [
-            "Database", "HTTPSupport", "IAMPolicy", "Identity", "Journal", "Objects", "Policy", "ProductMetadata",
+            "Ciphers", "Database", "HTTPSupport", "IAMPolicy", "Identity", "Journal", "Objects", "Policy",
+            "ProductMetadata",
             "SigV4", "WebDAVFormat", "Wire", logging, nioCore, nioHTTP1,
         ]),
 ]

@@ -13,7 +13,7 @@ for purpose in "$@"; do
                 gcc libc6-dev python3-venv curl openssl postgresql chromium chromium-driver util-linux softhsm2
                 clamav-daemon)
             # Clients of WebDAV.
-            packages+=(litmus cadaver davfs2 libglib2.0-bin gvfs gvfs-backends dbus)
+            packages+=(litmus cadaver davfs2 libglib2.0-bin gvfs gvfs-backends dbus nextcloud-desktop-cmd)
             ;;
         bench) packages+=(python3-venv curl wrk nginx-light apache2-bin) ;;
         *) echo "needs.sh: unknown purpose '$purpose'" >&2; exit 64 ;;

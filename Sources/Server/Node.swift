@@ -140,7 +140,8 @@ package final class Node: Sendable {
             traces: TraceService(ledger: ledger, version: Version.current),
             transactions: TransactionService(objects: objects, gate: gate, authenticator: authenticator),
             signing: signing,
-            webdav: WebDAVService(objects: objects, gate: gate, authenticator: authenticator), console: console,
+            webdav: WebDAVService(objects: objects, gate: gate, authenticator: authenticator),
+            nextcloud: NextcloudService(objects: objects, gate: gate, authenticator: authenticator), console: console,
             webURL: webURL, s3URL: s3URL, isReady: { try await journal.read { _ in } })
         s3Responder.set {
             IAMService.accepts($0) ? await iamService.respond(to: $0) : await s3Service.respond(to: $0)

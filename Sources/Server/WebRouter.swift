@@ -19,6 +19,7 @@ struct WebRouter: Sendable {
     let transactions: TransactionService
     let signing: SigningService
     let webdav: WebDAVService
+    let nextcloud: NextcloudService
     let console: ConsoleService
     let webURL: String
     let s3URL: String
@@ -35,6 +36,7 @@ struct WebRouter: Sendable {
         case "stac": return await stac.respond(to: request, path: rest)
         case "traces": return await traces.respond(to: request, path: rest)
         case "dav": return await webdav.respond(to: request)
+        case "status.php", "ocs", "remote.php": return await nextcloud.respond(to: request, path: path)
         // Microsoft's client asks the top what the server can before it goes on to a folder.
         case nil where request.method == .OPTIONS: return WebDAVService.options
         case "transactions", "history": return await transactions.respond(to: request, path: path)

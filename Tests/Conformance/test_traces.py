@@ -70,6 +70,13 @@ def test_a_single_file_has_its_own_digest(node, http, collection):
     assert trace["product"]["size"] == 14
 
 
+def test_a_name_that_no_trace_can_bear_holds_no_other_up(node, http, collection):
+    s3 = node.s3()
+    s3.put_object(Bucket=collection, Key="a\ttab.bin", Body=b"x")
+    s3.put_object(Bucket=collection, Key="after.bin", Body=b"y")
+    assert wait_for_trace(http, node, "after.bin")["product"]["name"] == "after.bin"
+
+
 def test_the_signature_of_a_trace_verifies(node, product):
     _, trace = product
     signature = trace["signature"]

@@ -11,6 +11,7 @@ import pytest
 from botocore.exceptions import ClientError
 from conftest import KINDS, new_bucket
 from nodes import clean_environment
+from products import wait_for
 
 BIN = pathlib.Path(sys.executable).parent
 
@@ -117,15 +118,16 @@ def test_a_past_that_is_not_kept_any_more_is_said_to_be_so(any_node):
     s3.put_object(Bucket=place, Key="k", Body=b"2")
     past = as_of(any_node, then)
     # The shared nodes forget after five seconds: until then the old bytes, never anything else.
-    for _ in range(600):
+    def is_forgotten():
         try:
             assert past.get_object(Bucket=place, Key="k")["Body"].read() == b"1"
+            return False
         except ClientError as error:
             assert error.response["Error"]["Code"] == "PastNotKept"
             assert error.response["ResponseMetadata"]["HTTPStatusCode"] == 410
-            break
-    else:
-        raise AssertionError("it is still there")
+            return True
+
+    wait_for("the end of the past", is_forgotten)
     assert keys(as_of(any_node, newest(any_node, place)), place) == ["k"]
 
 
@@ -240,9 +242,8 @@ def test_one_that_is_left_expires(past_node, place):
         inside.put_object(Bucket=place, Key="k", Body=b"x" * 100_000)
     except ClientError as error:
         assert error.response["Error"]["Code"] == "NoSuchTransaction"
-    for _ in range(600):
-        if past_node.http().get(f"{past_node.web}/transactions/{transaction}").status_code == 404:
-            break
+    address = f"{past_node.web}/transactions/{transaction}"
+    wait_for("its end", lambda: past_node.http().get(address).status_code == 404)
     assert past_node.http().post(f"{past_node.web}/transactions/{transaction}/commit").status_code == 404
     assert keys(past_node.s3(), place) == []
 
@@ -337,10 +338,8 @@ def test_items_of_the_past(past_node, place):
         return answer.json()["properties"]["title"] if answer.status_code == 200 else answer.status_code
 
     def reached(wanted):
-        for _ in range(600):
-            if title() == wanted:
-                return newest(past_node, place)
-        raise AssertionError(f"{title()}, not {wanted}")
+        wait_for(f"the title {wanted}", lambda: title() == wanted)
+        return newest(past_node, place)
 
     before = newest(past_node, place)
     put("first")

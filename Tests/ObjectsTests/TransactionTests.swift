@@ -215,6 +215,34 @@ import Wire
         }
     }
 
+    @Test("a quota counts what is committed, and refuses a commit that would not fit", arguments: TestEngine.allCases)
+    func quotas(engine: TestEngine) async throws {
+        try await withObjects(engine) { objects in
+            try await objects.put("old", noise(100))
+            _ = try await objects.setQuota(.collection("eo1"), bytesMax: 1000, objectsMax: nil, by: "ada")
+            func used() async throws -> [Int64?] {
+                let quota = try await objects.quota(.collection("eo1"))
+                return [quota?.bytes, quota?.objects]
+            }
+            let id = try await objects.openTransaction(owner: "ada").id
+            for size in [500, 600] { try await Self.put(objects, "new", noise(size), in: id) }
+            try await Self.put(objects, "old", noise(50), in: id)
+            #expect(try await used() == [100, 1])
+            let other = try await objects.openTransaction(owner: "ada").id
+            try await Self.put(objects, "more", noise(500), in: other)
+            _ = try await objects.commit(id, by: "ada")
+            #expect(try await used() == [650, 2])
+            #expect(await outcome { _ = try await objects.commit(other, by: "ada") } == .quotaExceeded)
+            #expect(try await used() == [650, 2])
+            try await objects.abort(other, by: "ada")
+            #expect(try await used() == [650, 2])
+            let last = try await objects.openTransaction(owner: "ada").id
+            try await objects.delete(collection: "eo1", [("new", nil)], by: "ada", in: last)
+            _ = try await objects.commit(last, by: "ada")
+            #expect(try await used() == [50, 1])
+        }
+    }
+
     @Test("limits hold")
     func limits() async throws {
         try await withObjects { objects in

@@ -44,6 +44,7 @@ extension WebDAVService {
         object.unlock = try await gate.unlock(version.encryption, of: objects, call.caller)
         try version.check(object.unlock)
         var headers = Self.headers(of: version)
+        if isForSync { SyncHeaders.add(version, call.request, to: &headers) }
         switch Preconditions(call.request.headers).evaluate(
             etag: version.etag, modified: version.modified, isRead: true)
         {
@@ -115,11 +116,22 @@ extension WebDAVService {
             try await requireFolder(above: address, call)
         }
         var description = ObjectDescription()
-        description.contentType = call.request.header("content-type") ?? MediaType.of(path: address.path)
+        description.contentType = call.request.header("content-type") ?? contentType(of: address)
         var expectations = BodyExpectations()
         expectations.length = call.request.body.length
+        try SyncHeaders.read(call.request, into: &description, &expectations)
         let (version, isNew) = try await store(call, description, expectations)
-        return Response(isNew ? .created : .noContent, headers: ["ETag": "\"\(version.etag)\""])
+        return Response(isNew ? .created : .noContent, headers: answer(version, call.request))
+    }
+
+    /// What kind of thing a file is, by its name.
+    func contentType(of address: Address) -> String { MediaType.of(path: address.path) }
+
+    /// What the answer to a write says of the new file.
+    func answer(_ version: ObjectVersion, _ request: Request) -> HTTPHeaders {
+        var headers: HTTPHeaders = ["ETag": "\"\(version.etag)\""]
+        if isForSync { SyncHeaders.add(version, request, to: &headers) }
+        return headers
     }
 
     /// Stores the body of a request as the file that it is sent to.

@@ -7,17 +7,36 @@ enum LiveProperty: String, Sendable, CaseIterable {
     case creationDate = "creationdate", displayName = "displayname", contentLength = "getcontentlength"
     case contentType = "getcontenttype", etag = "getetag", lastModified = "getlastmodified"
     case resourceType = "resourcetype", supportedLock = "supportedlock", lockDiscovery = "lockdiscovery"
+    // What sync clients of ownCloud and Nextcloud ask besides.
+    case fileID = "oc:fileid", syncID = "oc:id", size = "oc:size", permissions = "oc:permissions"
+    case checksums = "oc:checksums", shareTypes = "oc:share-types"
 
     init?(_ name: PropertyName) {
-        guard name.namespace == "DAV:", let known = LiveProperty(rawValue: name.name) else { return nil }
+        let known: LiveProperty? =
+            switch name.namespace {
+            case "DAV:": LiveProperty(rawValue: name.name)
+            case Multistatus.syncNamespace: LiveProperty(rawValue: "oc:" + name.name)
+            default: nil
+            }
+        guard let known, !(name.namespace == "DAV:" && known.isOfSync) else { return nil }
         self = known
     }
+
+    var isOfSync: Bool { rawValue.hasPrefix("oc:") }
+
+    /// Those of RFC 4918.
+    static let standard = allCases.filter { !$0.isOfSync }
 
     /// Whether clients may give another value: only the name under which it is shown (§15.2).
     var isProtected: Bool { self != .displayName }
 
     /// Those that only files have.
-    fileprivate var isOfFiles: Bool { [.contentLength, .contentType, .etag].contains(self) }
+    fileprivate var isOfFiles: Bool {
+        switch self {
+        case .contentLength, .contentType, .size, .checksums: true
+        default: false
+        }
+    }
 }
 
 /// What is known of one resource when its properties are written.
@@ -30,11 +49,18 @@ struct Resource: Sendable {
     var modified: Timestamp?
     var properties: [ObjectProperty] = []
     var locks: [WriteLock] = []
+    /// Of a folder, where it has one: see FolderTags.swift.
+    var folderTag: String?
+    /// What the caller may do to it, in letters of ownCloud's.
+    var permissions = ""
+    /// The collection's, by which folders without a marker are told apart.
+    var collection: Int64 = 0
 
     init(_ entry: Entry, in collection: Collection, snapshot: Int64? = nil, properties: [ObjectProperty] = []) {
         address = Address(
             collection: collection.name, path: entry.path, isFolder: entry.isFolder, snapshot: snapshot)
         self.entry = entry
+        self.collection = collection.id
         created = entry.created ?? collection.created
         modified = entry.hasHeaders ? ModifiedHeader.time(in: entry.headers) ?? created : created
         self.properties = properties
@@ -43,9 +69,18 @@ struct Resource: Sendable {
     var isFile: Bool { entry.map { !$0.isFolder } ?? false }
 
     /// The list of collections.
-    static let root = Resource()
+    static let root = Resource(folder: Address(collection: "", path: "", isFolder: true))
 
-    private init() { address = Address(collection: "", path: "", isFolder: true) }
+    /// A folder that no collection holds.
+    init(folder address: Address) { self.address = address }
+
+    /// A chunk of an upload.
+    init(chunk: Chunk, at address: Address) {
+        self.address = address
+        entry = Entry(chunk: chunk)
+        created = chunk.created
+        modified = chunk.created
+    }
 
     /// Writes a property with its value.
     ///
@@ -67,8 +102,9 @@ struct Resource: Sendable {
         case .contentLength: xml.element("D:getcontentlength", entry?.size ?? 0)
         case .contentType: xml.element("D:getcontenttype", entry?.contentType ?? "")
         case .etag:
+            guard isFile || folderTag != nil else { return false }
             xml.verbatim("<D:getetag>&quot;")
-            xml.content(entry?.etag ?? "")
+            xml.content(isFile ? entry?.etag ?? "" : folderTag ?? "")
             xml.verbatim("&quot;</D:getetag>")
         case .lastModified:
             guard let modified else { return false }
@@ -84,6 +120,14 @@ struct Resource: Sendable {
                     lock.write(to: &xml, root: root.href(below: mount))
                 }
             }
+        case .fileID: xml.element("oc:fileid", SyncID.number(of: self))
+        case .syncID: xml.element("oc:id", SyncID.text(SyncID.number(of: self)))
+        case .size: xml.element("oc:size", entry?.size ?? 0)
+        case .permissions: xml.element("oc:permissions", permissions)
+        case .checksums:
+            guard let text = SyncHeaders.checksums(entry) else { return false }
+            xml.element("oc:checksums") { $0.element("oc:checksum", text) }
+        case .shareTypes: xml.verbatim("<oc:share-types></oc:share-types>")
         }
         return true
     }

@@ -9,9 +9,11 @@ struct Multistatus {
     private let mount: String
     private var dates = DateCache()
 
+    static let syncNamespace = "http://owncloud.org/ns"
+
     init(mount: String) {
         self.mount = mount
-        xml.open("D:multistatus", [("xmlns:D", "DAV:")])
+        xml.open("D:multistatus", [("xmlns:D", "DAV:"), ("xmlns:oc", Self.syncNamespace)])
     }
 
     /// Ends it, and gives what was not taken yet.
@@ -29,10 +31,10 @@ struct Multistatus {
         var missing: [Int] = []
         switch request.kind {
         case .names:
-            for property in LiveProperty.allCases { name(.dav(property.rawValue)) }
+            for property in LiveProperty.standard { name(.dav(property.rawValue)) }
             for property in resource.properties { name(PropertyName(property)) }
         case .all:
-            for property in LiveProperty.allCases { _ = resource.write(property, mount: mount, &dates, to: &xml) }
+            for property in LiveProperty.standard { _ = resource.write(property, mount: mount, &dates, to: &xml) }
             for property in resource.properties where LiveProperty(PropertyName(property)) == nil {
                 xml.verbatim(known: property.element)
             }
@@ -115,6 +117,10 @@ struct PropertyRequest: Sendable {
 
     /// Whether what clients gave has to be read.
     var needsProperties: Bool { kind != .named || live.contains { $0 == nil || $0 == .displayName } }
+
+    var needsPermissions: Bool { live.contains(.permissions) }
+
+    var needsETags: Bool { live.contains(.etag) }
 
     var needsLocks: Bool { kind == .all || live.contains(.lockDiscovery) }
 }

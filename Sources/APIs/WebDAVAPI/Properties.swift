@@ -29,6 +29,7 @@ extension WebDAVService {
             first.properties = try await objects.properties(collection: address.collection, of: entry)
         }
         first.locks = locks.filter { $0.covers(entry.path) }
+        try await complete(&first, request, call)
         guard entry.isFolder, depth != .zero else {
             var body = Multistatus(mount: mount)
             body.add(first, request)
@@ -52,8 +53,15 @@ extension WebDAVService {
                 // The next page is read while this one is written.
                 let ahead = current.next.map(fetch)
                 do {
+                    let tags = try await tags(of: current.entries, in: collection.name, request)
                     for entry in current.entries {
                         var resource = Resource(entry, in: collection, snapshot: address.snapshot)
+                        if isForSync {
+                            resource.folderTag = tags[entry.path]
+                            if request.needsPermissions {
+                                resource.permissions = try await permissions(of: resource, call)
+                            }
+                        }
                         if !current.properties.isEmpty, let object = entry.object {
                             resource.properties = current.properties[object] ?? []
                         }
@@ -78,8 +86,10 @@ extension WebDAVService {
         if call.caller.principal.isAnonymous { throw Self.unauthenticated }
         let all = try await gate.decide(
             call.caller.principal, "s3:ListAllMyBuckets", on: ResourceName.collection("*"), call.caller.context)
-        return stream { body, send in
-            body.add(.root, request)
+        var root = Resource.root
+        if isForSync { root.folderTag = try await rootTag(call, all.isAllowed) }
+        return stream { [root] body, send in
+            body.add(root, request)
             guard depth == .one else { return }
             var after = ""
             while true {
@@ -91,7 +101,9 @@ extension WebDAVService {
                         all.isAllowed
                         ? all : try await gate.decide(call.caller.principal, "s3:ListBucket", on: resource, context)
                     guard decision.isAllowed else { continue }
-                    body.add(Resource(Entry(folder: ""), in: collection), request)
+                    var folder = Resource(Entry(folder: ""), in: collection)
+                    try await complete(&folder, request, call)
+                    body.add(folder, request)
                 }
                 guard page.count == 1000, let last = page.last else { return }
                 try await send(&body)

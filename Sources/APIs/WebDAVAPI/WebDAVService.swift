@@ -14,17 +14,30 @@ package struct WebDAVService: Sendable {
     let gate: Gate
     let authenticator: Authenticator
     let logger: Logger
-    /// Where the face stands on its port, without a `/` at the end.
+    /// Where the face stands on its port, percent-encoded, without a `/` at the end.
     let mount: String
+    /// Whether it speaks to sync clients of Nextcloud: see NextcloudService.swift.
+    let isForSync: Bool
+    /// The only account that it is for; nil for all.
+    let account: String?
 
     /// Largest XML body taken.
     static let bodyBytesMax = 512 << 10
 
-    package init(objects: Objects, gate: Gate, authenticator: Authenticator, mount: String = "/dav") {
+    package init(objects: Objects, gate: Gate, authenticator: Authenticator) {
+        self.init(objects, gate, authenticator, mount: "/dav", isForSync: false, account: nil)
+    }
+
+    init(
+        _ objects: Objects, _ gate: Gate, _ authenticator: Authenticator, mount: String, isForSync: Bool,
+        account: String?
+    ) {
         self.objects = objects
         self.gate = gate
         self.authenticator = authenticator
         self.mount = mount
+        self.isForSync = isForSync
+        self.account = account
         logger = Logger(label: "martlet.webdav")
     }
 
@@ -43,8 +56,12 @@ package struct WebDAVService: Sendable {
     package func respond(to request: Request) async -> Response {
         // Asked before a client knows who it is, also for folders above the face's own.
         if request.method == .OPTIONS { return Self.options }
+        return await catching(request) { try await perform(request) }
+    }
+
+    func catching(_ request: Request, _ body: () async throws -> Response) async -> Response {
         do {
-            return try await perform(request)
+            return try await body()
         } catch {
             var known = WebDAVError(error)
             if known == nil || known?.status == .internalServerError {
@@ -74,6 +91,9 @@ package struct WebDAVService: Sendable {
 
     private func perform(_ request: Request) async throws -> Response {
         var caller = try await authenticator.caller(of: request, passwords: true)
+        guard account == nil || caller.principal.isAnonymous || account == caller.principal.name else {
+            throw WebDAVError(.forbidden, "these are the files of '\(account ?? "")'")
+        }
         var address = try Address(request.rawPath, below: mount)
         caller.transaction = try await TransactionHeader.transaction(of: request, by: caller, objects, gate)
         try select(&address, request, caller)

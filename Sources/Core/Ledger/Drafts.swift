@@ -62,6 +62,13 @@ struct PreparedTrace: Sendable {
     }
 }
 
+extension TraceDraft {
+    /// Checks that a trace can be made of it: in ``Ledger/register(_:by:)`` one that none can be made of refuses all.
+    ///
+    /// - Throws: ``LedgerError`` `.invalidDraft`.
+    package func check() throws { try Limits.check(self) }
+}
+
 /// What a trace of the node's own may be.
 package enum Limits {
     /// Drafts in one call, so in one transaction under the ledger's lock.

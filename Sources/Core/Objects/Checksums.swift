@@ -1,4 +1,6 @@
 import Ciphers
+import NIOCore
+import Synchronization
 import Wire
 
 /// Computes one of S3's additional checksums over a stream.
@@ -39,6 +41,19 @@ struct ChecksumStream {
         case .digest(let digest): digest.finish()
         }
     }
+}
+
+/// A checksum that closures add to, one after the other.
+final class SharedChecksum: Sendable {
+    private let stream: Mutex<ChecksumStream>
+
+    init(_ algorithm: ChecksumAlgorithm) { stream = Mutex(ChecksumStream(algorithm)) }
+
+    func update(_ buffer: ByteBuffer) {
+        buffer.withUnsafeReadableBytes { bytes in stream.withLock { $0.update(bytes) } }
+    }
+
+    func finish() -> [UInt8] { stream.withLock { $0.finish() } }
 }
 
 extension ChecksumAlgorithm {

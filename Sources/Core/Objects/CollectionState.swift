@@ -16,6 +16,8 @@ struct CollectionState: Sendable {
     private let keyFloor: Int64
     /// Counts for the quotas of the collection and its space; nil where there are none.
     private let usage: Usage?
+    /// Notes the folders above what changes; nil where nobody asks for their tags.
+    private let folders: FolderChanges?
 
     /// The floor of a collection whose key was destroyed.
     static let destroyed = Int64.max
@@ -28,13 +30,15 @@ struct CollectionState: Sendable {
         else {
             throw Self.gone
         }
-        self.init(row, usage: row.hasQuota ? Usage(of: collection, in: transaction) : nil)
+        self.init(
+            row, usage: row.hasQuota ? Usage(of: collection, in: transaction) : nil,
+            folders: row.tracksFolders ? FolderChanges(of: collection, in: transaction) : nil)
     }
 
     /// As it is for one who only reads.
     init(of collection: Int64, reading reader: Reader) throws {
         guard let row = try reader.first(Self.query, .init(collection), map: Self.columns) else { throw Self.gone }
-        self.init(row, usage: nil)
+        self.init(row, usage: nil, folders: nil)
     }
 
     private struct Columns {
@@ -43,30 +47,42 @@ struct CollectionState: Sendable {
         var hasProperties: Bool
         var keyFloor: Int64
         var hasQuota: Bool
+        var tracksFolders: Bool
     }
 
     private static let query =
-        "SELECT versioning, write_locked_until, has_properties, key_floor, quota FROM collections WHERE id = ?"
+        """
+        SELECT versioning, write_locked_until, has_properties, key_floor, quota, folders_since FROM collections
+        WHERE id = ?
+        """
 
     private static func columns(_ row: borrowing Row) -> Columns {
         Columns(
             versioning: row.text(0), lockedUntil: row.intOrNil(1), hasProperties: row.bool(2), keyFloor: row.int(3),
-            hasQuota: row.bool(4))
+            hasQuota: row.bool(4), tracksFolders: !row.isNull(5))
     }
 
     private static let gone = ObjectsError(.noSuchCollection, "the collection does not exist any more")
 
-    private init(_ row: Columns, usage: Usage?) {
+    private init(_ row: Columns, usage: Usage?, folders: FolderChanges?) {
         versioning = Versioning(rawValue: row.versioning) ?? .off
         hasWriteLocks = row.lockedUntil.map { $0 > Timestamp.now.microseconds } ?? false
         hasProperties = row.hasProperties
         keyFloor = row.keyFloor
         self.usage = usage
+        self.folders = folders
     }
 
-    /// A version was made, or will not be seen any more: what quotas count.
-    func made(_ version: ObjectVersion) { usage?.count(version, 1) }
-    func removed(_ version: ObjectVersion) { usage?.count(version, -1) }
+    /// A version was made, or will not be seen any more: what quotas count, and tags of folders show.
+    func made(_ version: ObjectVersion) {
+        usage?.count(version, 1)
+        folders?.note(version.key)
+    }
+
+    func removed(_ version: ObjectVersion) {
+        usage?.count(version, -1)
+        folders?.note(version.key)
+    }
 
     func versioning(of key: String) -> Versioning {
         // What the node keeps for itself can be made again.

@@ -33,6 +33,11 @@ extension Objects {
     @discardableResult
     package func createCollection(_ name: String, owner: String) async throws -> Collection {
         try Self.checkCollectionName(name)
+        return try await createCollection(name, owner: owner, isSystem: false)
+    }
+
+    /// - Parameter isSystem: whether it is one of the node's own, whose names no client can give and none finds.
+    func createCollection(_ name: String, owner: String, isSystem: Bool) async throws -> Collection {
         let now = Timestamp.now
         return try await journal.write { [keyring] transaction, events in
             try transaction.lock("collection \(name)")
@@ -56,6 +61,11 @@ extension Objects {
 
     /// - Throws: ``ObjectsError`` `.noSuchCollection`.
     package func collection(_ name: String) async throws -> Collection {
+        try await collection(name, isSystem: false)
+    }
+
+    func collection(_ name: String, isSystem: Bool) async throws -> Collection {
+        guard isSystem || !name.hasPrefix(".") else { throw ObjectsError.noSuchCollection(name) }
         if let known = collectionCache[name] { return known }
         let found = try await journal.find { reader in
             try reader.first(
@@ -71,7 +81,8 @@ extension Objects {
         try await journal.read { reader in
             try reader.rows(
                 "SELECT \(Self.collectionColumns) FROM collections WHERE name > ? ORDER BY name LIMIT ?",
-                .init(name), .init(limit), map: Self.collection)
+                // Names that begin with a dot are the node's own.
+                .init(max(name, "/")), .init(limit), map: Self.collection)
         }
     }
 

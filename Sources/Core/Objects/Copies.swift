@@ -4,7 +4,6 @@ import Ciphers
 import Database
 import Journal
 package import NIOCore
-import Synchronization
 import Wire
 
 extension Objects {
@@ -167,11 +166,9 @@ extension Objects {
     }
 
     private func checksum(_ algorithm: ChecksumAlgorithm, of object: OpenObject) async throws -> ObjectChecksum {
-        let stream = Mutex(ChecksumStream(algorithm))
-        try await read(object, range: 0..<object.version.size) { buffer in
-            buffer.withUnsafeReadableBytes { bytes in stream.withLock { $0.update(bytes) } }
-        }
-        let value = stream.withLock { $0.finish() }
+        let stream = SharedChecksum(algorithm)
+        try await read(object, range: 0..<object.version.size) { stream.update($0) }
+        let value = stream.finish()
         return ObjectChecksum(algorithm: algorithm, value: Base64.encode(value), kind: .fullObject)
     }
 

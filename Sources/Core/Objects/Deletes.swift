@@ -34,7 +34,7 @@ extension Objects {
         in id: TransactionID? = nil, condition: @escaping WriteCondition = { _ in }
     ) async throws -> [Deletion] {
         for (key, _) in targets where key.hasPrefix(Self.systemPrefix) && !isSystem { try Self.check(key: key) }
-        let collection = try await collection(name)
+        let collection = try await collection(name, isSystem: isSystem)
         guard !targets.isEmpty else { return [] }
         if let id {
             return try await journal.database.write { transaction in

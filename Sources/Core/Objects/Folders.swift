@@ -38,6 +38,14 @@ package struct Entry: Sendable {
         object = path.isEmpty ? 0 : nil
     }
 
+    /// A chunk of an upload, which is shown as a file.
+    package init(chunk: Chunk) {
+        path = chunk.name
+        isFolder = false
+        size = chunk.size
+        created = chunk.created
+    }
+
     /// A file or a marker; its key with the `/` that a marker's has.
     init(_ row: borrowing Row) {
         path = row.text(0)
@@ -86,6 +94,12 @@ extension Objects {
                     collection INTEGER NOT NULL REFERENCES collections (id) ON DELETE CASCADE, object INTEGER NOT NULL,
                     namespace TEXT NOT NULL, name TEXT NOT NULL, element TEXT NOT NULL,
                     PRIMARY KEY (collection, object, namespace, name)) WITHOUT ROWID
+                """,
+                // The last transaction that changed anything below a folder: see FolderTags.swift.
+                """
+                CREATE TABLE folder_changes (
+                    collection INTEGER NOT NULL REFERENCES collections (id) ON DELETE CASCADE, path TEXT NOT NULL,
+                    tid INTEGER NOT NULL, PRIMARY KEY (collection, path)) WITHOUT ROWID
                 """,
             ])
     ]

@@ -41,7 +41,7 @@ extension Objects {
         if !isSystem { try Self.check(key: key, description) }
         try expectations.checkLength()
         try checkRoom()
-        let collection = try await collection(name)
+        let collection = try await collection(name, isSystem: isSystem)
         let description = isSystem ? description : try await locked(description, in: collection)
         let expectations = try await limited(expectations, key: key, in: collection)
         let id = VersionID()

@@ -15,7 +15,7 @@ extension Objects {
                         owner TEXT NOT NULL, created INTEGER NOT NULL, versioning TEXT NOT NULL DEFAULT 'off',
                         object_lock INTEGER NOT NULL DEFAULT 0, key_floor INTEGER NOT NULL DEFAULT 1,
                         write_locked_until INTEGER, has_properties INTEGER NOT NULL DEFAULT 0,
-                        quota INTEGER NOT NULL DEFAULT 0)
+                        quota INTEGER NOT NULL DEFAULT 0, folders_since INTEGER)
                     """,
                     // Of spaces (kind 0) and collections (kind 1), with what they hold. `collections.quota` says
                     // whether either is there.

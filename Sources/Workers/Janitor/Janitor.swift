@@ -56,7 +56,10 @@ package struct Janitor: Worker {
             } while count > 0
             clock.look()
             try await journal.flushAccesses()
-            if rounds % 3600 == 0 { try await journal.pruneAccesses(olderThan: Self.accessDays * 86_400) }
+            if rounds % 3600 == 0 {
+                try await journal.pruneAccesses(olderThan: Self.accessDays * 86_400)
+                _ = try await objects.abandonUploads(olderThan: Limits.chunkSecondsMax)
+            }
             rounds += 1
             try await Task.sleep(for: .seconds(1))
         }

@@ -30,9 +30,14 @@ package struct Tracer: Worker {
             var drafts: [TraceDraft] = []
             for event in events where event.kind == .productCompleted {
                 do {
-                    if let draft = try await draft(event) { drafts.append(draft) }
+                    guard let draft = try await draft(event) else { continue }
+                    try draft.check()
+                    drafts.append(draft)
                 } catch let error as ObjectsError where error.isUnreadable || error.isForWantOfKey {
                     logger.warning("\(event.subject) gets no trace: \(error)")
+                } catch let error as LedgerError where error.code == .invalidDraft {
+                    // A name that no trace can bear, which a key may have; the next product is not to wait for it.
+                    logger.warning("\(error)")
                 }
             }
             if !drafts.isEmpty { _ = try await ledger.register(drafts, by: Principal.tracer) }
