@@ -1,4 +1,5 @@
 import Blobs
+import BucketConfiguration
 import Ciphers
 import Database
 import Journal
@@ -174,30 +175,30 @@ extension Objects {
         let fromKey = try await keyring.key(ofCollection: try await chunkCollection().id)
         let toKey = try await keyring.key(ofCollection: target.id)
         var parts: [PartRow] = []
-        var made: [BlobID] = []
+        var made: [BlobPlace] = []
         do {
             var start: Int64 = 0
             for (index, chunk) in chunks.enumerated() {
                 var part = PartRow(
                     number: index + 1, start: start, size: chunk.size, etag: chunk.etag, created: chunk.created,
-                    checksum: nil, blob: BlobID.random(), sealedKey: [])
+                    checksum: nil, place: BlobPlace(id: .random(), storageClass: .standard), sealedKey: [])
                 switch chunk.storage {
                 case .blob(let blob, let sealed):
-                    part.blob = blob
+                    part.place = BlobPlace(id: blob, storageClass: chunk.storageClass)
                     part.sealedKey = try toKey.sealDataKey(
                         fromKey.openDataKey(sealed, version: chunk.id, part: 0), version: id, part: part.number)
                 case .inline, .parts:
                     // A small one was kept beside its row; parts are blobs.
                     var intake = try Intake(
-                        objects: self, collectionKey: toKey, second: nil, version: id, part: part.number,
-                        expectations: BodyExpectations())
+                        objects: self, storageClass: .standard, collectionKey: toKey, second: nil, version: id,
+                        part: part.number, expectations: BodyExpectations())
                     let object = try await open(chunk)
                     let stored = try await intake.store(stream(object, range: 0..<chunk.size))
-                    guard case .blob(let blob) = stored.place else {
+                    guard case .blob(let place) = stored.place else {
                         throw ObjectsError(.unavailable, "a part was not stored as a blob")
                     }
-                    made.append(blob)
-                    part.blob = blob
+                    made.append(place)
+                    part.place = place
                     part.sealedKey = stored.sealedKey
                 }
                 start += chunk.size
@@ -225,7 +226,7 @@ extension Objects {
             try await abandon(upload)
             return published
         } catch {
-            for blob in made { await discard(blob, after: error) }
+            for place in made { await discard(place, after: error) }
             throw error
         }
     }
