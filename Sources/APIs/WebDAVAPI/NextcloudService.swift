@@ -218,7 +218,7 @@ extension WebDAVService {
         }
         let existing = try await entry(at: address)
         guard existing?.isFolder != true else { throw WebDAVError(.conflict, "there is a folder of that name") }
-        if existing == nil { try await requireFolder(above: address) }
+        if existing == nil { try await requireFolder(above: address, call) }
         var description = ObjectDescription()
         description.contentType = contentType(of: address)
         var expectations = BodyExpectations()

@@ -166,7 +166,8 @@ extension Objects {
             expectations.lengthMax = Limits.multipartBytesMax
             let version = try await put(
                 collection: collectionName, key: key, description: description, expecting: expectations,
-                by: upload.account, holding: locks, condition: condition, body: ChunkBytes(chunks: chunks, objects: self))
+                by: upload.account, holding: locks, condition: condition,
+                body: ChunkBytes(chunks: chunks, objects: self))
             try await abandon(upload)
             return version
         }
