@@ -184,7 +184,8 @@ def test_the_proof_stands_in_the_journal_and_the_files_hold_no_copy(nodes):
     try:
         fill(node, "gone", count=5)
         with sqlite3.connect(f"file:{node.data}/metadata.sqlite?mode=ro", uri=True) as database:
-            (wrapped,) = database.execute("SELECT sealed_key FROM collection_keys").fetchone()
+            (wrapped,) = database.execute(
+                "SELECT sealed_key FROM collection_keys, collections WHERE collection = id AND name = 'gone'").fetchone()
         files = [pathlib.Path(node.data) / name for name in ("metadata.sqlite", "metadata.sqlite-wal")]
         assert any(wrapped in file.read_bytes() for file in files)
         proof = node.cli_json("keys", "destroy", "--collection", "gone", "--yes", "--json")

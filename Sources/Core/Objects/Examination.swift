@@ -153,8 +153,9 @@ extension Objects {
                 Stretch(source: .inline(bytes), sealedKey: sealedKey, part: 0, size: version.size, etag: version.etag)
             ]
         case .blob(let blob, let sealedKey):
+            let place = BlobPlace(id: blob, storageClass: version.storageClass)
             return [
-                Stretch(source: .blob(BlobPlace(id: blob, storageClass: version.storageClass)), sealedKey: sealedKey, part: 0, size: version.size, etag: version.etag)
+                Stretch(source: .blob(place), sealedKey: sealedKey, part: 0, size: version.size, etag: version.etag)
             ]
         case .parts:
             let rows = try await journal.read { try PartRow.all(version: version.id, in: $0) }
