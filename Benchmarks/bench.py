@@ -31,7 +31,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--martlet", required=True, help="the release binary")
     parser.add_argument("--quick", action="store_true", help="one short round, fewer keys and items")
-    parser.add_argument("--objects", type=int, metavar="N", help="rows of growth: so many objects (default 1,000,000)")
+    parser.add_argument(
+        "--objects", type=objects_to_grow, metavar="N", help="rows of growth: so many objects (default 1,000,000)")
     parser.add_argument(
         "--only", metavar="PART", choices=PARTS, action="append", help=f"only this part: {', '.join(PARTS)}")
     parser.add_argument("--json", metavar="FILE", help="also write all figures there")
@@ -55,6 +56,13 @@ def main():
         bench.remove()
         shutil.rmtree(home, ignore_errors=True)
     return 2 if failure else int("FAIL" in (row.verdict() for row in bench.rows))
+
+
+def objects_to_grow(text):
+    count = int(text)
+    if count <= growth.SMALLEST or count % growth.FOLDER_KEYS:
+        raise argparse.ArgumentTypeError(f"more than {growth.SMALLEST:,}, whole thousands")
+    return count
 
 
 def show(bench, loads, failure):

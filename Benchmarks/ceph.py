@@ -75,7 +75,7 @@ osd_data = {self.home}/osd
 osd_objectstore = bluestore
 bluestore_block_create = true
 bluestore_block_size = {BLOCK_BYTES}
-rgw_frontends = beast endpoint=127.0.0.1:{self.port}
+rgw_frontends = beast endpoint=127.0.0.1:{self.port} tcp_nodelay=1
 rgw_enable_apis = s3
 """)
         self._tool("monmaptool", "--create", "--addv", "a", f"[v2:127.0.0.1:{port}]", "--fsid", cluster, "monmap")

@@ -15,7 +15,10 @@ for purpose in "$@"; do
             # Clients of WebDAV.
             packages+=(litmus cadaver davfs2 libglib2.0-bin gvfs gvfs-backends dbus nextcloud-desktop-cmd)
             ;;
-        bench) packages+=(python3-venv curl wrk nginx-light apache2-bin) ;;
+        bench)
+            packages+=(
+                python3-venv curl wrk nginx-light apache2-bin ceph-common ceph-mon ceph-mgr ceph-osd radosgw)
+            ;;
         *) echo "needs.sh: unknown purpose '$purpose'" >&2; exit 64 ;;
     esac
 done

@@ -127,9 +127,11 @@ extension Objects {
         do {
             try await journal.write { transaction, events in
                 try transaction.lock("collection \(name)")
-                guard let id = try transaction.scalar("SELECT id FROM collections WHERE name = ?", .init(name)) else {
-                    throw ObjectsError.noSuchCollection(name)
-                }
+                // Who writes into it now is waited for, and who comes then does not find it.
+                let found = try transaction.rows(
+                    holding: .exclusively, "SELECT id FROM collections WHERE name = ?", .init(name)
+                ) { $0.int(0) }
+                guard let id = found.first else { throw ObjectsError.noSuchCollection(name) }
                 let current = try transaction.scalar(
                     "SELECT 1 FROM versions WHERE collection = ? AND current = 1 AND (key < ? OR key >= ?) LIMIT 1",
                     .init(id), .init(Self.systemPrefix), .init(Self.behindSystemPrefix))
@@ -147,7 +149,7 @@ extension Objects {
                 events.record(.collectionDeleted, by: actor, on: name, collection: id)
             }
         } catch let error as DatabaseError where error.code == .constraint(.foreignKey) {
-            // An object came in while this transaction looked.
+            // An upload was begun while this transaction looked.
             throw Self.notEmpty(name)
         }
         collectionCache[name] = nil
