@@ -86,7 +86,8 @@ def show(bench, loads, failure):
         print(f"stopped: {failure}")
     else:
         failed = sum(verdict == "FAIL" for verdict, _ in verdicts)
-        print(f"FAIL  {failed} of {len(verdicts)} claims" if failed else f"PASS  all {len(verdicts)} claims", flush=True)
+        result = f"FAIL  {failed} of {len(verdicts)}" if failed else f"PASS  all {len(verdicts)}"
+        print(f"{result} claims", flush=True)
 
 
 def write_json(path, bench, loads, failure):

@@ -47,6 +47,8 @@ class Grown(Martlet):
     def __init__(self, home, binary, count):
         self.name, self.count = f"{count:,}", count
         super().__init__(home, binary, ["--settle-seconds", "86400", "--history-seconds", "86400"])
+
+    def grow(self):
         self.make_bucket()
         jobs = [(self.request("PUT", f"real/{number:03}"), BLOB_BODY if number % 2 else SMALL_BODY)
                 for number in range(REAL)]
@@ -64,7 +66,7 @@ class Grown(Martlet):
 
 
 def multiply(file, count):
-    """Adds `count` rows to everything that a PUT writes to, as if folder after folder had been uploaded, in no order."""
+    """Adds `count` rows to all that a PUT writes to, as if folder after folder had been uploaded, in no order."""
     # Steps around the circle of all folders: each is met once, and neighbours in time are far from each other.
     around = count // FOLDER_KEYS
     step = next(step for step in range(int(around * 0.618), 2 * around) if math.gcd(step, around) == 1)
@@ -123,12 +125,13 @@ def measure(bench):
     home.mkdir()
     free, needed = shutil.disk_usage(home).free, sum(counts) * ROW_BYTES
     if free < needed:
-        raise RuntimeError(f"{sum(counts):,} objects take {needed >> 30} GiB; the disk has {free >> 30} left: --objects")
+        raise RuntimeError(f"{sum(counts):,} objects take {needed >> 30} GiB, the disk has {free >> 30}: --objects")
     nodes = []
     try:
         for count in counts:
             begin = time.monotonic()
             nodes.append(Grown(home, bench.binary, count))
+            nodes[-1].grow()
             say(f"{count:,} objects are there after {time.monotonic() - begin:.0f} s")
         small_objects(bench, nodes)
         listings(bench, nodes)

@@ -107,6 +107,7 @@ def table(rows, servers=SERVERS):
             [row.name, row.unit, *(_number(row.median(server, "rate")) for server in servers), "",
              *(_number(row.median(server, "cpu_us")) for server in servers), row.verdict() or "–"])
     others = [
-        f"{row.name}: {other} {_number(row.median(other, 'rate'))} {row.unit}, {_number(row.median(other, 'cpu_us'))} µs"
+        f"{row.name}: {other} {_number(row.median(other, 'rate'))} {row.unit}, "
+        f"{_number(row.median(other, 'cpu_us'))} µs"
         for row in rows for other in row.runs if other not in servers]
     return "\n".join([_aligned(lines), *others])

@@ -108,7 +108,8 @@ def end(process):
 
 def clean_environment():
     """The user's environment without what would lead servers and clients elsewhere."""
-    return {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "CEPH_", "MARTLET_", "RCLONE_"))}
+    others = ("AWS_", "CEPH_", "MARTLET_", "RCLONE_")
+    return {name: value for name, value in os.environ.items() if not name.startswith(others)}
 
 
 class Martlet(S3Server):
