@@ -31,6 +31,7 @@ FOLDER_KEYS = 1000
 CLIENTS = 16
 # In one round.
 WRITTEN = 2000
+ASKED = 5000
 PAGES = 100
 BUCKETS = 50
 EARLY_PAGES = 10
@@ -55,7 +56,7 @@ class Grown(Martlet):
         load.in_parallel(self.port, CLIENTS, jobs, lambda connection, job: connection.ask(*job))
         self.settle(60)
         self.stop()
-        multiply(self.data / "metadata.sqlite", count)
+        multiply(self.data / "metadata.sqlite", self.count)
         self.held = held_in_memory(self.data / "metadata.sqlite")
         self.start()
         self.settle(60)
@@ -171,7 +172,7 @@ def small_objects(bench, nodes):
 
         ask(put, "PUT", keys, body)
         node.settle()
-        ask(head, "HEAD", [node.key(numbers.randrange(node.count)) for _ in range(WRITTEN)])
+        ask(head, "HEAD", [node.key(numbers.randrange(node.count)) for _ in range(ASKED)])
         bench.wrk(get, node, "GET", bench.requests("grown", (node.request("GET", key) for key in keys)), CLIENTS)
         # After this there are as many as before.
         ask(delete, "DELETE", keys)
