@@ -71,6 +71,19 @@ package final class Gate: Sendable {
         throw try await denied(principal, action, on: resource, reason, context)
     }
 
+    /// Decides what of many things somebody is shown: what is allowed is recorded, what is not is simply left out.
+    package func permits(
+        _ principal: Principal, _ action: String, on resource: String, _ context: RequestContext
+    ) async throws -> Bool {
+        let decision = try await decide(principal, action, on: resource, context)
+        guard decision.isAllowed else { return false }
+        journal.note(
+            AccessRecord(
+                principal: principal.name, action: action, resource: resource, address: context.address,
+                isAllowed: true, reason: decision.description))
+        return true
+    }
+
     /// Records a denial and gives the error that says so.
     ///
     /// - Parameter isKnown: whether somebody proved who they are though they have no account here.
@@ -165,6 +178,8 @@ package enum ResourceName {
     package static func quota(_ path: String) -> String { "arn:martlet:quota:::\(path)" }
     /// What is to be done about viruses in a collection.
     package static func scanning(_ collection: String) -> String { "arn:martlet:scanning:::\(collection)" }
+    /// A branch of the directory: `people`, `groups` or `services`.
+    package static func directory(_ branch: DirectoryBranch) -> String { "arn:martlet:directory:::\(branch.rawValue)" }
     /// The transactions that an account has opened.
     package static func transaction(_ owner: String) -> String { "arn:martlet:transactions:::\(owner)" }
     package static let everything = "*"

@@ -1,0 +1,6 @@
+import LDAPAPI
+import Testing
+
+@Suite struct PlanTests {
+    @Test("placeholder") func placeholder() {}
+}

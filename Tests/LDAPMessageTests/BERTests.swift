@@ -1,0 +1,6 @@
+import LDAPMessage
+import Testing
+
+@Suite struct BERTests {
+    @Test("placeholder") func placeholder() {}
+}
