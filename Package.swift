@@ -217,7 +217,7 @@ let testTargets: [Target] = [
     tests("GeometryTests", ["Geometry", "Wire"]),
     tests("WebDAVFormatTests", ["WebDAVFormat", "Wire"]),
     tests("LDAPMessageTests", ["LDAPMessage"]),
-    tests("LDAPAPITests", ["Identity", "LDAPAPI", "LDAPMessage"]),
+    tests("LDAPAPITests", ["Identity", "LDAPAPI", "LDAPMessage", "Wire"]),
     tests("ProductMetadataTests", ["ProductMetadata", "Wire"]),
     tests("DatabaseTests", ["Database", "TestSupport"]),
     tests("AntivirusTests", ["Antivirus", nioCore, nioPosix]),

@@ -141,7 +141,8 @@ package struct LDAPService: Sendable {
             let code: ResultCode =
                 switch error.code {
                 case .invalidCredentials, .disabled, .expired, .invalidToken: .invalidCredentials
-                case .rateLimited: .busy
+                // Programs take a server that is busy for one that is gone, which no guesser may bring about.
+                case .rateLimited: error.retryAfter == nil ? .busy : .invalidCredentials
                 case .weakPassword, .invalidName: .constraintViolation
                 case .notFound: .noSuchObject
                 case .limit: .adminLimitExceeded
