@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 
+import directory
 import folders
 import objects
 import procfs
@@ -37,6 +38,7 @@ def main():
         objects.measure(bench)
         folders.measure(bench)
         searches.measure(bench)
+        directory.measure(bench)
     except (RuntimeError, OSError, subprocess.SubprocessError) as error:
         failure = str(error)
     finally:

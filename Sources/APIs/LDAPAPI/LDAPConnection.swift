@@ -31,7 +31,7 @@ final class LDAPConnection: ChannelDuplexHandler, WatchedConnection {
     private var context: ChannelHandlerContext?
     private var unread = ByteBuffer()
     private var waitingMessages: CircularBuffer<Arrival> = []
-    private var running: (id: Int32, task: Task<Void, Never>?)?
+    private var running: (message: LDAPMessage, task: Task<Void, Never>?)?
     private var isProceeding = false
     private var isReadingPaused = false
     private var wantsRead = false
@@ -48,10 +48,7 @@ final class LDAPConnection: ChannelDuplexHandler, WatchedConnection {
         session = LDAPService.Session(address: "", isSecure: isSecure, canSecure: tls != nil)
     }
 
-    func handlerAdded(context: ChannelHandlerContext) {
-        self.context = context
-        session.address = context.remoteAddress?.ipAddress ?? ""
-    }
+    func handlerAdded(context: ChannelHandlerContext) { self.context = context }
 
     func handlerRemoved(context: ChannelHandlerContext) { self.context = nil }
 
@@ -131,7 +128,7 @@ final class LDAPConnection: ChannelDuplexHandler, WatchedConnection {
             switch message.request {
             case .unbind: return close(context)
             case .abandon(let id):
-                if running?.id == id { running?.task?.cancel() }
+                if let running, running.message.id == id, running.message.isAbandonable { running.task?.cancel() }
                 return waitingMessages.removeAll {
                     if case .message(let other) = $0 { other.id == id && other.isAbandonable } else { false }
                 }
@@ -154,7 +151,8 @@ final class LDAPConnection: ChannelDuplexHandler, WatchedConnection {
     }
 
     private func run(_ message: LDAPMessage, _ context: ChannelHandlerContext) {
-        running = (message.id, nil)
+        running = (message, nil)
+        if session.address.isEmpty { session.address = context.remoteAddress?.ipAddress ?? "" }
         let this = NIOLoopBound(self, eventLoop: context.eventLoop)
         let (service, session, channel) = (service, session, context.channel)
         let origin = RequestOrigin(address: session.address, id: RequestID.next())
@@ -174,7 +172,8 @@ final class LDAPConnection: ChannelDuplexHandler, WatchedConnection {
         }
         // Begins here and now, on this loop: an answer that waits for nothing is written before this call returns.
         let task = Task.immediate(executorPreference: executor, operation: work)
-        if running?.id == message.id, running?.task == nil { running?.task = task }
+        // It may be done by now, and another one begun.
+        if running?.message.id == message.id, running?.task == nil { running?.task = task }
     }
 
     private func finished(_ next: LDAPService.Next) {

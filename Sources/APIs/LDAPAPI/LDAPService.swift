@@ -39,7 +39,7 @@ package struct LDAPService: Sendable {
         var login: StandingLogin?
 
         var isLoopback: Bool {
-            address.hasPrefix("127.") || address == "::1" || address.hasPrefix("::ffff:127.") || address.isEmpty
+            address.hasPrefix("127.") || address == "::1" || address.hasPrefix("::ffff:127.")
         }
 
         /// Whether a password may be sent on it.
@@ -90,10 +90,9 @@ package struct LDAPService: Sendable {
                     "accounts and groups are not changed over LDAP, but with `martlet account` and `martlet group`")
             case .unbind, .abandon: return .goOn(session)
             }
-        } catch is CancellationError {
-            // Abandoned: nobody waits for an answer (RFC 4511 §4.11).
-            return .goOn(session)
         } catch {
+            // Abandoned: nobody waits for an answer (RFC 4511 §4.11).
+            if Task.isCancelled { return .goOn(session) }
             result = failure(error, message)
         }
         do {
