@@ -156,7 +156,7 @@ final class LDAPConnection: ChannelDuplexHandler, WatchedConnection {
         let this = NIOLoopBound(self, eventLoop: context.eventLoop)
         let (service, session, channel) = (service, session, context.channel)
         let origin = RequestOrigin(address: session.address, id: RequestID.next())
-        let work: @Sendable () async -> Void = {
+        let work: @concurrent @Sendable () async -> Void = {
             let next = await RequestOrigin.$current.withValue(origin) {
                 await service.respond(to: message, session) { bytes in
                     let buffer = ByteBuffer(bytes: bytes)
