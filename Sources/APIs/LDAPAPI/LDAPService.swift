@@ -95,6 +95,7 @@ package struct LDAPService: Sendable {
             if Task.isCancelled { return .goOn(session) }
             result = failure(error, message)
         }
+        if Task.isCancelled { return .goOn(session) }
         do {
             try await write(Self.answer(message, result))
             return .goOn(session)

@@ -55,6 +55,7 @@ extension LDAPService {
             }
             position = SearchPosition(part: position.part + 1)
         }
+        try Task.checkCancellation()
         try await run.flush(write, all: true)
         return run.end
     }
