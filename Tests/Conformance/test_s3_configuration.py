@@ -275,6 +275,15 @@ def test_a_bucket_policy_lets_everybody_read_and_no_more(s3, bucket, nobody):
         nobody.get_object(Bucket=bucket, Key="k")
 
 
+def test_nobody_lists_buckets_however_public_they_are(s3, bucket, nobody, user):
+    s3.put_bucket_policy(Bucket=bucket, Policy=policy(bucket, actions="s3:ListBucket", resource=""))
+    assert nobody.list_objects_v2(Bucket=bucket)["KeyCount"] == 0
+    with refused("AccessDenied", 403):
+        nobody.list_buckets()
+    # An account sees those whose keys it may list.
+    assert [found["Name"] for found in user[0].list_buckets()["Buckets"] if found["Name"] == bucket] == [bucket]
+
+
 def test_a_bucket_policy_names_whom_it_is_for(s3, bucket, nobody, user):
     client, arn = user
     with refused("AccessDenied", 403):

@@ -116,7 +116,7 @@ extension S3Service {
     /// The key in a request, checked.
     ///
     /// - Throws: ``S3Error`` `InvalidRequest` over a connection that others can read.
-    private func customerKey(of request: Request, _ headers: EncryptionHeaders) throws -> CustomerKey? {
+    func customerKey(of request: Request, _ headers: EncryptionHeaders) throws -> CustomerKey? {
         guard headers.areThere, headers.algorithm != nil || headers.key != nil || headers.digest != nil else {
             return nil
         }
@@ -180,7 +180,7 @@ extension S3Service {
 }
 
 /// The headers by which a request speaks of a customer's key.
-private struct EncryptionHeaders {
+struct EncryptionHeaders {
     /// Whether there are any of encryption at all: most requests have none, and pay for no more than this.
     let areThere: Bool
     private(set) var algorithm: String?

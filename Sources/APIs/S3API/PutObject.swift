@@ -37,7 +37,10 @@ extension S3Service {
 
     /// If-Match and If-None-Match of a write, looked at under the key's lock.
     static func writeCondition(_ request: Request) -> WriteCondition {
-        let preconditions = Preconditions(request.headers)
+        writeCondition(Preconditions(request.headers))
+    }
+
+    static func writeCondition(_ preconditions: Preconditions) -> WriteCondition {
         guard preconditions.ifMatch != nil || preconditions.ifNoneMatch != nil else { return { _ in } }
         return { current in
             if current == nil, preconditions.ifMatch != nil {
@@ -62,7 +65,7 @@ extension S3Service {
         let deletion = try await objects.delete(
             collection: address.bucket, [(address.key, address.version)], by: caller.principal.name,
             bypassesGovernance: bypassesGovernance(request, caller, on: address.bucket),
-            in: caller.transaction, condition: Self.writeCondition(request)
+            in: caller.transaction, conditions: [0: Self.writeCondition(request)]
         ).first
         if let failure = deletion?.failure { throw failure }
         var headers = HTTPHeaders()

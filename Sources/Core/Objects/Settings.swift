@@ -80,14 +80,20 @@ extension Objects {
             throw ObjectsError(.tooLarge, "a setting has up to \(Self.settingBytesMax) bytes")
         }
         try await change(name, of: collection, by: actor) { id, transaction in
-            try transaction.run(
-                """
-                INSERT INTO collection_settings (collection, name, document) VALUES (?, ?, ?)
-                ON CONFLICT (collection, name) DO UPDATE SET document = excluded.document
-                """,
-                .init(id), .init(name.rawValue), .init(document))
+            try Self.write(name, document, collection: id, in: transaction)
             return true
         }
+    }
+
+    static func write(
+        _ name: SettingName, _ document: String, collection: Int64, in transaction: Transaction
+    ) throws {
+        try transaction.run(
+            """
+            INSERT INTO collection_settings (collection, name, document) VALUES (?, ?, ?)
+            ON CONFLICT (collection, name) DO UPDATE SET document = excluded.document
+            """,
+            .init(collection), .init(name.rawValue), .init(document))
     }
 
     /// Takes a setting away. One that is not there is no error, and no event.

@@ -137,6 +137,9 @@ extension Principal {
 
 /// Names of things in policies.
 package enum ResourceName {
+    /// What clients of AWS are told as the number of their account: a node is one.
+    package static let accountID = "martlet"
+
     package static func collection(_ name: String) -> String { "arn:aws:s3:::\(name)" }
     package static func object(_ collection: String, _ key: String) -> String { "arn:aws:s3:::\(collection)/\(key)" }
 
