@@ -344,8 +344,8 @@ private struct Parameters {
     private static let always: Set<String> = [
         "X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Date", "X-Amz-Expires", "X-Amz-SignedHeaders", "X-Amz-Signature",
         "X-Amz-Security-Token", "X-Amz-Content-Sha256", "X-Amz-User-Agent", "x-id",
-        // Of the signature's old version, which is refused for what it is.
-        "AWSAccessKeyId", "Signature", "Expires",
+        // Of the version before, with the headers that its URLs repeat.
+        "AWSAccessKeyId", "Signature", "Expires", "content-md5", "content-type", "x-amz-security-token",
     ]
 
     init(_ query: QueryItems) { self.query = query }

@@ -51,8 +51,12 @@ extension S3Service {
         guard field("x-amz-signature") != nil || field("signature") != nil else {
             throw Self.missing("X-Amz-Signature")
         }
-        let signature = try PostSignature(field)
-        let caller = try await authenticator.caller(of: request, policy: text, signature)
+        let caller =
+            if let legacy = try LegacySignature.find(policy: text, field) {
+                try await authenticator.caller(of: request, form: legacy)
+            } else {
+                try await authenticator.caller(of: request, policy: text, PostSignature(field))
+            }
         do throws(PostPolicyError) {
             let policy = try PostPolicy(base64: text)
             try policy.check(fields, bucket: bucket, now: .now)

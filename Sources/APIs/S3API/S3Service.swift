@@ -46,7 +46,7 @@ package struct S3Service: Sendable {
             if case .preflight(let bucket) = operation {
                 response = try await preflight(bucket, request)
             } else {
-                var caller = try await authenticator.caller(of: request)
+                var caller = try await authenticator.caller(of: request, legacyResource: legacyResource(of: request))
                 record.caller = caller
                 caller.transaction = try await TransactionHeader.transaction(of: request, by: caller, objects, gate)
                 if caller.transaction != nil { try operation.checkInTransaction() }
@@ -119,6 +119,12 @@ package struct S3Service: Sendable {
         case .listParts(let address, let id, let after, let limit):
             try await listParts(address, id, after: after, limit: limit, caller)
         }
+    }
+
+    /// What a presigned URL of the version before SigV4 has signed as its resource.
+    private func legacyResource(of request: Request) -> String? {
+        guard request.query?.has("AWSAccessKeyId") == true else { return nil }
+        return domains.bucket(of: request).map { "/" + $0 + request.rawPath } ?? request.rawPath
     }
 
     /// Refuses what is meant for somebody else's bucket. Owners are called what answers call them: an account's name,

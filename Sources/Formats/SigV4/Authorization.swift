@@ -36,7 +36,8 @@ package struct Authorization: Hashable, Sendable {
         }
         if isPresigned { return try Authorization(query: head, service: service) }
         guard !(head.query.has("AWSAccessKeyId") && head.query.has("Signature")) else {
-            throw SignatureError(.unsupportedAlgorithm, "Signature Version 2 is not supported; use AWS4-HMAC-SHA256")
+            throw SignatureError(
+                .unsupportedAlgorithm, "Signature Version 2 is not supported here; use AWS4-HMAC-SHA256")
         }
         return nil
     }
@@ -132,12 +133,13 @@ package struct Authorization: Hashable, Sendable {
         case "AWS4-ECDSA-P256-SHA256":
             throw SignatureError(.unsupportedAlgorithm, "SigV4A (ECDSA) is not supported; use AWS4-HMAC-SHA256")
         case "AWS":
-            throw SignatureError(.unsupportedAlgorithm, "Signature Version 2 is not supported; use AWS4-HMAC-SHA256")
+            throw SignatureError(
+                .unsupportedAlgorithm, "Signature Version 2 is for presigned URLs only; use AWS4-HMAC-SHA256")
         default: throw SignatureError(.unsupportedAlgorithm, "the signing algorithm must be AWS4-HMAC-SHA256")
         }
     }
 
-    private static func trim(_ text: Substring) -> Substring {
+    static func trim(_ text: Substring) -> Substring {
         var text = text.drop { $0 == " " || $0 == "\t" }
         while let last = text.last, last == " " || last == "\t" { text.removeLast() }
         return text
