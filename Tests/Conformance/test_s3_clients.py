@@ -303,6 +303,9 @@ def test_s3cmd_synchronises_shares_and_describes(client_node, place, files, tmp_
     assert requests.get(f"{plain}/small.txt", verify=client_node.verify).content == b"changed"
     s3cmd("delpolicy", f"s3://{place}")
     assert requests.get(f"{plain}/small.txt", verify=client_node.verify).status_code == 403
+    # It knows no other scheme, and signs none.
+    signed = s3cmd("signurl", f"s3://{place}/small.txt", "+60").strip().replace("http://", plain.split("//")[0] + "//")
+    assert requests.get(signed, verify=client_node.verify).content == b"changed"
     (tmp_path / "got").write_bytes((files / "large.bin").read_bytes()[:1000])
     s3cmd("get", "--continue", f"s3://{place}/large.bin", tmp_path / "got")
     assert (tmp_path / "got").read_bytes() == (files / "large.bin").read_bytes()

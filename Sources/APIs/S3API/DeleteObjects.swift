@@ -21,6 +21,8 @@ extension S3Service {
         var targets: [(address: ObjectAddress, failure: S3Error?)] = []
         var conditions: [Int: WriteCondition] = [:]
         var allowed: [(key: String, version: String?)] = []
+        // Asked for all; those of which the caller may not are left out.
+        var bypasses = false
         for entry in entries {
             guard let key = entry["Key"]?.text, !key.isEmpty else {
                 throw S3Error(.malformedXML, "an <Object> has a <Key>")
@@ -33,6 +35,7 @@ extension S3Service {
             var failure: S3Error?
             do {
                 try await require(caller, "s3:DeleteObject", on: address)
+                bypasses = try await bypassesGovernance(request, caller, on: address)
                 if let etag = entry["ETag"]?.text {
                     conditions[allowed.count] = Self.writeCondition(Preconditions(ifMatch: etag))
                 }
@@ -42,7 +45,6 @@ extension S3Service {
             }
             targets.append((address, failure))
         }
-        let bypasses = try await bypassesGovernance(request, caller, on: bucket)
         var deletions = try await objects.delete(
             collection: bucket, allowed, by: caller.principal.name, bypassesGovernance: bypasses,
             in: caller.transaction, conditions: conditions)[...]

@@ -64,7 +64,7 @@ extension S3Service {
         }
         let deletion = try await objects.delete(
             collection: address.bucket, [(address.key, address.version)], by: caller.principal.name,
-            bypassesGovernance: bypassesGovernance(request, caller, on: address.bucket),
+            bypassesGovernance: bypassesGovernance(request, caller, on: address),
             in: caller.transaction, conditions: [0: Self.writeCondition(request)]
         ).first
         if let failure = deletion?.failure { throw failure }
