@@ -8,7 +8,7 @@ extension S3Service {
     func copyObject(_ address: ObjectAddress, _ request: Request, _ caller: Caller) async throws -> Response {
         let source = try Self.copySource(request)
         try await require(caller, "s3:GetObject", on: source)
-        try await require(withEncryption(caller, request), "s3:PutObject", on: address)
+        try await require(withConditions(caller, request), "s3:PutObject", on: address)
         let replacesMetadata = try Self.replaces(request, "x-amz-metadata-directive")
         let replacesTags = try Self.replaces(request, "x-amz-tagging-directive")
         let changesNothing =

@@ -164,19 +164,6 @@ extension S3Service {
     func changesEncryption(_ request: Request) -> Bool {
         EncryptionHeaders(request).areThere || EncryptionHeaders(request, isSource: true).areThere
     }
-
-    /// Condition keys by which policies ask how an object is to be encrypted.
-    func withEncryption(_ caller: Caller, _ request: Request) -> Caller {
-        guard EncryptionHeaders(request).areThere else { return caller }
-        var caller = caller
-        for name in [
-            "x-amz-server-side-encryption", "x-amz-server-side-encryption-aws-kms-key-id",
-            "x-amz-server-side-encryption-customer-algorithm",
-        ] {
-            if let value = request.header(name) { caller.context.values["s3:" + name] = [value] }
-        }
-        return caller
-    }
 }
 
 /// The headers by which a request speaks of a customer's key.

@@ -10,7 +10,7 @@ extension S3Service {
     private static let completeBytesMax = 4 << 20
 
     func createUpload(_ address: ObjectAddress, _ request: Request, _ caller: Caller) async throws -> Response {
-        try await require(withEncryption(caller, request), "s3:PutObject", on: address)
+        try await require(withConditions(caller, request), "s3:PutObject", on: address)
         var checksum: (algorithm: ChecksumAlgorithm, kind: ObjectChecksum.Kind)?
         if let name = request.header("x-amz-checksum-algorithm") {
             let algorithm = try ChecksumAlgorithm(header: name)

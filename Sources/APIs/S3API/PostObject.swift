@@ -27,7 +27,7 @@ extension S3Service {
         // A form's fields say what a PUT says in headers.
         var put = request
         put.headers = try Self.headers(of: fields)
-        try await require(withEncryption(caller, put), "s3:PutObject", on: address)
+        try await require(withConditions(caller, put), "s3:PutObject", on: address)
         let description = try await description(of: put, address, caller)
         var expectations = BodyExpectations()
         expectations.checksum = try Payload.announcedChecksum(put.headers)

@@ -7,7 +7,7 @@ import Wire
 
 extension S3Service {
     func putObject(_ address: ObjectAddress, _ request: Request, _ caller: Caller) async throws -> Response {
-        try await require(withEncryption(caller, request), "s3:PutObject", on: address)
+        try await require(withConditions(caller, request), "s3:PutObject", on: address)
         let description = try await description(of: request, address, caller)
         let payload = try Payload(request, caller)
         let version = try await objects.put(
