@@ -9,7 +9,7 @@ RELEASE_FLAGS := -c release --scratch-path $(RELEASE) --static-swift-stdlib -Xsw
 BIN := $(RELEASE)/release
 
 # Suites with deadlines of their own: they get the processors for themselves.
-TIMED := '^(RastersTests|BlobsTests)\.'
+TIMED := '^(RastersTests|BlobsTests|HTTPSupportTests)\.'
 
 .PHONY: help demo build test test-quick test-long format lint bench clean
 

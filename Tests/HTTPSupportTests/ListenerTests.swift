@@ -206,12 +206,19 @@ import Testing
     func bodies() async throws {
         struct Failed: Error {}
         try await withListener({ request in
-            if request.rawPath == "/fails" {
+            if request.rawPath == "/fails" || request.rawPath == "/ends" {
                 return Response(
                     .ok,
                     body: .stream(length: 100) { writer in
                         try await writer.write(ByteBuffer(string: "half"))
-                        throw Failed()
+                        if request.rawPath == "/fails" { throw Failed() }
+                    })
+            }
+            if request.rawPath == "/parts" {
+                return Response(
+                    .ok,
+                    body: .stream(length: nil) { writer in
+                        for part in ["one", "", "a longer one"] { try await writer.write(ByteBuffer(string: part)) }
                     })
             }
             return Response(.ok, type: "text/plain", text: "hello")
@@ -220,6 +227,12 @@ import Testing
             #expect(head.lowercased().contains("content-length: 5") && !head.contains("hello"))
             let broken = try await exchange(listener, "GET /fails HTTP/1.1\r\nHost: x\r\n\r\n")
             #expect(broken.hasSuffix("half"))
+            let short = try await exchange(listener, "GET /ends HTTP/1.1\r\nHost: x\r\n\r\n")
+            #expect(short.hasSuffix("half"), "fewer bytes than announced break the connection as well")
+            let parts = "GET /parts HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+            #expect(try await exchange(listener, parts).hasSuffix("\r\n\r\n3\r\none\r\nc\r\na longer one\r\n0\r\n\r\n"))
+            let old = try await exchange(listener, "GET /parts HTTP/1.0\r\n\r\n")
+            #expect(old.hasSuffix("\r\n\r\nonea longer one") && !old.contains("hunked"))
         }
     }
 }

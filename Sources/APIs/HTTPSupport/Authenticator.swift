@@ -42,6 +42,12 @@ package final class Authenticator: Sendable {
         var accessKey: String
         var secret: [UInt8]
         var scope: CredentialScope
+
+        /// The rest tells few keys apart, and this is asked at each request.
+        func hash(into hasher: inout Hasher) {
+            hasher.combine(accessKey)
+            hasher.combine(scope.date)
+        }
     }
 
     package init(identity: Identity, tokens: TokenAuthority, limits: RequestLimits = RequestLimits()) {

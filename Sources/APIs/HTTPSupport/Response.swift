@@ -1,5 +1,6 @@
 package import NIOCore
 package import NIOHTTP1
+import Synchronization
 
 /// An HTTP answer.
 package struct Response: Sendable {
@@ -43,14 +44,39 @@ package struct Response: Sendable {
 /// client slows its producer and nothing piles up.
 package struct ResponseWriter: Sendable {
     private let channel: any Channel
+    private let isChunked: Bool
+    private let sent = Sent()
     private var observer: (@Sendable (Int) -> Void)?
 
-    init(channel: any Channel) { self.channel = channel }
+    private final class Sent: Sendable {
+        let count = Atomic<Int64>(0)
+    }
+
+    /// - Parameter isChunked: whether each write is framed as a chunk (RFC 9112 §7.1).
+    init(channel: any Channel, isChunked: Bool = false) {
+        self.channel = channel
+        self.isChunked = isChunked
+    }
+
+    /// Bytes of the body so far.
+    var count: Int64 { sent.count.load(ordering: .relaxed) }
 
     package func write(_ buffer: ByteBuffer) async throws {
         guard buffer.readableBytes > 0 else { return }
-        try await channel.writeAndFlush(HTTPServerResponsePart.body(.byteBuffer(buffer))).get()
+        if isChunked {
+            channel.write(ResponseEncoder.chunkHead(buffer.readableBytes), promise: nil)
+            channel.write(buffer, promise: nil)
+            try await channel.writeAndFlush(ResponseEncoder.chunkEnd).get()
+        } else {
+            try await channel.writeAndFlush(buffer).get()
+        }
+        sent.count.wrappingAdd(Int64(buffer.readableBytes), ordering: .relaxed)
         observer?(buffer.readableBytes)
+    }
+
+    /// The body is whole. What was not sent yet, such as the head of an empty one, goes out.
+    func end() async throws {
+        try await channel.writeAndFlush(isChunked ? ResponseEncoder.lastChunk : ByteBuffer()).get()
     }
 
     /// The same writer, which tells of the bytes that the connection has taken.

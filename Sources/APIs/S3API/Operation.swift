@@ -66,6 +66,11 @@ struct ReadParameters: Hashable, Sendable {
     var overrides: ResponseOverrides = []
     /// Only this part of a multipart object.
     var part: Int?
+
+    /// Parameters, and the headers that they are answered in.
+    static let overridable = [
+        "content-type", "content-language", "expires", "cache-control", "content-disposition", "content-encoding",
+    ].map { (parameter: "response-" + $0, header: $0) }
 }
 
 /// `response-content-type` and its like: headers that a GET may ask to be answered with.
@@ -295,11 +300,8 @@ extension Operation {
                 }
                 read.part = part
             }
-            for name in [
-                "content-type", "content-language", "expires", "cache-control", "content-disposition",
-                "content-encoding",
-            ] {
-                if let value = parameters.take("response-" + name) {
+            for (parameter, name) in ReadParameters.overridable {
+                if let value = parameters.take(parameter) {
                     read.overrides.append(HeaderPair(name: name, value: value))
                 }
             }
@@ -351,6 +353,7 @@ private struct Parameters {
     init(_ query: QueryItems) { self.query = query }
 
     mutating func take(_ name: String) -> String? {
+        if query.items.isEmpty { return nil }
         taken.append(name)
         return query[name]
     }

@@ -273,9 +273,9 @@ private struct ChunkBytes: AsyncSequence, Sendable {
         let objects: Objects
         var current: AsyncThrowingStream<ByteBuffer, any Error>.AsyncIterator?
 
-        mutating func next() async throws -> ByteBuffer? {
+        mutating func next(isolation actor: isolated (any Actor)?) async throws -> ByteBuffer? {
             while true {
-                if let buffer = try await current?.next() { return buffer }
+                if let buffer = try await current?.next(isolation: actor) { return buffer }
                 guard let chunk = rest.popFirst() else { return nil }
                 current = objects.stream(try await objects.open(chunk), range: 0..<chunk.size).makeAsyncIterator()
             }

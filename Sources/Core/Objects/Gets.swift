@@ -109,14 +109,17 @@ extension Objects {
             let found = try Self.named(version, collection: collection.id, key: key, in: reader)
             return try found.map { OpenObject(version: $0, inline: try Self.inline($0, in: reader)) }
         }
-        return try reader.first(
-            """
-            SELECT \(Self.columns), bytes FROM versions LEFT JOIN inline_bytes ON inline_bytes.version = number
-            WHERE collection = ? AND key = ? AND current = 1
-            """,
-            .init(collection.id), .init(key)
-        ) { row in OpenObject(version: try Self.version(row), inline: row.blobOrNil(Self.columnCount)) }
+        return try reader.first(Self.presentQuery, .init(collection.id), .init(key)) { row in
+            OpenObject(version: try Self.version(row), inline: row.blobOrNil(Self.columnCount))
+        }
     }
+
+    /// Put together once.
+    private static let presentQuery =
+        """
+        SELECT \(columns), bytes FROM versions LEFT JOIN inline_bytes ON inline_bytes.version = number
+        WHERE collection = ? AND key = ? AND current = 1
+        """
 
     /// A version that was looked up before, whether or not it is still the current one.
     ///

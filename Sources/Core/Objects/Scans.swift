@@ -274,8 +274,8 @@ struct ScreenedBody<Base: AsyncSequence<ByteBuffer, any Error> & Sendable>: Asyn
         let screen: Screen
         var size: Int64 = 0
 
-        mutating func next() async throws -> ByteBuffer? {
-            guard let buffer = try await base.next() else { return nil }
+        mutating func next(isolation actor: isolated (any Actor)?) async throws -> ByteBuffer? {
+            guard let buffer = try await base.next(isolation: actor) else { return nil }
             size += Int64(buffer.readableBytes)
             if size <= screen.bytesMax { await screen.scan.write(buffer) }
             return buffer

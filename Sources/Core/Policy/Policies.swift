@@ -65,15 +65,18 @@ package final class Policies: Sendable {
     }
 
     private func granted(to principal: Principal) async throws -> [AttachedPolicy] {
+        let role = principal.session?.role?.name
+        // No name has a space in it.
+        let cacheKey =
+            role.map { "role " + $0 } ?? (principal.name + " " + principal.groups.joined(separator: " "))
+        if let known = applicableCache[cacheKey] { return known }
         var subjects: [Attachment] = [.everyone]
-        if let role = principal.session?.role {
-            subjects += [.authenticated, .role(role.name)]
+        if let role {
+            subjects += [.authenticated, .role(role)]
         } else if !principal.isAnonymous {
             subjects += [.authenticated, .account(principal.name)] + principal.groups.map { .group($0) }
         }
         let texts = subjects.map(\.text)
-        let cacheKey = texts.joined(separator: " ")
-        if let known = applicableCache[cacheKey] { return known }
         let values = texts.map { SQLValue($0) }
         let marks = Array(repeating: "?", count: texts.count).joined(separator: ", ")
         let rows = try await journal.find { reader in

@@ -1,7 +1,7 @@
 /// One consistent view of the database, for the length of one closure. It must not be kept beyond it.
 ///
 /// A statement that fails fails the whole transaction: later calls throw the same error again.
-package class Reader {
+@usableFromInline package class Reader {
     let session: any Session
 
     init(_ session: any Session) {
@@ -12,6 +12,7 @@ package class Reader {
     ///
     /// PostgreSQL holds the complete answer in memory, so a statement over many rows needs a LIMIT.
     /// Throws `DatabaseError`, or whatever `body` throws.
+    @usableFromInline
     package final func query(
         _ sql: String, _ values: [SQLValue], body: (borrowing Row) throws -> Void
     ) throws {
@@ -19,6 +20,7 @@ package class Reader {
         try session.query(sql, values, body)
     }
 
+    @usableFromInline
     package final func query(
         _ sql: String, _ values: SQLValue..., body: (borrowing Row) throws -> Void
     ) throws {

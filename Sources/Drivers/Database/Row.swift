@@ -6,7 +6,7 @@ import CSQLite
 /// Columns count from 0. A value of another type is converted as SQLite does it (NULL to 0 and "", text to the number
 /// it begins with on SQLite, or 0 if it is none on PostgreSQL); a column that does not exist reads as NULL.
 /// On PostgreSQL integers, booleans, floats, numeric, text, name and bytea are understood; cast other types.
-package struct Row: ~Copyable {
+@usableFromInline package struct Row: ~Copyable {
     enum Source {
         case sqlite(OpaquePointer)
         case postgres(result: OpaquePointer, row: Int32)

@@ -3,7 +3,7 @@
 ///
 /// Text may not hold a NUL character and a real may not be NaN: PostgreSQL refuses the one, SQLite turns the other
 /// into NULL, so the driver rejects both with `.misuse`. A Bool is stored as the integers 0 and 1.
-package enum SQLValue: Sendable, Hashable {
+@usableFromInline package enum SQLValue: Sendable, Hashable {
     case null
     case integer(Int64)
     case real(Double)
@@ -41,9 +41,9 @@ package enum SQLValue: Sendable, Hashable {
 extension SQLValue: ExpressibleByNilLiteral, ExpressibleByIntegerLiteral, ExpressibleByFloatLiteral,
     ExpressibleByStringLiteral, ExpressibleByBooleanLiteral
 {
-    package init(nilLiteral: ()) { self = .null }
-    package init(integerLiteral value: Int64) { self = .integer(value) }
-    package init(floatLiteral value: Double) { self = .real(value) }
-    package init(stringLiteral value: String) { self = .text(value) }
-    package init(booleanLiteral value: Bool) { self.init(value) }
+    @usableFromInline package init(nilLiteral: ()) { self = .null }
+    @usableFromInline package init(integerLiteral value: Int64) { self = .integer(value) }
+    @usableFromInline package init(floatLiteral value: Double) { self = .real(value) }
+    @usableFromInline package init(stringLiteral value: String) { self = .text(value) }
+    @usableFromInline package init(booleanLiteral value: Bool) { self.init(value) }
 }

@@ -80,10 +80,28 @@ final class SQLiteConnection {
     }
 
     /// Runs a statement that has no values and no rows of interest.
-    func execute(_ sql: String) throws {
-        let statement = try statement(sql)
+    func execute(_ sql: String) throws { try execute(statement(sql)) }
+
+    private func execute(_ statement: SQLiteStatement) throws {
         defer { statement.reset() }
         while try statement.step() {}
+    }
+
+    // Around every read: kept at hand, since to look them up takes as long as to run them.
+    private var beginning: SQLiteStatement?
+    private var committing: SQLiteStatement?
+
+    /// Begins a transaction, whose snapshot the first statement takes.
+    func begin() throws {
+        let statement = try beginning ?? SQLiteStatement(handle, "BEGIN")
+        beginning = statement
+        try execute(statement)
+    }
+
+    func commit() throws {
+        let statement = try committing ?? SQLiteStatement(handle, "COMMIT")
+        committing = statement
+        try execute(statement)
     }
 
     /// Whether no transaction is open: after some errors SQLite rolls back on its own.

@@ -31,8 +31,8 @@ final class SQLiteReader {
         self.session = session
         let connection = session.connection
         // Deferred: the snapshot is taken by the first statement and costs the writer nothing.
-        try connection.execute("BEGIN")
-        defer { if !connection.isIdle { try? connection.execute("COMMIT") } }
+        try connection.begin()
+        defer { if !connection.isIdle { try? connection.commit() } }
         session.begin()
         let answer = try body(Reader(session))
         if let failure = session.failure { throw failure }

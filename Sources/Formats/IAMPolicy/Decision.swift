@@ -7,7 +7,8 @@ package struct Decision: Hashable, Sendable, CustomStringConvertible {
         package let sid: String?
 
         package var description: String {
-            "statement \(number)" + (sid.map { " (\"\($0)\")" } ?? "") + " of policy \"\(policy)\""
+            // Put together plainly: it is said of every request that is allowed.
+            "statement " + String(number) + (sid.map { " (\"" + $0 + "\")" } ?? "") + " of policy \"" + policy + "\""
         }
     }
 
@@ -27,8 +28,8 @@ package struct Decision: Hashable, Sendable, CustomStringConvertible {
     /// One sentence.
     package var description: String {
         switch reason {
-        case .explicitDeny(let statement): "Denied by \(statement)."
-        case .allowed(let statement): "Allowed by \(statement)."
+        case .explicitDeny(let statement): "Denied by " + statement.description + "."
+        case .allowed(let statement): "Allowed by " + statement.description + "."
         case .noMatchingAllow: "Denied because no statement allows it."
         case .boundary(let policy): "Denied because the boundary \"\(policy)\" does not allow it."
         }

@@ -92,7 +92,7 @@ package struct CanonicalRequest: Sendable {
         out.append(contentsOf: name.utf8)
         out.append(UInt8(ascii: ":"))
         var count = 0
-        for header in head.headers where ASCII.equalsLowercased(header.name, name) {
+        for header in head.headers where header.name == name {
             if count > 0 { out.append(UInt8(ascii: ",")) }
             count += 1
             collapse(header.value, into: &out)

@@ -16,15 +16,16 @@ package struct CredentialScope: Hashable, Sendable, CustomStringConvertible {
 
     /// Parses `AKID/date/region/service/aws4_request`. An access key id may itself hold `/`, so parts count from the
     /// end.
-    static func parse(credential: some StringProtocol) throws(SignatureError) -> (accessKeyID: String, CredentialScope)
-    {
-        var rest = Substring(credential).utf8
-        func last() -> Substring? {
+    static func parse(
+        credential: ArraySlice<UInt8>
+    ) throws(SignatureError) -> (accessKeyID: String, CredentialScope) {
+        var rest = credential
+        func last() -> String? {
             guard let slash = rest.lastIndex(of: UInt8(ascii: "/")) else { return nil }
             defer { rest = rest[..<slash] }
-            return Substring(rest[rest.index(after: slash)...])
+            return String(decoding: rest[(slash + 1)...], as: UTF8.self)
         }
-        guard credential.utf8.count <= 512, let terminator = last(), let service = last(), let region = last(),
+        guard credential.count <= 512, let terminator = last(), let service = last(), let region = last(),
             let date = last()
         else {
             throw SignatureError(.malformed, "Credential must be ACCESS-KEY-ID/DATE/REGION/SERVICE/aws4_request")
@@ -33,13 +34,12 @@ package struct CredentialScope: Hashable, Sendable, CustomStringConvertible {
             throw SignatureError(.scopeMismatch, "the credential scope must end in aws4_request")
         }
         guard !rest.isEmpty, date.utf8.count == 8, date.utf8.allSatisfy({ (0x30...0x39).contains($0) }),
-            !region.isEmpty,
-            !service.isEmpty
+            !region.isEmpty, !service.isEmpty
         else {
             throw SignatureError(
                 .malformed, "Credential needs an access key id, a date of eight digits, a region and a service")
         }
-        let id = String(Substring(rest))
-        return (id, CredentialScope(date: String(date), region: String(region), service: String(service)))
+        let id = String(decoding: rest, as: UTF8.self)
+        return (id, CredentialScope(date: date, region: region, service: service))
     }
 }

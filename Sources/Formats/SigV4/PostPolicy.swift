@@ -153,7 +153,7 @@ package struct PostSignature: Sendable {
             throw SignatureError(
                 .malformed, "a signed form has the fields x-amz-credential, x-amz-date and x-amz-signature")
         }
-        (accessKeyID, scope) = try CredentialScope.parse(credential: credential)
+        (accessKeyID, scope) = try CredentialScope.parse(credential: Array(credential.utf8)[...])
         guard scope.service == "s3" else {
             throw SignatureError(.scopeMismatch, "the credential scope must name the service s3")
         }

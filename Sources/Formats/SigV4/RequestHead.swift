@@ -6,20 +6,26 @@ package struct RequestHead: Sendable {
     /// Percent-encoded, exactly as on the wire, without the query.
     package var path: String
     package var query: QueryItems
-    /// In the order of the wire; a name may come more than once.
-    package var headers: [(name: String, value: String)]
+    /// In the order of the wire, the names in lower case; a name may come more than once.
+    package var headers: [(name: String, value: String)] {
+        didSet { headers = Self.lowercased(headers) }
+    }
 
     package init(method: String, path: String, query: QueryItems, headers: [(name: String, value: String)]) {
         self.method = method
         self.path = path
         self.query = query
-        self.headers = headers
+        self.headers = Self.lowercased(headers)
+    }
+
+    private static func lowercased(_ headers: [(name: String, value: String)]) -> [(name: String, value: String)] {
+        headers.map { ($0.name.lowercased(), $0.value) }
     }
 
     /// The one value of a header, by its lower-case name; nil without it.
     func single(_ lowercased: String) throws(SignatureError) -> String? {
         var found: String?
-        for header in headers where ASCII.equalsLowercased(header.name, lowercased) {
+        for header in headers where header.name == lowercased {
             guard found == nil else {
                 throw SignatureError(.malformed, "the header \(lowercased) must come only once")
             }
@@ -36,18 +42,5 @@ package struct RequestHead: Sendable {
             found = item.value ?? ""
         }
         return found
-    }
-}
-
-/// Case without Unicode: header names are ASCII, and `lowercased()` allocates.
-enum ASCII {
-    static func lower(_ c: UInt8) -> UInt8 { c >= 0x41 && c <= 0x5A ? c | 0x20 : c }
-
-    static func equalsLowercased(_ text: some StringProtocol, _ lowercased: String) -> Bool {
-        text.utf8.count == lowercased.utf8.count && text.utf8.elementsEqual(lowercased.utf8) { lower($0) == $1 }
-    }
-
-    static func hasPrefixLowercased(_ text: String, _ lowercased: String) -> Bool {
-        text.utf8.count >= lowercased.utf8.count && zip(text.utf8, lowercased.utf8).allSatisfy { lower($0) == $1 }
     }
 }

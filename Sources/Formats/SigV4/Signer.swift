@@ -41,9 +41,9 @@ package struct Signer: Sendable {
         if let text = payload.text { added.append(("x-amz-content-sha256", text)) }
         if let token = credentials.sessionToken { added.append(("x-amz-security-token", token)) }
         var signed = head
-        signed.headers.removeAll { header in added.contains { ASCII.equalsLowercased(header.name, $0.name) } }
+        signed.headers.removeAll { header in added.contains { header.name == $0.name } }
         signed.headers += added
-        let names = Set(signed.headers.map { $0.name.lowercased() }.filter { !Self.unsigned.contains($0) }).sorted()
+        let names = Set(signed.headers.map(\.name).filter { !Self.unsigned.contains($0) }).sorted()
         guard names.contains("host") else { throw SignatureError(.headerMissing, "a request needs Host to be signed") }
         let scope = CredentialScope(date: date.basic, region: region, service: service)
         let canonical = try CanonicalRequest(
@@ -72,7 +72,7 @@ package struct Signer: Sendable {
     ) throws(SignatureError) -> String {
         let scope = CredentialScope(date: date.basic, region: region, service: service)
         var head = RequestHead(method: method, path: path, query: query, headers: headers + [("host", host)])
-        let names = Set(head.headers.map { $0.name.lowercased() }).sorted()
+        let names = Set(head.headers.map(\.name)).sorted()
         head.query.items += [
             ("X-Amz-Algorithm", "AWS4-HMAC-SHA256"),
             ("X-Amz-Credential", "\(credentials.accessKeyID)/\(scope)"),

@@ -5,7 +5,8 @@ import Wire
 /// gives the same all day, so a server keeps it.
 package struct SigningKey: Sendable {
     package let scope: CredentialScope
-    private let key: SymmetricKey
+    /// Begun with the key: it is copied for each signature, since to begin costs as much as to sign.
+    private let begun: HMAC<SHA256>
 
     package init(secret: String, scope: CredentialScope) {
         self.scope = scope
@@ -13,21 +14,25 @@ package struct SigningKey: Sendable {
         for part in [scope.date, scope.region, scope.service, "aws4_request"] {
             key = SymmetricKey(data: HMAC<SHA256>.authenticationCode(for: Array(part.utf8), using: key))
         }
-        self.key = key
+        begun = HMAC(key: key)
     }
 
     /// The signature of a string to sign (or of a POST policy), in lower-case hexadecimal.
-    package func signature(of text: [UInt8]) -> String {
-        Hex.encode(Array(HMAC<SHA256>.authenticationCode(for: text, using: key)))
-    }
+    package func signature(of text: [UInt8]) -> String { Hex.encode(Array(code(for: text))) }
 
     /// Whether `signature` (hexadecimal) is that of `text`. Takes as long for every wrong one.
     package func verifies(_ signature: String, of text: [UInt8]) -> Bool {
-        guard let given = Hex.decode(signature), given.count == SHA256.byteCount else { return false }
+        let given = Array(signature.lowercased().utf8)
+        let right = Array(self.signature(of: text).utf8)
+        guard given.count == right.count else { return false }
         var difference: UInt8 = 0
-        for (a, b) in zip(given, HMAC<SHA256>.authenticationCode(for: text, using: key)) {
-            difference |= a ^ b
-        }
+        for index in right.indices { difference |= given[index] ^ right[index] }
         return difference == 0
+    }
+
+    private func code(for text: [UInt8]) -> HMAC<SHA256>.MAC {
+        var code = begun
+        code.update(data: text)
+        return code.finalize()
     }
 }

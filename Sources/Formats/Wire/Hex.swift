@@ -1,8 +1,9 @@
 /// Lower-case hexadecimal, by table: `String(format:)` costs eighty times as much.
-package enum Hex {
-    private static let digits = [UInt8]("0123456789abcdef".utf8)
+@usableFromInline package enum Hex {
+    @usableFromInline static let digits = [UInt8]("0123456789abcdef".utf8)
 
     /// The lower-case hexadecimal form of `bytes`.
+    @inlinable
     package static func encode(_ bytes: some Collection<UInt8>) -> String {
         String(unsafeUninitializedCapacity: bytes.count * 2) { out in
             var i = 0

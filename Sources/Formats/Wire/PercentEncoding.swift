@@ -1,5 +1,5 @@
 /// Percent-encoding of URLs (RFC 3986 §2.1).
-package enum PercentEncoding {
+@usableFromInline package enum PercentEncoding {
     private static let upper = [UInt8]("0123456789ABCDEF".utf8)
 
     /// Whether `c` is an unreserved character (RFC 3986 §2.3), which is never encoded.

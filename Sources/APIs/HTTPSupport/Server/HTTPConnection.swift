@@ -8,8 +8,8 @@ import Wire
 /// loop, and writes its ``Response``. One request at a time: parts of the next wait, and then nothing more is read.
 final class HTTPConnection: ChannelDuplexHandler {
     typealias InboundIn = HTTPServerRequestPart
-    typealias OutboundIn = HTTPServerResponsePart
-    typealias OutboundOut = HTTPServerResponsePart
+    typealias OutboundIn = ByteBuffer
+    typealias OutboundOut = ByteBuffer
 
     /// Bytes of an unread body that are still taken in after an early answer; a client that has more to send is cut
     /// off.
@@ -117,7 +117,7 @@ final class HTTPConnection: ChannelDuplexHandler {
             length: head.headers.contains(name: "transfer-encoding") ? nil : length ?? 0,
             onFirstRead: {
                 guard expectsContinue else { return }
-                loop.execute { this.value.sendContinue(version) }
+                loop.execute { this.value.sendContinue() }
             },
             onResume: { loop.execute { this.value.resumeReading() } })
         self.body = body
@@ -128,7 +128,7 @@ final class HTTPConnection: ChannelDuplexHandler {
             id: RequestID.next())
         let channel = context.channel
         let responder = self.responder
-        let answer: @Sendable () async -> Void = {
+        let answer: @concurrent @Sendable () async -> Void = {
             await Self.answer(
                 request, responder, on: this, channel, version, isLast: isLast, expectsContinue: expectsContinue)
         }
@@ -149,8 +149,9 @@ final class HTTPConnection: ChannelDuplexHandler {
         let mayKeepBody = expectsContinue && !body.wasAsked && !body.isExhausted
         let closes = isLast || this.value.isEnding || mayKeepBody || !(body.isExhausted || canDrain(body))
         do {
-            try await write(response, to: channel, request: request, version: version, closes: closes)
-            this.value.answered(body, closes: closes)
+            let closed = try await write(
+                response, on: this, channel, request: request, version: version, closes: closes)
+            this.value.answered(body, closes: closed)
         } catch {
             // The status line is gone already: an unfinished answer can only be told by a broken connection.
             channel.close(promise: nil)
@@ -162,10 +163,9 @@ final class HTTPConnection: ChannelDuplexHandler {
         return length <= Int64(Self.drainLimit)
     }
 
-    private func sendContinue(_ version: HTTPVersion) {
-        guard body != nil, let context else { return }
-        context.writeAndFlush(
-            wrapOutboundOut(.head(HTTPResponseHead(version: version, status: .continue))), promise: nil)
+    private func sendContinue() {
+        guard body != nil else { return }
+        writeAndFlush(ByteBuffer(staticString: "HTTP/1.1 100 Continue\r\n\r\n"))
     }
 
     private func connectionInfo(_ context: ChannelHandlerContext) -> ConnectionInfo {
@@ -181,41 +181,45 @@ final class HTTPConnection: ChannelDuplexHandler {
 
     // MARK: Writing
 
+    /// - Returns: whether the connection ends with this answer.
     private static func write(
-        _ response: Response, to channel: any Channel, request: Request, version: HTTPVersion, closes: Bool
-    ) async throws {
-        let isHead = request.method == .HEAD
-        var isStream = false
-        var head = HTTPResponseHead(version: version, status: response.status, headers: response.headers)
-        head.headers.replaceOrAdd(name: "Date", value: HTTPDateCache.now)
-        if !head.headers.contains(name: "Server") { head.headers.add(name: "Server", value: "Martlet") }
-        if closes { head.headers.replaceOrAdd(name: "Connection", value: "close") }
-        let mayHaveBody = response.status.mayHaveResponseBody
+        _ response: Response, on this: NIOLoopBound<HTTPConnection>, _ channel: any Channel, request: Request,
+        version: HTTPVersion, closes: Bool
+    ) async throws -> Bool {
+        let encoder = ResponseEncoder(response, version: version)
+        let closes = closes || encoder.framing == .close
+        var out = channel.allocator.buffer(capacity: 1024)
+        encoder.writeHead(to: &out, closes: closes)
+        let hasBody = request.method != .HEAD && response.status.mayHaveResponseBody
         switch response.body {
-        case .empty:
-            if mayHaveBody, !head.headers.contains(name: "Content-Length") {
-                head.headers.add(name: "Content-Length", value: "0")
+        case .buffer(var buffer) where hasBody:
+            if buffer.readableBytes <= ResponseEncoder.joinedMax {
+                out.writeBuffer(&buffer)
+            } else {
+                this.value.write(out)
+                out = buffer
             }
-            channel.write(HTTPServerResponsePart.head(head), promise: nil)
-        case .buffer(let buffer):
-            head.headers.replaceOrAdd(name: "Content-Length", value: String(buffer.readableBytes))
-            channel.write(HTTPServerResponsePart.head(head), promise: nil)
-            if !isHead, mayHaveBody { channel.write(HTTPServerResponsePart.body(.byteBuffer(buffer)), promise: nil) }
-        case .stream(let length, let produce):
-            if let length { head.headers.replaceOrAdd(name: "Content-Length", value: String(length)) }
-            channel.write(HTTPServerResponsePart.head(head), promise: nil)
-            isStream = true
-            if !isHead, mayHaveBody { try await produce(ResponseWriter(channel: channel)) }
+        case .stream(let length, let produce) where hasBody:
+            this.value.write(out)
+            let writer = ResponseWriter(channel: channel, isChunked: encoder.framing == .chunked)
+            try await produce(writer)
+            if let length, writer.count != length { throw BodyTruncated() }
+            try await writer.end()
+            return closes
+        default: break
         }
-        let end = HTTPServerResponsePart.end(nil)
         // Waiting for the socket costs as much as all else here, so that is done where it says something: for a client
         // that does not read what it asked for, and for what has to be out before the connection is closed.
-        if !closes, !isStream, channel.isWritable {
-            channel.writeAndFlush(end, promise: nil)
+        if !closes, channel.isWritable {
+            this.value.writeAndFlush(out)
         } else {
-            try await channel.writeAndFlush(end).get()
+            try await channel.writeAndFlush(out).get()
         }
+        return closes
     }
+
+    private func write(_ buffer: ByteBuffer) { context?.write(wrapOutboundOut(buffer), promise: nil) }
+    private func writeAndFlush(_ buffer: ByteBuffer) { context?.writeAndFlush(wrapOutboundOut(buffer), promise: nil) }
 
     /// An answer is out.
     private func answered(_ answered: RequestBody, closes: Bool) {
@@ -267,11 +271,10 @@ final class HTTPConnection: ChannelDuplexHandler {
     }
 
     private func refuse(_ status: HTTPResponseStatus, _ context: ChannelHandlerContext) {
-        let head = HTTPResponseHead(
-            version: .http1_1, status: status, headers: ["Content-Length": "0", "Connection": "close"])
-        context.write(wrapOutboundOut(.head(head)), promise: nil)
+        var out = ByteBuffer()
+        ResponseEncoder(Response(status), version: .http1_1).writeHead(to: &out, closes: true)
         let closed = NIOLoopBound(context, eventLoop: context.eventLoop)
-        context.writeAndFlush(wrapOutboundOut(.end(nil))).whenComplete { _ in closed.value.close(promise: nil) }
+        context.writeAndFlush(wrapOutboundOut(out)).whenComplete { _ in closed.value.close(promise: nil) }
     }
 
     // MARK: Ending
