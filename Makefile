@@ -32,7 +32,7 @@ test:
 	swift test --skip-build --parallel --skip $(TIMED)
 	swift test --skip-build --parallel --filter $(TIMED)
 	@scripts/venv.sh .venv Tests/Conformance/requirements.txt
-	.venv/bin/python -m pytest -q Tests/Conformance $(ARGS)
+	.venv/bin/python -m pytest -q -n 2 --dist loadfile Tests/Conformance $(ARGS)
 
 # While you work: what needs no clients.
 test-quick:

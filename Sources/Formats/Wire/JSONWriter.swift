@@ -56,7 +56,7 @@ package struct JSONWriter: Sendable {
 
     package mutating func string(_ value: some StringProtocol) {
         separate()
-        quote(value)
+        quote(String(value))
     }
 
     package mutating func integer(_ value: some BinaryInteger) {
@@ -148,23 +148,33 @@ package struct JSONWriter: Sendable {
 
     private static let hex = [UInt8]("0123456789abcdef".utf8)
 
-    private mutating func quote(_ text: some StringProtocol) {
+    /// Concrete, and by runs of bytes: each event and each document goes through here.
+    private mutating func quote(_ text: String) {
+        var text = text
         bytes.append(UInt8(ascii: "\""))
-        for c in text.utf8 {
-            switch c {
-            case UInt8(ascii: "\""), UInt8(ascii: "\\"):
-                bytes.append(UInt8(ascii: "\\"))
-                bytes.append(c)
-            case 0x0A: bytes.append(contentsOf: "\\n".utf8)
-            case 0x0D: bytes.append(contentsOf: "\\r".utf8)
-            case 0x09: bytes.append(contentsOf: "\\t".utf8)
-            case 0..<0x20:
-                bytes.append(contentsOf: "\\u00".utf8)
-                bytes.append(Self.hex[Int(c >> 4)])
-                bytes.append(Self.hex[Int(c & 15)])
-            default: bytes.append(c)
+        text.withUTF8 { utf8 in
+            var begin = 0
+            for index in utf8.indices where utf8[index] < 0x20 || utf8[index] == 0x22 || utf8[index] == 0x5C {
+                bytes.append(contentsOf: utf8[begin..<index])
+                escape(utf8[index])
+                begin = index + 1
             }
+            bytes.append(contentsOf: utf8[begin...])
         }
         bytes.append(UInt8(ascii: "\""))
+    }
+
+    private mutating func escape(_ c: UInt8) {
+        bytes.append(UInt8(ascii: "\\"))
+        switch c {
+        case UInt8(ascii: "\""), UInt8(ascii: "\\"): bytes.append(c)
+        case 0x0A: bytes.append(UInt8(ascii: "n"))
+        case 0x0D: bytes.append(UInt8(ascii: "r"))
+        case 0x09: bytes.append(UInt8(ascii: "t"))
+        default:
+            bytes.append(contentsOf: "u00".utf8)
+            bytes.append(Self.hex[Int(c >> 4)])
+            bytes.append(Self.hex[Int(c & 15)])
+        }
     }
 }
