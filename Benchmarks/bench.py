@@ -1,4 +1,4 @@
-"""Measures a Martlet node against `rclone serve s3` and nginx, in turns, on one machine.
+"""Measures a Martlet node against `rclone serve s3`, Ceph's RGW, Apache and nginx, in turns, on one machine.
 
 For every row: the rate that clients see, and the CPU time of the server's processes for each operation. README.md says
 what the rows mean. Ends with status 1 if a row breaks the claim, 2 if it could not be measured.
@@ -16,6 +16,7 @@ import tempfile
 
 import directory
 import folders
+import growth
 import objects
 import procfs
 import report
@@ -23,22 +24,29 @@ import searches
 from runs import Bench, Plan
 
 
+PARTS = {
+    "objects": objects.measure, "folders": folders.measure, "searches": searches.measure,
+    "directory": directory.measure, "growth": growth.measure}
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--martlet", required=True, help="the release binary")
     parser.add_argument("--quick", action="store_true", help="one short round, fewer keys and items")
+    parser.add_argument(
+        "--objects", type=objects_to_grow, metavar="N", help="rows of growth: so many objects (default 1,000,000)")
+    parser.add_argument(
+        "--only", metavar="PART", choices=PARTS, action="append", help=f"only this part: {', '.join(PARTS)}")
     parser.add_argument("--json", metavar="FILE", help="also write all figures there")
     parser.add_argument("--work", metavar="DIR", help="where the servers keep their data (default: the system's)")
     arguments = parser.parse_args()
 
     loads = [os.getloadavg()[0]]
     home = pathlib.Path(tempfile.mkdtemp(prefix="martlet-bench-", dir=arguments.work))
-    bench, failure = Bench(Plan(arguments.quick), home, arguments.martlet), None
+    bench, failure = Bench(Plan(arguments.quick, arguments.objects), home, arguments.martlet), None
     try:
-        objects.measure(bench)
-        folders.measure(bench)
-        searches.measure(bench)
-        directory.measure(bench)
+        for name in arguments.only or PARTS:
+            PARTS[name](bench)
     except (RuntimeError, OSError, subprocess.SubprocessError) as error:
         failure = str(error)
     finally:
@@ -52,10 +60,20 @@ def main():
     return 2 if failure else int("FAIL" in (row.verdict() for row in bench.rows))
 
 
+def objects_to_grow(text):
+    count = int(text)
+    if count <= growth.SMALLEST or count % growth.FOLDER_KEYS:
+        raise argparse.ArgumentTypeError(f"more than {growth.SMALLEST:,}, whole thousands")
+    return count
+
+
 def show(bench, loads, failure):
     print(f"{datetime.date.today()}  {procfs.machine()}")
     print("load average before, most, after: " + ", ".join(f"{load:.1f}" for load in loads))
-    print(report.table(bench.rows) if bench.rows else "nothing was measured")
+    for servers in report.SERVERS, *sorted({tuple(row.runs) for row in bench.rows if row.subject != "martlet"}):
+        rows = [row for row in bench.rows if row.subject in servers and row.ratio(row.subject, "rate")]
+        if rows:
+            print(report.table(rows, servers))
     for row in bench.rows:
         for figure in ("first_page_ms", "last_page_ms"):
             if row.median("martlet", figure) is not None:
@@ -63,21 +81,20 @@ def show(bench, loads, failure):
                 print(f"{row.name}, {figure}: {medians}")
     for name, value in bench.facts.items():
         print(f"{name}: {value:,.1f}")
-    for row in bench.rows:
-        if row.verdict():
-            rate, cpu = row.ratio(row.peer, "rate"), row.ratio(row.peer, "cpu_us")
-            print(f"{row.verdict()}  {row.name}: rate {rate:.2f}×, CPU {cpu:.2f}× of {row.peer}")
+    verdicts = [(verdict, f"{row.name}: {text}") for row in bench.rows for verdict, text in row.verdicts()]
+    for verdict, text in verdicts:
+        print(f"{verdict}  {text}")
     if failure:
         print(f"stopped: {failure}")
     else:
-        failed = any(row.verdict() == "FAIL" for row in bench.rows)
-        print(("FAIL" if failed else "PASS") + f"  {report.CLAIM}", flush=True)
+        failed = sum(verdict == "FAIL" for verdict, _ in verdicts)
+        print(f"FAIL  {failed} of {len(verdicts)} claims" if failed else f"PASS  all {len(verdicts)} claims", flush=True)
 
 
 def write_json(path, bench, loads, failure):
     pathlib.Path(path).write_text(json.dumps({
         "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
-        "machine": procfs.machine(), "load": loads, "plan": vars(bench.plan), "failure": failure, "claim": report.CLAIM,
+        "machine": procfs.machine(), "load": loads, "plan": vars(bench.plan), "failure": failure,
         "rows": [row.as_json() for row in bench.rows], "facts": bench.facts}, indent=1) + "\n")
 
 

@@ -8,6 +8,7 @@ import subprocess
 import time
 
 import load
+from report import Claim
 from runs import say
 from servers import Martlet, Server, free_port
 
@@ -161,16 +162,15 @@ def measure(bench):
             martlet: (port, connected["bindDN"], connected["password"]), slapd: (slapd.port, slapd.dn, slapd.password)}
         all_row = bench.row(
             f"LDAP search of {PEOPLE:,}", "entries/s", "one entry", f"{ATTRIBUTES} attributes each, one client",
-            peer="slapd", factor=0.7, cpu_factor=None)
+            claims=(Claim("rate", "slapd", at_least=0.7),))
         one_row = bench.row(
-            "LDAP search by uid", "searches/s", "a search", f"one of {PEOPLE:,}, one client, {LOOKUPS_IN_FLIGHT} in flight",
-            peer="slapd", claims=False)
+            "LDAP search by uid", "searches/s", "a search", f"one of {PEOPLE:,}, one client, {LOOKUPS_IN_FLIGHT} in flight")
         for _, server in bench.in_turns([martlet, slapd]):
             connection = Connection(*logins[server])
             everybody(bench, all_row, server, connection)
             lookups(bench, one_row, server, connection)
             connection.socket.close()
-        bench.facts["peak_rss_mib_martlet_directory"] = martlet.peak_rss_mib()
+        bench.note_memory(martlet, "martlet_directory")
         say("the directory is measured")
     finally:
         for server in (martlet, slapd):
@@ -184,7 +184,7 @@ def fill(martlet):
     for number in range(PEOPLE):
         known = person(number)
         body = {"name": known["uid"], "displayName": known["displayName"], "email": known["email"]}
-        connection.ask("POST", "/admin/v1/accounts", json.dumps(body).encode(), headers)
+        connection.ask(load.Request("POST", "/admin/v1/accounts", headers), json.dumps(body).encode())
     connection.close()
 
 

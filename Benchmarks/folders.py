@@ -5,6 +5,7 @@ import shutil
 import time
 
 import load
+from report import Claim
 from runs import say
 from servers import BUCKET, Martlet, Server
 
@@ -65,19 +66,17 @@ def measure(bench):
     martlet = Martlet(bench.home / "dav", bench.binary)
     apache = None
     try:
-        connection = load.Connection(martlet.port)
-        connection.ask("PUT", martlet.target("PUT", ""), b"")
-        connection.close()
-        jobs = [martlet.target("PUT", f"{FOLDER}/file-{number:06}.txt") for number in range(FILES)]
-        load.in_parallel(
-            martlet.port, FILL_CLIENTS, jobs, lambda connection, job: connection.ask("PUT", job, BODY))
+        martlet.make_bucket()
+        jobs = [martlet.request("PUT", f"{FOLDER}/file-{number:06}.txt") for number in range(FILES)]
+        load.in_parallel(martlet.port, FILL_CLIENTS, jobs, lambda connection, job: connection.ask(job, BODY))
         martlet.settle(60)
         apache = Apache(bench.home / "dav")
         row = bench.row(
             f"PROPFIND {FILES:,} files", "entries/s", "one entry", "Depth 1, five properties, one client",
-            peer="apache", factor=3)
+            claims=(Claim("rate", "apache", at_least=3), Claim("cpu_us", "apache", at_most=1)))
         for _, server in bench.in_turns([martlet, apache]):
-            listings(bench, row, martlet, server)
+            listings(bench, row, server)
+        bench.note_memory(martlet, "martlet_dav")
         say("PROPFIND is measured")
     finally:
         for server in (martlet, apache):
@@ -85,15 +84,19 @@ def measure(bench):
                 server.stop()
 
 
-def listings(bench, row, martlet, server):
-    headers, port, target = list(DEPTH), server.port, f"/{BUCKET}/{FOLDER}/"
-    if server is martlet:
-        headers.append(f"Authorization: Bearer {martlet.token()}")
-        port, target = martlet.web, "/dav" + target
+def propfind(server, folder):
+    """The port and the request for a folder with what is in it."""
+    if isinstance(server, Martlet):
+        return server.web, load.Request("PROPFIND", f"/dav/{BUCKET}/{folder}/", (*DEPTH, server.bearer()))
+    return server.port, load.Request("PROPFIND", f"/{BUCKET}/{folder}/", DEPTH)
+
+
+def listings(bench, row, server):
+    port, request = propfind(server, FOLDER)
     connection, count = load.Connection(port), 0
     before, begin = server.cpu_seconds(), time.monotonic()
     while time.monotonic() - begin < bench.plan.seconds or count == 0:
-        answer = connection.ask("PROPFIND", target, WANTED, headers)
+        answer = connection.ask(request, WANTED)
         if (found := answer.count(b"getcontentlength>") // 2) != FILES:
             raise RuntimeError(f"{server.name} listed {found} of {FILES} files")
         count += 1

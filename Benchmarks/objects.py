@@ -5,8 +5,10 @@ import statistics
 import time
 
 import load
+from ceph import RGW
+from report import LIKE_RCLONE, Claim
 from runs import LARGE_BYTES, MIB, PAGE_KEYS, SMALL_BYTES, say
-from servers import BUCKET, Martlet, Nginx, Rclone
+from servers import Martlet, Nginx, Rclone
 
 LARGE_CLIENTS = 4
 FILL_CLIENTS = 32
@@ -16,6 +18,14 @@ GET_KEYS = 2000
 LISTED_BODY = b"0123456789abcdef"
 LATE_WORK_SECONDS = 6
 
+# What is claimed of each row; with one client, whose rows show latency, nothing.
+CLAIMS = {
+    "PUT 4 KiB": (*LIKE_RCLONE, Claim("rate", "rgw", at_least=10), Claim("cpu_us", at_most=300)),
+    "GET 4 KiB": (*LIKE_RCLONE, Claim("cpu_us", at_most=120)),
+    "PUT 64 MiB": (*LIKE_RCLONE, Claim("rate", "rgw", at_least=1)),
+    "GET 64 MiB": (*LIKE_RCLONE, Claim("rate", "nginx", at_least=0.5)),
+    "LIST": (*LIKE_RCLONE, Claim("cpu_us", at_most=15))}
+
 
 def list_keys(count):
     """Keys in folders of a page's size."""
@@ -23,16 +33,17 @@ def list_keys(count):
 
 
 def measure(bench):
-    """Starts the three servers, measures all rows, stops the servers."""
+    """Starts the servers, measures all rows, stops the servers."""
     servers = []
     try:
         # One after the other, so that those which did start are stopped where the next does not.
         servers.append(Martlet(bench.home, bench.binary))
         servers.append(Rclone(bench.home, list_keys(bench.plan.list_keys), LISTED_BODY))
         servers.append(Nginx(bench.home))
-        connection = load.Connection(servers[0].port)
-        connection.ask("PUT", servers[0].target("PUT", ""), b"")
-        connection.close()
+        servers.append(RGW(bench.home))
+        for server in (servers[0], servers[3]):
+            server.make_bucket()
+        say("the servers are up")
         small_objects(bench, servers)
         say("small objects are measured")
         large_objects(bench, servers)
@@ -40,7 +51,7 @@ def measure(bench):
         listing(bench, servers[:2])
         say("listings are measured")
         for server in servers:
-            bench.facts[f"peak_rss_mib_{server.name}"] = server.peak_rss_mib()
+            bench.note_memory(server, server.name)
     except RuntimeError as error:
         logs = "".join(f"\n{server.name}'s log: {server.log_tail()}" for server in servers)
         raise RuntimeError(f"{error}{logs}") from error
@@ -53,11 +64,11 @@ def small_objects(bench, servers):
     martlet = servers[0]
     before, counted, puts = martlet.cpu_seconds(), 0.0, 0
     for clients in (1, 16):
-        row = bench.row(f"PUT 4 KiB, {clients} client{'s' if clients > 1 else ''}", "/s", "one object", claims=clients > 1)
+        row = small_row(bench, "PUT 4 KiB", clients)
         for number, server in bench.in_turns(servers):
             count = PUTS_PER_SECOND_MAX[clients] * bench.plan.seconds
-            file = bench.targets("put", (
-                server.target("PUT", f"put-{clients}-{number}/{key:06}") for key in range(count)))
+            file = bench.requests("put", (
+                server.request("PUT", f"put-{clients}-{number}/{key:06}") for key in range(count)))
             make_folder(server, f"put-{clients}-{number}")
             used, result = bench.wrk(row, server, "PUT", file, clients, bench.small)
             if server is martlet:
@@ -71,48 +82,55 @@ def small_objects(bench, servers):
     bench.facts["martlet_later_cpu_us_per_put"] = 1e6 * max(0.0, later) / puts
 
     for server in servers:
-        jobs = [server.target("PUT", f"get/{key:06}") for key in range(GET_KEYS)]
+        jobs = [server.request("PUT", f"get/{key:06}") for key in range(GET_KEYS)]
         body = bench.small.read_bytes()
         make_folder(server, "get")
-        load.in_parallel(server.port, 16, jobs, lambda connection, job: connection.ask("PUT", job, body))
+        load.in_parallel(server.port, 16, jobs, lambda connection, job: connection.ask(job, body))
     for clients in (1, 16):
-        row = bench.row(f"GET 4 KiB, {clients} client{'s' if clients > 1 else ''}", "/s", "one object", claims=clients > 1)
+        row = small_row(bench, "GET 4 KiB", clients)
         for _, server in bench.in_turns(servers):
-            file = bench.targets("get", (server.target("GET", f"get/{key:06}") for key in range(GET_KEYS)))
+            file = bench.requests("get", (server.request("GET", f"get/{key:06}") for key in range(GET_KEYS)))
             _, result = bench.wrk(row, server, "GET", file, clients)
             if result["bytes"] < result["requests"] * SMALL_BYTES:
                 raise RuntimeError(f"{server.name} answered GETs without their bytes")
 
 
+def small_row(bench, name, clients):
+    if clients == 1:
+        return bench.row(f"{name}, 1 client", "/s", "one object")
+    return bench.row(f"{name}, {clients} clients", "/s", "one object", claims=CLAIMS[name])
+
+
 def make_folder(server, name):
     """rclone refuses some of the first PUTs into a folder that it has to make: two at once disturb each other."""
     connection = load.Connection(server.port)
-    connection.ask("PUT", server.target("PUT", f"{name}/first"), b"")
+    connection.ask(server.request("PUT", f"{name}/first"), b"")
     connection.close()
 
 
 def large_objects(bench, servers):
     count = LARGE_CLIENTS * bench.plan.large_per_client
     put, get = (
-        bench.row(f"{method} 64 MiB, {LARGE_CLIENTS} clients", "MiB/s", "one object") for method in ("PUT", "GET"))
+        bench.row(f"{name}, {LARGE_CLIENTS} clients", "MiB/s", "one object", claims=CLAIMS[name])
+        for name in ("PUT 64 MiB", "GET 64 MiB"))
     for server in servers:
         make_folder(server, "large")
     with open(bench.large, "rb") as handle:
 
-        def send(connection, target):
-            connection.send_file(target, handle, LARGE_BYTES)
+        def send(connection, request):
+            connection.send_file(request, handle, LARGE_BYTES)
 
         for number, server in bench.in_turns(servers):
             # The first round writes new objects, the later ones over them: the disk need not hold them all.
-            transfer(bench, put, server, [server.target("PUT", f"large/{key}") for key in range(count)], send)
+            transfer(bench, put, server, [server.request("PUT", f"large/{key}") for key in range(count)], send)
             server.settle()
 
-    def receive(connection, target):
-        if connection.count_bytes(target) != LARGE_BYTES:
+    def receive(connection, request):
+        if connection.count_bytes(request) != LARGE_BYTES:
             raise RuntimeError(f"port {connection.port} gave another size than 64 MiB")
 
     for _, server in bench.in_turns(servers):
-        transfer(bench, get, server, [server.target("GET", f"large/{key}") for key in range(count)], receive)
+        transfer(bench, get, server, [server.request("GET", f"large/{key}") for key in range(count)], receive)
 
 
 def transfer(bench, row, server, jobs, work):
@@ -125,40 +143,41 @@ def transfer(bench, row, server, jobs, work):
 def listing(bench, servers):
     martlet, keys = servers[0], list_keys(bench.plan.list_keys)
     begin = time.monotonic()
-    load.in_parallel(martlet.port, FILL_CLIENTS, [martlet.target("PUT", key) for key in keys],
-                     lambda connection, job: connection.ask("PUT", job, LISTED_BODY))
+    load.in_parallel(martlet.port, FILL_CLIENTS, [martlet.request("PUT", key) for key in keys],
+                     lambda connection, job: connection.ask(job, LISTED_BODY))
     bench.facts["list_fill_seconds"] = time.monotonic() - begin
     time.sleep(LATE_WORK_SECONDS)
     martlet.settle(60)
     pages = -(-len(keys) // PAGE_KEYS)
-    row = bench.row(f"LIST {len(keys):,} keys", "keys/s", "one key", f"{pages} pages of {PAGE_KEYS}, one client")
+    row = bench.row(
+        f"LIST {len(keys):,} keys", "keys/s", "one key", f"{pages} pages of {PAGE_KEYS}, one client",
+        claims=CLAIMS["LIST"])
     for _, server in bench.in_turns(servers):
         before = server.cpu_seconds()
-        times = list_all(server, len(keys))
+        times = list_pages(server, "list/", pages)
         used = server.cpu_seconds() - before
         row.add(server.name, len(keys) / sum(times), 1e6 * used / len(keys),
                 first_page_ms=1e3 * times[0], last_page_ms=1e3 * times[-1], page_ms=1e3 * statistics.median(times))
 
 
-def list_all(server, expected):
-    """Reads all pages; returns the seconds each took."""
-    connection, token, found, times = load.Connection(server.port), None, 0, []
+def list_pages(server, prefix, count):
+    """Reads so many full pages, one after the other; returns the seconds each took."""
+    connection, token, times = load.Connection(server.port), None, []
     try:
-        while True:
-            query = [("list-type", "2"), ("prefix", "list/"), ("max-keys", str(PAGE_KEYS))]
+        for number in range(count):
+            query = [("list-type", "2"), ("prefix", prefix), ("max-keys", str(PAGE_KEYS))]
             if token:
                 query.append(("continuation-token", token))
-            target = server.target("GET", "", query)
+            request = server.request("GET", "", query)
             begin = time.monotonic()
-            page = connection.ask("GET", target)
+            page = connection.ask(request)
             times.append(time.monotonic() - begin)
-            found += page.count(b"<Key>")
+            if (found := page.count(b"<Key>")) != PAGE_KEYS:
+                raise RuntimeError(f"{server.name} listed {found} keys on page {number + 1}")
             more = re.search(rb"<NextContinuationToken>([^<]+)</NextContinuationToken>", page)
-            if more is None:
-                break
-            token = more.group(1).decode()
+            if more is None and number + 1 < count:
+                raise RuntimeError(f"{server.name} listed {number + 1} of {count} pages")
+            token = more and more.group(1).decode()
     finally:
         connection.close()
-    if found != expected:
-        raise RuntimeError(f"{server.name} listed {found} of {expected} keys")
     return times

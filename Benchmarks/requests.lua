@@ -1,12 +1,18 @@
--- A load for wrk: METHOD TARGETS [BODY], where TARGETS holds one request target a line. Each thread takes its own share
--- of the lines, so that no key is written by two of them, and begins anew when it has sent all. Where there are fewer
--- lines than threads, each takes all.
+-- A load for wrk: METHOD FILE [BODY], where FILE holds one request a line: its target, then its headers, between tabs.
+-- Each thread takes its own share of the lines, so that no key is written by two of them, and begins anew when it has
+-- sent all. Where there are fewer lines than threads, each takes all.
 local threads = {}
 
 function setup(thread)
     thread:set("number", #threads)
     table.insert(threads, thread)
     for _, other in ipairs(threads) do other:set("count", #threads) end
+end
+
+local function parsed(line)
+    local target, headers = line:match("^[^\t]+"), {}
+    for name, value in line:gmatch("\t([^:\t]+): ([^\t]+)") do headers[name] = value end
+    return { target = target, headers = headers }
 end
 
 function init(args)
@@ -16,15 +22,15 @@ function init(args)
         body = handle:read("*a")
         handle:close()
     end
-    local lines, targets = {}, {}
+    local lines, requests = {}, {}
     for line in io.lines(file) do lines[#lines + 1] = line end
     for index, line in ipairs(lines) do
-        if index % count == number or #lines < count then targets[#targets + 1] = line end
+        if index % count == number or #lines < count then requests[#requests + 1] = parsed(line) end
     end
-    local next_target = 0
+    local last = 0
     request = function()
-        next_target = next_target % #targets + 1
-        return wrk.format(method, targets[next_target], nil, body)
+        last = last % #requests + 1
+        return wrk.format(method, requests[last].target, requests[last].headers, body)
     end
 end
 

@@ -7,6 +7,7 @@ import time
 
 import items
 import load
+from load import Request
 from runs import say
 from servers import BUCKET, Martlet, Nginx
 
@@ -21,23 +22,19 @@ def measure(bench):
     martlet = Martlet(bench.home / "stac", bench.binary, ["--settle-seconds", "0"])
     nginx = None
     try:
-        headers = [f"Authorization: Bearer {martlet.token()}"]
-        connection = load.Connection(martlet.port)
-        connection.ask("PUT", martlet.target("PUT", ""), b"")
-        connection.close()
-        jobs = [(martlet.target("PUT", f"{name}/{name}.json"), body) for name, body in items.items(bench.plan.items)]
+        martlet.make_bucket()
+        jobs = [(martlet.request("PUT", f"{name}/{name}.json"), body) for name, body in items.items(bench.plan.items)]
         bench.facts["stac_item_bytes"] = statistics.mean(len(body) for _, body in jobs)
         before, begin = martlet.cpu_seconds(), time.monotonic()
-        load.in_parallel(martlet.port, FILL_CLIENTS, jobs, lambda connection, job: connection.ask("PUT", *job))
+        load.in_parallel(martlet.port, FILL_CLIENTS, jobs, lambda connection, job: connection.ask(*job))
         bench.facts["stac_upload_seconds"] = time.monotonic() - begin
-        wait_for_items(bench, martlet, headers)
+        wait_for_items(bench, martlet)
         bench.facts["stac_catalogued_seconds"] = time.monotonic() - begin
         martlet.settle(60)
         bench.facts["stac_fill_cpu_us_per_item"] = 1e6 * (martlet.cpu_seconds() - before) / len(jobs)
         nginx = Nginx(bench.home / "stac")
-        # A new token: filling may have taken longer than the first one is good for.
-        rows(bench, martlet, nginx, [f"Authorization: Bearer {martlet.token()}"])
-        bench.facts["peak_rss_mib_martlet_stac"] = martlet.peak_rss_mib()
+        rows(bench, martlet, nginx)
+        bench.note_memory(martlet, "martlet_stac")
         say("searches are measured")
     finally:
         for server in (martlet, nginx):
@@ -45,12 +42,13 @@ def measure(bench):
                 server.stop()
 
 
-def wait_for_items(bench, martlet, headers):
+def wait_for_items(bench, martlet):
     deadline, matched = time.monotonic() + CATALOGUE_SECONDS_MAX, 0
+    request = Request("GET", f"/stac/search?collections={BUCKET}&limit=1", (martlet.bearer(),))
     while time.monotonic() < deadline:
         connection = load.Connection(martlet.web)
         try:
-            page = json.loads(connection.ask("GET", f"/stac/search?collections={BUCKET}&limit=1", headers=headers))
+            page = json.loads(connection.ask(request))
         finally:
             connection.close()
         matched = page["numberMatched"]
@@ -60,8 +58,8 @@ def wait_for_items(bench, martlet, headers):
     raise RuntimeError(f"the catalogue holds {matched} of {bench.plan.items} items after {CATALOGUE_SECONDS_MAX} s")
 
 
-def rows(bench, martlet, nginx, headers):
-    numbers = random.Random(11)
+def rows(bench, martlet, nginx):
+    numbers, bearer = random.Random(11), martlet.bearer()
     small = []
     for _ in range(SEARCHES):
         # Some 2,000 to 3,000 km on a side and two of five years: several dozen items match.
@@ -73,7 +71,7 @@ def rows(bench, martlet, nginx, headers):
     for name, searches, limit in (("10 by bbox+datetime", small, 10), ("250 items", full, 250)):
         connection, sizes = load.Connection(martlet.web), []
         for number, search in enumerate(searches):
-            page = connection.ask("GET", search, headers=headers)
+            page = connection.ask(Request("GET", search, (bearer,)))
             found = len(json.loads(page)["features"])
             if found != limit and bench.plan.items >= 20_000:
                 raise RuntimeError(f"{search} found {found} items rather than {limit}")
@@ -82,10 +80,10 @@ def rows(bench, martlet, nginx, headers):
         connection.close()
         row = bench.row(f"STAC search, {name}", "/s", "one page",
                        f"{statistics.mean(sizes) / 1024:.0f} KiB a page; nginx gives the same bytes as files")
-        ours = bench.targets(f"stac-{limit}", searches)
-        theirs = bench.targets(f"static-{limit}", (nginx.target("GET", f"{limit}-{n}") for n in range(len(searches))))
+        ours = bench.requests(f"stac-{limit}", (Request("GET", search, (bearer,)) for search in searches))
+        theirs = bench.requests(f"static-{limit}", (nginx.request("GET", f"{limit}-{n}") for n in range(len(searches))))
         for _, server in bench.in_turns([martlet, nginx]):
             if server is martlet:
-                bench.wrk(row, server, "GET", ours, STAC_CLIENTS, port=martlet.web, headers=headers)
+                bench.wrk(row, server, "GET", ours, STAC_CLIENTS, port=martlet.web)
             else:
                 bench.wrk(row, server, "GET", theirs, STAC_CLIENTS)

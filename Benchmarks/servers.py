@@ -11,10 +11,12 @@ import sys
 import time
 
 import procfs
-from load import Presigner
+from load import Connection, Request, Signer
 
 READY_SECONDS = 60
 BUCKET = "bench"
+# What rclone takes as keys: an id of 20 characters, a secret of 40.
+KEY_ID, SECRET = secrets.token_hex(10).upper(), secrets.token_hex(20)
 
 
 def free_port():
@@ -24,7 +26,7 @@ def free_port():
 
 
 class Server:
-    """A process that answers on a port. `target` makes the request target of a key."""
+    """A process that answers on a port. `request` is how it is asked for a key; an empty one is the bucket's."""
 
     name = ""
     process = None
@@ -35,11 +37,14 @@ class Server:
         self.data.mkdir(parents=True)
         self.port = free_port()
 
-    def _start(self, command, environment=None):
+    def _spawn(self, command, environment=None):
         with open(self.home / "log", "ab") as log:
-            self.process = subprocess.Popen(
+            return subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.home,
                 env={**clean_environment(), "HOME": str(self.home), **(environment or {})})
+
+    def _start(self, command, environment=None):
+        self.process = self._spawn(command, environment)
         deadline = time.monotonic() + READY_SECONDS
         while time.monotonic() < deadline:
             if self.process.poll() is not None:
@@ -53,8 +58,8 @@ class Server:
     def log_tail(self):
         return (self.home / "log").read_text(errors="replace")[-1000:]
 
-    def target(self, method, key, query=()):
-        return f"/{BUCKET}/{key}"
+    def request(self, method, key, query=()):
+        return Request(method, f"/{BUCKET}/{key}")
 
     def cpu_seconds(self):
         return procfs.cpu_seconds(self.process.pid)
@@ -72,22 +77,42 @@ class Server:
                 return
 
     def stop(self):
-        if self.process is not None and self.process.poll() is None:
-            self.process.terminate()
-            try:
-                self.process.wait(30)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait()
+        if self.process is not None:
+            end(self.process)
         self.process = None
+
+
+class S3Server(Server):
+    """One that checks the signature of each request."""
+
+    sign = None
+
+    def request(self, method, key, query=()):
+        return self.sign(method, f"/{BUCKET}/{key}" if key else f"/{BUCKET}", query)
+
+    def make_bucket(self):
+        connection = Connection(self.port)
+        connection.ask(self.request("PUT", ""), b"")
+        connection.close()
+
+
+def end(process):
+    if process.poll() is None:
+        process.terminate()
+        try:
+            process.wait(30)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
 
 
 def clean_environment():
     """The user's environment without what would lead servers and clients elsewhere."""
-    return {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "MARTLET_", "RCLONE_"))}
+    others = ("AWS_", "CEPH_", "MARTLET_", "RCLONE_")
+    return {name: value for name, value in os.environ.items() if not name.startswith(others)}
 
 
-class Martlet(Server):
+class Martlet(S3Server):
     """A node with its defaults: durable, encrypted at rest, authenticated, policy checked, journalled."""
 
     name = "martlet"
@@ -97,11 +122,15 @@ class Martlet(Server):
         self.binary = str(pathlib.Path(binary).resolve())
         self.web = free_port()
         self.password = secrets.token_urlsafe(18)
+        self.options = options
+        self.start()
+        key = json.loads(self._cli("key", "create", "--account", "admin", "--json"))
+        self.sign = Signer(f"127.0.0.1:{self.port}", key["accessKeyId"], key["secretAccessKey"])
+
+    def start(self):
         self._start(
             [self.binary, "serve", "--data", str(self.data), "--web", f"127.0.0.1:{self.web}",
-             "--s3", f"127.0.0.1:{self.port}", "--json", *options], {"MARTLET_ADMIN_PASSWORD": self.password})
-        key = json.loads(self._cli("key", "create", "--account", "admin", "--json"))
-        self.sign = Presigner(f"127.0.0.1:{self.port}", key["accessKeyId"], key["secretAccessKey"])
+             "--s3", f"127.0.0.1:{self.port}", "--json", *self.options], {"MARTLET_ADMIN_PASSWORD": self.password})
 
     def _cli(self, *arguments):
         environment = {
@@ -114,15 +143,13 @@ class Martlet(Server):
             time.sleep(0.2)
         raise RuntimeError(f"martlet {arguments[0]} failed: {done.stderr[-500:]}")
 
-    def token(self):
-        return self._cli("login", "--token").strip()
-
-    def target(self, method, key, query=()):
-        return self.sign(method, f"/{BUCKET}/{key}" if key else f"/{BUCKET}", query)
+    def bearer(self):
+        """The header of a login, which is good for an hour."""
+        return f"Authorization: Bearer {self._cli('login', '--token').strip()}"
 
 
-class Rclone(Server):
-    """`rclone serve s3` on a folder, without keys: it verifies no signature, encrypts nothing and does not sync."""
+class Rclone(S3Server):
+    """`rclone serve s3` on a folder: it checks signatures, encrypts nothing and does not sync."""
 
     name = "rclone"
 
@@ -138,11 +165,9 @@ class Rclone(Server):
         program = shutil.which("rclone", path=os.path.dirname(sys.executable) + os.pathsep + os.environ.get("PATH", ""))
         if program is None:
             raise RuntimeError("rclone is not installed; Benchmarks/requirements.txt names the package")
-        self._start([program, "serve", "s3", str(self.data), "--addr", f"127.0.0.1:{self.port}", "--config", ""])
-
-    def target(self, method, key, query=()):
-        text = "&".join(f"{name}={value}" for name, value in query)
-        return f"/{BUCKET}/{key}" + (f"?{text}" if text else "") if key else f"/{BUCKET}?{text}"
+        self.sign = Signer(f"127.0.0.1:{self.port}", KEY_ID, SECRET)
+        self._start([program, "serve", "s3", str(self.data), "--addr", f"127.0.0.1:{self.port}", "--config", "",
+                     "--auth-key", f"{KEY_ID},{SECRET}"])
 
 
 class Nginx(Server):

@@ -17,7 +17,10 @@ for purpose in "$@"; do
             # Clients of WebDAV.
             packages+=(litmus cadaver davfs2 libglib2.0-bin gvfs gvfs-backends dbus nextcloud-desktop-cmd)
             ;;
-        bench) packages+=(python3-venv curl wrk nginx-light apache2-bin slapd) ;;
+        bench)
+            packages+=(
+                python3-venv curl wrk nginx-light apache2-bin slapd ceph-common ceph-mon ceph-mgr ceph-osd radosgw)
+            ;;
         *) echo "needs.sh: unknown purpose '$purpose'" >&2; exit 64 ;;
     esac
 done

@@ -232,6 +232,35 @@ import Wire
         }
     }
 
+    @Test("no object is left of a collection that goes while objects come", arguments: TestEngine.allCases)
+    func collectionGoes(engine: TestEngine) async throws {
+        try await withObjects(engine) { objects in
+            for _ in 0..<8 {
+                try await withThrowingTaskGroup(of: Void.self) { group in
+                    for number in 0..<8 {
+                        group.addTask {
+                            let reason = await outcome { try await objects.put("k\(number)", [1]) }
+                            #expect(reason == nil || reason == .noSuchCollection)
+                        }
+                    }
+                    group.addTask {
+                        let reason = await outcome { try await objects.deleteCollection("eo1", by: "ada") }
+                        #expect(reason == nil || reason == .collectionNotEmpty)
+                    }
+                    try await group.waitForAll()
+                }
+                let orphans = try await objects.journal.read { reader in
+                    try reader.scalar(
+                        "SELECT count(*) FROM versions WHERE collection NOT IN (SELECT id FROM collections)")
+                }
+                #expect(orphans == 0)
+                if await outcome({ try await objects.createCollection("eo1", owner: "ada") }) == .collectionExists {
+                    try await objects.delete(collection: "eo1", objects.keys().map { ($0, nil) }, by: "ada")
+                }
+            }
+        }
+    }
+
     @Test("a flipped bit in a blob is found when it is read")
     func damage() async throws {
         try await withObjects { objects in

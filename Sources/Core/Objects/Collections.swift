@@ -149,6 +149,10 @@ extension Objects {
         do {
             try await journal.write { transaction, events in
                 try transaction.lock("collection \(name)")
+                // Who writes into it now is waited for, and who comes then does not find it.
+                _ = try transaction.rows(
+                    holding: .exclusively, "SELECT id FROM collections WHERE name = ?", .init(name)
+                ) { $0.int(0) }
                 let id = try Self.empty(name, in: transaction)
                 try Self.discardUploads(collection: id, in: transaction)
                 try Self.discardAll(collection: id, in: transaction)
@@ -157,7 +161,7 @@ extension Objects {
                 events.record(.collectionDeleted, by: actor, on: name, collection: id)
             }
         } catch let error as DatabaseError where error.code == .constraint(.foreignKey) {
-            // An object came in while this transaction looked.
+            // An upload was begun while this transaction looked.
             throw Self.notEmpty(name)
         }
         collectionCache[name] = nil

@@ -265,10 +265,13 @@ extension Objects {
 
     /// Removes every version of a collection.
     static func discardAll(collection: Int64, in transaction: Transaction) throws {
-        let numbers = try transaction.rows("SELECT number FROM versions WHERE collection = ?", .init(collection)) {
-            $0.int(0)
+        // Each condition has its index; without one all versions of all collections would be looked at.
+        for condition in ["current = 1", "current IS NULL"] {
+            let numbers = try transaction.rows(
+                "SELECT number FROM versions WHERE collection = ? AND \(condition)", .init(collection)
+            ) { $0.int(0) }
+            for number in numbers { try discard(number, in: transaction) }
         }
-        for number in numbers { try discard(number, in: transaction) }
     }
 
     /// Deletes garbage that is older than `seconds` from the blob stores. What is in a store that the node does not

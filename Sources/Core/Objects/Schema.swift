@@ -31,7 +31,9 @@ extension Objects {
                         collection INTEGER PRIMARY KEY REFERENCES collections (id) ON DELETE CASCADE,
                         tid INTEGER NOT NULL)
                     """,
-                    // `store` is the storage class whose store the blob is in; NULL is STANDARD.
+                    // `store` is the storage class whose store the blob is in; NULL is STANDARD. `collection` is no
+                    // foreign key: when a collection goes, the engines would look for what refers to it in all rows,
+                    // as they cannot use partial indexes. Whoever writes holds the collection's row (CollectionState).
                     // Versions in the order in which they were made: `number` is the TID and the place in its
                     // transaction. One version of a key is current: an object, or a marker (kind 1) that says it was
                     // deleted. Another is kept, as long as versioning keeps it, or has been `removed` by the
@@ -40,7 +42,7 @@ extension Objects {
                     """
                     CREATE TABLE versions (
                         number INTEGER PRIMARY KEY, id BLOB NOT NULL,
-                        collection INTEGER NOT NULL REFERENCES collections (id), key TEXT NOT NULL, kind INTEGER NOT NULL,
+                        collection INTEGER NOT NULL, key TEXT NOT NULL, kind INTEGER NOT NULL,
                         is_null INTEGER NOT NULL, current INTEGER, superseded INTEGER, removed INTEGER, removed_at INTEGER,
                         created INTEGER NOT NULL, size INTEGER NOT NULL, etag TEXT NOT NULL, digest BLOB,
                         content_type TEXT NOT NULL, headers TEXT, checksum_algorithm TEXT, checksum TEXT, checksum_kind TEXT,
