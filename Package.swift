@@ -65,6 +65,7 @@ let formats: [Target] = [
     target("Formats", "BucketConfiguration", ["Wire"]),
     target("Formats", "Geometry", ["Wire"]),
     target("Formats", "WebDAVFormat", ["Wire"]),
+    target("Formats", "LDAPMessage"),
     target("Formats", "ProductMetadata", ["Wire"]),
     target("Formats", "TraceFormat", ["BLAKE3", "MerkleLog", "Wire", crypto, cryptoExtras, x509, asn1]),
     target("Formats", "Certificates", ["Wire", crypto, x509, asn1]),
@@ -114,6 +115,13 @@ let apis: [Target] = [
         [
             "Database", "Identity", "Journal", "Objects", "Policy", "SigV4", "Wire", nioCore, nioExtras, nioHTTP1,
             nioPosix, nioSSL,
+        ]),
+    target(
+        "APIs", "LDAPAPI",
+        [
+            "Ciphers", "Database", "HTTPSupport", "Identity", "Journal", "LDAPMessage", "Policy", "Wire", logging,
+            nioCore,
+            nioSSL,
         ]),
     target("APIs", "OIDCAPI", ["HTTPSupport", "Identity", "Wire", logging, nioHTTP1]),
     target(
@@ -177,7 +185,7 @@ let top: [Target] = [
         [
             "AdminAPI", "Antivirus", "Blobs", "BucketConfiguration", "Catalogue", "Certificates", "Console", "Ciphers",
             "Database", "HTTPSupport", "IAMAPI", "IAMPolicy", "Identity",
-            "Journal", "Ledger", "Notifications", "OIDCAPI", "Objects",
+            "Journal", "LDAPAPI", "Ledger", "Notifications", "OIDCAPI", "Objects",
             "Policy", "Rasters", "S3API", "STACAPI", "SigV4", "SigningAPI", "TraceAPI", "TransactionAPI", "Vault",
             "WebDAVAPI", "Wire",
             "Workers",
@@ -209,6 +217,8 @@ let testTargets: [Target] = [
     tests("BucketConfigurationTests", ["BucketConfiguration", "Wire"]),
     tests("GeometryTests", ["Geometry", "Wire"]),
     tests("WebDAVFormatTests", ["WebDAVFormat", "Wire"]),
+    tests("LDAPMessageTests", ["LDAPMessage"]),
+    tests("LDAPAPITests", ["Identity", "LDAPAPI", "LDAPMessage", "Wire"]),
     tests("ProductMetadataTests", ["ProductMetadata", "Wire"]),
     tests("DatabaseTests", ["Database", "TestSupport"]),
     tests("AntivirusTests", ["Antivirus", nioCore, nioPosix]),

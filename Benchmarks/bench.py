@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 
+import directory
 import folders
 import growth
 import objects
@@ -24,7 +25,8 @@ from runs import Bench, Plan
 
 
 PARTS = {
-    "objects": objects.measure, "folders": folders.measure, "searches": searches.measure, "growth": growth.measure}
+    "objects": objects.measure, "folders": folders.measure, "searches": searches.measure,
+    "directory": directory.measure, "growth": growth.measure}
 
 
 def main():

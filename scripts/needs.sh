@@ -12,12 +12,14 @@ for purpose in "$@"; do
             packages+=(
                 gcc libc6-dev python3-venv curl openssl postgresql chromium chromium-driver util-linux softhsm2
                 clamav-daemon)
+            # Clients of LDAP, and what python-ldap is compiled with.
+            packages+=(ldap-utils apache2-bin libldap2-dev libsasl2-dev python3-dev)
             # Clients of WebDAV.
             packages+=(litmus cadaver davfs2 libglib2.0-bin gvfs gvfs-backends dbus nextcloud-desktop-cmd)
             ;;
         bench)
             packages+=(
-                python3-venv curl wrk nginx-light apache2-bin ceph-common ceph-mon ceph-mgr ceph-osd radosgw)
+                python3-venv curl wrk nginx-light apache2-bin slapd ceph-common ceph-mon ceph-mgr ceph-osd radosgw)
             ;;
         *) echo "needs.sh: unknown purpose '$purpose'" >&2; exit 64 ;;
     esac

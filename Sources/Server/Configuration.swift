@@ -1,6 +1,7 @@
 package import BucketConfiguration
 import Glibc
 package import HTTPSupport
+package import LDAPAPI
 package import Objects
 package import SigV4
 import Workers
@@ -40,6 +41,11 @@ package struct Configuration: Sendable {
     package var credentials: String?
     package var web: Address
     package var s3: Address
+    /// Where the directory listens, for connections that begin without and with TLS; nil for nowhere.
+    package var ldap: Address?
+    package var ldaps: Address?
+    /// The name at the top of the directory.
+    package var directory: DirectoryTree
     /// `sqlite`, or the URL of a PostgreSQL database.
     package var metadata: String
     /// A folder, or `s3://…`. Nil for `DATA/blobs`.
@@ -83,6 +89,12 @@ package struct Configuration: Sendable {
         ("master-key", "file:PATH, credential:NAME or pkcs11:… (default DATA/master.key)"),
         ("web", "HOST:PORT of the web port (default 127.0.0.1:8080)"),
         ("s3", "HOST:PORT of the S3 port (default 127.0.0.1:9000)"),
+        ("ldap", "HOST:PORT of the LDAP directory, with StartTLS (default: none; 127.0.0.1:3890 is usual)"),
+        ("ldaps", "HOST:PORT of the LDAP directory over TLS (default: none; 127.0.0.1:6360 is usual)"),
+        (
+            "ldap-base",
+            "name at the top of the directory (default: of web-url's host, dc=example,dc=org; or dc=martlet)"
+        ),
         ("metadata", "sqlite, or postgres://USER@HOST/NAME (default sqlite)"),
         ("storage-classes", "NAME=PLACE …: blob stores of further storage classes, each as --blobs"),
         ("blobs", "folder, or s3://ACCESS:SECRET@HOST/BUCKET/PREFIX (default DATA/blobs)"),
@@ -133,6 +145,8 @@ package struct Configuration: Sendable {
         credentials = environment["CREDENTIALS_DIRECTORY"]
         web = try Address(value("web") ?? "127.0.0.1:8080", name: "--web")
         s3 = try Address(value("s3") ?? "127.0.0.1:9000", name: "--s3")
+        ldap = try value("ldap").map { try Address($0, name: "--ldap") }
+        ldaps = try value("ldaps").map { try Address($0, name: "--ldaps") }
         metadata = value("metadata") ?? "sqlite"
         guard metadata == "sqlite" || metadata.hasPrefix("postgres://") || metadata.hasPrefix("postgresql://") else {
             throw ConfigurationError("--metadata is 'sqlite' or postgres://…, not '\(metadata.prefix(12))…'")
@@ -148,6 +162,7 @@ package struct Configuration: Sendable {
         }
         webURL = try value("web-url").map { try Self.base($0, "--web-url") }
         s3URL = try value("s3-url").map { try Self.base($0, "--s3-url") }
+        directory = try Self.directory(value("ldap-base"), webURL: webURL)
         acceptsClock = try Self.isOn(value("accept-clock") ?? "off", "accept-clock")
         settleSeconds = try Self.seconds(value("settle-seconds") ?? "5", "--settle-seconds", daysMax: 1)
         historySeconds = try Self.seconds(value("history-seconds") ?? "60", "--history-seconds", daysMax: 36_500)
@@ -257,6 +272,15 @@ package struct Configuration: Sendable {
                 throw ConfigurationError("--s3-domain is a host name such as s3.example.org, not '\(name.prefix(80))'")
             }
             return name
+        }
+    }
+
+    private static func directory(_ base: String?, webURL: String?) throws -> DirectoryTree {
+        let host = webURL.map { String($0.split(separator: "/")[1].prefix { $0 != ":" }) }
+        do {
+            return try DirectoryTree(base: base ?? DirectoryTree.base(forHost: host ?? ""))
+        } catch {
+            throw ConfigurationError("--ldap-base: \(error)")
         }
     }
 

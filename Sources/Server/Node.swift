@@ -10,6 +10,7 @@ package import HTTPSupport
 import IAMAPI
 import Identity
 import Journal
+import LDAPAPI
 import Ledger
 import Logging
 import NIOCore
@@ -34,6 +35,10 @@ import Workers
 package final class Node: Sendable {
     package let web: HTTPListener
     package let s3: HTTPListener
+    /// The directory's listeners, for `ldap:` and `ldaps:`.
+    private let directories: [LDAPListener]
+    /// The name at the top of the directory.
+    package let directoryBase: String
     /// The password that was made for the first administrator, to be shown once.
     package let generatedPassword: String?
     /// The file with the authority that clients have to trust, where the node serves TLS with its own certificates.
@@ -52,6 +57,9 @@ package final class Node: Sendable {
     private let webhooks: WebhookClient
     private let workers: WorkerGroup
     private let pools: [NIOThreadPool]
+
+    /// Where the directory is reached: `ldap:` and `ldaps:`, as far as it is served.
+    package var directoryURLs: [String] { directories.map(\.url) }
 
     /// Opens what is stored, or makes a new store in an empty folder, and begins to serve.
     package static func start(_ configuration: Configuration) async throws -> Node {
@@ -99,17 +107,20 @@ package final class Node: Sendable {
         var limits = configuration.connectionLimits
         limits.connectionsMax = min(limits.connectionsMax, OpenFiles.raise() - OpenFiles.reserve)
         let connections = ConnectionCount(max: limits.connectionsMax)
-        let s3 = try await listen(configuration.s3, "--s3", tls, limits, connections, s3Responder)
+        let s3 = try await listen(configuration.s3, "--s3", tls.web, limits, connections, s3Responder)
         let webResponder = LateResponder()
-        let web = try await listen(configuration.web, "--web", tls, limits, connections, webResponder)
+        let web = try await listen(configuration.web, "--web", tls.web, limits, connections, webResponder)
         let webURL = configuration.webURL ?? web.url
         let s3URL = configuration.s3URL ?? s3.url
 
         let tokens = try await TokenAuthority(identity: identity, issuer: webURL)
-        let authenticator = Authenticator(
-            identity: identity, tokens: tokens,
-            limits: RequestLimits(
-                perAddress: configuration.ratePerAddress, perPrincipal: configuration.ratePerPrincipal))
+        let requestLimits = RequestLimits(
+            perAddress: configuration.ratePerAddress, perPrincipal: configuration.ratePerPrincipal)
+        let authenticator = Authenticator(identity: identity, tokens: tokens, limits: requestLimits)
+        let directory = LDAPService(
+            tree: configuration.directory, identity: identity, gate: gate, limits: requestLimits,
+            version: Version.current)
+        let directories = try await listen(configuration, tls.directory, limits, connections, directory)
         let ledger = try await Ledger.open(
             journal: journal, identity: identity, authority: try await Authority.load(identity),
             origin: NodeName.host + "/martlet")
@@ -142,7 +153,8 @@ package final class Node: Sendable {
             signing: signing,
             webdav: WebDAVService(objects: objects, gate: gate, authenticator: authenticator),
             nextcloud: NextcloudService(objects: objects, gate: gate, authenticator: authenticator), console: console,
-            webURL: webURL, s3URL: s3URL, isReady: { try await journal.read { _ in } })
+            webURL: webURL, s3URL: s3URL, ldapURLs: directories.map(\.url), ldapBase: configuration.directory.base,
+            isReady: { try await journal.read { _ in } })
         s3Responder.set {
             IAMService.accepts($0) ? await iamService.respond(to: $0) : await s3Service.respond(to: $0)
         }
@@ -168,20 +180,24 @@ package final class Node: Sendable {
         workers.start(Notifier(objects: objects, notifications: notifications, post: webhooks.post))
         workers.start(Tracer(objects: objects, ledger: ledger, origin: "admin@" + NodeName.host))
         return Node(
-            web: web, s3: s3, generatedPassword: password, authorityFile: tls?.authorityFile, webURL: webURL,
+            web: web, s3: s3, directories: directories, directoryBase: configuration.directory.base,
+            generatedPassword: password, authorityFile: tls.authorityFile, webURL: webURL,
             s3URL: s3URL, identity: identity, database: database, journal: journal, objects: objects,
             stores: stores, fetcher: fetcher, webhooks: webhooks, workers: workers,
             pools: [pool, rasterPool])
     }
 
     private init(
-        web: HTTPListener, s3: HTTPListener, generatedPassword: String?, authorityFile: String?, webURL: String,
+        web: HTTPListener, s3: HTTPListener, directories: [LDAPListener], directoryBase: String,
+        generatedPassword: String?, authorityFile: String?, webURL: String,
         s3URL: String, identity: Identity, database: Database, journal: Journal, objects: Objects,
         stores: BlobStores,
         fetcher: DocumentFetcher, webhooks: WebhookClient, workers: WorkerGroup, pools: [NIOThreadPool]
     ) {
         self.web = web
         self.s3 = s3
+        self.directories = directories
+        self.directoryBase = directoryBase
         self.generatedPassword = generatedPassword
         self.authorityFile = authorityFile
         self.webURL = webURL
@@ -198,14 +214,42 @@ package final class Node: Sendable {
     }
 
     private static func listen(
-        _ address: Configuration.Address, _ name: String, _ tls: TLSSetup?, _ limits: ConnectionLimits,
+        _ address: Configuration.Address, _ name: String, _ tls: NIOSSLContext?, _ limits: ConnectionLimits,
         _ connections: ConnectionCount, _ responder: LateResponder
     ) async throws -> HTTPListener {
-        do {
+        try await binding(address, name) {
             // The process's own loops: they end with it, so that no task that still winds down finds its loop gone.
             return try await HTTPListener.bind(
-                host: address.host, port: address.port, group: MultiThreadedEventLoopGroup.singleton, tls: tls?.context,
+                host: address.host, port: address.port, group: MultiThreadedEventLoopGroup.singleton, tls: tls,
                 limits: limits, connections: connections, responder: { await responder.respond($0) })
+        }
+    }
+
+    private static func listen(
+        _ configuration: Configuration, _ tls: NIOSSLContext?, _ limits: ConnectionLimits,
+        _ connections: ConnectionCount, _ service: LDAPService
+    ) async throws -> [LDAPListener] {
+        guard let tls else { return [] }
+        var listeners: [LDAPListener] = []
+        for (address, name, isSecure) in [
+            (configuration.ldap, "--ldap", false), (configuration.ldaps, "--ldaps", true),
+        ] {
+            guard let address else { continue }
+            let listener = try await binding(address, name) {
+                try await LDAPListener.bind(
+                    host: address.host, port: address.port, group: MultiThreadedEventLoopGroup.singleton, tls: tls,
+                    isSecure: isSecure, limits: limits, connections: connections, service: service)
+            }
+            listeners.append(listener)
+        }
+        return listeners
+    }
+
+    private static func binding<Bound>(
+        _ address: Configuration.Address, _ name: String, _ bind: () async throws -> Bound
+    ) async throws -> Bound {
+        do {
+            return try await bind()
         } catch let error as IOError {
             throw ConfigurationError(
                 "cannot listen on \(address.host):\(address.port) (\(name)): \(String(cString: strerror(error.errnoCode)))"
@@ -237,6 +281,7 @@ package final class Node: Sendable {
     package func stop() async throws {
         async let webDone: Void = web.shutdown()
         async let s3Done: Void = s3.shutdown()
+        for directory in directories { await directory.shutdown() }
         _ = await (webDone, s3Done)
         await workers.stop()
         try? await journal.flushAccesses()

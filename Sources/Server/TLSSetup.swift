@@ -5,22 +5,25 @@ import Wire
 
 /// The certificates that the listeners show.
 struct TLSSetup {
-    var context: NIOSSLContext
+    /// Of the web port and the S3 port; nil where these are served without TLS.
+    var web: NIOSSLContext?
+    /// Of the directory, which always has TLS: passwords go over it.
+    var directory: NIOSSLContext?
     /// The file with the authority that clients have to trust, for the node's own certificates.
     var authorityFile: String?
 
     /// Days that a server certificate of the node's own lasts; it is made anew at each start.
     private static let days = 397
 
-    /// Nil where TLS is off.
-    static func make(_ configuration: Configuration, identity: Identity) async throws -> TLSSetup? {
+    static func make(_ configuration: Configuration, identity: Identity) async throws -> TLSSetup {
+        let hasDirectory = configuration.ldap != nil || configuration.ldaps != nil
         switch configuration.tls {
-        case .off: return nil
+        case .off where !hasDirectory: return TLSSetup()
         case .files(let certificate, let key):
             let chain = try NIOSSLCertificate.fromPEMFile(certificate).map { NIOSSLCertificateSource.certificate($0) }
             let privateKey = try NIOSSLPrivateKey(file: key, format: .pem)
-            return TLSSetup(context: try context(chain: chain, key: privateKey))
-        case .own:
+            return try setup(configuration, chain: chain, key: privateKey, hasDirectory: hasDirectory)
+        case .own, .off:
             let authority = try await Authority.load(identity)
             let issued = try authority.issueServer(hosts: hosts(configuration), days: days)
             let chain = try [issued.certificate, authority.certificate].map {
@@ -29,22 +32,35 @@ struct TLSSetup {
             let key = try NIOSSLPrivateKey(bytes: Array(issued.keyPEM.utf8), format: .pem)
             let file = configuration.data + "/authority.pem"
             try Folder.write(authority.certificatePEM, to: file)
-            return TLSSetup(context: try context(chain: chain, key: key), authorityFile: file)
+            var setup = try setup(configuration, chain: chain, key: key, hasDirectory: hasDirectory)
+            setup.authorityFile = file
+            return setup
         }
     }
 
-    private static func context(chain: [NIOSSLCertificateSource], key: NIOSSLPrivateKey) throws -> NIOSSLContext {
+    private static func setup(
+        _ configuration: Configuration, chain: [NIOSSLCertificateSource], key: NIOSSLPrivateKey, hasDirectory: Bool
+    ) throws -> TLSSetup {
+        TLSSetup(
+            web: configuration.tls == .off ? nil : try context(chain: chain, key: key, protocols: ["http/1.1"]),
+            directory: hasDirectory ? try context(chain: chain, key: key, protocols: []) : nil)
+    }
+
+    private static func context(
+        chain: [NIOSSLCertificateSource], key: NIOSSLPrivateKey, protocols: [String]
+    ) throws -> NIOSSLContext {
         var configuration = TLSConfiguration.makeServerConfiguration(
             certificateChain: chain, privateKey: .privateKey(key))
         configuration.minimumTLSVersion = .tlsv12
-        configuration.applicationProtocols = ["http/1.1"]
+        configuration.applicationProtocols = protocols
         return try NIOSSLContext(configuration: configuration)
     }
 
     /// Every name that clients may have for this machine.
     private static func hosts(_ configuration: Configuration) -> [String] {
         var hosts = ["localhost", "127.0.0.1", "::1", NodeName.host]
-        for address in [configuration.web, configuration.s3] where address.host != "0.0.0.0" && address.host != "::" {
+        let addresses = [configuration.web, configuration.s3, configuration.ldap, configuration.ldaps]
+        for case let address? in addresses where address.host != "0.0.0.0" && address.host != "::" {
             hosts.append(address.host)
         }
         // Clients take a wildcard for a name of at least three labels.

@@ -23,6 +23,8 @@ struct WebRouter: Sendable {
     let console: ConsoleService
     let webURL: String
     let s3URL: String
+    let ldapURLs: [String]
+    let ldapBase: String
     let isReady: @Sendable () async throws -> Void
 
     func respond(to request: Request) async -> Response {
@@ -66,6 +68,10 @@ struct WebRouter: Sendable {
             $0.member("s3", s3URL)
             $0.member("stac", webURL + "/stac")
             $0.member("traces", webURL + "/traces")
+            if !ldapURLs.isEmpty {
+                $0.member("ldap", ldapURLs)
+                $0.member("ldapBase", ldapBase)
+            }
         }
         return Response(.ok, type: "application/json", bytes: json.bytes)
     }

@@ -93,6 +93,12 @@ import Wire
             AccessControlPolicy.self,
             String(decoding: AccessControlPolicy(owner: "ada", acl: .publicReadWrite).bytes, as: UTF8.self))
         try fuzz(
+            NewBucketConfiguration.self,
+            """
+            <CreateBucketConfiguration><LocationConstraint>x</LocationConstraint><Tags><Tag><Key>a</Key>
+            <Value>b</Value></Tag></Tags></CreateBucketConfiguration>
+            """)
+        try fuzz(
             RequestPayment.self, "<RequestPaymentConfiguration><Payer>Requester</Payer></RequestPaymentConfiguration>")
         try fuzz(
             AccelerateConfiguration.self, "<AccelerateConfiguration><Status>Enabled</Status></AccelerateConfiguration>")

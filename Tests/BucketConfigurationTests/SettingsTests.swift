@@ -130,4 +130,17 @@ import Wire
         #expect(WebsiteConfiguration.fault("") == "InvalidArgument")
         #expect(WebsiteConfiguration.fault("<IndexDocument><Suffix>index.html</Suffix></IndexDocument>") == nil)
     }
+
+    @Test("a new bucket has a region and tags, and is no directory bucket")
+    func newBucket() throws {
+        let asked = try NewBucketConfiguration.parse(
+            """
+            <LocationConstraint>eu-north-1</LocationConstraint><Tags><Tag><Key>a</Key><Value>b</Value></Tag></Tags>
+            """)
+        #expect(asked.isStable && asked.region == "eu-north-1" && asked.tags?.tags == [.init(key: "a", value: "b")])
+        #expect(try NewBucketConfiguration.parse("").tags == nil)
+        #expect(NewBucketConfiguration.fault("<Bucket><Type>Directory</Type></Bucket>") == "NotImplemented")
+        #expect(NewBucketConfiguration.fault("<Colour>blue</Colour>") == "MalformedXML")
+        #expect(NewBucketConfiguration.fault("<Tags><Tag><Key>a</Key></Tag></Tags>") == "MalformedXML")
+    }
 }

@@ -49,7 +49,7 @@ class Node:
         self.environment = environment or {}
         self.password = "conformance " + secrets.token_hex(8)
         # Chosen once: a node that starts again must be found where it was.
-        self.ports = {"web": free_port(), "s3": free_port()}
+        self.ports = {face: free_port() for face in ("web", "s3", "ldap", "ldaps")}
         self.process = None
         self.ready = None
         self.key = None
@@ -186,6 +186,16 @@ class Node:
     def authority(self):
         """The file that clients check the node's certificate with; None without TLS."""
         return self.ready["authority"] if self.tls else None
+
+    @property
+    def ldap(self):
+        """The directory's addresses: without TLS, which a client may ask for, and with it."""
+        return f"ldap://127.0.0.1:{self.ports['ldap']}", f"ldaps://127.0.0.1:{self.ports['ldaps']}"
+
+    @property
+    def ldap_authority(self):
+        """The file that clients check the directory's certificate with; it always has one."""
+        return self.ready["authority"]
 
     @property
     def verify(self):

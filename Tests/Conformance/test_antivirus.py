@@ -230,6 +230,49 @@ def test_infected_objects_can_be_refused(guarded, s3, bucket):
         s3.delete_bucket(Bucket=other)
 
 
+def test_no_face_brings_in_what_is_refused(guarded, s3, bucket):
+    """Moves and copies of WebDAV, of files and of folders, and uploads under a customer's key."""
+    guarded.cli_json("scan", "set", bucket, "--policy", "refuse", "--json")
+    other = new_bucket(s3, "other")
+    session = guarded.http()
+
+    def transfer(method, source, target, status):
+        header = {"Destination": f"{guarded.web}/dav/{bucket}/{target}"}
+        answer = session.request(method, f"{guarded.web}/dav/{other}/{source}", headers=header)
+        assert answer.status_code == status, answer.text
+        return answer
+
+    try:
+        guarded.cli_json("scan", "set", other, "--policy", "off", "--json")
+        s3.put_object(Bucket=other, Key="bad", Body=EICAR)
+        s3.put_object(Bucket=other, Key="folder/clean", Body=b"x")
+        s3.put_object(Bucket=other, Key="folder/bad", Body=in_a_zip())
+        for method in ("COPY", "MOVE"):
+            assert SIGNATURE in transfer(method, "bad", "in", 422).text
+            transfer(method, "folder", "in", 422)
+        assert session.put(f"{guarded.web}/dav/{bucket}/in", data=EICAR).status_code == 422
+        assert "Contents" not in s3.list_objects_v2(Bucket=bucket)
+        assert s3.list_objects_v2(Bucket=other)["KeyCount"] == 3
+        s3.delete_object(Bucket=other, Key="folder/bad")
+        transfer("COPY", "folder", "copied", 201)
+        transfer("MOVE", "folder", "moved", 201)
+        for key in ("copied/clean", "moved/clean"):
+            found = s3.get_object_tagging(Bucket=bucket, Key=key)["TagSet"]
+            assert found == [{"Key": "martlet:scan", "Value": "clean"}], key
+    finally:
+        empty_bucket(s3, other)
+        s3.delete_bucket(Bucket=other)
+    # boto3 sends the key once more when it completes an upload, so that the node can look into the parts.
+    extra = {"SSECustomerAlgorithm": "AES256", "SSECustomerKey": os.urandom(32)}
+    config = boto3.s3.transfer.TransferConfig(multipart_threshold=5 << 20, multipart_chunksize=5 << 20)
+    with pytest.raises(ClientError, match="InfectedObject"):
+        s3.upload_fileobj(
+            io.BytesIO(os.urandom((5 << 20) - 20) + EICAR + b"x"), bucket, "sealed", Config=config, ExtraArgs=extra
+        )
+    s3.upload_fileobj(io.BytesIO(os.urandom(6 << 20)), bucket, "sealed", Config=config, ExtraArgs=extra)
+    assert scanned(s3, bucket, "sealed") == "clean"
+
+
 def test_while_the_scanner_is_away_nothing_is_let_through(nodes, clamd):
     """What is refused fails, what is scanned later waits."""
     own = Daemon().start()

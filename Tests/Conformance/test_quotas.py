@@ -1,6 +1,7 @@
 """Quotas of collections and spaces: set by the command line, enforced at once for S3 clients."""
 
 import os
+import re
 import threading
 
 import pytest
@@ -129,3 +130,30 @@ def test_of_many_clients_as_many_succeed_as_there_is_room_for(node, s3, bucket, 
         thread.join()
     assert len(stored) == 5
     assert {found["Key"] for found in s3.list_objects_v2(Bucket=bucket)["Contents"]} == {str(n) for n in stored}
+
+
+def test_webdav_clients_are_told(node, s3, bucket, quota):
+    """RFC 4331: what is left, and a status of its own where it is not enough."""
+    session, folder = node.http(), f"{node.web}/dav/{bucket}"
+    ask = """<D:propfind xmlns:D="DAV:"><D:prop><D:quota-available-bytes/><D:quota-used-bytes/></D:prop></D:propfind>"""
+
+    def told(address, depth="0"):
+        answer = session.request("PROPFIND", address, headers={"Depth": depth}, data=ask)
+        assert answer.status_code == 207, answer.text
+        return re.findall(r"<D:quota-(available|used)-bytes>(\d+)<", answer.text)
+
+    assert told(folder + "/") == []
+    quota("set", bucket, "--bytes", "2000")
+    s3.put_object(Bucket=bucket, Key="sub/k", Body=bytes(500))
+    assert told(folder + "/") == [("available", "1500"), ("used", "500")]
+    # Of folders, not of files.
+    assert told(folder + "/", "1") == [("available", "1500"), ("used", "500")] * 2
+    assert told(folder + "/sub/k") == []
+    everything = session.request("PROPFIND", folder + "/", headers={"Depth": "0"})
+    assert "quota" not in everything.text
+    for body in (bytes(1501), iter([bytes(1000), bytes(1000)])):
+        refused = session.put(folder + "/large", data=body)
+        assert refused.status_code == 507 and "<D:quota-not-exceeded" in refused.text, refused.text
+    for target, status in [("again", 201), ("third", 201), ("fourth", 201), ("fifth", 507)]:
+        copied = session.request("COPY", folder + "/sub", headers={"Destination": f"{folder}/{target}"})
+        assert copied.status_code == status, copied.text

@@ -1,6 +1,7 @@
 """Who may: presigned addresses, and every credential that is not one, with its exact code."""
 
 import datetime
+import re
 import time
 
 import botocore.auth
@@ -9,6 +10,7 @@ import pytest
 import requests
 from botocore import UNSIGNED
 from errors import refused
+from test_iam_sts import client, temporary
 
 
 @pytest.fixture
@@ -19,7 +21,7 @@ def stored(s3, bucket):
 
 @pytest.fixture
 def signer(node):
-    """Left to itself, boto3 presigns for other people's endpoints with the scheme before SigV4."""
+    """Left to itself, boto3 presigns for other people's endpoints with the scheme before SigV4: see below."""
     return node.s3(signature_version="s3v4")
 
 
@@ -72,12 +74,72 @@ def test_a_presigned_address_lives_one_second_to_seven_days(node, signer, stored
     assert (answer.status_code, code_of(answer)) == (400, "AuthorizationQueryParametersError")
 
 
-def test_an_address_signed_with_the_old_scheme_is_told_which_one_is_right(node, stored):
-    url = node.s3(signature_version="s3").generate_presigned_url("get_object", Params=stored, ExpiresIn=60)
-    assert "AWSAccessKeyId" in url
+# The scheme before SigV4, with which boto3 and aws-cli presign for other people's endpoints unless told otherwise
+
+
+def test_an_address_signed_with_the_old_scheme_is_opened(node, s3, stored):
+    url = s3.generate_presigned_url("get_object", Params={**stored, "ResponseContentType": "text/csv"}, ExpiresIn=60)
+    assert "AWSAccessKeyId=" in url and "X-Amz" not in url
     answer = requests.get(url, verify=node.verify)
-    assert (answer.status_code, code_of(answer)) == (400, "InvalidRequest")
-    assert "AWS4-HMAC-SHA256" in answer.text
+    assert (answer.content, answer.headers["Content-Type"]) == (b"body", "text/csv")
+    assert requests.get(url, verify=node.verify, headers={"Range": "bytes=1-2"}).content == b"od"
+    plain = s3.generate_presigned_url("get_object", Params=stored)
+    later = re.sub(r"Expires=(\d+)", lambda end: f"Expires={int(end[1]) + 60}", url)
+    refused = {
+        "another method": requests.delete(plain, verify=node.verify),
+        "another key": requests.get(url.replace(".tif", ".txt"), verify=node.verify),
+        "another answer": requests.get(url.replace("text%2Fcsv", "text%2Fhtml"), verify=node.verify),
+        "a header more": requests.get(url, verify=node.verify, headers={"x-amz-checksum-mode": "ENABLED"}),
+        "a later end": requests.get(later, verify=node.verify),
+    }
+    for what, answer in refused.items():
+        assert (answer.status_code, code_of(answer)) == (403, "SignatureDoesNotMatch"), what
+    # A version is part of what is signed; what is not is not taken.
+    answer = requests.get(url + "&partNumber=1", verify=node.verify)
+    assert (answer.status_code, code_of(answer)) == (403, "SignatureDoesNotMatch")
+    listing = s3.generate_presigned_url("list_objects_v2", Params={"Bucket": stored["Bucket"], "Prefix": "a"})
+    answer = requests.get(listing, verify=node.verify)
+    assert (answer.status_code, code_of(answer)) == (403, "AccessDenied")
+
+
+def test_the_old_scheme_uploads_and_ends(node, s3, bucket, stored):
+    asked = {"Bucket": bucket, "Key": "new", "ContentType": "image/png"}
+    url = s3.generate_presigned_url("put_object", Params=asked, ExpiresIn=60)
+    answer = requests.put(url, data=b"new", verify=node.verify, headers={"Content-Type": "text/plain"})
+    assert (answer.status_code, code_of(answer)) == (403, "SignatureDoesNotMatch")
+    answer = requests.put(url, data=b"new", verify=node.verify, headers={"Content-Type": "image/png"})
+    assert answer.status_code == 200, answer.text
+    assert s3.head_object(Bucket=bucket, Key="new")["ContentType"] == "image/png"
+    gone = s3.generate_presigned_url("delete_object", Params={"Bucket": bucket, "Key": "new"})
+    assert requests.delete(gone, verify=node.verify).status_code == 204
+    for seconds in (-5, 8 * 86_400):
+        url = s3.generate_presigned_url("get_object", Params=stored, ExpiresIn=seconds)
+        answer = requests.get(url, verify=node.verify)
+        assert (answer.status_code, code_of(answer)) == (403, "AccessDenied")
+    other = node.s3(key=(node.access_key()[0], "wrong"))
+    url = other.generate_presigned_url("get_object", Params=stored)
+    answer = requests.get(url, verify=node.verify)
+    assert (answer.status_code, code_of(answer)) == (403, "SignatureDoesNotMatch")
+
+
+def test_the_old_scheme_signs_for_lent_credentials_too(node, stored):
+    lent = client(node, "sts").get_session_token()["Credentials"]
+    s3 = temporary(node, "s3", lent)
+    url = s3.generate_presigned_url("get_object", Params=stored)
+    assert "x-amz-security-token=" in url
+    assert requests.get(url, verify=node.verify).content == b"body"
+    answer = requests.get(re.sub("x-amz-security-token=[^&]*&?", "", url), verify=node.verify)
+    assert (answer.status_code, code_of(answer)) == (400, "InvalidToken")
+
+
+def test_a_form_that_boto3_signs_by_itself_uploads(node, s3, bucket):
+    form = s3.generate_presigned_post(bucket, "in/${filename}", Conditions=[["content-length-range", 1, 10]])
+    assert "signature" in form["fields"]
+    sent = requests.post(form["url"], data=form["fields"], files={"file": ("a.txt", b"12345")}, verify=node.verify)
+    assert sent.status_code == 204, sent.text
+    assert s3.get_object(Bucket=bucket, Key="in/a.txt")["Body"].read() == b"12345"
+    sent = requests.post(form["url"], data=form["fields"], files={"file": ("a.txt", bytes(11))}, verify=node.verify)
+    assert (sent.status_code, code_of(sent)) == (400, "EntityTooLarge")
 
 
 def test_nobody_may_do_anything(node, bucket, stored):

@@ -1,6 +1,7 @@
 """Object lock and tags of objects with boto3."""
 
 import datetime
+import json
 import secrets
 
 import pytest
@@ -80,6 +81,41 @@ def test_governance_can_be_bypassed(s3, locked):
     s3.delete_object(Bucket=locked, Key="k", VersionId=version, BypassGovernanceRetention=True)
     with refused("NoSuchVersion", 404):
         s3.get_object(Bucket=locked, Key="k", VersionId=version)
+
+
+def test_the_right_to_bypass_is_asked_for_each_object(node, s3, locked):
+    name = "bypass-" + secrets.token_hex(4)
+    node.cli_json("account", "create", name, "--json")
+    user = node.s3(key=node.create_key(name))
+    statement = {"Effect": "Allow", "Principal": {"AWS": [f"arn:aws:iam::martlet:user/{name}"]}}
+    everything = {**statement, "Action": "s3:*", "Resource": [f"arn:aws:s3:::{locked}/*"]}
+    never = {
+        **statement,
+        "Effect": "Deny",
+        "Action": "s3:BypassGovernanceRetention",
+        "Resource": [f"arn:aws:s3:::{locked}/kept/*"],
+    }
+    s3.put_bucket_policy(
+        Bucket=locked, Policy=json.dumps({"Version": "2012-10-17", "Statement": [everything, never]})
+    )
+    lock = {"ObjectLockMode": "GOVERNANCE", "ObjectLockRetainUntilDate": soon(days=1)}
+    versions = {
+        key: s3.put_object(Bucket=locked, Key=key, Body=b"x", **lock)["VersionId"]
+        for key in ("kept/1", "free/1", "free/2")
+    }
+    asked = [{"Key": key, "VersionId": version} for key, version in versions.items() if key != "free/2"]
+    answer = user.delete_objects(Bucket=locked, Delete={"Objects": asked}, BypassGovernanceRetention=True)
+    assert [entry["Key"] for entry in answer["Deleted"]] == ["free/1"]
+    assert [(entry["Key"], entry["Code"]) for entry in answer["Errors"]] == [("kept/1", "AccessDenied")]
+    with refused("AccessDenied", 403):
+        user.delete_object(
+            Bucket=locked, Key="kept/1", VersionId=versions["kept/1"], BypassGovernanceRetention=True
+        )
+    with refused("AccessDenied", 403):
+        user.put_object_retention(Bucket=locked, Key="kept/1", Retention={}, BypassGovernanceRetention=True)
+    user.put_object_retention(Bucket=locked, Key="free/2", Retention={}, BypassGovernanceRetention=True)
+    user.delete_object(Bucket=locked, Key="free/2", VersionId=versions["free/2"])
+    assert s3.get_object(Bucket=locked, Key="kept/1")["Body"].read() == b"x"
 
 
 def test_a_legal_hold_holds(s3, locked):

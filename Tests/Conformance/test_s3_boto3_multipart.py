@@ -87,6 +87,27 @@ def test_uploads_are_listed_in_pages_and_by_prefix(s3, bucket):
     assert [upload["Key"] for upload in only] == ["a/2"]
 
 
+def test_uploads_are_rolled_up_below_common_prefixes(s3, bucket):
+    keys = ["a/1", "a/1", "a/2", "b", "b", "b", "c/x/1", "c/x/2", "d"]
+    for key in keys:
+        start(s3, bucket, key)
+
+    def listed(**asked):
+        found = []
+        pages = s3.get_paginator("list_multipart_uploads").paginate(Bucket=bucket, **asked)
+        for page in pages:
+            uploads, prefixes = page.get("Uploads", []), page.get("CommonPrefixes", [])
+            assert len(uploads) + len(prefixes) <= asked["PaginationConfig"]["PageSize"]
+            found += [upload["Key"] for upload in uploads] + [prefix["Prefix"] for prefix in prefixes]
+        return sorted(found)
+
+    for size in (1, 2, 1000):
+        config = {"PageSize": size}
+        assert listed(Delimiter="/", PaginationConfig=config) == ["a/", "b", "b", "b", "c/", "d"]
+        assert listed(Delimiter="/", Prefix="c/", PaginationConfig=config) == ["c/x/"]
+        assert listed(PaginationConfig=config) == keys
+
+
 def test_an_aborted_upload_is_gone(s3, bucket):
     upload = start(s3, bucket)
     part = put(s3, bucket, upload, 1, b"x")
@@ -121,6 +142,8 @@ def test_part_copies_take_whole_objects_and_ranges(s3, bucket):
     assert ranged == f'"{hashlib.md5(source[70000:70010]).hexdigest()}"'
     with refused("InvalidArgument", 400):
         s3.upload_part_copy(PartNumber=3, CopySourceRange=f"bytes={PART_BYTES}-{PART_BYTES + 5}", **where)
+    with refused("InvalidArgument", 400):
+        s3.upload_part_copy(PartNumber=3, CopySourceRange=f"bytes=0-{PART_BYTES}", **where)
     complete(s3, bucket, upload, [{"PartNumber": 1, "ETag": whole}, {"PartNumber": 2, "ETag": ranged}])
     assert s3.get_object(Bucket=bucket, Key="k")["Body"].read() == source + source[70000:70010]
 

@@ -291,3 +291,62 @@ def test_if_match_on_an_object_that_is_not_there_is_no_such_key(s3, bucket):
     with refused("NoSuchKey", 404):
         s3.put_object(Bucket=bucket, Key="k", Body=b"x", IfMatch=f'"{md5(b"")}"')
     assert s3.list_objects_v2(Bucket=bucket)["KeyCount"] == 0
+
+
+# Conditional deletions
+
+
+def test_an_object_is_deleted_only_where_the_etag_matches(s3, bucket):
+    first = s3.put_object(Bucket=bucket, Key="k", Body=b"first")["ETag"]
+    second = s3.put_object(Bucket=bucket, Key="k", Body=b"second")["ETag"]
+    with refused("PreconditionFailed", 412):
+        s3.delete_object(Bucket=bucket, Key="k", IfMatch=first)
+    assert s3.get_object(Bucket=bucket, Key="k")["Body"].read() == b"second"
+    s3.delete_object(Bucket=bucket, Key="k", IfMatch=second)
+    with refused("NoSuchKey", 404):
+        s3.get_object(Bucket=bucket, Key="k")
+    with refused("NoSuchKey", 404):
+        s3.delete_object(Bucket=bucket, Key="k", IfMatch="*")
+
+
+def test_of_many_objects_those_are_deleted_whose_etag_matches(s3, bucket):
+    etags = {key: s3.put_object(Bucket=bucket, Key=key, Body=key.encode())["ETag"] for key in "abcd"}
+    asked = [
+        {"Key": "a", "ETag": etags["a"]},
+        {"Key": "b", "ETag": etags["a"]},
+        {"Key": "c", "ETag": etags["c"].strip('"')},
+        {"Key": "absent", "ETag": "*"},
+        {"Key": "d"},
+    ]
+    answer = s3.delete_objects(Bucket=bucket, Delete={"Objects": asked})
+    assert [entry["Key"] for entry in answer["Deleted"]] == ["a", "c", "d"]
+    assert {entry["Key"]: entry["Code"] for entry in answer["Errors"]} == {
+        "b": "PreconditionFailed",
+        "absent": "NoSuchKey",
+    }
+    assert [entry["Key"] for entry in s3.list_objects_v2(Bucket=bucket)["Contents"]] == ["b"]
+    # Conditions of directory buckets, which would lose an object if they were passed over.
+    with refused("NotImplemented", 501):
+        s3.delete_objects(Bucket=bucket, Delete={"Objects": [{"Key": "b", "Size": 7}]})
+    assert s3.list_objects_v2(Bucket=bucket)["KeyCount"] == 1
+
+
+def test_a_copy_has_preconditions_on_what_it_replaces(s3, bucket):
+    source = {"Bucket": bucket, "Key": "k"}
+    s3.put_object(Bucket=bucket, Key="k", Body=b"body")
+    copied = s3.copy_object(Bucket=bucket, Key="c", CopySource=source, IfNoneMatch="*")["CopyObjectResult"]["ETag"]
+    with refused("PreconditionFailed", 412):
+        s3.copy_object(Bucket=bucket, Key="c", CopySource=source, IfNoneMatch="*")
+    other = s3.put_object(Bucket=bucket, Key="c", Body=b"other")["ETag"]
+    with refused("PreconditionFailed", 412):
+        s3.copy_object(Bucket=bucket, Key="c", CopySource=source, IfMatch=copied)
+    assert s3.get_object(Bucket=bucket, Key="c")["Body"].read() == b"other"
+    s3.copy_object(Bucket=bucket, Key="c", CopySource=source, IfMatch=other)
+    assert s3.get_object(Bucket=bucket, Key="c")["Body"].read() == b"body"
+
+
+@pytest.mark.parametrize("directive", ["MetadataDirective", "TaggingDirective"])
+def test_a_directive_of_a_copy_that_is_none_is_refused(s3, bucket, directive):
+    s3.put_object(Bucket=bucket, Key="k", Body=b"body")
+    with refused("InvalidArgument", 400):
+        s3.copy_object(Bucket=bucket, Key="c", CopySource={"Bucket": bucket, "Key": "k"}, **{directive: "KEEP"})

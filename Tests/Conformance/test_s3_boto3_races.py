@@ -47,3 +47,35 @@ def test_unconditional_writers_all_succeed_and_the_object_is_one_of_theirs(node,
     results = _race(node, lambda s3, n: s3.put_object(Bucket=bucket, Key="k", Body=bodies[n]))
     assert [result for _, result in results] == [200] * WRITERS
     assert s3.get_object(Bucket=bucket, Key="k")["Body"].read() in bodies
+
+
+def test_one_of_many_deleters_and_replacers_of_the_same_version_wins(node, s3, bucket):
+    for round_number in range(5):
+        etag = s3.put_object(Bucket=bucket, Key="k", Body=f"round {round_number}".encode())["ETag"]
+        results = _race(
+            node,
+            lambda s3, n: s3.delete_object(Bucket=bucket, Key="k", IfMatch=etag)
+            if n % 2
+            else s3.put_object(Bucket=bucket, Key="k", Body=b"by %d" % n, IfMatch=etag),
+        )
+        winners = [number for number, result in results if result in (200, 204)]
+        assert len(winners) == 1, results
+        if winners[0] % 2:
+            assert "Contents" not in s3.list_objects_v2(Bucket=bucket)
+        else:
+            assert s3.get_object(Bucket=bucket, Key="k")["Body"].read() == b"by %d" % winners[0]
+
+
+def test_one_of_many_copies_onto_the_same_version_wins(node, s3, bucket):
+    for number in range(WRITERS):
+        s3.put_object(Bucket=bucket, Key=f"source/{number}", Body=b"by %d" % number)
+    etag = s3.put_object(Bucket=bucket, Key="k", Body=b"first")["ETag"]
+    results = _race(
+        node,
+        lambda s3, n: s3.copy_object(
+            Bucket=bucket, Key="k", CopySource={"Bucket": bucket, "Key": f"source/{n}"}, IfMatch=etag
+        ),
+    )
+    winners = [number for number, result in results if result == 200]
+    assert len(winners) == 1, results
+    assert s3.get_object(Bucket=bucket, Key="k")["Body"].read() == b"by %d" % winners[0]

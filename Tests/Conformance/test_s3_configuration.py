@@ -275,6 +275,15 @@ def test_a_bucket_policy_lets_everybody_read_and_no_more(s3, bucket, nobody):
         nobody.get_object(Bucket=bucket, Key="k")
 
 
+def test_nobody_lists_buckets_however_public_they_are(s3, bucket, nobody, user):
+    s3.put_bucket_policy(Bucket=bucket, Policy=policy(bucket, actions="s3:ListBucket", resource=""))
+    assert nobody.list_objects_v2(Bucket=bucket)["KeyCount"] == 0
+    with refused("AccessDenied", 403):
+        nobody.list_buckets()
+    # An account sees those whose keys it may list.
+    assert [found["Name"] for found in user[0].list_buckets()["Buckets"] if found["Name"] == bucket] == [bucket]
+
+
 def test_a_bucket_policy_names_whom_it_is_for(s3, bucket, nobody, user):
     client, arn = user
     with refused("AccessDenied", 403):
@@ -314,6 +323,48 @@ def test_a_condition_of_a_bucket_policy_counts(s3, bucket, nobody):
 
 
 # ACLs
+
+
+def test_a_bucket_policy_asks_for_tags(s3, bucket, nobody, user):
+    client, arn = user
+    read = {
+        "Effect": "Allow",
+        "Principal": "*",
+        "Action": ["s3:GetObject", "s3:GetObjectVersion"],
+        "Resource": f"arn:aws:s3:::{bucket}/*",
+        "Condition": {"StringEquals": {"s3:ExistingObjectTag/Public": ["yes", "really"]}},
+    }
+    write = {
+        "Effect": "Allow",
+        "Principal": {"AWS": [arn]},
+        "Action": ["s3:PutObject"],
+        "Resource": f"arn:aws:s3:::{bucket}/*",
+        "Condition": {
+            "StringEquals": {"s3:RequestObjectTag/stage": "raw", "s3:x-amz-storage-class": "STANDARD_IA"},
+            "ForAllValues:StringEquals": {"s3:RequestObjectTagKeys": ["stage", "of"]},
+        },
+    }
+    s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps({"Version": "2012-10-17", "Statement": [read, write]}))
+    s3.put_object(Bucket=bucket, Key="open", Body=b"x", Tagging="Public=yes")
+    s3.put_object(Bucket=bucket, Key="closed", Body=b"x", Tagging="Public=no")
+    s3.put_object(Bucket=bucket, Key="plain", Body=b"x")
+    assert nobody.get_object(Bucket=bucket, Key="open")["Body"].read() == b"x"
+    for key in ("closed", "plain", "absent"):
+        with refused("AccessDenied", 403):
+            nobody.get_object(Bucket=bucket, Key=key)
+    # It is asked of the version that is read, as it is now.
+    s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    s3.put_object(Bucket=bucket, Key="open", Body=b"y")
+    with refused("AccessDenied", 403):
+        nobody.get_object(Bucket=bucket, Key="open")
+    assert nobody.get_object(Bucket=bucket, Key="open", VersionId="null")["Body"].read() == b"x"
+    s3.put_object_tagging(Bucket=bucket, Key="closed", Tagging={"TagSet": [{"Key": "Public", "Value": "really"}]})
+    assert nobody.get_object(Bucket=bucket, Key="closed")["Body"].read() == b"x"
+    tagged = {"StorageClass": "STANDARD_IA", "Tagging": "stage=raw&of=B02"}
+    client.put_object(Bucket=bucket, Key="in", Body=b"x", **tagged)
+    for wrong in ({"Tagging": "stage=final"}, {"Tagging": "stage=raw&a=b"}, {"StorageClass": "STANDARD"}):
+        with refused("AccessDenied", 403):
+            client.put_object(Bucket=bucket, Key="in", Body=b"x", **{**tagged, **wrong})
 
 
 def test_canned_acls_that_open_nothing_are_always_taken(s3, bucket):

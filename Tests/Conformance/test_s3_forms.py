@@ -227,8 +227,10 @@ def test_who_signed_is_checked(node, s3, bucket):
     refused(send(node, bucket, without), "InvalidArgument", 400, "X-Amz-Signature")
     refused(send(node, bucket, {name: form[name] for name in form if name != "key"}), "InvalidArgument", 400, "'key'")
     refused(send(node, bucket, {"key": "k"}), "AccessDenied", 403)
-    old = {"key": "k", "policy": form["policy"], "AWSAccessKeyId": "A", "signature": "x"}
-    refused(send(node, bucket, old), "InvalidRequest", 400)
+    old = {"key": "k", "policy": form["policy"], "AWSAccessKeyId": "A", "signature": base64.b64encode(bytes(20))}
+    refused(send(node, bucket, old), "InvalidAccessKeyId", 403)
+    refused(send(node, bucket, {**old, "AWSAccessKeyId": node.access_key()[0]}), "SignatureDoesNotMatch", 403)
+    refused(send(node, bucket, {**old, "signature": "x"}), "AuthorizationHeaderMalformed", 400)
     # Somebody who may not write signs in vain.
     name = "poster-" + bucket[-6:]
     node.cli_json("account", "create", name, "--kind", "service", "--json")

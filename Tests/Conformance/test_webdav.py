@@ -297,3 +297,24 @@ def test_what_finder_and_explorer_do(dav, s3, bucket):
     found = dav.find("new.txt", 0)["/new.txt"]
     assert found["{urn:schemas-microsoft-com:}Win32FileAttributes"].text == "00000020"
     assert dav.ask("GET", "new.txt", 200).content == b"content"
+
+
+def test_what_is_copied_or_moved_in_is_retained_as_the_collection_says(node, dav, s3, bucket):
+    locked = "lock-" + secrets.token_hex(6)
+    s3.create_bucket(Bucket=locked, ObjectLockEnabledForBucket=True)
+    rule = {"DefaultRetention": {"Mode": "GOVERNANCE", "Days": 1}}
+    s3.put_object_lock_configuration(
+        Bucket=locked, ObjectLockConfiguration={"ObjectLockEnabled": "Enabled", "Rule": rule}
+    )
+    for name in ("copied", "moved"):
+        dav.ask("PUT", name, 201, data=b"x")
+        dav.ask("COPY" if name == "copied" else "MOVE", name, 201, {"Destination": f"{dav.root}/{locked}/{name}"})
+        retained = s3.get_object_retention(Bucket=locked, Key=name)["Retention"]
+        assert retained["Mode"] == "GOVERNANCE"
+        version = s3.head_object(Bucket=locked, Key=name)["VersionId"]
+        with pytest.raises(botocore.exceptions.ClientError, match="AccessDenied"):
+            s3.delete_object(Bucket=locked, Key=name, VersionId=version)
+    # Out of it goes what is not locked: the lock stays where it was set.
+    dav.ask("MOVE", f"{dav.root}/{locked}/moved", 201, {"Destination": f"{dav.base}/back"})
+    assert "ObjectLockMode" not in s3.head_object(Bucket=bucket, Key="back")
+    assert s3.get_object(Bucket=locked, Key="moved", VersionId=version)["Body"].read() == b"x"

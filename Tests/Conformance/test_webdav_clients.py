@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import json
 import re
 import secrets
 import shutil
@@ -79,6 +80,13 @@ def test_rclone(dav_node, collection, files, tmp_path):
     rclone("copy", f"D:{collection}/in", tmp_path / "out")
     assert (tmp_path / "out" / "moved" / "ä b+c%.txt").read_text() == "words"
     assert (tmp_path / "out" / "copy.bin").read_bytes() == (files / "large.bin").read_bytes()
+    dav_node.cli_json("quota", "set", collection, "--bytes", "100MiB", "--json")
+    # What is left is told of the folder that a remote begins with.
+    environment["RCLONE_CONFIG_D_URL"] = f"{dav_node.web}/dav/{collection}"
+    about = json.loads(rclone("about", "D:", "--json"))
+    environment["RCLONE_CONFIG_D_URL"] = dav_node.web + "/dav"
+    assert about["used"] == 2 * (files / "large.bin").stat().st_size + 5 and about["total"] == 100 << 20
+    dav_node.cli("quota", "delete", collection)
     rclone("purge", f"D:{collection}/in")
     assert rclone("lsf", f"D:{collection}") == ""
     assert f" {collection}" in rclone("lsd", "D:")

@@ -213,7 +213,7 @@ import Wire
                 let number = try transaction.tid << 20
                 _ = try transaction.scalar("SELECT key_floor FROM collections")
                 hasRead.come()
-                for _ in 0..<10_000 where !mayWrite.isThere { usleep(1000) }
+                for _ in 0..<60_000 where !mayWrite.isThere { usleep(1000) }
                 try transaction.run(
                     """
                     INSERT INTO versions (number, id, collection, key, kind, is_null, current, created, size, etag,
@@ -225,7 +225,7 @@ import Wire
                 try transaction.run(
                     "INSERT INTO inline_bytes SELECT ?, bytes FROM inline_bytes LIMIT 1", .init(number))
             }
-            for _ in 0..<10_000 where !hasRead.isThere { try await Task.sleep(for: .milliseconds(1)) }
+            for _ in 0..<60_000 where !hasRead.isThere { try await Task.sleep(for: .milliseconds(1)) }
             _ = try await objects.rotateKey(ofCollection: "eo1", by: "ada")
             for _ in 0..<10 { _ = try await objects.rewrapStep(settleSeconds: 0) }
             #expect(try await objects.collectionKey("eo1").generations.map(\.sealed) == [0, 1])

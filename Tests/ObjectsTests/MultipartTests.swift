@@ -89,9 +89,9 @@ import Wire
         try await withObjects(engine) { objects in
             let upload = try await begin(objects)
             _ = try await put(objects, upload, 1, noise(1000))
-            #expect(try await objects.uploads(collection: "eo1").map(\.key) == ["big"])
+            #expect(try await objects.uploads(collection: "eo1").uploads.map(\.key) == ["big"])
             try await objects.abortUpload(collection: "eo1", key: "big", id: upload.id.text, by: "ada")
-            #expect(try await objects.uploads(collection: "eo1").isEmpty)
+            #expect(try await objects.uploads(collection: "eo1").uploads.isEmpty)
             await #expect(throws: ObjectsError.self) { _ = try await put(objects, upload, 2, [1]) }
             _ = try await objects.collectGarbage(olderThan: -1)
             #expect(try await objects.blobCount() == 0)

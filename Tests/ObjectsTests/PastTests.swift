@@ -84,6 +84,28 @@ import Testing
         }
     }
 
+    @Test("a collection with a long past goes bit by bit, and says so if it stays", arguments: TestEngine.allCases)
+    func deletion(engine: TestEngine) async throws {
+        try await withObjects(engine) { objects in
+            for step in 0..<12 { try await objects.put("k", noise(20_000, seed: UInt64(step))) }
+            let past = try await Self.now(objects)
+            let writing = try await objects.openTransaction(owner: "ada").id
+            try await TransactionTests.put(objects, "staged", noise(1), in: writing)
+            try await objects.delete(collection: "eo1", [("k", nil)], by: "ada")
+            let id = try await objects.collection("eo1").id
+            #expect(try await objects.purgePast(of: id, limit: 5) == 5)
+            #expect(try await objects.purgePast(of: id) == 7)
+            #expect(try await objects.purgePast(of: id) == 0)
+            #expect(await Self.failure { try await objects.list(collection: "eo1", asOf: past) } == .notKept)
+            // What a transaction has written is no past.
+            _ = try await objects.commit(writing, by: "ada")
+            #expect(try await objects.keys() == ["staged"])
+            try await objects.delete(collection: "eo1", [("staged", nil)], by: "ada")
+            try await objects.deleteCollection("eo1", by: "ada")
+            #expect(try await objects.collections().isEmpty)
+        }
+    }
+
     private static func compare(
         _ objects: Objects, _ tid: Int64, _ state: State, prefix: String, delimiter: String, limit: Int
     ) async throws {

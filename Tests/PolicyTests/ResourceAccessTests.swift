@@ -18,6 +18,11 @@ private struct Said: ResourceAccessSource {
     func acl(ofObject key: String, version: String?, in collection: String) async throws -> CannedACL {
         acls[version ?? key] ?? .private
     }
+    func tags(
+        ofObject key: String, version: String?, in collection: String
+    ) async throws -> [(key: String, value: String)] {
+        version.map { [("version", $0)] } ?? []
+    }
 }
 
 @Suite struct ResourceAccessTests {

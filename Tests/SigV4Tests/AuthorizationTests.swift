@@ -171,7 +171,7 @@ struct AuthorizationTests {
         #expect(code { _ = try Authorization.find(in: head, service: "s3") } != nil)
     }
 
-    @Test("Signature Version 2 in a query is named as unsupported")
+    @Test("Signature Version 2 in a query is named as unsupported where it does not count")
     func version2() throws {
         let head = RequestHead(
             method: "GET", path: "/", query: try Example.query("AWSAccessKeyId=A&Signature=b&Expires=1"),

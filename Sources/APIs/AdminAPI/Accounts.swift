@@ -24,8 +24,8 @@ extension AdminService {
                 throw Problem.badRequest("'\(kindName.prefix(40))' is no kind: person, service, computer or software")
             }
             try await identity.createAccount(
-                name: name, kind: kind, displayName: String((body["displayName"]?.string ?? "").prefix(256)),
-                password: body["password"]?.string, by: call.actor)
+                name: name, kind: kind, displayName: body["displayName"]?.string ?? "",
+                email: body["email"]?.string ?? "", password: body["password"]?.string, by: call.actor)
             let account = try await identity.account(name)
             return Self.answer(.created) { write(members: account, &$0) }
         case (1, .GET):
@@ -38,6 +38,10 @@ extension AdminService {
             let body = try await call.body()
             if let password = body["password"]?.string {
                 try await identity.setPassword(password, of: name, by: call.actor)
+            }
+            let (displayName, email) = (body["displayName"]?.string, body["email"]?.string)
+            if displayName != nil || email != nil {
+                try await identity.setDetails(displayName: displayName, email: email, of: name, by: call.actor)
             }
             if let isDisabled = body["disabled"]?.bool {
                 try await identity.setDisabled(isDisabled, of: name, by: call.actor)
@@ -68,6 +72,8 @@ extension AdminService {
         json.member("name", account.name)
         json.member("kind", account.kind.rawValue)
         json.member("displayName", account.displayName)
+        json.member("email", account.email)
+        json.member("uidNumber", account.number)
         json.member("disabled", account.isDisabled)
         json.member("created", account.created.rfc3339)
     }

@@ -62,14 +62,19 @@ package final class Authenticator: Sendable {
     ///     the browser says that one of our own pages asks for it.
     ///   - bodyHash: the SHA-256 of the body in lower-case hexadecimal, for services whose clients do not state it.
     ///   - passwords: whether a name with a password or app password counts (Basic, RFC 7617).
+    ///   - legacyResource: what presigned URLs of the version before SigV4 call the resource; nil where they do not
+    ///     count.
     /// - Throws: `SignatureError`, `IdentityError`, ``TooManyRequests``. Without any credentials the caller is
     ///   `Principal.anonymous`.
     package func caller(
         of request: Request, service: String = "s3", bodyHash: String? = nil, cookies: Bool = false,
-        passwords: Bool = false
+        passwords: Bool = false, legacyResource: String? = nil
     ) async throws -> Caller {
         try limits.check(address: request.connection.remoteAddress)
-        let caller = try await identified(request, service, bodyHash, cookies: cookies, passwords: passwords)
+        let caller =
+            if let legacyResource, let caller = try await legacyCaller(request, legacyResource) { caller } else {
+                try await identified(request, service, bodyHash, cookies: cookies, passwords: passwords)
+            }
         try limits.check(caller.principal)
         return caller
     }
@@ -110,12 +115,7 @@ package final class Authenticator: Sendable {
         _ request: Request, _ service: String, _ bodyHash: String?, _ context: RequestContext
     ) async throws -> Caller? {
         guard request.headers.contains(name: "authorization") || !request.rawQuery.isEmpty else { return nil }
-        guard let query = request.query else {
-            throw SignatureError(.malformed, "the query is not valid percent-encoding")
-        }
-        let head = RequestHead(
-            method: request.method.rawValue, path: request.rawPath, query: query,
-            headers: request.headers.map { ($0.name, $0.value) })
+        let head = try Self.head(of: request)
         guard let authorization = try Authorization.find(in: head, service: service) else { return nil }
         // The clock is looked at before the key: an old request costs nothing and learns nothing.
         try authorization.checkTime(now: .now)
@@ -128,9 +128,44 @@ package final class Authenticator: Sendable {
         return Caller(principal: known.principal, context: context, signature: (authorization, key))
     }
 
+    private static func head(of request: Request) throws -> RequestHead {
+        guard let query = request.query else {
+            throw SignatureError(.malformed, "the query is not valid percent-encoding")
+        }
+        return RequestHead(
+            method: request.method.rawValue, path: request.rawPath, query: query,
+            headers: request.headers.map { ($0.name, $0.value) })
+    }
+
+    private func legacyCaller(_ request: Request, _ resource: String) async throws -> Caller? {
+        guard let signature = try LegacySignature.find(in: Self.head(of: request), resource: resource) else {
+            return nil
+        }
+        try signature.checkTime(now: .now)
+        return try await caller(of: request, signature, type: "REST-QUERY-STRING")
+    }
+
+    private func caller(of request: Request, _ signature: LegacySignature, type: String) async throws -> Caller {
+        let known = try await signer(signature.accessKeyID, sessionToken: signature.sessionToken)
+        try signature.verify(secret: known.secret)
+        var context = Self.context(of: request)
+        context.values["s3:signatureversion"] = ["AWS"]
+        context.values["s3:authType"] = [type]
+        return Caller(principal: known.principal, context: context)
+    }
+
+    /// Who signed the policy of an upload form by the version before SigV4.
+    ///
+    /// - Throws: as ``caller(of:service:bodyHash:cookies:passwords:legacyResource:)``.
+    package func caller(of request: Request, form signature: LegacySignature) async throws -> Caller {
+        let caller = try await caller(of: request, signature, type: "POST")
+        try limits.check(caller.principal)
+        return caller
+    }
+
     /// Who signed the policy of an upload form.
     ///
-    /// - Throws: as ``caller(of:service:bodyHash:cookies:passwords:)``.
+    /// - Throws: as ``caller(of:service:bodyHash:cookies:passwords:legacyResource:)``.
     package func caller(
         of request: Request, policy: String, _ signature: PostSignature
     ) async throws -> Caller {

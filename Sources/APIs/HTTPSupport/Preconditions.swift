@@ -30,6 +30,9 @@ package struct Preconditions: Sendable {
         ifUnmodifiedSince = headers.first(name: prefix + "if-unmodified-since").flatMap { Timestamp(httpDate: $0) }
     }
 
+    /// Those of one thing of several that a request names.
+    package init(ifMatch tag: String) { ifMatch = [Self.bare(tag[...].trimmingSpaces)] }
+
     package var isEmpty: Bool {
         ifMatch == nil && ifNoneMatch == nil && ifModifiedSince == nil && ifUnmodifiedSince == nil
     }

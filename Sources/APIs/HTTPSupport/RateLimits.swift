@@ -1,5 +1,5 @@
 import Glibc
-import Identity
+package import Identity
 import Synchronization
 package import Wire
 
@@ -67,13 +67,13 @@ package struct RequestLimits: Sendable {
     }
 
     /// - Throws: ``TooManyRequests``.
-    func check(address: String) throws {
+    package func check(address: String) throws {
         guard let perAddress, let source = Self.source(address) else { return }
         if let wait = perAddress.take(source) { throw TooManyRequests(whose: "your address", retryAfter: wait) }
     }
 
     /// - Throws: ``TooManyRequests``.
-    func check(_ principal: Principal) throws {
+    package func check(_ principal: Principal) throws {
         guard let perPrincipal, !principal.isAnonymous else { return }
         if let wait = perPrincipal.take(principal.name) {
             throw TooManyRequests(whose: "'\(principal.name)'", retryAfter: wait)

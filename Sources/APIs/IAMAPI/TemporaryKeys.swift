@@ -26,7 +26,6 @@ extension IAMService {
     ]
 
     private static let tags = ["Tags", "TransitiveTagKeys"]
-    private static let account = "martlet"
 
     private func getCallerIdentity(_ call: Call) async throws -> Fields? {
         let principal = call.caller.principal
@@ -34,7 +33,7 @@ extension IAMService {
         return { xml in
             xml.element("Arn", principal.arn)
             xml.element("UserId", id ?? String(principal.accountID ?? 0))
-            xml.element("Account", Self.account)
+            xml.element("Account", ResourceName.accountID)
         }
     }
 
@@ -57,7 +56,7 @@ extension IAMService {
         return { xml in
             Self.write(credentials, &xml)
             xml.element("FederatedUser") {
-                $0.element("FederatedUserId", "\(Self.account):\(name)")
+                $0.element("FederatedUserId", "\(ResourceName.accountID):\(name)")
                 $0.element("Arn", principal.arn)
             }
             xml.element("PackedPolicySize", policy.utf8.count * 100 / RoleSessions.policyBytesMax)

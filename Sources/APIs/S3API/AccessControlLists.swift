@@ -36,16 +36,12 @@ extension S3Service {
         let owner = try await objects.collection(bucket).owner
         let acl = try await handedIn(request, caller, owner: owner)
         try await check(acl, bucket)
-        try await setBucketACL(acl, bucket, caller)
-        return Response(.ok)
-    }
-
-    func setBucketACL(_ acl: CannedACL, _ bucket: String, _ caller: Caller) async throws {
         if acl.grants.isEmpty {
             try await objects.deleteSetting(.acl, of: bucket, by: caller.principal.name)
         } else {
             try await objects.putSetting(.acl, of: bucket, to: acl.rawValue, by: caller.principal.name)
         }
+        return Response(.ok)
     }
 
     func putObjectACL(_ address: ObjectAddress, _ request: Request, _ caller: Caller) async throws -> Response {
@@ -59,12 +55,10 @@ extension S3Service {
         return Response(.ok)
     }
 
-    /// What `x-amz-acl` and `x-amz-object-ownership` of a new bucket ask for, checked before there is one.
-    ///
-    /// - Returns: what does it once the bucket is there.
+    /// The settings that `x-amz-acl` and `x-amz-object-ownership` of a new bucket ask for.
     func newBucketAccess(
         _ bucket: String, _ request: Request, _ caller: Caller
-    ) async throws -> (() async throws -> Void)? {
+    ) async throws -> [SettingName: String] {
         let acl = try Self.cannedACL(request) ?? .private
         let named = request.header("x-amz-object-ownership")
         let ownership = named.flatMap(OwnershipControls.Ownership.init(rawValue:))
@@ -79,18 +73,13 @@ extension S3Service {
             }
             try await require(caller, "s3:PutBucketAcl", on: bucket)
         }
-        if ownership != nil {
+        var settings: [SettingName: String] = [:]
+        if !acl.grants.isEmpty { settings[.acl] = acl.rawValue }
+        if let ownership {
             try await require(caller, BucketSetting.ownershipControls.writeAction, on: bucket)
+            settings[.ownershipControls] = String(decoding: OwnershipControls(ownership).bytes, as: UTF8.self)
         }
-        guard !acl.grants.isEmpty || ownership != nil else { return nil }
-        return {
-            if let ownership {
-                let document = String(decoding: OwnershipControls(ownership).bytes, as: UTF8.self)
-                try await objects.putSetting(
-                    .ownershipControls, of: bucket, to: document, by: caller.principal.name)
-            }
-            if !acl.grants.isEmpty { try await setBucketACL(acl, bucket, caller) }
-        }
+        return settings
     }
 
     /// The ACL of a `?acl`: in a header, or in the body.

@@ -8,14 +8,11 @@ extension S3Service {
     func copyObject(_ address: ObjectAddress, _ request: Request, _ caller: Caller) async throws -> Response {
         let source = try Self.copySource(request)
         try await require(caller, "s3:GetObject", on: source)
-        try await require(withEncryption(caller, request), "s3:PutObject", on: address)
-        let directive = request.header("x-amz-metadata-directive")?.uppercased() ?? "COPY"
-        guard directive == "COPY" || directive == "REPLACE" else {
-            throw S3Error(
-                .invalidArgument, "x-amz-metadata-directive is COPY or REPLACE, not '\(directive.prefix(40))'")
-        }
+        try await require(withConditions(caller, request), "s3:PutObject", on: address)
+        let replacesMetadata = try Self.replaces(request, "x-amz-metadata-directive")
+        let replacesTags = try Self.replaces(request, "x-amz-tagging-directive")
         let changesNothing =
-            source == address && directive == "COPY" && request.header("x-amz-storage-class") == nil
+            source == address && !replacesMetadata && request.header("x-amz-storage-class") == nil
             && !changesEncryption(request)
         guard !changesNothing else {
             throw S3Error(
@@ -27,8 +24,8 @@ extension S3Service {
         let algorithm = try request.header("x-amz-checksum-algorithm").map { try ChecksumAlgorithm(header: $0) }
         let version = try await objects.copy(
             from: source.bucket, key: source.key, version: source.version, to: address.bucket, key: address.key,
-            replacing: directive == "REPLACE" ? described : nil, storageClass: described.storageClass,
-            tags: request.header("x-amz-tagging-directive")?.uppercased() == "REPLACE" ? described.tags : nil,
+            replacing: replacesMetadata ? described : nil, storageClass: described.storageClass,
+            tags: replacesTags ? described.tags : nil,
             lock: described, checksum: algorithm, by: caller.principal.name, in: caller.transaction,
             unlock: { try await unlock($0, request, caller, isSource: true) },
             sourceCondition: Self.sourceCondition(request), condition: Self.writeCondition(request))
@@ -46,6 +43,16 @@ extension S3Service {
         }
         if let name = source.version { response.headers.add(name: "x-amz-copy-source-version-id", value: name) }
         return response
+    }
+
+    /// Whether a directive says REPLACE; COPY is the other one.
+    private static func replaces(_ request: Request, _ header: String) throws -> Bool {
+        switch request.header(header)?.uppercased() {
+        case "REPLACE": return true
+        case nil, "COPY": return false
+        case let other?:
+            throw S3Error(.invalidArgument, "\(header) is COPY or REPLACE, not '\(other.prefix(40))'")
+        }
     }
 
     /// `x-amz-copy-source`: `/bucket/key`, percent-encoded.

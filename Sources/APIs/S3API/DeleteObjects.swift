@@ -19,24 +19,35 @@ extension S3Service {
         }
         _ = try await objects.collection(bucket)
         var targets: [(address: ObjectAddress, failure: S3Error?)] = []
+        var conditions: [Int: WriteCondition] = [:]
+        var allowed: [(key: String, version: String?)] = []
+        // Asked for all; those of which the caller may not are left out.
+        var bypasses = false
         for entry in entries {
             guard let key = entry["Key"]?.text, !key.isEmpty else {
                 throw S3Error(.malformedXML, "an <Object> has a <Key>")
+            }
+            // Conditions of directory buckets: who sets one does not want the object gone in spite of it.
+            for name in ["LastModifiedTime", "Size"] where entry[name] != nil {
+                throw S3Error(.notImplemented, "the element <\(name)> is not implemented; <ETag> is")
             }
             let address = ObjectAddress(bucket: bucket, key: key, version: entry["VersionId"]?.text)
             var failure: S3Error?
             do {
                 try await require(caller, "s3:DeleteObject", on: address)
+                bypasses = try await bypassesGovernance(request, caller, on: address)
+                if let etag = entry["ETag"]?.text {
+                    conditions[allowed.count] = Self.writeCondition(Preconditions(ifMatch: etag))
+                }
+                allowed.append((key, address.version))
             } catch let denied as AccessDenied {
                 failure = S3Error(.accessDenied, denied.description)
             }
             targets.append((address, failure))
         }
-        let bypasses = try await bypassesGovernance(request, caller, on: bucket)
-        let allowed = targets.filter { $0.failure == nil }.map { (key: $0.address.key, version: $0.address.version) }
         var deletions = try await objects.delete(
             collection: bucket, allowed, by: caller.principal.name, bypassesGovernance: bypasses,
-            in: caller.transaction)[...]
+            in: caller.transaction, conditions: conditions)[...]
         let isQuiet = root["Quiet"]?.text == "true"
         return Self.xml("DeleteResult") { xml in
             for (address, failure) in targets {

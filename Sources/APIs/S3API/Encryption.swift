@@ -116,7 +116,7 @@ extension S3Service {
     /// The key in a request, checked.
     ///
     /// - Throws: ``S3Error`` `InvalidRequest` over a connection that others can read.
-    private func customerKey(of request: Request, _ headers: EncryptionHeaders) throws -> CustomerKey? {
+    func customerKey(of request: Request, _ headers: EncryptionHeaders) throws -> CustomerKey? {
         guard headers.areThere, headers.algorithm != nil || headers.key != nil || headers.digest != nil else {
             return nil
         }
@@ -164,23 +164,10 @@ extension S3Service {
     func changesEncryption(_ request: Request) -> Bool {
         EncryptionHeaders(request).areThere || EncryptionHeaders(request, isSource: true).areThere
     }
-
-    /// Condition keys by which policies ask how an object is to be encrypted.
-    func withEncryption(_ caller: Caller, _ request: Request) -> Caller {
-        guard EncryptionHeaders(request).areThere else { return caller }
-        var caller = caller
-        for name in [
-            "x-amz-server-side-encryption", "x-amz-server-side-encryption-aws-kms-key-id",
-            "x-amz-server-side-encryption-customer-algorithm",
-        ] {
-            if let value = request.header(name) { caller.context.values["s3:" + name] = [value] }
-        }
-        return caller
-    }
 }
 
 /// The headers by which a request speaks of a customer's key.
-private struct EncryptionHeaders {
+struct EncryptionHeaders {
     /// Whether there are any of encryption at all: most requests have none, and pay for no more than this.
     let areThere: Bool
     private(set) var algorithm: String?

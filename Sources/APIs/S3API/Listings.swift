@@ -80,25 +80,25 @@ extension S3Service {
     func listUploads(_ bucket: String, _ list: ListUploadsParameters, _ caller: Caller) async throws -> Response {
         try await require(caller, "s3:ListBucketMultipartUploads", on: bucket)
         let page = try await objects.uploads(
-            collection: bucket, prefix: list.prefix, afterKey: list.keyMarker, afterID: VersionID(list.idMarker),
-            limit: list.limit + 1)
+            collection: bucket, prefix: list.prefix, delimiter: list.delimiter, after: list.keyMarker,
+            afterID: VersionID(list.idMarker), limit: list.limit)
         func encode(_ text: String) -> String {
             list.encodesKeys ? PercentEncoding.encode(text, keepingSlash: true) : text
         }
-        let shown = page.prefix(list.limit)
         return Self.xml("ListMultipartUploadsResult") { xml in
             xml.element("Bucket", bucket)
             xml.element("KeyMarker", encode(list.keyMarker))
             xml.element("UploadIdMarker", list.idMarker)
             xml.element("Prefix", encode(list.prefix))
+            if !list.delimiter.isEmpty { xml.element("Delimiter", encode(list.delimiter)) }
             if list.encodesKeys { xml.element("EncodingType", "url") }
             xml.element("MaxUploads", list.limit)
-            xml.element("IsTruncated", page.count > list.limit)
-            if page.count > list.limit, let last = shown.last {
-                xml.element("NextKeyMarker", encode(last.key))
-                xml.element("NextUploadIdMarker", last.id.text)
+            xml.element("IsTruncated", page.next != nil)
+            if let next = page.next {
+                xml.element("NextKeyMarker", encode(next.key))
+                if let id = next.id { xml.element("NextUploadIdMarker", id.text) }
             }
-            for upload in shown {
+            for upload in page.uploads {
                 xml.element("Upload") { xml in
                     xml.element("Key", encode(upload.key))
                     xml.element("UploadId", upload.id.text)
@@ -107,6 +107,9 @@ extension S3Service {
                     xml.element("StorageClass", upload.description.storageClass.rawValue)
                     xml.element("Initiated", upload.created.rfc3339Milliseconds)
                 }
+            }
+            for prefix in page.commonPrefixes {
+                xml.element("CommonPrefixes") { $0.element("Prefix", encode(prefix)) }
             }
         }
     }

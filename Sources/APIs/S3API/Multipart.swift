@@ -10,7 +10,7 @@ extension S3Service {
     private static let completeBytesMax = 4 << 20
 
     func createUpload(_ address: ObjectAddress, _ request: Request, _ caller: Caller) async throws -> Response {
-        try await require(withEncryption(caller, request), "s3:PutObject", on: address)
+        try await require(withConditions(caller, request), "s3:PutObject", on: address)
         var checksum: (algorithm: ChecksumAlgorithm, kind: ObjectChecksum.Kind)?
         if let name = request.header("x-amz-checksum-algorithm") {
             let algorithm = try ChecksumAlgorithm(header: name)
@@ -91,7 +91,9 @@ extension S3Service {
         try Self.sourceCondition(request)(source.version)
         var range = 0..<source.version.size
         if let header = request.header("x-amz-copy-source-range") {
-            guard case .part(let part) = ByteRange(header: header, size: source.version.size) else {
+            guard case .part(let part) = ByteRange(header: header, size: source.version.size),
+                header == "bytes=\(part.lowerBound)-\(part.upperBound - 1)"
+            else {
                 throw S3Error(
                     .invalidArgument,
                     "x-amz-copy-source-range is bytes=first-last within the source's \(source.version.size) bytes")
@@ -145,7 +147,8 @@ extension S3Service {
         guard !parts.isEmpty else { throw S3Error(.malformedXML, "an upload is completed with at least one <Part>") }
         let version = try await objects.completeUpload(
             collection: address.bucket, key: address.key, id: id, parts: parts, checksum: whole,
-            size: request.header("x-amz-mp-object-size").flatMap { Int64($0) }, by: caller.principal.name,
+            size: request.header("x-amz-mp-object-size").flatMap { Int64($0) },
+            customerKey: try customerKey(of: request, EncryptionHeaders(request)), by: caller.principal.name,
             in: caller.transaction, condition: Self.writeCondition(request))
         var response = Self.xml("CompleteMultipartUploadResult") { xml in
             xml.element("Location", location(address, request))

@@ -86,6 +86,10 @@ enum ObjectHeaders {
         // S3 says nothing of what is usual.
         if version.storageClass != .standard {
             headers.add(name: "x-amz-storage-class", value: version.storageClass.rawValue)
+            // Clients refuse to read what S3 would have to restore first. Here it is there already.
+            if ["GLACIER", "DEEP_ARCHIVE"].contains(version.storageClass.rawValue) {
+                headers.add(name: "x-amz-restore", value: #"ongoing-request="false""#)
+            }
         }
         for header in version.headers { headers.add(name: header.name, value: header.value) }
         if isWhole, let checksum = version.checksum, request.header("x-amz-checksum-mode")?.uppercased() == "ENABLED" {

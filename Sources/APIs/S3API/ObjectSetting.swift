@@ -21,9 +21,9 @@ enum ObjectSetting: String, Sendable, CaseIterable {
 
 extension S3Service {
     /// Whether a request asks to bypass governance; then policy must allow it.
-    func bypassesGovernance(_ request: Request, _ caller: Caller, on bucket: String) async throws -> Bool {
+    func bypassesGovernance(_ request: Request, _ caller: Caller, on address: ObjectAddress) async throws -> Bool {
         guard request.header("x-amz-bypass-governance-retention")?.lowercased() == "true" else { return false }
-        try await require(caller, "s3:BypassGovernanceRetention", on: ObjectAddress(bucket: bucket, key: "*"))
+        try await require(caller, "s3:BypassGovernanceRetention", on: address)
         return true
     }
 
@@ -64,7 +64,7 @@ extension S3Service {
             try retention.check(now: .now)
             try await objects.setRetention(
                 ObjectRetention(retention), collection: bucket, key: key, version: version,
-                bypasses: bypassesGovernance(request, caller, on: bucket), by: actor)
+                bypasses: bypassesGovernance(request, caller, on: address), by: actor)
         case .legalHold:
             let hold = try LegalHold(parsing: body)
             try await objects.setLegalHold(

@@ -8,7 +8,7 @@ import Wire
 /// taken for the operation of the bare address, which is how other servers came to create buckets when asked for a
 /// policy.
 enum Operation: Equatable, Sendable {
-    case listBuckets
+    case listBuckets(ListBucketsParameters)
     case createBucket(String)
     case headBucket(String)
     case deleteBucket(String)
@@ -99,8 +99,20 @@ struct ListParameters: Hashable, Sendable {
     var asOf: Int64?
 }
 
+struct ListBucketsParameters: Hashable, Sendable {
+    static let limitMax = 10_000
+
+    var prefix = ""
+    /// What the continuation token says: the last bucket of the page before.
+    var after = ""
+    var limit = limitMax
+    /// Only buckets of this region.
+    var region: String?
+}
+
 struct ListUploadsParameters: Hashable, Sendable {
     var prefix = ""
+    var delimiter = ""
     var keyMarker = ""
     var idMarker = ""
     var limit = 1000
@@ -146,8 +158,17 @@ extension Operation {
             guard method == .GET || method == .HEAD else {
                 throw S3Error(.methodNotAllowed, "the service itself takes GET only")
             }
-            parameters.ignore("max-buckets", "continuation-token", "prefix", "bucket-region")
-            self = .listBuckets
+            var list = ListBucketsParameters()
+            list.prefix = parameters.take("prefix") ?? ""
+            list.region = parameters.take("bucket-region")
+            list.after = try parameters.continuation()?.after ?? ""
+            if let limit = try parameters.integer("max-buckets") {
+                guard (1...ListBucketsParameters.limitMax).contains(limit) else {
+                    throw S3Error(.invalidArgument, "max-buckets is 1 to 10,000, not \(limit)")
+                }
+                list.limit = limit
+            }
+            self = .listBuckets(list)
         } else if key.isEmpty {
             let isForm =
                 request.header("content-type")?.lowercased().hasPrefix("multipart/form-data") == true
@@ -206,6 +227,7 @@ extension Operation {
         if parameters.take("uploads") != nil {
             var list = ListUploadsParameters()
             list.prefix = parameters.take("prefix") ?? ""
+            list.delimiter = parameters.take("delimiter") ?? ""
             list.keyMarker = parameters.take("key-marker") ?? ""
             list.idMarker = parameters.take("upload-id-marker") ?? ""
             list.limit = try parameters.limit("max-uploads")
@@ -242,14 +264,9 @@ extension Operation {
         case "2":
             list.startAfter = parameters.take("start-after")
             list.fetchesOwner = parameters.take("fetch-owner") == "true"
-            list.continuationToken = parameters.take("continuation-token")
-            list.after = list.startAfter ?? ""
-            if let token = list.continuationToken {
-                guard let bytes = Base64.decode(token), let after = String(validating: bytes, as: UTF8.self) else {
-                    throw S3Error(.invalidArgument, "the continuation token is not one of this server's")
-                }
-                list.after = after
-            }
+            let continuation = try parameters.continuation()
+            list.continuationToken = continuation?.token
+            list.after = continuation?.after ?? list.startAfter ?? ""
             return .listObjectsV2(bucket, list)
         default: throw S3Error(.invalidArgument, "list-type is 2 or absent")
         }
@@ -329,8 +346,8 @@ private struct Parameters {
     private static let always: Set<String> = [
         "X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Date", "X-Amz-Expires", "X-Amz-SignedHeaders", "X-Amz-Signature",
         "X-Amz-Security-Token", "X-Amz-Content-Sha256", "X-Amz-User-Agent", "x-id",
-        // Of the signature's old version, which is refused for what it is.
-        "AWSAccessKeyId", "Signature", "Expires",
+        // Of the version before, with the headers that its URLs repeat.
+        "AWSAccessKeyId", "Signature", "Expires", "content-md5", "content-type", "x-amz-security-token",
     ]
 
     init(_ query: QueryItems) { self.query = query }
@@ -343,8 +360,6 @@ private struct Parameters {
 
     func has(_ name: String) -> Bool { query.has(name) }
 
-    mutating func ignore(_ names: String...) { taken += names }
-
     mutating func integer(_ name: String) throws(S3Error) -> Int? {
         guard let text = take(name) else { return nil }
         guard let value = Int(text), value >= 0 else {
@@ -355,6 +370,15 @@ private struct Parameters {
 
     /// A page's size: what was asked for, at most 1,000.
     mutating func limit(_ name: String) throws(S3Error) -> Int { min(try integer(name) ?? 1000, 1000) }
+
+    /// Where a list goes on, as the page before said.
+    mutating func continuation() throws(S3Error) -> (token: String, after: String)? {
+        guard let token = take("continuation-token") else { return nil }
+        guard let bytes = Base64.decode(token), let after = String(validating: bytes, as: UTF8.self) else {
+            throw S3Error(.invalidArgument, "the continuation token is not one of this server's")
+        }
+        return (token, after)
+    }
 
     mutating func encoding() throws(S3Error) -> Bool {
         guard let encoding = take("encoding-type") else { return false }

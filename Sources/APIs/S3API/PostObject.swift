@@ -27,7 +27,7 @@ extension S3Service {
         // A form's fields say what a PUT says in headers.
         var put = request
         put.headers = try Self.headers(of: fields)
-        try await require(withEncryption(caller, put), "s3:PutObject", on: address)
+        try await require(withConditions(caller, put), "s3:PutObject", on: address)
         let description = try await description(of: put, address, caller)
         var expectations = BodyExpectations()
         expectations.checksum = try Payload.announcedChecksum(put.headers)
@@ -51,8 +51,12 @@ extension S3Service {
         guard field("x-amz-signature") != nil || field("signature") != nil else {
             throw Self.missing("X-Amz-Signature")
         }
-        let signature = try PostSignature(field)
-        let caller = try await authenticator.caller(of: request, policy: text, signature)
+        let caller =
+            if let legacy = try LegacySignature.find(policy: text, field) {
+                try await authenticator.caller(of: request, form: legacy)
+            } else {
+                try await authenticator.caller(of: request, policy: text, PostSignature(field))
+            }
         do throws(PostPolicyError) {
             let policy = try PostPolicy(base64: text)
             try policy.check(fields, bucket: bucket, now: .now)

@@ -7,7 +7,7 @@ import Wire
 
 extension S3Service {
     func putObject(_ address: ObjectAddress, _ request: Request, _ caller: Caller) async throws -> Response {
-        try await require(withEncryption(caller, request), "s3:PutObject", on: address)
+        try await require(withConditions(caller, request), "s3:PutObject", on: address)
         let description = try await description(of: request, address, caller)
         let payload = try Payload(request, caller)
         let version = try await objects.put(
@@ -37,7 +37,10 @@ extension S3Service {
 
     /// If-Match and If-None-Match of a write, looked at under the key's lock.
     static func writeCondition(_ request: Request) -> WriteCondition {
-        let preconditions = Preconditions(request.headers)
+        writeCondition(Preconditions(request.headers))
+    }
+
+    static func writeCondition(_ preconditions: Preconditions) -> WriteCondition {
         guard preconditions.ifMatch != nil || preconditions.ifNoneMatch != nil else { return { _ in } }
         return { current in
             if current == nil, preconditions.ifMatch != nil {
@@ -61,8 +64,8 @@ extension S3Service {
         }
         let deletion = try await objects.delete(
             collection: address.bucket, [(address.key, address.version)], by: caller.principal.name,
-            bypassesGovernance: bypassesGovernance(request, caller, on: address.bucket),
-            in: caller.transaction, condition: Self.writeCondition(request)
+            bypassesGovernance: bypassesGovernance(request, caller, on: address),
+            in: caller.transaction, conditions: [0: Self.writeCondition(request)]
         ).first
         if let failure = deletion?.failure { throw failure }
         var headers = HTTPHeaders()

@@ -1,4 +1,5 @@
 package import HTTPSupport
+import IAMPolicy
 import Identity
 import Logging
 import NIOHTTP1
@@ -45,10 +46,11 @@ package struct S3Service: Sendable {
             if case .preflight(let bucket) = operation {
                 response = try await preflight(bucket, request)
             } else {
-                var caller = try await authenticator.caller(of: request)
+                var caller = try await authenticator.caller(of: request, legacyResource: legacyResource(of: request))
                 record.caller = caller
                 caller.transaction = try await TransactionHeader.transaction(of: request, by: caller, objects, gate)
                 if caller.transaction != nil { try operation.checkInTransaction() }
+                try await checkOwners(operation, request, caller)
                 response = try await perform(operation, request, caller)
             }
             if let asOf { response.tell(asOf: asOf) }
@@ -76,7 +78,7 @@ package struct S3Service: Sendable {
 
     private func perform(_ operation: Operation, _ request: Request, _ caller: Caller) async throws -> Response {
         switch operation {
-        case .listBuckets: try await listBuckets(caller)
+        case .listBuckets(let list): try await listBuckets(list, caller)
         case .createBucket(let bucket): try await createBucket(bucket, request, caller)
         case .headBucket(let bucket): try await headBucket(bucket, caller)
         case .deleteBucket(let bucket): try await deleteBucket(bucket, caller)
@@ -117,6 +119,36 @@ package struct S3Service: Sendable {
         case .listParts(let address, let id, let after, let limit):
             try await listParts(address, id, after: after, limit: limit, caller)
         }
+    }
+
+    /// What a presigned URL of the version before SigV4 has signed as its resource.
+    private func legacyResource(of request: Request) -> String? {
+        guard request.query?.has("AWSAccessKeyId") == true else { return nil }
+        return domains.bucket(of: request).map { "/" + $0 + request.rawPath } ?? request.rawPath
+    }
+
+    /// Refuses what is meant for somebody else's bucket. Owners are called what answers call them: an account's name,
+    /// or the node's number.
+    private func checkOwners(_ operation: Operation, _ request: Request, _ caller: Caller) async throws {
+        if let owner = request.header("x-amz-expected-bucket-owner"), let bucket = operation.address.bucket {
+            try await check(owner, of: bucket, caller)
+        }
+        if let owner = request.header("x-amz-source-expected-bucket-owner") {
+            try await check(owner, of: try Self.copySource(request).bucket, caller)
+        }
+    }
+
+    private func check(_ owner: String, of bucket: String, _ caller: Caller) async throws {
+        do {
+            let found = try await objects.collection(bucket).owner
+            if owner == found || owner == ResourceName.accountID { return }
+        } catch let error as ObjectsError where error.code == .noSuchCollection {
+            // Who may not know whether there is a bucket hears the same of one that is not there.
+            let decision = try await gate.decide(
+                caller.principal, "s3:ListBucket", on: ResourceName.collection(bucket), caller.context)
+            if decision.isAllowed { return }
+        }
+        throw S3Error(.accessDenied, "the owner of the bucket '\(bucket)' is not '\(owner.prefix(64))'")
     }
 
     /// Where clients find an object, in the style in which they asked.

@@ -7,6 +7,8 @@ enum LiveProperty: String, Sendable, CaseIterable {
     case creationDate = "creationdate", displayName = "displayname", contentLength = "getcontentlength"
     case contentType = "getcontenttype", etag = "getetag", lastModified = "getlastmodified"
     case resourceType = "resourcetype", supportedLock = "supportedlock", lockDiscovery = "lockdiscovery"
+    // RFC 4331: only for those who ask.
+    case quotaAvailable = "quota-available-bytes", quotaUsed = "quota-used-bytes"
     // What sync clients of ownCloud and Nextcloud ask besides.
     case fileID = "oc:fileid", syncID = "oc:id", size = "oc:size", permissions = "oc:permissions"
     case checksums = "oc:checksums", shareTypes = "oc:share-types"
@@ -25,7 +27,7 @@ enum LiveProperty: String, Sendable, CaseIterable {
     var isOfSync: Bool { rawValue.hasPrefix("oc:") }
 
     /// Those of RFC 4918.
-    static let standard = allCases.filter { !$0.isOfSync }
+    static let standard = allCases.filter { !$0.isOfSync && $0 != .quotaAvailable && $0 != .quotaUsed }
 
     /// Whether clients may give another value: only the name under which it is shown (§15.2).
     var isProtected: Bool { self != .displayName }
@@ -53,6 +55,8 @@ struct Resource: Sendable {
     var folderTag: String?
     /// What the caller may do to it, in letters of ownCloud's.
     var permissions = ""
+    /// The one that leaves the least room, where there is any.
+    var quota: Quota?
     /// The collection's, by which folders without a marker are told apart.
     var collection: Int64 = 0
 
@@ -120,6 +124,12 @@ struct Resource: Sendable {
                     lock.write(to: &xml, root: root.href(below: mount))
                 }
             }
+        case .quotaAvailable:
+            guard !isFile, let left = quota?.bytesLeft else { return false }
+            xml.element("D:quota-available-bytes", left)
+        case .quotaUsed:
+            guard !isFile, let quota else { return false }
+            xml.element("D:quota-used-bytes", quota.bytes)
         case .fileID: xml.element("oc:fileid", SyncID.number(of: self))
         case .syncID: xml.element("oc:id", SyncID.text(SyncID.number(of: self)))
         case .size: xml.element("oc:size", entry?.size ?? 0)

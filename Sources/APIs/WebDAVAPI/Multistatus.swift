@@ -120,6 +120,8 @@ struct PropertyRequest: Sendable {
 
     var needsPermissions: Bool { live.contains(.permissions) }
 
+    var needsQuota: Bool { live.contains(.quotaAvailable) || live.contains(.quotaUsed) }
+
     var needsETags: Bool { live.contains(.etag) }
 
     var needsLocks: Bool { kind == .all || live.contains(.lockDiscovery) }

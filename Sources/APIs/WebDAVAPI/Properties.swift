@@ -29,6 +29,8 @@ extension WebDAVService {
             first.properties = try await objects.properties(collection: address.collection, of: entry)
         }
         first.locks = locks.filter { $0.covers(entry.path) }
+        let quota = request.needsQuota ? try await objects.quota(of: collection) : nil
+        first.quota = quota
         try await complete(&first, request, call)
         guard entry.isFolder, depth != .zero else {
             var body = Multistatus(mount: mount)
@@ -56,6 +58,7 @@ extension WebDAVService {
                     let tags = try await tags(of: current.entries, in: collection.name, request)
                     for entry in current.entries {
                         var resource = Resource(entry, in: collection, snapshot: address.snapshot)
+                        resource.quota = quota
                         if isForSync {
                             resource.folderTag = tags[entry.path]
                             if request.needsPermissions {
@@ -88,6 +91,7 @@ extension WebDAVService {
             call.caller.principal, "s3:ListAllMyBuckets", on: ResourceName.collection("*"), call.caller.context)
         var root = Resource.root
         if isForSync { root.folderTag = try await rootTag(call, all.isAllowed) }
+        if request.needsQuota, all.isAllowed { root.quota = try await objects.quotaOfSpace() }
         return stream { [root] body, send in
             body.add(root, request)
             guard depth == .one else { return }
@@ -102,6 +106,7 @@ extension WebDAVService {
                         ? all : try await gate.decide(call.caller.principal, "s3:ListBucket", on: resource, context)
                     guard decision.isAllowed else { continue }
                     var folder = Resource(Entry(folder: ""), in: collection)
+                    if request.needsQuota { folder.quota = try await objects.quota(of: collection) }
                     try await complete(&folder, request, call)
                     body.add(folder, request)
                 }

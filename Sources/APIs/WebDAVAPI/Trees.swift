@@ -61,7 +61,7 @@ extension WebDAVService {
         try await require(call, "s3:DeleteObject", address.path)
         let deletion = try await objects.delete(
             collection: address.collection, [(address.path, nil)], by: call.actor, in: transaction,
-            condition: writeCondition(call)
+            conditions: [0: writeCondition(call)]
         ).first
         if let failure = deletion?.failure { throw failure }
         return Response(.noContent)

@@ -61,7 +61,11 @@ struct WebDAVError: Error, Sendable {
         case let error as ObjectsError:
             self.init(Self.status(of: error.code), error.message)
             lockRoot = error.lockRoot
-            if error.code == .writeLocked { condition = .lockTokenSubmitted }
+            switch error.code {
+            case .writeLocked: condition = .lockTokenSubmitted
+            case .quotaExceeded: condition = .quotaNotExceeded
+            default: break
+            }
         case let error as PastError: self.init(error.code == .notYet ? .notFound : error.status, error.message)
         case let error as AccessDenied:
             self.init(error.isAnonymous ? .unauthorized : .forbidden, error.description)
@@ -98,7 +102,8 @@ struct WebDAVError: Error, Sendable {
         case .methodNotAllowed: .methodNotAllowed
         case .keyTooLong: .uriTooLong
         case .tooLarge: .payloadTooLarge
-        case .headersTooLarge, .storageFull, .tooManyObjects: .insufficientStorage
+        case .headersTooLarge, .storageFull, .quotaExceeded, .tooManyObjects: .insufficientStorage
+        case .infected: .unprocessableEntity
         case .unavailable, .storeMissing: .serviceUnavailable
         case .damaged: .internalServerError
         default: .badRequest

@@ -1,3 +1,4 @@
+import Ciphers
 import Database
 package import Journal
 import Wire
@@ -27,21 +28,32 @@ extension Identity {
     /// - Parameter password: nil for an account that only uses keys, or gets its password later.
     /// - Throws: ``IdentityError`` `.invalidName`, `.weakPassword`, `.exists`.
     package func createAccount(
-        name: String, kind: PrincipalKind, displayName: String = "", password: String?, by actor: String
+        name: String, kind: PrincipalKind, displayName: String = "", email: String = "", password: String?,
+        by actor: String
     ) async throws {
         try Self.checkName(name)
+        try Self.checkEmail(email)
+        let displayName = Self.cleaned(displayName)
         var hashed: PasswordHash?
         if let password { hashed = try await hasher.hash(password) }
         let now = Timestamp.now.microseconds
         try await journal.write { [hashed] transaction, events in
             try transaction.lock("account \(name)")
+            if !email.isEmpty { try transaction.lock("email \(email.lowercased())") }
+            try transaction.lock(Self.unixNumbers)
             guard try transaction.scalar("SELECT 1 FROM accounts WHERE name = ?", .init(name)) == nil else {
                 throw IdentityError(.exists, "there is an account '\(name)' already")
             }
-            let id = try transaction.tid
+            try Self.checkUnused(email: email, account: 0, in: transaction)
+            let (id, number) = (try transaction.tid, try Self.nextUnixNumber(in: transaction))
             try transaction.run(
-                "INSERT INTO accounts (id, name, kind, display_name, disabled, created) VALUES (?, ?, ?, ?, 0, ?)",
-                .init(id), .init(name), .init(kind.rawValue), .init(displayName), .init(now))
+                """
+                INSERT INTO accounts (
+                    id, name, kind, display_name, email, disabled, created, changed, uuid, number, common_name)
+                VALUES (?, ?, ?, ?, ?, 0, ?, ?, ?, ?, ?)
+                """,
+                .init(id), .init(name), .init(kind.rawValue), .init(displayName), .init(email), .init(now), .init(now),
+                .init(randomUUID()), .init(number), .init(Self.folded(displayName.isEmpty ? name : displayName)))
             if let hashed { try Self.store(hashed, account: id, in: transaction) }
             events.record(.accountCreated, by: actor, on: name) { $0.member("kind", kind.rawValue) }
         }
@@ -70,11 +82,64 @@ extension Identity {
         basicLogins.clear()
     }
 
+    /// Changes what is known of an account; nil leaves as it is.
+    ///
+    /// - Parameter email: an ASCII address, or empty for none.
+    /// - Throws: ``IdentityError`` `.notFound`, `.invalidName`, `.exists` for another account's address.
+    package func setDetails(
+        displayName: String? = nil, email: String? = nil, of name: String, by actor: String
+    ) async throws {
+        if let email { try Self.checkEmail(email) }
+        let displayName = displayName.map { Self.cleaned($0) }
+        try await journal.write { transaction, events in
+            if let email, !email.isEmpty { try transaction.lock("email \(email.lowercased())") }
+            let account = try transaction.first(
+                "SELECT \(Self.accountColumns) FROM accounts a WHERE name = ?", .init(name), map: Self.account)
+            guard let account else { throw Self.noAccount(name) }
+            let (shown, address) = (displayName ?? account.displayName, email ?? account.email)
+            try Self.checkUnused(email: address, account: account.id, in: transaction)
+            try transaction.run(
+                "UPDATE accounts SET display_name = ?, email = ?, common_name = ?, changed = ? WHERE id = ?",
+                .init(shown), .init(address), .init(Self.folded(shown.isEmpty ? name : shown)),
+                .init(Timestamp.now.microseconds), .init(account.id))
+            events.record(.accountChanged, by: actor, on: name) {
+                if let displayName { $0.member("displayName", displayName) }
+                if let email { $0.member("email", email) }
+            }
+        }
+    }
+
+    private static func checkEmail(_ email: String) throws {
+        guard !email.isEmpty else { return }
+        let parts = email.utf8.split(separator: UInt8(ascii: "@"), omittingEmptySubsequences: false)
+        let isFine = email.utf8.allSatisfy { (0x21...0x7E).contains($0) && !"<>,;\"\\()".utf8.contains($0) }
+        guard isFine, parts.count == 2, parts.allSatisfy({ !$0.isEmpty }), email.utf8.count <= 254 else {
+            throw IdentityError(
+                .invalidName, "'\(email.prefix(80))' is no e-mail address such as ada@example.org, in ASCII")
+        }
+    }
+
+    private static func checkUnused(email: String, account: Int64, in reader: Reader) throws {
+        guard !email.isEmpty else { return }
+        let other = try reader.first(
+            "SELECT name FROM accounts WHERE lower(email) = lower(?) AND email <> '' AND id <> ?", .init(email),
+            .init(account)
+        ) { $0.text(0) }
+        if let other { throw IdentityError(.exists, "the account '\(other)' has the address '\(email)' already") }
+    }
+
+    /// A name for people, as it is kept: without control characters, 256 characters at most.
+    private static func cleaned(_ name: String) -> String {
+        String(name.unicodeScalars.filter { $0.value >= 0x20 && $0.value != 0x7F }.map { Character($0) }.prefix(256))
+    }
+
     /// Switches an account off or on. Off, none of its credentials opens anything.
     package func setDisabled(_ isDisabled: Bool, of name: String, by actor: String) async throws {
         try await journal.write { transaction, events in
             let id = try Self.accountID(name, in: transaction)
-            try transaction.run("UPDATE accounts SET disabled = ? WHERE id = ?", .init(isDisabled), .init(id))
+            try transaction.run(
+                "UPDATE accounts SET disabled = ?, changed = ? WHERE id = ?", .init(isDisabled),
+                .init(Timestamp.now.microseconds), .init(id))
             events.record(.accountChanged, by: actor, on: name) { $0.member("disabled", isDisabled) }
         }
         principals.clear()
@@ -98,6 +163,7 @@ extension Identity {
                         .conflict, "'\(name)' has access keys or is a member of groups: remove these first")
                 }
             }
+            try Self.touchGroups(containing: "account", id, in: transaction)
             try transaction.run("DELETE FROM accounts WHERE id = ?", .init(id))
             events.record(.accountDeleted, by: actor, on: name)
         }
@@ -109,27 +175,31 @@ extension Identity {
     package func accounts(after name: String = "", limit: Int = 1000) async throws -> [Account] {
         try await journal.read { reader in
             try reader.rows(
-                """
-                SELECT id, name, kind, display_name, disabled, created FROM accounts WHERE name > ? ORDER BY name LIMIT ?
-                """,
-                .init(name), .init(limit), map: Self.account)
+                "SELECT \(Self.accountColumns) FROM accounts a WHERE name > ? ORDER BY name LIMIT ?", .init(name),
+                .init(limit), map: Self.account)
         }
     }
 
     package func account(_ name: String) async throws -> Account {
         let found = try await journal.read { reader in
             try reader.first(
-                "SELECT id, name, kind, display_name, disabled, created FROM accounts WHERE name = ?", .init(name),
-                map: Self.account)
+                "SELECT \(Self.accountColumns) FROM accounts a WHERE name = ?", .init(name), map: Self.account)
         }
         guard let found else { throw Self.noAccount(name) }
         return found
     }
 
+    /// What ``account(_:)`` reads, of the table `a`.
+    static var accountColumns: String {
+        "a.id, a.name, a.kind, a.display_name, a.email, a.disabled, a.created, a.changed, a.uuid, a.number"
+    }
+
     static func account(_ row: borrowing Row) -> Account {
         Account(
             id: row.int(0), name: row.text(1), kind: PrincipalKind(rawValue: row.text(2)) ?? .person,
-            displayName: row.text(3), isDisabled: row.int(4) != 0, created: Timestamp(microseconds: row.int(5)))
+            displayName: row.text(3), email: row.text(4), isDisabled: row.int(5) != 0,
+            created: Timestamp(microseconds: row.int(6)), changed: Timestamp(microseconds: row.int(7)),
+            uuid: row.text(8), number: row.int(9))
     }
 
     static func noAccount(_ name: String) -> IdentityError { IdentityError(.notFound, "there is no account '\(name)'") }

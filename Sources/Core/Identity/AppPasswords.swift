@@ -82,6 +82,7 @@ extension Identity {
             events.record(.appPasswordDeleted, by: actor, on: owner) { $0.member("appPassword", id) }
         }
         basicLogins.clear()
+        principals.clear()
     }
 
     private static func hash(appPassword: String) -> [UInt8] {
@@ -95,42 +96,82 @@ extension Identity {
     ///
     /// - Throws: ``IdentityError`` `.invalidCredentials`, `.disabled` or `.rateLimited`.
     package func basicLogin(name: String, password: String, address: String) async throws -> Principal {
+        let login = try await standingLogin(name: name, password: password, address: address)
+        return try await principal(account: login.account, method: login.method)
+    }
+
+    /// ``basicLogin(name:password:address:)`` for a connection that goes on: ``principal(of:)`` tells with each
+    /// operation who it is now.
+    ///
+    /// - Throws: ``IdentityError`` `.invalidCredentials`, also for a disabled account, or `.rateLimited`.
+    package func standingLogin(name: String, password: String, address: String) async throws -> StandingLogin {
         let key = basicLogins.key(name, password)
-        if let known = basicLogins[key] { return try await principal(account: known.account, method: known.method) }
-        let app = try await journal.find { reader in
+        if let known = basicLogins[key] { return known }
+        let hash = Self.hash(appPassword: password)
+        let account = try await journal.find { reader in
             try reader.first(
                 "SELECT p.account FROM app_passwords p JOIN accounts a ON a.id = p.account WHERE p.hash = ? AND a.name = ?",
-                .init(Self.hash(appPassword: password)), .init(name)
+                .init(hash), .init(name)
             ) { $0.int(0) }
         }
-        let found: (account: Int64, method: AuthenticationMethod) =
-            if let app {
-                (app, .appPassword)
-            } else {
-                (try await checkPassword(name: name, password: password, address: address), .password)
+        let login: StandingLogin
+        if let account {
+            login = StandingLogin(account: account, method: .appPassword, credential: hash)
+        } else {
+            let found = try await checkPassword(name: name, password: password, address: address)
+            login = StandingLogin(account: found.account, method: .password, credential: found.salt)
+        }
+        basicLogins[key] = login
+        return login
+    }
+
+    /// Who has logged in, as long as the account is not disabled and what it logged in with still counts. What was
+    /// found counts for a second.
+    ///
+    /// - Throws: ``IdentityError`` `.disabled`, `.notFound`, or `.expired` where the password is another by now.
+    package func principal(of login: StandingLogin) async throws -> Principal {
+        let key = "login \(login.account) \(Hex.encode(login.credential))"
+        if let known = principals[key]?.principal { return known }
+        let counts = try await journal.find { reader in
+            switch login.method {
+            case .appPassword:
+                try reader.scalar("SELECT 1 FROM app_passwords WHERE hash = ?", .init(login.credential)) != nil
+            default:
+                // Each password is kept with a salt of its own.
+                try reader.scalar(
+                    "SELECT 1 FROM passwords WHERE account = ? AND salt = ?", .init(login.account),
+                    .init(login.credential)) != nil
             }
-        let principal = try await principal(account: found.account, method: found.method)
-        basicLogins[key] = found
+        }
+        let principal = try await principal(account: login.account, method: login.method)
+        guard counts else { throw IdentityError(.expired, "the password that was given does not count any more") }
+        principals[key] = KnownPrincipal(principal: principal)
         return principal
     }
 }
 
+/// A login that lasts as long as a connection does.
+package struct StandingLogin: Sendable {
+    var account: Int64
+    package var method: AuthenticationMethod
+    /// What names the password without telling it.
+    var credential: [UInt8]
+}
+
 /// Pairs of names and passwords that were right a moment ago.
 final class BasicLogins: Sendable {
-    typealias Known = (account: Int64, method: AuthenticationMethod)
-
     /// How long a pair counts: a password that is changed on another node opens things here for so long.
     private static let microsecondsMax: Int64 = 60_000_000
     private static let countMax = 10_000
 
     private let secret = randomBytes(32)
-    private let entries = Mutex<[[UInt8]: (known: Known, since: Int64)]>([:])
+    private let entries = Mutex<[[UInt8]: (known: StandingLogin, since: Int64)]>([:])
 
     func key(_ name: String, _ password: String) -> [UInt8] {
         hmacSHA256(key: secret, Array(name.utf8) + [0] + Array(password.utf8))
     }
 
-    subscript(_ key: [UInt8]) -> Known? {
+    subscript(_ key: [UInt8]) -> StandingLogin? {
         get {
             let now = Timestamp.now.microseconds
             return entries.withLock { entries in

@@ -7,7 +7,7 @@ package struct IdentityError: Error, Sendable, CustomStringConvertible {
 
     package var code: Code
     package var message: String
-    /// Seconds until another attempt is let in, for `.rateLimited`.
+    /// Seconds until another attempt is let in, for `.rateLimited`; nil where the node is only busy for a moment.
     package var retryAfter: Int64?
 
     package init(_ code: Code, _ message: String, retryAfter: Int64? = nil) {

@@ -1,3 +1,4 @@
+import Ciphers
 import Database
 package import Journal
 import Wire
@@ -14,12 +15,15 @@ extension Identity {
         try Self.checkName(name)
         try await journal.write { transaction, events in
             try transaction.lock("group \(name)")
+            try transaction.lock(Self.unixNumbers)
             guard try transaction.scalar("SELECT 1 FROM groups WHERE name = ?", .init(name)) == nil else {
                 throw IdentityError(.exists, "there is a group '\(name)' already")
             }
+            let (id, number) = (try transaction.tid, try Self.nextUnixNumber(in: transaction))
+            let now = Timestamp.now.microseconds
             try transaction.run(
-                "INSERT INTO groups (id, name, created) VALUES (?, ?, ?)", .init(transaction.tid), .init(name),
-                .init(Timestamp.now.microseconds))
+                "INSERT INTO groups (id, name, created, changed, uuid, number) VALUES (?, ?, ?, ?, ?, ?)", .init(id),
+                .init(name), .init(now), .init(now), .init(randomUUID()), .init(number))
             events.record(.groupCreated, by: actor, on: name)
         }
     }
@@ -34,6 +38,7 @@ extension Identity {
             {
                 throw IdentityError(.conflict, "the group '\(name)' has members: remove these first")
             }
+            try Self.touchGroups(containing: "subgroup", id, in: transaction)
             try transaction.run("DELETE FROM groups WHERE id = ?", .init(id))
             events.record(.groupDeleted, by: actor, on: name)
         }
@@ -44,18 +49,17 @@ extension Identity {
     package func groups(after name: String = "", limit: Int = 1000) async throws -> [Group] {
         try await journal.read { reader in
             try reader.rows(
-                "SELECT id, name, created FROM groups WHERE name > ? ORDER BY name LIMIT ?", .init(name), .init(limit)
-            ) { row in
-                Group(id: row.int(0), name: row.text(1), created: Timestamp(microseconds: row.int(2)))
-            }
+                "SELECT \(Self.groupColumns) FROM groups g WHERE name > ? ORDER BY name LIMIT ?", .init(name),
+                .init(limit), map: Self.group)
         }
     }
 
     package func group(_ name: String) async throws -> Group {
         try await journal.find { reader in
-            let id = try Self.groupID(name, in: reader)
-            let created = try reader.scalar("SELECT created FROM groups WHERE id = ?", .init(id)) ?? 0
-            return Group(id: id, name: name, created: Timestamp(microseconds: created))
+            let group = try reader.first(
+                "SELECT \(Self.groupColumns) FROM groups g WHERE name = ?", .init(name), map: Self.group)
+            guard let group else { throw Self.noGroup(name) }
+            return group
         }
     }
 
@@ -64,7 +68,7 @@ extension Identity {
         try await journal.read { reader in
             try reader.rows(
                 """
-                SELECT a.id, a.name, a.kind, a.display_name, a.disabled, a.created FROM memberships m
+                SELECT \(Self.accountColumns) FROM memberships m
                 JOIN accounts a ON a.id = m.account WHERE m.group_id = ? AND a.name > ? ORDER BY a.name LIMIT ?
                 """,
                 .init(try Self.groupID(group, in: reader)), .init(name), .init(limit), map: Self.account)
@@ -76,11 +80,10 @@ extension Identity {
         try await journal.read { reader in
             try reader.rows(
                 """
-                SELECT g.id, g.name, g.created FROM memberships m JOIN groups g ON g.id = m.group_id
+                SELECT \(Self.groupColumns) FROM memberships m JOIN groups g ON g.id = m.group_id
                 WHERE m.account = ? AND g.name > ? ORDER BY g.name LIMIT ?
                 """,
-                .init(try Self.accountID(account, in: reader)), .init(name), .init(limit)
-            ) { row in Group(id: row.int(0), name: row.text(1), created: Timestamp(microseconds: row.int(2))) }
+                .init(try Self.accountID(account, in: reader)), .init(name), .init(limit), map: Self.group)
         }
     }
 
@@ -107,6 +110,7 @@ extension Identity {
             try transaction.run(
                 "INSERT INTO memberships (group_id, account) VALUES (?, ?) ON CONFLICT DO NOTHING", .init(id),
                 .init(member))
+            try Self.touch(group: id, in: transaction)
             events.record(.memberAdded, by: actor, on: group) { $0.member("account", account) }
         }
         principals.clear()
@@ -134,6 +138,7 @@ extension Identity {
             try transaction.run(
                 "INSERT INTO memberships (group_id, subgroup) VALUES (?, ?) ON CONFLICT DO NOTHING", .init(id),
                 .init(member))
+            try Self.touch(group: id, in: transaction)
             events.record(.memberAdded, by: actor, on: group) { $0.member("group", subgroup) }
         }
         principals.clear()
@@ -146,6 +151,7 @@ extension Identity {
             let count = try transaction.execute(
                 "DELETE FROM memberships WHERE group_id = ? AND account = ?", .init(id), .init(member))
             guard count > 0 else { throw IdentityError(.notFound, "'\(account)' is not a member of '\(group)'") }
+            try Self.touch(group: id, in: transaction)
             events.record(.memberRemoved, by: actor, on: group) { $0.member("account", account) }
         }
         principals.clear()
@@ -153,9 +159,52 @@ extension Identity {
 
     static func groupID(_ name: String, in reader: Reader) throws -> Int64 {
         guard let id = try reader.scalar("SELECT id FROM groups WHERE name = ?", .init(name)) else {
-            throw IdentityError(.notFound, "there is no group '\(name)'")
+            throw noGroup(name)
         }
         return id
+    }
+
+    static func noGroup(_ name: String) -> IdentityError { IdentityError(.notFound, "there is no group '\(name)'") }
+
+    /// What ``group(_:)`` reads, of the table `g`.
+    static var groupColumns: String { "g.id, g.name, g.created, g.changed, g.uuid, g.number" }
+
+    static func group(_ row: borrowing Row) -> Group {
+        Group(
+            id: row.int(0), name: row.text(1), created: Timestamp(microseconds: row.int(2)),
+            changed: Timestamp(microseconds: row.int(3)), uuid: row.text(4), number: row.int(5))
+    }
+
+    /// Notes that the members of a group have changed, and with them those of all groups that it is in.
+    private static func touch(group: Int64, in transaction: Transaction) throws {
+        try transaction.run(
+            """
+            UPDATE groups SET changed = ? WHERE id IN (
+                WITH RECURSIVE above (id) AS (
+                    SELECT CAST(? AS BIGINT) UNION
+                    SELECT m.group_id FROM memberships m JOIN above ON m.subgroup = above.id)
+                SELECT id FROM above)
+            """,
+            .init(Timestamp.now.microseconds), .init(group))
+    }
+
+    /// Notes it for all groups that an account or a group is in, before that is removed.
+    ///
+    /// - Parameter column: of `memberships`: `account` or `subgroup`.
+    static func touchGroups(containing column: String, _ id: Int64, in transaction: Transaction) throws {
+        let groups = try transaction.rows("SELECT group_id FROM memberships WHERE \(column) = ?", .init(id)) {
+            $0.int(0)
+        }
+        for group in groups { try touch(group: group, in: transaction) }
+    }
+
+    static let unixNumbers = "unix numbers"
+
+    /// A number that nobody has or had. Who takes one holds the lock ``unixNumbers``.
+    static func nextUnixNumber(in transaction: Transaction) throws -> Int64 {
+        let number = try transaction.scalar("SELECT next FROM unix_numbers") ?? 0
+        try transaction.run("UPDATE unix_numbers SET next = ?", .init(number + 1))
+        return number
     }
 
     /// All groups of an account, through nesting too.

@@ -17,15 +17,17 @@ extension Identity {
     ///
     /// - Throws: ``IdentityError`` `.invalidCredentials` (also for an unknown or disabled account) or `.rateLimited`.
     package func login(name: String, password: String, address: String) async throws -> Principal {
-        let account = try await checkPassword(name: name, password: password, address: address)
+        let account = try await checkPassword(name: name, password: password, address: address).account
         try await journal.write { _, events in
             events.record(.loginSucceeded, by: name, on: name) { $0.member("address", address) }
         }
         return try await principal(account: account, method: .password)
     }
 
-    /// The account whose name and password these are. A failure is an event.
-    func checkPassword(name: String, password: String, address: String) async throws -> Int64 {
+    /// The account whose name and password these are, and the salt of that password. A failure is an event.
+    func checkPassword(
+        name: String, password: String, address: String
+    ) async throws -> (account: Int64, salt: [UInt8]) {
         try throttle.check(name: name, address: address)
         let stored = try await journal.read { reader in
             try reader.first(
@@ -52,7 +54,14 @@ extension Identity {
             throw IdentityError.invalidCredentials
         }
         throttle.succeeded(name: name)
-        return stored.id
+        return (stored.id, stored.hash?.salt ?? [])
+    }
+
+    /// Checks the password of an account that is about to get another one.
+    ///
+    /// - Throws: ``IdentityError`` as ``login(name:password:address:)``.
+    package func checkOwnPassword(_ password: String, of name: String, address: String) async throws {
+        _ = try await checkPassword(name: name, password: password, address: address)
     }
 
     /// Opens a browser session and returns its secret, of which only a hash is kept.

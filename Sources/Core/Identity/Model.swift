@@ -12,8 +12,16 @@ package struct Account: Sendable {
     package var name: String
     package var kind: PrincipalKind
     package var displayName: String
+    /// An ASCII address that no other account has, or empty.
+    package var email: String
     package var isDisabled: Bool
     package var created: Timestamp
+    /// When it was last made anything else than it was, credentials aside.
+    package var changed: Timestamp
+    /// Names it for good, in programs that keep a list of their own. In lower case.
+    package var uuid: String
+    /// Its user number on Unix, from 200,000. No other account or group ever had it or will have it.
+    package var number: Int64
 }
 
 /// A named set of accounts and of other groups.
@@ -21,6 +29,12 @@ package struct Group: Sendable {
     package var id: Int64
     package var name: String
     package var created: Timestamp
+    /// When it, its members or those of a group in it last changed.
+    package var changed: Timestamp
+    /// In lower case.
+    package var uuid: String
+    /// Its number on Unix, as ``Account/number``.
+    package var number: Int64
 }
 
 /// An S3 access key, without its secret, which is shown once.

@@ -45,7 +45,7 @@ package final class PasswordHasher: Sendable {
     private func derive(_ password: String, salt: [UInt8], cost: Int64) async throws -> [UInt8] {
         guard waiting.wrappingAdd(1, ordering: .relaxed).newValue <= Self.waitingMax else {
             waiting.wrappingSubtract(1, ordering: .relaxed)
-            throw IdentityError(.rateLimited, "too many logins at once: try again in a moment", retryAfter: 2)
+            throw IdentityError(.rateLimited, "too many logins at once: try again in a moment")
         }
         defer { waiting.wrappingSubtract(1, ordering: .relaxed) }
         return try await withCheckedThrowingContinuation { continuation in

@@ -1,6 +1,9 @@
 package import Database
 
 extension Identity {
+    /// Above the numbers that systems give to local users and groups.
+    private static let firstUnixNumber = 200_000
+
     // A row's id is the TID of the transaction that made it: unique on both engines without a sequence.
     package static let migrations = [
         Migration(
@@ -9,14 +12,28 @@ extension Identity {
                 """
                 CREATE TABLE accounts (
                     id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, kind TEXT NOT NULL, display_name TEXT NOT NULL,
-                    disabled INTEGER NOT NULL, created INTEGER NOT NULL)
+                    email TEXT NOT NULL, disabled INTEGER NOT NULL, created INTEGER NOT NULL, changed INTEGER NOT NULL,
+                    uuid TEXT NOT NULL UNIQUE, number INTEGER NOT NULL UNIQUE, common_name TEXT NOT NULL)
                 """,
+                // What the directory finds accounts by, beside their names. Names and addresses are ASCII.
+                "CREATE INDEX accounts_by_lower_name ON accounts (lower(name))",
+                "CREATE UNIQUE INDEX accounts_by_email ON accounts (lower(email)) WHERE email <> ''",
+                "CREATE INDEX accounts_by_common_name ON accounts (common_name)",
+                "CREATE INDEX accounts_of_services ON accounts (id) WHERE kind <> 'person'",
                 """
                 CREATE TABLE passwords (
                     account INTEGER PRIMARY KEY REFERENCES accounts (id) ON DELETE CASCADE, salt BLOB NOT NULL,
                     hash BLOB NOT NULL, cost INTEGER NOT NULL, changed INTEGER NOT NULL)
                 """,
-                "CREATE TABLE groups (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, created INTEGER NOT NULL)",
+                """
+                CREATE TABLE groups (
+                    id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, created INTEGER NOT NULL,
+                    changed INTEGER NOT NULL, uuid TEXT NOT NULL UNIQUE, number INTEGER NOT NULL UNIQUE)
+                """,
+                "CREATE INDEX groups_by_lower_name ON groups (lower(name))",
+                // Numbers of users and groups on Unix are counted together, so that no two things ever have one.
+                "CREATE TABLE unix_numbers (next INTEGER NOT NULL)",
+                "INSERT INTO unix_numbers (next) VALUES (\(firstUnixNumber))",
                 """
                 CREATE TABLE memberships (
                     group_id INTEGER NOT NULL REFERENCES groups (id) ON DELETE CASCADE,

@@ -29,16 +29,26 @@ extension Objects {
 
     /// Makes a collection.
     ///
+    /// - Parameters:
+    ///   - hasObjectLock: whether its objects can be locked, and so its versions are kept.
+    ///   - settings: what it has from the beginning.
     /// - Throws: ``ObjectsError`` `.invalidName`, `.collectionExists`.
     @discardableResult
-    package func createCollection(_ name: String, owner: String) async throws -> Collection {
+    package func createCollection(
+        _ name: String, owner: String, hasObjectLock: Bool = false, settings: [SettingName: String] = [:]
+    ) async throws -> Collection {
         try Self.checkCollectionName(name)
-        return try await createCollection(name, owner: owner, isSystem: false)
+        return try await createCollection(
+            name, owner: owner, isSystem: false, hasObjectLock: hasObjectLock, settings: settings)
     }
 
     /// - Parameter isSystem: whether it is one of the node's own, whose names no client can give and none finds.
-    func createCollection(_ name: String, owner: String, isSystem: Bool) async throws -> Collection {
+    func createCollection(
+        _ name: String, owner: String, isSystem: Bool, hasObjectLock: Bool = false,
+        settings: [SettingName: String] = [:]
+    ) async throws -> Collection {
         let now = Timestamp.now
+        let versioning = hasObjectLock ? Versioning.enabled : .off
         return try await journal.write { [keyring] transaction, events in
             try transaction.lock("collection \(name)")
             try transaction.lock("space \(Keyring.mainSpace)")
@@ -48,14 +58,21 @@ extension Objects {
             let id = try transaction.tid
             try transaction.run(
                 """
-                INSERT INTO collections (id, space, name, owner, created, quota) VALUES (?, ?, ?, ?, ?,
-                (SELECT COUNT(*) FROM quotas WHERE kind = 0 AND owner = ?))
+                INSERT INTO collections (id, space, name, owner, created, versioning, object_lock, quota)
+                VALUES (?, ?, ?, ?, ?, ?, ?, (SELECT COUNT(*) FROM quotas WHERE kind = 0 AND owner = ?))
                 """,
-                .init(id), .init(space.id), .init(name), .init(owner), .init(now.microseconds), .init(space.id))
+                .init(id), .init(space.id), .init(name), .init(owner), .init(now.microseconds),
+                .init(versioning.rawValue), .init(hasObjectLock ? 1 : 0), .init(space.id))
             try keyring.addKey(collection: id, generation: 1, space: space, in: transaction)
-            events.record(.collectionCreated, by: owner, on: name, collection: id)
+            for (setting, document) in settings {
+                try Self.write(setting, document, collection: id, in: transaction)
+            }
+            events.record(.collectionCreated, by: owner, on: name, collection: id) {
+                if hasObjectLock { $0.member("objectLock", true) }
+                if !settings.isEmpty { $0.member("settings", settings.keys.map(\.rawValue).sorted()) }
+            }
             return Collection(
-                id: id, name: name, owner: owner, created: now, versioning: .off, hasObjectLock: false)
+                id: id, name: name, owner: owner, created: now, versioning: versioning, hasObjectLock: hasObjectLock)
         }
     }
 
@@ -120,28 +137,23 @@ extension Objects {
         collectionCache[name] = nil
     }
 
-    /// Removes a collection that holds no objects.
+    /// Removes a collection that holds no objects, with its past.
+    ///
+    /// The past goes first and in small transactions, so that nobody waits long for the last one. Where that finds an
+    /// object that came meanwhile, the collection stays and says that its past is not kept.
     ///
     /// - Throws: ``ObjectsError`` `.noSuchCollection`, `.collectionNotEmpty`.
     package func deleteCollection(_ name: String, by actor: String) async throws {
+        let past = try await journal.read { try Self.empty(name, in: $0) }
+        while try await purgePast(of: past) > 0 {}
         do {
             try await journal.write { transaction, events in
                 try transaction.lock("collection \(name)")
                 // Who writes into it now is waited for, and who comes then does not find it.
-                let found = try transaction.rows(
+                _ = try transaction.rows(
                     holding: .exclusively, "SELECT id FROM collections WHERE name = ?", .init(name)
                 ) { $0.int(0) }
-                guard let id = found.first else { throw ObjectsError.noSuchCollection(name) }
-                let current = try transaction.scalar(
-                    "SELECT 1 FROM versions WHERE collection = ? AND current = 1 AND (key < ? OR key >= ?) LIMIT 1",
-                    .init(id), .init(Self.systemPrefix), .init(Self.behindSystemPrefix))
-                let kept = try transaction.scalar(
-                    """
-                    SELECT 1 FROM versions WHERE collection = ? AND current IS NULL AND removed IS NULL
-                    AND (key < ? OR key >= ?) LIMIT 1
-                    """,
-                    .init(id), .init(Self.systemPrefix), .init(Self.behindSystemPrefix))
-                guard current == nil, kept == nil else { throw Self.notEmpty(name) }
+                let id = try Self.empty(name, in: transaction)
                 try Self.discardUploads(collection: id, in: transaction)
                 try Self.discardAll(collection: id, in: transaction)
                 try transaction.run("DELETE FROM quotas WHERE kind = 1 AND owner = ?", .init(id))
@@ -154,6 +166,22 @@ extension Objects {
         }
         collectionCache[name] = nil
         activeCache[name] = nil
+    }
+
+    /// The id of a collection in which there is nothing that clients see.
+    ///
+    /// - Throws: ``ObjectsError`` `.noSuchCollection`, `.collectionNotEmpty`.
+    private static func empty(_ name: String, in reader: Reader) throws -> Int64 {
+        guard let id = try reader.scalar("SELECT id FROM collections WHERE name = ?", .init(name)) else {
+            throw ObjectsError.noSuchCollection(name)
+        }
+        for condition in ["current = 1", "current IS NULL AND removed IS NULL"] {
+            let found = try reader.scalar(
+                "SELECT 1 FROM versions WHERE collection = ? AND \(condition) AND (key < ? OR key >= ?) LIMIT 1",
+                .init(id), .init(systemPrefix), .init(behindSystemPrefix))
+            guard found == nil else { throw notEmpty(name) }
+        }
+        return id
     }
 
     /// The first key behind all that begin with `systemPrefix`.

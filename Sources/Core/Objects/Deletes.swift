@@ -12,7 +12,8 @@ package struct Deletion: Sendable {
     package var marker: ObjectVersion?
     /// Whether there was an object.
     package var existed = false
-    /// Why a version stays: it is locked, or its name is none. The other targets are not kept from being removed.
+    /// Why it stays: it is locked, its condition does not hold, or the version's name is none. The other targets are
+    /// not kept from being removed.
     package var failure: ObjectsError?
 }
 
@@ -26,12 +27,13 @@ extension Objects {
     ///   - isSystem: whether these may be the node's own objects, below `systemPrefix`.
     ///   - bypassesGovernance: whether the caller may and wants to remove what is retained in governance mode.
     ///   - id: the transaction that is to do it, when it is committed.
+    ///   - conditions: of targets, by their places in `targets`; each looks at what would be removed or hidden.
     /// - Returns: what was done, for each target.
     @discardableResult
     package func delete(
         collection name: String, _ targets: [(key: String, version: String?)], by actor: String,
         isSystem: Bool = false, bypassesGovernance: Bool = false, holding locks: Set<String> = [],
-        in id: TransactionID? = nil, condition: @escaping WriteCondition = { _ in }
+        in id: TransactionID? = nil, conditions: [Int: WriteCondition] = [:]
     ) async throws -> [Deletion] {
         for (key, _) in targets where key.hasPrefix(Self.systemPrefix) && !isSystem { try Self.check(key: key) }
         let collection = try await collection(name, isSystem: isSystem)
@@ -39,10 +41,11 @@ extension Objects {
         if let id {
             return try await journal.database.write { transaction in
                 try transaction.lock(Self.lockName(id))
-                return try targets.map { target in
+                return try targets.enumerated().map { place, target in
                     guard target.version == nil else { return Deletion(failure: .notInTransaction) }
                     return try Self.stageDeletion(
-                        of: target.key, collection: collection.id, for: id, condition: condition, in: transaction)
+                        of: target.key, collection: collection.id, for: id, condition: conditions[place],
+                        in: transaction)
                 }
             }
         }
@@ -53,7 +56,7 @@ extension Objects {
                 try transaction.lock(Self.lockName(collection.id, key))
             }
             let state = try CollectionState(of: collection.id, in: transaction)
-            return try targets.map { target in
+            return try targets.enumerated().map { place, target in
                 do {
                     try Self.checkWritable(
                         target.key, of: collection.id, state, isMember: false, by: actor, holding: locks,
@@ -64,10 +67,10 @@ extension Objects {
                 let deletion =
                     if let version = target.version {
                         try Self.remove(
-                            version, of: target.key, collection.id, state, condition, bypasses: bypassesGovernance,
-                            in: transaction)
+                            version, of: target.key, collection.id, state, conditions[place],
+                            bypasses: bypassesGovernance, in: transaction)
                     } else {
-                        try Self.delete(target.key, collection.id, state, condition, in: transaction)
+                        try Self.delete(target.key, collection.id, state, conditions[place], in: transaction)
                     }
                 Self.record(deletion, of: target.key, in: collection, by: actor, &events)
                 return deletion
@@ -91,12 +94,15 @@ extension Objects {
     }
 
     static func delete(
-        _ key: String, _ collection: Int64, _ state: CollectionState, _ condition: WriteCondition,
+        _ key: String, _ collection: Int64, _ state: CollectionState, _ condition: WriteCondition?,
         in transaction: Transaction
     ) throws -> Deletion {
         let latest = try latest(collection: collection, key: key, in: transaction)
-        let object = latest.flatMap { $0.isDeleteMarker ? nil : $0 }
-        try condition(object)
+        do {
+            try condition?(latest.flatMap { $0.isDeleteMarker ? nil : $0 })
+        } catch let error as ObjectsError {
+            return Deletion(failure: error)
+        }
         return try delete(latest, collection: collection, key: key, state, in: transaction)
     }
 
@@ -126,16 +132,16 @@ extension Objects {
     }
 
     private static func remove(
-        _ name: String, of key: String, _ collection: Int64, _ state: CollectionState, _ condition: WriteCondition,
+        _ name: String, of key: String, _ collection: Int64, _ state: CollectionState, _ condition: WriteCondition?,
         bypasses: Bool, in transaction: Transaction
     ) throws -> Deletion {
         let found: ObjectVersion?
         do {
             found = try named(name, collection: collection, key: key, in: transaction)
+            try condition?(found)
         } catch let error as ObjectsError {
             return Deletion(failure: error)
         }
-        try condition(found)
         guard let found else { return Deletion() }
         do {
             try checkUnlocked(found, bypasses: bypasses)
@@ -186,19 +192,43 @@ extension Objects {
                 """,
                 .init(before), .init(limit)
             ) { (number: $0.int(0), collection: $0.int(1), removed: $0.int(2)) }
-            for row in rows { try Self.discard(row.number, in: transaction) }
-            // From here on what was there before these were removed cannot be told any more.
-            for (collection, removed) in Dictionary(rows.map { ($0.collection, $0.removed) }, uniquingKeysWith: max)
-                .sorted(by: { $0.key < $1.key })
-            {
-                try transaction.run(
-                    """
-                    INSERT INTO horizons (collection, tid) SELECT id, CAST(? AS INTEGER) FROM collections WHERE id = ?
-                    ON CONFLICT (collection) DO UPDATE SET tid = excluded.tid WHERE horizons.tid < excluded.tid
-                    """,
-                    .init(removed), .init(collection))
-            }
+            try Self.purge(rows, in: transaction)
             return rows.count
+        }
+    }
+
+    /// Discards versions of a collection that only readers of the past could still see, before their time.
+    ///
+    /// - Returns: how many, at most `limit`.
+    package func purgePast(of collection: Int64, limit: Int = 500) async throws -> Int {
+        try await journal.database.write { transaction in
+            // What an open transaction has written has a `removed` of 0.
+            let rows = try transaction.rows(
+                """
+                SELECT number, collection, removed FROM versions
+                WHERE collection = ? AND current IS NULL AND removed > 0 LIMIT ?
+                """,
+                .init(collection), .init(limit)
+            ) { (number: $0.int(0), collection: $0.int(1), removed: $0.int(2)) }
+            try Self.purge(rows, in: transaction)
+            return rows.count
+        }
+    }
+
+    private static func purge(
+        _ rows: [(number: Int64, collection: Int64, removed: Int64)], in transaction: Transaction
+    ) throws {
+        for row in rows { try discard(row.number, in: transaction) }
+        // From here on what was there before these were removed cannot be told any more.
+        for (collection, removed) in Dictionary(rows.map { ($0.collection, $0.removed) }, uniquingKeysWith: max)
+            .sorted(by: { $0.key < $1.key })
+        {
+            try transaction.run(
+                """
+                INSERT INTO horizons (collection, tid) SELECT id, CAST(? AS INTEGER) FROM collections WHERE id = ?
+                ON CONFLICT (collection) DO UPDATE SET tid = excluded.tid WHERE horizons.tid < excluded.tid
+                """,
+                .init(removed), .init(collection))
         }
     }
 

@@ -138,7 +138,7 @@ package final class KMSKeys: Sendable {
     }
 
     private func make(_ name: String, by actor: String, mayExist: Bool) async throws -> KMSKey {
-        let id = Self.randomID()
+        let id = randomUUID()
         let made = try await journal.write { [keyring] transaction, events -> KMSKey? in
             try transaction.lock("space \(Keyring.mainSpace)")
             try transaction.lock("kms \(name)")
@@ -314,16 +314,4 @@ package final class KMSKeys: Sendable {
 
     /// Lets go of what was opened.
     func forget() { recent.clear() }
-
-    /// A UUID of version 4 (RFC 9562 §5.4).
-    private static func randomID() -> String {
-        var bytes = randomBytes(16)
-        bytes[6] = bytes[6] & 0x0F | 0x40
-        bytes[8] = bytes[8] & 0x3F | 0x80
-        let hex = Hex.encode(bytes)
-        let cuts = [0, 8, 12, 16, 20, 32]
-        return zip(cuts, cuts.dropFirst()).map { from, to in
-            String(decoding: Array(hex.utf8)[from..<to], as: UTF8.self)
-        }.joined(separator: "-")
-    }
 }

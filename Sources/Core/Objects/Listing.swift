@@ -29,6 +29,14 @@ package struct VersionListing: Sendable {
     package var next: (key: String, version: String?)?
 }
 
+/// One page of a collection's uploads under way.
+package struct UploadListing: Sendable {
+    package var uploads: [Upload] = []
+    package var commonPrefixes: [String] = []
+    /// Where the next page begins: after this upload of this key, or after every key below a common prefix.
+    package var next: (key: String, id: VersionID?)?
+}
+
 extension Objects {
     /// Lists current objects.
     ///

@@ -129,21 +129,37 @@ extension Objects {
     }
 
     /// Uploads under way, in the order of key and id.
+    ///
+    /// - Parameters:
+    ///   - delimiter: keys that contain it after the prefix are rolled up; empty for none.
+    ///   - after: begin after this key (or after the keys below it, if it is a common prefix of this listing).
+    ///   - afterID: begin after this upload of the key `after`; nil for after all of them.
+    ///   - limit: 0 to 1,000.
     package func uploads(
-        collection name: String, prefix: String = "", afterKey: String = "", afterID: VersionID? = nil,
-        limit: Int = 1000
-    ) async throws -> [Upload] {
+        collection name: String, prefix: String = "", delimiter: String = "", after: String = "",
+        afterID: VersionID? = nil, limit: Int = 1000
+    ) async throws -> UploadListing {
         let collection = try await collection(name)
         return try await journal.read { reader in
-            try reader.rows(
-                """
-                SELECT \(Self.uploadColumns) FROM uploads
-                WHERE collection = ? AND (key > ? OR (key = ? AND id > ?)) AND key >= ? AND substr(key, 1, length(?)) = ?
-                ORDER BY key, id LIMIT ?
-                """,
-                .init(collection.id), .init(afterKey), .init(afterKey),
-                .init(afterID?.bytes ?? [UInt8](repeating: 255, count: 17)),
-                .init(prefix), .init(prefix), .init(prefix), .init(limit), map: Self.upload)
+            var scan = ListScan<Upload>(prefix: prefix, delimiter: delimiter, after: after, limit: limit) {
+                (key: $0.key, number: nil)
+            }
+            // Where a batch ended in the midst of a key's uploads, the next goes on behind that one.
+            var lastID = afterID?.bytes ?? [UInt8](repeating: 255, count: 17)
+            try scan.run { place, limit in
+                let rows = try reader.rows(
+                    """
+                    SELECT \(Self.uploadColumns) FROM uploads
+                    WHERE collection = ? AND key >= ? AND key < ? AND (key > ? OR id > ?) ORDER BY key, id LIMIT ?
+                    """,
+                    .init(collection.id), .init(place.key), .init(ListPlace.end(of: prefix)), .init(place.key),
+                    .init(place.isInclusive ? [] : lastID), .init(limit), map: Self.upload)
+                if let last = rows.last { lastID = last.id.bytes }
+                return rows
+            }
+            return UploadListing(
+                uploads: scan.entries, commonPrefixes: scan.commonPrefixes,
+                next: scan.isCut ? (scan.last, scan.lastIsCommon ? nil : scan.entries.last?.id) : nil)
         }
     }
 
@@ -217,18 +233,20 @@ extension Objects {
 
     /// Makes an object of the named parts. No bytes are moved: the upload's id becomes the version's.
     ///
-    /// - Parameter checksum: of the whole object, where the client gave one: base64.
+    /// - Parameters:
+    ///   - checksum: of the whole object, where the client gave one: base64.
+    ///   - customerKey: with it also what is under that key is scanned, where infected objects are refused.
     /// - Throws: ``ObjectsError`` `.noSuchUpload`, `.invalidPart`, `.invalidPartOrder`, `.partTooSmall`,
-    ///   `.badChecksum`.
+    ///   `.badChecksum`, `.infected`.
     package func completeUpload(
         collection name: String, key: String, id: String, parts references: [PartReference], checksum: String?,
-        size: Int64?,
+        size: Int64?, customerKey: CustomerKey? = nil,
         by actor: String, holding locks: Set<String> = [], in transactionID: TransactionID? = nil,
         condition: @escaping WriteCondition = { _ in }
     ) async throws -> ObjectVersion {
         let collection = try await collection(name)
         guard let versionID = VersionID(id) else { throw ObjectsError.noSuchUpload(id) }
-        let tag = try await screened(references, of: versionID, key: key, in: collection)
+        let tag = try await screened(references, of: versionID, key: key, customerKey, in: collection)
         return try await journal.write { transaction, events in
             try transaction.lock("upload \(id)")
             let place: WritePlace
@@ -278,7 +296,8 @@ extension Objects {
 
     /// Has the parts that are named scanned, where that comes first.
     private func screened(
-        _ references: [PartReference], of id: VersionID, key: String, in collection: Collection
+        _ references: [PartReference], of id: VersionID, key: String, _ customerKey: CustomerKey?,
+        in collection: Collection
     ) async throws -> HeaderField? {
         guard screening != nil, try await scanPolicy(of: collection.name).policy == .refuse else { return nil }
         let (upload, stored) = try await journal.read { reader in
@@ -291,7 +310,7 @@ extension Objects {
         // Whether they are the right ones is checked in the transaction; what cannot be completed is not scanned.
         let parts = stored.filter { etags[$0.number] == $0.etag }
         guard let upload, parts.count == references.count else { return nil }
-        return try await screen(parts: parts, of: upload, in: collection)
+        return try await screen(parts: parts, of: upload, customerKey, in: collection)
     }
 
     /// Where an upload's object goes: in place of what is there, or into a transaction.

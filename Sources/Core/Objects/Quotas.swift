@@ -118,6 +118,15 @@ extension Objects {
         }
     }
 
+    /// The quota of the space in which new collections are; nil where none is set.
+    package func quotaOfSpace() async throws -> Quota? {
+        let scope = QuotaScope.space(Keyring.mainSpace)
+        return try await journal.find { reader in
+            // The space comes with its first collection.
+            try Self.owner(scope, in: reader).flatMap { try Self.quota(scope, owner: $0, in: reader) }
+        }
+    }
+
     /// The quota that leaves a collection the least room, its own or its space's; nil where neither is set, which
     /// costs no query.
     package func quota(of collection: Collection) async throws -> Quota? {

@@ -167,16 +167,19 @@ extension Objects {
     }
 
     /// Scans what an upload would become.
-    func screen(parts: [PartRow], of upload: Upload, in collection: Collection) async throws -> HeaderField? {
+    func screen(
+        parts: [PartRow], of upload: Upload, _ customerKey: CustomerKey?, in collection: Collection
+    ) async throws -> HeaderField? {
         guard let screen = try await screen(for: collection, key: upload.key) else { return nil }
         do {
             guard parts.reduce(0, { $0 + $1.size }) <= screen.bytesMax else {
                 screen.abort()
                 return ScanOutcome.unscanned.tag
             }
+            let unlock = upload.encryption.isReadableByNode ? .node : ObjectUnlock(customerKey: customerKey)
             let keys = VersionKeys(
                 collection: try await keyring.key(ofCollection: collection.id),
-                second: try await secondKey(upload.encryption, of: upload.id, .node), version: upload.id,
+                second: try await secondKey(upload.encryption, of: upload.id, unlock), version: upload.id,
                 origin: upload.encryption.origin(of: upload.id))
             for part in parts {
                 let extent = Extent(
@@ -192,7 +195,7 @@ extension Objects {
                 await reader.close()
             }
         } catch let error as ObjectsError where error.code == .keyRequired {
-            // Under a customer's key the node cannot look into what it has stored.
+            // Without the customer's key the node cannot look into what it has stored.
             screen.abort()
             return ScanOutcome.unscanned.tag
         } catch {

@@ -80,14 +80,20 @@ extension Objects {
             throw ObjectsError(.tooLarge, "a setting has up to \(Self.settingBytesMax) bytes")
         }
         try await change(name, of: collection, by: actor) { id, transaction in
-            try transaction.run(
-                """
-                INSERT INTO collection_settings (collection, name, document) VALUES (?, ?, ?)
-                ON CONFLICT (collection, name) DO UPDATE SET document = excluded.document
-                """,
-                .init(id), .init(name.rawValue), .init(document))
+            try Self.write(name, document, collection: id, in: transaction)
             return true
         }
+    }
+
+    static func write(
+        _ name: SettingName, _ document: String, collection: Int64, in transaction: Transaction
+    ) throws {
+        try transaction.run(
+            """
+            INSERT INTO collection_settings (collection, name, document) VALUES (?, ?, ?)
+            ON CONFLICT (collection, name) DO UPDATE SET document = excluded.document
+            """,
+            .init(collection), .init(name.rawValue), .init(document))
     }
 
     /// Takes a setting away. One that is not there is no error, and no event.
@@ -163,13 +169,22 @@ extension Objects: ResourceAccessSource {
 
     /// The ACL of a version of an object, by its name; of the current one for nil. Private where there is none.
     package func acl(ofObject key: String, version: String?, in name: String) async throws -> CannedACL {
+        try await found(key, version, in: name)?.acl ?? .private
+    }
+
+    /// The tags of a version of an object, by its name; of the current one for nil. None where there is none.
+    package func tags(
+        ofObject key: String, version: String?, in name: String
+    ) async throws -> [(key: String, value: String)] {
+        try await found(key, version, in: name)?.tags.map { ($0.name, $0.value) } ?? []
+    }
+
+    private func found(_ key: String, _ version: String?, in name: String) async throws -> ObjectVersion? {
         do {
             let collection = try await self.collection(name).id
-            return try await journal.find {
-                try Self.version(version, collection: collection, key: key, in: $0)?.acl ?? .private
-            }
+            return try await journal.find { try Self.version(version, collection: collection, key: key, in: $0) }
         } catch let error as ObjectsError where error.code == .noSuchCollection || error.code == .noSuchVersion {
-            return .private
+            return nil
         }
     }
 

@@ -61,10 +61,15 @@ extension Objects {
 
     /// Notes for a transaction, whose lock is held, that a key is to be deleted.
     static func stageDeletion(
-        of key: String, collection: Int64, for id: TransactionID, condition: WriteCondition, in transaction: Transaction
+        of key: String, collection: Int64, for id: TransactionID, condition: WriteCondition?,
+        in transaction: Transaction
     ) throws -> Deletion {
         let place = try StagedPlace(id, collection: collection, key: key, in: transaction)
-        try condition(place.object)
+        do {
+            try condition?(place.object)
+        } catch let error as ObjectsError {
+            return Deletion(failure: error)
+        }
         try place.take(nil, in: transaction)
         return Deletion(existed: place.object != nil)
     }

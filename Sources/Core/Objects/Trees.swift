@@ -109,7 +109,8 @@ extension Objects {
     ///   - condition: looks at what is at the target.
     /// - Returns: whether there was nothing at the target.
     /// - Throws: ``ObjectsError`` `.noSuchKey`, `.alreadyExists` unless `overwrites`, `.noSuchFolder`,
-    ///   `.cannotContainItself`, `.writeLocked`, `.tooManyObjects`, `.changedMeanwhile`.
+    ///   `.cannotContainItself`, `.writeLocked`, `.tooManyObjects`, `.changedMeanwhile`; `.infected` where the target's
+    ///   collection refuses what a scan finds.
     package func transfer(
         _ source: Tree, to target: Tree, isMove: Bool, isShallow: Bool = false, overwrites: Bool,
         permitted: (source: Set<String>, target: Set<String>), by actor: String, holding locks: Set<String> = [],
@@ -126,7 +127,9 @@ extension Objects {
         let transfer = Transfer(
             source: source, target: target, from: from, to: to,
             fromKey: try await keyring.key(ofCollection: from.id), toKey: try await keyring.key(ofCollection: to.id),
-            isMove: isMove, actor: actor)
+            isMove: isMove, actor: actor,
+            retention: try await locked(ObjectDescription(), in: to).retention,
+            scanned: isMove && from.id == to.id ? nil : try await screened(source, isShallow: isShallow, from, to))
         return try await journal.write { transaction, events in
             for id in Set([from.id, to.id]).sorted() { try transaction.lock(Self.treeLockName(id)) }
             let fromState = try CollectionState(of: from.id, in: transaction)
@@ -138,6 +141,9 @@ extension Objects {
                 throw Self.changed(unknown.key)
             }
             if isShallow, isFolder { versions = versions.filter { $0.key == source.path + "/" } }
+            if let scanned = transfer.scanned, let unknown = versions.first(where: { scanned[$0.id] == nil }) {
+                throw Self.changed(unknown.key)
+            }
             let replaced = try Self.members(of: target, to, in: transaction)
             try condition(replaced.first { $0.key == target.path })
             guard replaced.isEmpty || overwrites else {
@@ -180,6 +186,31 @@ extension Objects {
     }
 }
 
+extension Objects {
+    /// Has a tree scanned where infected objects are refused, since it is all there at once.
+    ///
+    /// - Returns: the tags of each version as they are to be; nil where nothing has to be scanned first.
+    private func screened(
+        _ tree: Tree, isShallow: Bool, _ from: Collection, _ to: Collection
+    ) async throws -> [VersionID: [HeaderField]]? {
+        guard screening != nil, try await scanPolicy(of: to.name).policy == .refuse else { return nil }
+        let versions = try await journal.read { try Self.members(of: tree, from, in: $0) }
+        var tags: [VersionID: [HeaderField]] = [:]
+        for version in versions where !isShallow || version.key == tree.path || version.key == tree.path + "/" {
+            var found: HeaderField?
+            if version.isReadableByNode {
+                var object = try await open(collection: from.name, key: version.key, version: version.name)
+                object.unlock = .node
+                found = try await screen(copying: object, key: version.key, to: to)
+            } else {
+                found = ScanOutcome.unscanned.tag
+            }
+            tags[version.id] = found.map { tag in version.tags.filter { $0.name != tag.name } + [tag] } ?? version.tags
+        }
+        return tags
+    }
+}
+
 /// What each object of a move or copy has in common.
 private struct Transfer: Sendable {
     var source: Tree
@@ -190,6 +221,10 @@ private struct Transfer: Sendable {
     var toKey: CollectionKeys
     var isMove: Bool
     var actor: String
+    /// What the target's collection retains new objects by.
+    var retention: ObjectRetention?
+    /// The tags that scans have given; nil where nothing was scanned.
+    var scanned: [VersionID: [HeaderField]]?
 
     func move(
         _ version: ObjectVersion, to key: String, _ fromState: CollectionState,
@@ -202,6 +237,10 @@ private struct Transfer: Sendable {
         if from.id != to.id {
             moved.id = VersionID()
             moved.collection = to.id
+            moved.tags = scanned?[version.id] ?? version.tags
+            // Of the collection that they were set in, where what they lock stays.
+            moved.retention = retention
+            moved.hasLegalHold = false
             try reseal(&moved, from: version, toState, in: transaction)
         } else {
             // A row that is made now may name a key that has been replaced no more than any other new one.
@@ -235,8 +274,9 @@ private struct Transfer: Sendable {
         copy.created = .now
         // Locks and ACLs are not copied: a copy gets its own, as a new object does.
         copy.acl = .private
-        copy.retention = nil
+        copy.retention = retention
         copy.hasLegalHold = false
+        copy.tags = scanned?[version.id] ?? version.tags
         try reseal(&copy, from: version, toState, in: transaction)
         try place(&copy, sharing: version, toState, in: transaction)
         try Objects.copyProperties(from: version, to: copy, fromState, in: transaction)

@@ -55,7 +55,8 @@ extension Objects {
         }
         let collection = try await collection(name).id
         let lock = WriteLock(
-            token: Self.newLockToken(), path: path, isDeep: isDeep, isShared: isShared, account: account, owner: owner,
+            token: "urn:uuid:" + randomUUID(), path: path, isDeep: isDeep, isShared: isShared, account: account,
+            owner: owner,
             expires: Self.lockEnd(seconds))
         try await journal.write { transaction, events in
             // No write goes on meanwhile, so whatever commits later has seen the lock.
@@ -255,21 +256,6 @@ extension Objects {
 
     private static func lockEnd(_ seconds: Int64) -> Timestamp {
         Timestamp.now.adding(seconds: min(max(seconds, 1), Limits.writeLockSecondsMax))
-    }
-
-    /// A random UUID (RFC 9562 §5.4).
-    private static func newLockToken() -> String {
-        var bytes = randomBytes(16)
-        bytes[6] = bytes[6] & 0x0F | 0x40
-        bytes[8] = bytes[8] & 0x3F | 0x80
-        let hex = Hex.encode(bytes)
-        var parts: [Substring] = []
-        var rest = hex[...]
-        for count in [8, 4, 4, 4, 12] {
-            parts.append(rest.prefix(count))
-            rest = rest.dropFirst(count)
-        }
-        return "urn:uuid:" + parts.joined(separator: "-")
     }
 
     private static var lockColumns: String { "token, path, is_deep, is_shared, account, owner, expires" }

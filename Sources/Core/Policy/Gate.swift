@@ -34,21 +34,38 @@ package final class Gate: Sendable {
         _ principal: Principal, _ action: String, on resource: String, _ context: RequestContext
     ) async throws -> Decision {
         let applicable = try await policies.applicable(to: principal)
+        let named = resources == nil ? nil : ResourceName.parse(resource)
+        let access =
+            if let resources, let named { try await resources.access(ofCollection: named.collection) } else {
+                ResourceAccess.none
+            }
+        let asksTags = access.asksObjectTags || applicable.contains(where: \.document.asksObjectTags)
+        let circumstances = if asksTags, let named { try await adding(named, to: context) } else { context }
         let request = PolicyRequest(
             // Nobody in particular is meant by `*` alone, not by an ARN with a wildcard in it.
             principals: principal.isAnonymous ? [""] : principal.arns, action: action,
             resources: ResourceName.all(of: resource),
-            context: Self.conditionKeys(principal, context))
-        guard let resources, let (collection, key) = ResourceName.parse(resource) else {
-            return request.evaluate(applicable)
-        }
-        let access = try await resources.access(ofCollection: collection)
+            context: Self.conditionKeys(principal, circumstances))
+        guard let resources, let (collection, key) = named else { return request.evaluate(applicable) }
         let decision = access.decide(request, action, by: principal, applicable)
         // The ACL of an object is looked at last, since it has to be read.
         guard decision.reason == .noMatchingAllow, let key, access.countsObjectACL(for: action) else { return decision }
         let version = context.values["s3:VersionId"]?.first
         let acl = try await resources.acl(ofObject: key, version: version, in: collection)
         return access.decide(request, action, by: principal, applicable, objectACL: acl)
+    }
+
+    /// The circumstances with the tags of an object, which are read only where a policy asks for some.
+    private func adding(
+        _ object: (collection: String, key: String?), to context: RequestContext
+    ) async throws -> RequestContext {
+        guard let key = object.key else { return context }
+        let version = context.values["s3:VersionId"]?.first
+        var context = context
+        for tag in try await resources?.tags(ofObject: key, version: version, in: object.collection) ?? [] {
+            context.values[PolicyKeys.objectTag + tag.key] = [tag.value]
+        }
+        return context
     }
 
     /// Decides, records the access or the denial, and throws where the answer is no.
@@ -69,6 +86,19 @@ package final class Gate: Sendable {
             return
         }
         throw try await denied(principal, action, on: resource, reason, context)
+    }
+
+    /// Decides what of many things somebody is shown: what is allowed is recorded, what is not is simply left out.
+    package func permits(
+        _ principal: Principal, _ action: String, on resource: String, _ context: RequestContext
+    ) async throws -> Bool {
+        let decision = try await decide(principal, action, on: resource, context)
+        guard decision.isAllowed else { return false }
+        journal.note(
+            AccessRecord(
+                principal: principal.name, action: action, resource: resource, address: context.address,
+                isAllowed: true, reason: decision.description))
+        return true
     }
 
     /// Records a denial and gives the error that says so.
@@ -137,6 +167,9 @@ extension Principal {
 
 /// Names of things in policies.
 package enum ResourceName {
+    /// What clients of AWS are told as the number of their account: a node is one.
+    package static let accountID = "martlet"
+
     package static func collection(_ name: String) -> String { "arn:aws:s3:::\(name)" }
     package static func object(_ collection: String, _ key: String) -> String { "arn:aws:s3:::\(collection)/\(key)" }
 
@@ -166,6 +199,8 @@ package enum ResourceName {
     package static func quota(_ path: String) -> String { "arn:martlet:quota:::\(path)" }
     /// What is to be done about viruses in a collection.
     package static func scanning(_ collection: String) -> String { "arn:martlet:scanning:::\(collection)" }
+    /// A branch of the directory: `people`, `groups` or `services`.
+    package static func directory(_ branch: DirectoryBranch) -> String { "arn:martlet:directory:::\(branch.rawValue)" }
     /// The transactions that an account has opened.
     package static func transaction(_ owner: String) -> String { "arn:martlet:transactions:::\(owner)" }
     package static let everything = "*"

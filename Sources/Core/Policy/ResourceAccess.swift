@@ -9,6 +9,10 @@ package protocol ResourceAccessSource: Sendable {
     func access(ofCollection name: String) async throws -> ResourceAccess
     /// - Parameter version: its name; nil for the current one.
     func acl(ofObject key: String, version: String?, in collection: String) async throws -> CannedACL
+    /// - Parameter version: its name; nil for the current one.
+    func tags(ofObject key: String, version: String?, in collection: String) async throws -> [(
+        key: String, value: String
+    )]
 }
 
 /// What a collection says of who may do what: its policy and its ACL, and what keeps both from opening it to everybody.
@@ -49,6 +53,9 @@ package struct ResourceAccess: Sendable {
 
     /// Whether the policy opens something to people whom it does not name.
     package var isPolicyPublic: Bool { policy?.document.isPublic == true }
+
+    /// Whether the policy asks for tags of objects.
+    var asksObjectTags: Bool { policy?.document.asksObjectTags == true }
 
     /// Whether ACLs mean anything here (BucketOwnerEnforced turns them off).
     package var hasACLs: Bool { ownership != .bucketOwnerEnforced }

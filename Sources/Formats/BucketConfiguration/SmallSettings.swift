@@ -1,5 +1,28 @@
 package import Wire
 
+/// What a new bucket is to be (CreateBucket).
+package struct NewBucketConfiguration: ConfigurationDocument {
+    package static let root: StaticString = "CreateBucketConfiguration"
+
+    package var region: String?
+    package var tags: TagSet?
+
+    /// - Throws: ``ConfigurationError`` `NotImplemented` for a directory bucket.
+    package init(_ root: XMLElement) throws(ConfigurationError) {
+        try root.allow("LocationConstraint", "Location", "Bucket", "Tags")
+        guard root["Location"] == nil, root["Bucket"] == nil else {
+            throw ConfigurationError(.notImplemented, "there are no directory buckets here, only general purpose ones")
+        }
+        region = try root.optional("LocationConstraint")?.text
+        if let element = try root.optional("Tags") { tags = try TagSet(in: element) }
+    }
+
+    package func write(to xml: inout XMLWriter) {
+        if let region { xml.element("LocationConstraint", region) }
+        if let tags { xml.element("Tags") { xml in tags.writeTags(to: &xml) } }
+    }
+}
+
 /// Who pays for requests (PutBucketRequestPayment).
 package struct RequestPayment: ConfigurationDocument {
     package static let root: StaticString = "RequestPaymentConfiguration"

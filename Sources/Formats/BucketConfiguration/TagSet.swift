@@ -39,10 +39,14 @@ package struct TagSet: ConfigurationDocument {
     /// Of a bucket; the tags of an object are checked further by ``checkForObject()``.
     package init(_ root: XMLElement) throws(ConfigurationError) {
         try root.allow("TagSet")
-        let set = try root.required("TagSet")
-        try set.allow("Tag")
+        try self.init(in: try root.required("TagSet"))
+    }
+
+    /// The tags that are directly in an element.
+    init(in element: XMLElement) throws(ConfigurationError) {
+        try element.allow("Tag")
         var tags: [Tag] = []
-        for child in set.children { tags.append(try Self.tag(child)) }
+        for child in element.children { tags.append(try Self.tag(child)) }
         try self.init(tags)
     }
 
@@ -114,7 +118,11 @@ package struct TagSet: ConfigurationDocument {
     }
 
     package func write(to xml: inout XMLWriter) {
-        xml.element("TagSet") { xml in for tag in tags { Self.write(tag, to: &xml) } }
+        xml.element("TagSet") { xml in writeTags(to: &xml) }
+    }
+
+    func writeTags(to xml: inout XMLWriter) {
+        for tag in tags { Self.write(tag, to: &xml) }
     }
 
     static func write(_ tag: Tag, to xml: inout XMLWriter) {

@@ -10,6 +10,20 @@ package func randomBytes(_ count: Int) -> [UInt8] {
     }
 }
 
+/// A random UUID in lower case (version 4, RFC 9562 §5.4).
+package func randomUUID() -> String {
+    var bytes = randomBytes(16)
+    bytes[6] = bytes[6] & 0x0F | 0x40
+    bytes[8] = bytes[8] & 0x3F | 0x80
+    let digits = Array("0123456789abcdef".utf8)
+    var text: [UInt8] = []
+    for (index, byte) in bytes.enumerated() {
+        if [4, 6, 8, 10].contains(index) { text.append(UInt8(ascii: "-")) }
+        text += [digits[Int(byte >> 4)], digits[Int(byte & 15)]]
+    }
+    return String(decoding: text, as: UTF8.self)
+}
+
 func fillRandomly(_ buffer: UnsafeMutableRawBufferPointer) {
     // glibc's is getrandom(2) and cannot fail, unlike libcrypto's generator, which also keeps a state to be guarded.
     guard let start = buffer.baseAddress else { return }

@@ -23,6 +23,8 @@ package struct PolicyDocument: Sendable {
     package let kind: PolicyKind
     package let id: String?
     let statements: [Statement]
+    /// Whether a condition asks for a tag of the object that is spoken of, which has to be looked up then.
+    package let asksObjectTags: Bool
 
     /// Parses a document.
     ///
@@ -80,6 +82,9 @@ package struct PolicyDocument: Sendable {
         self.kind = kind
         self.id = id
         self.statements = statements
+        asksObjectTags = statements.contains { statement in
+            statement.conditions.contains { $0.key.hasPrefix(PolicyKeys.objectTag.lowercased()) }
+        }
     }
 
     package init(parsing text: String, kind: PolicyKind = .identity) throws(PolicyError) {

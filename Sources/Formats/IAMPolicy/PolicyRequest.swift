@@ -1,5 +1,13 @@
 import Synchronization
 
+/// Condition keys of which there is one for each name of a tag.
+package enum PolicyKeys {
+    /// A tag that the object has.
+    package static let objectTag = "s3:ExistingObjectTag/"
+    /// A tag that the request gives an object.
+    package static let requestTag = "s3:RequestObjectTag/"
+}
+
 /// What is asked: may this principal do this to that, under these circumstances?
 package struct PolicyRequest: Sendable {
     let principals: [[UInt8]]

@@ -2,7 +2,7 @@ package import Wire
 
 /// What a request claims about its signature: who signed, for what, when. Nothing in it is proven until ``verify``.
 package struct Authorization: Hashable, Sendable {
-    private typealias Bytes = ArraySlice<UInt8>
+    typealias Bytes = ArraySlice<UInt8>
 
     /// Where the claim stands.
     package enum Form: Hashable, Sendable {
@@ -39,7 +39,8 @@ package struct Authorization: Hashable, Sendable {
         }
         if isPresigned { return try Authorization(query: head, service: service) }
         guard !(head.query.has("AWSAccessKeyId") && head.query.has("Signature")) else {
-            throw SignatureError(.unsupportedAlgorithm, "Signature Version 2 is not supported; use AWS4-HMAC-SHA256")
+            throw SignatureError(
+                .unsupportedAlgorithm, "Signature Version 2 is not supported here; use AWS4-HMAC-SHA256")
         }
         return nil
     }
@@ -118,7 +119,8 @@ package struct Authorization: Hashable, Sendable {
         case "AWS4-ECDSA-P256-SHA256":
             throw SignatureError(.unsupportedAlgorithm, "SigV4A (ECDSA) is not supported; use AWS4-HMAC-SHA256")
         case "AWS":
-            throw SignatureError(.unsupportedAlgorithm, "Signature Version 2 is not supported; use AWS4-HMAC-SHA256")
+            throw SignatureError(
+                .unsupportedAlgorithm, "Signature Version 2 is for presigned URLs only; use AWS4-HMAC-SHA256")
         default: throw SignatureError(.unsupportedAlgorithm, "the signing algorithm must be AWS4-HMAC-SHA256")
         }
     }
@@ -162,7 +164,7 @@ package struct Authorization: Hashable, Sendable {
         return (credential, signedHeaders, signature)
     }
 
-    private static func trim(_ text: Bytes) -> Bytes {
+    static func trim(_ text: Bytes) -> Bytes {
         var text = text.drop { $0 == 0x20 || $0 == 0x09 }
         while let last = text.last, last == 0x20 || last == 0x09 { text.removeLast() }
         return text

@@ -79,7 +79,9 @@ package struct PostPolicy: Sendable {
     }
 
     /// Fields that a policy does not speak of.
-    private static let exempt: Set<String> = ["x-amz-signature", "file", "policy", "bucket"]
+    private static let exempt: Set<String> = [
+        "x-amz-signature", "file", "policy", "bucket", "awsaccesskeyid", "signature",
+    ]
 
     /// Checks a form against its policy.
     ///
@@ -140,7 +142,7 @@ package struct PostSignature: Sendable {
     /// - Throws: `SignatureError` where a field is missing or malformed, or the signature is of another version.
     package init(_ field: (String) -> String?) throws(SignatureError) {
         guard field("signature") == nil || field("x-amz-signature") != nil else {
-            throw SignatureError(.unsupportedAlgorithm, "Signature Version 2 is not supported; use AWS4-HMAC-SHA256")
+            throw SignatureError(.malformed, "a form with a field 'signature' has the field AWSAccessKeyId too")
         }
         guard field("x-amz-algorithm") == "AWS4-HMAC-SHA256" else {
             throw SignatureError(.unsupportedAlgorithm, "the field x-amz-algorithm must be AWS4-HMAC-SHA256")

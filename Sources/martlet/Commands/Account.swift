@@ -5,7 +5,9 @@ import Wire
 struct AccountCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "account", abstract: "Accounts of people, services, computers and software.",
-        subcommands: [List.self, Create.self, Show.self, Disable.self, Enable.self, Password.self, Delete.self])
+        subcommands: [
+            List.self, Create.self, Show.self, Set.self, Disable.self, Enable.self, Password.self, Delete.self,
+        ])
 
     struct List: AsyncParsableCommand {
         static let configuration = CommandConfiguration(abstract: "Lists accounts.")
@@ -36,6 +38,7 @@ struct AccountCommand: AsyncParsableCommand {
         @Argument(help: "Name: letters, digits, '.', '_', '@' or '-'.") var name: String
         @Option(help: "person, service, computer or software.") var kind = "person"
         @Option(help: "Name for people to read.") var displayName: String?
+        @Option(help: "E-mail address.") var email: String?
         @Flag(help: "Read the password from standard input.") var passwordFromStdin = false
         @Flag(help: "Print JSON.") var json = false
 
@@ -44,6 +47,7 @@ struct AccountCommand: AsyncParsableCommand {
             body["name"] = .string(name)
             body["kind"] = .string(kind)
             if let displayName { body["displayName"] = .string(displayName) }
+            if let email { body["email"] = .string(email) }
             if passwordFromStdin { body["password"] = .string(readLine() ?? "") }
             try await NodeClient.with { client in
                 let account = try await client.json(.POST, "/admin/v1/accounts", body: .object(body))
@@ -61,6 +65,23 @@ struct AccountCommand: AsyncParsableCommand {
             try await NodeClient.with { client in
                 AccountCommand.write(try await client.json(.GET, AccountCommand.path(name)), json: json)
             }
+        }
+    }
+
+    struct Set: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Changes what is known of an account.",
+            discussion: "Example: martlet account set ada --display-name 'Ada Lovelace' --email ada@example.org")
+        @Argument var name: String
+        @Option(help: "Name for people to read.") var displayName: String?
+        @Option(help: "E-mail address; '' for none.") var email: String?
+        @Flag(help: "Print JSON.") var json = false
+
+        func run() async throws {
+            var body = JSONObject()
+            if let displayName { body["displayName"] = .string(displayName) }
+            if let email { body["email"] = .string(email) }
+            try await AccountCommand.change(name, .object(body), json: json)
         }
     }
 

@@ -29,12 +29,17 @@ struct Serve: AsyncParsableCommand {
                 $0.member("event", "ready")
                 $0.member("web", node.webURL)
                 $0.member("s3", node.s3URL)
+                if !node.directoryURLs.isEmpty {
+                    $0.member("ldap", node.directoryURLs)
+                    $0.member("ldapBase", node.directoryBase)
+                }
                 if let file = node.authorityFile { $0.member("authority", file) }
                 if let password = node.generatedPassword { $0.member("adminPassword", password) }
             }
         } else {
             Console.write("Console and APIs:  \(node.webURL)")
             Console.write("S3:                \(node.s3URL)")
+            for url in node.directoryURLs { Console.write("Directory:         \(url)  base \(node.directoryBase)") }
             if let file = node.authorityFile { Console.write("Certificate to trust: \(file)") }
             if let password = node.generatedPassword {
                 Console.write("Administrator:     admin, password \(password) (shown only now)")
@@ -52,6 +57,12 @@ struct NodeSettings: ParsableArguments {
     var masterKey: String?
     @Option(help: "HOST:PORT of the web port (default 127.0.0.1:8080).") var web: String?
     @Option(help: "HOST:PORT of the S3 port (default 127.0.0.1:9000).") var s3: String?
+    @Option(help: "HOST:PORT of the LDAP directory, with StartTLS (default: none; 127.0.0.1:3890 is usual).")
+    var ldap: String?
+    @Option(help: "HOST:PORT of the LDAP directory over TLS (default: none; 127.0.0.1:6360 is usual).")
+    var ldaps: String?
+    @Option(help: "Name at the top of the directory (default: of --web-url's host, or dc=martlet).")
+    var ldapBase: String?
     @Option(help: "sqlite, or postgres://USER@HOST/NAME (default sqlite).") var metadata: String?
     @Option(help: "Folder, or s3://ACCESS:SECRET@HOST/BUCKET/PREFIX (default DATA/blobs).") var blobs: String?
     @Option(help: "NAME=PLACE …: blob stores of further storage classes, each as --blobs.")
@@ -91,6 +102,9 @@ struct NodeSettings: ParsableArguments {
         flags["master-key"] = masterKey
         flags["web"] = web
         flags["s3"] = s3
+        flags["ldap"] = ldap
+        flags["ldaps"] = ldaps
+        flags["ldap-base"] = ldapBase
         flags["metadata"] = metadata
         flags["blobs"] = blobs
         flags["storage-classes"] = storageClasses

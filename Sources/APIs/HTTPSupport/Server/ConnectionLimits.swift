@@ -31,7 +31,7 @@ package final class ConnectionCount: Sendable {
     package init(max: Int) { self.max = max }
 
     /// Takes a place. False where there is none.
-    func enter() -> Bool {
+    package func enter() -> Bool {
         guard count.add(1, ordering: .relaxed).newValue <= max else {
             leave()
             return false

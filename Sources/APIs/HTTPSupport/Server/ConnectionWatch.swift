@@ -1,14 +1,28 @@
-import NIOCore
-import NIOHTTP1
+package import NIOCore
 
-/// Cuts off clients that are too slow. It stands between TLS and HTTP, counts bytes, and looks at the connection a few
-/// times within each limit, so that requests themselves pay nothing for it.
-final class ConnectionWatch: ChannelDuplexHandler {
-    typealias InboundIn = ByteBuffer
-    typealias OutboundIn = IOData
+/// A connection as its watch sees it. All of it is asked for on its event loop.
+package protocol WatchedConnection: AnyObject {
+    var waiting: ConnectionWatch.Waiting { get }
+    /// Grows with each request that comes or is answered.
+    var requests: Int { get }
+    /// Bytes that had come where the present request begins.
+    var receivedBefore: Int { get }
+    /// How long it may wait for its next request, where that is not what the limits say.
+    var idleSeconds: Int64? { get }
+    /// The body comes too slowly.
+    func bodyIsLate()
+    /// A request does not come, or not to the end of its head.
+    func requestIsLate(hasBegun: Bool)
+}
+
+/// Cuts off clients that are too slow. It stands between TLS and the protocol, counts bytes, and looks at the
+/// connection a few times within each limit, so that requests themselves pay nothing for it.
+package final class ConnectionWatch: ChannelDuplexHandler {
+    package typealias InboundIn = ByteBuffer
+    package typealias OutboundIn = IOData
 
     /// What a connection waits for.
-    enum Waiting: Equatable {
+    package enum Waiting: Equatable {
         /// For the client: a request, or the rest of a body.
         case request, body
         /// For the node.
@@ -23,7 +37,7 @@ final class ConnectionWatch: ChannelDuplexHandler {
 
     private let limits: ConnectionLimits
     private let connections: ConnectionCount
-    private let connection: HTTPConnection
+    private let connection: any WatchedConnection
     private let isSecure: Bool
     private var received = 0
     private var sent = 0
@@ -38,14 +52,16 @@ final class ConnectionWatch: ChannelDuplexHandler {
     private var bodyWindow: Window?
     private var answerWindow: Window?
 
-    init(_ connection: HTTPConnection, limits: ConnectionLimits, connections: ConnectionCount, isSecure: Bool) {
+    package init(
+        _ connection: any WatchedConnection, limits: ConnectionLimits, connections: ConnectionCount, isSecure: Bool
+    ) {
         self.connection = connection
         self.limits = limits
         self.connections = connections
         self.isSecure = isSecure
     }
 
-    func handlerAdded(context: ChannelHandlerContext) {
+    package func handlerAdded(context: ChannelHandlerContext) {
         let this = NIOLoopBound(self, eventLoop: context.eventLoop)
         let context = NIOLoopBound(context, eventLoop: context.eventLoop)
         let pause = TimeAmount.milliseconds(limits.tickMilliseconds)
@@ -54,25 +70,25 @@ final class ConnectionWatch: ChannelDuplexHandler {
         }
     }
 
-    func handlerRemoved(context: ChannelHandlerContext) {
+    package func handlerRemoved(context: ChannelHandlerContext) {
         tick?.cancel()
         tick = nil
         if isCounted { connections.leave() }
         isCounted = false
     }
 
-    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+    package func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         received += unwrapInboundIn(data).readableBytes
         context.fireChannelRead(data)
     }
 
-    func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
+    package func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
         sent += unwrapOutboundIn(data).readableBytes
         context.write(data, promise: promise)
     }
 
     /// Where the bytes of a request begin: called when the one before is answered.
-    var receivedBytes: Int { received }
+    package var receivedBytes: Int { received }
 
     // MARK: Looking
 
@@ -93,9 +109,8 @@ final class ConnectionWatch: ChannelDuplexHandler {
         case .body: if isTooSlow(&bodyWindow, received, now) { connection.bodyIsLate() }
         case .request:
             let isNew = isSecure && received == 0
-            let idle =
-                connections.isCrowded
-                ? min(limits.idleSeconds, ConnectionLimits.crowdedIdleSeconds) : limits.idleSeconds
+            let patience = connection.idleSeconds ?? limits.idleSeconds
+            let idle = connections.isCrowded ? min(patience, ConnectionLimits.crowdedIdleSeconds) : patience
             if now - since >= .seconds(isInHead || isNew ? limits.headerSeconds : idle) {
                 connection.requestIsLate(hasBegun: isInHead)
             }

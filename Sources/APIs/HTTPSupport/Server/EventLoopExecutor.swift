@@ -1,15 +1,15 @@
-import NIOCore
+package import NIOCore
 
 /// Runs the tasks of a connection on its own event loop.
 ///
 /// A request then needs no hop between threads until it waits for a disk or a database, which is worth a third of the
 /// cost of a small request. Work that takes more than a millisecond belongs on a thread pool.
-final class EventLoopExecutor: TaskExecutor {
+package final class EventLoopExecutor: TaskExecutor {
     private let loop: any EventLoop
 
-    init(_ loop: any EventLoop) { self.loop = loop }
+    package init(_ loop: any EventLoop) { self.loop = loop }
 
-    func enqueue(_ job: consuming ExecutorJob) {
+    package func enqueue(_ job: consuming ExecutorJob) {
         let job = UnownedJob(job)
         loop.execute { job.runSynchronously(on: self.asUnownedTaskExecutor()) }
     }

@@ -6,7 +6,7 @@ import Wire
 
 /// The last handler of a connection: turns request parts into a ``Request``, runs the responder in a task on this event
 /// loop, and writes its ``Response``. One request at a time: parts of the next wait, and then nothing more is read.
-final class HTTPConnection: ChannelDuplexHandler {
+final class HTTPConnection: ChannelDuplexHandler, WatchedConnection {
     typealias InboundIn = HTTPServerRequestPart
     typealias OutboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
@@ -246,6 +246,8 @@ final class HTTPConnection: ChannelDuplexHandler {
     }
 
     // MARK: Slow clients
+
+    var idleSeconds: Int64? { nil }
 
     /// What this connection waits for, as its watch sees it.
     var waiting: ConnectionWatch.Waiting {

@@ -2,11 +2,11 @@ import Synchronization
 import Wire
 
 /// Short names for requests: unique in a run of the node, and hard to confuse between runs.
-enum RequestID {
+package enum RequestID {
     private static let prefix = UInt64.random(in: 0...UInt64.max)
     private static let counter = Atomic<UInt64>(0)
 
-    static func next() -> String {
+    package static func next() -> String {
         let number = counter.wrappingAdd(1, ordering: .relaxed).newValue
         let mixed = (prefix &+ number &* 0x9E37_79B9_7F4A_7C15).bigEndian
         return withUnsafeBytes(of: mixed) { Hex.encode($0) }.uppercased()
