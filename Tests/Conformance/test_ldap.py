@@ -485,7 +485,7 @@ def test_apache_lets_members_of_a_group_in(directory, tmp_path, way):
     home.mkdir()
     (home / "index.html").write_text("inside\n")
     (home / "types").write_text("text/html html\n")
-    for folder in [home, *list(home.parents)[:3]]:
+    for folder in [home, *list(home.parents)[:4]]:
         folder.chmod(folder.stat().st_mode | 0o755)
     loads = "\n".join(
         f"LoadModule {name}_module {APACHE_MODULES}/mod_{name}.so"

@@ -84,7 +84,7 @@ def test_two_folders_stay_in_sync(cloud, collection, tmp_path):
     assert os.stat(two.path / "kept-0.txt").st_mtime == 1_600_000_000
 
     # Edits, deletions and moves: what was moved is not loaded again.
-    (one.path / "kept-1.txt").write_text("edited")
+    (one.path / "kept-1.txt").write_text("edited, and longer: within a second only the size tells")
     (one.path / "kept-2.txt").unlink()
     (one.path / "large.bin").rename(one.path / "deep" / "moved.bin")
     (one.path / "deep" / "er").rename(one.path / "renamed")
