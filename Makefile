@@ -8,8 +8,10 @@ RELEASE := .build-release
 RELEASE_FLAGS := -c release --scratch-path $(RELEASE) --static-swift-stdlib -Xswiftc -cross-module-optimization
 BIN := $(RELEASE)/release
 
-# Suites with deadlines of their own: they get the processors for themselves.
-TIMED := '^(RastersTests|BlobsTests|HTTPSupportTests)\.'
+# Suites with deadlines of their own: they get the processors for themselves, those of sockets apart from those that block
+# threads.
+TIMED := '^(RastersTests|BlobsTests)\.'
+SOCKETS := '^HTTPSupportTests\.'
 
 .PHONY: help demo build test test-quick test-long format lint bench clean
 
@@ -29,16 +31,18 @@ demo: build
 test:
 	@scripts/needs.sh build test
 	swift build --build-tests
-	swift test --skip-build --parallel --skip $(TIMED)
+	swift test --skip-build --parallel --skip $(TIMED) --skip $(SOCKETS)
 	swift test --skip-build --parallel --filter $(TIMED)
+	swift test --skip-build --parallel --filter $(SOCKETS)
 	@scripts/venv.sh .venv Tests/Conformance/requirements.txt
 	.venv/bin/python -m pytest -q -n 2 --dist loadfile Tests/Conformance $(ARGS)
 
 # While you work: what needs no clients.
 test-quick:
 	@scripts/needs.sh build
-	swift test --parallel --skip $(TIMED)
+	swift test --parallel --skip $(TIMED) --skip $(SOCKETS)
 	swift test --parallel --filter $(TIMED)
+	swift test --parallel --filter $(SOCKETS)
 
 # Also what takes long: more rounds of crashes, larger objects.
 test-long:
