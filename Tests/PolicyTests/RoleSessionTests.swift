@@ -79,6 +79,21 @@ import Wire
         #"{"Version":"2012-10-17","Statement":{"Effect":"\#(effect)","Action":"\#(action)","Resource":"\#(resource)"}}"#
     }
 
+    @Test("an account that is called 'role' has nothing of the role that is called as its group")
+    func namesakes() async throws {
+        try await withHouse { house in
+            try await house.role("maker", trusting: #"{"AWS":"arn:aws:iam::martlet:user/ada"}"#)
+            try await house.policies.storeInline(
+                "in", document: grant("s3:GetObject", "arn:aws:s3:::eo/*"), of: .role("maker"), by: "admin")
+            try await house.identity.createAccount(name: "role", kind: .person, password: "correct horse", by: "admin")
+            try await house.identity.createGroup(name: "maker", by: "admin")
+            try await house.identity.addMember(account: "role", to: "maker", by: "admin")
+            let session = try await house.assume("maker", as: house.principal("ada"))
+            #expect(try await house.may(session, "s3:GetObject", "arn:aws:s3:::eo/a"))
+            #expect(try await !house.may(house.principal("role"), "s3:GetObject", "arn:aws:s3:::eo/a"))
+        }
+    }
+
     @Test(
         "a role's session has the role's rights, and what everybody has; not its opener's",
         arguments: TestEngine.allCases)

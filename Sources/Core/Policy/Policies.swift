@@ -66,9 +66,8 @@ package final class Policies: Sendable {
 
     private func granted(to principal: Principal) async throws -> [AttachedPolicy] {
         let role = principal.session?.role?.name
-        // No name has a space in it.
-        let cacheKey =
-            role.map { "role " + $0 } ?? (principal.name + " " + principal.groups.joined(separator: " "))
+        // No name is empty or has a space in it, so that only a role's key begins with one.
+        let cacheKey = role.map { " " + $0 } ?? (principal.name + " " + principal.groups.joined(separator: " "))
         if let known = applicableCache[cacheKey] { return known }
         var subjects: [Attachment] = [.everyone]
         if let role {
