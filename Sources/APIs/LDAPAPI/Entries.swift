@@ -250,25 +250,7 @@ struct EntryWriter: Sendable {
 }
 
 extension Timestamp {
-    /// `20261121134500Z` (RFC 4517 §3.3.13).
-    var generalizedTime: String {
-        let (year, month, day, hour, minute, second, _) = parts
-        var digits: [UInt8] = []
-        digits.reserveCapacity(15)
-        func append(_ number: Int, _ places: Int) {
-            var unit = places == 4 ? 1000 : 10
-            while unit > 0 {
-                digits.append(UInt8(ascii: "0") + UInt8(number / unit % 10))
-                unit /= 10
-            }
-        }
-        append(year, 4)
-        for part in [month, day, hour, minute, second] { append(part, 2) }
-        digits.append(UInt8(ascii: "Z"))
-        return String(decoding: digits, as: UTF8.self)
-    }
-
-    /// Reads the form with a time zone; minutes and seconds may be missing.
+    /// Parses LDAP's generalized time (RFC 4517 §3.3.13) with its time zone; minutes and seconds may be missing.
     init?(generalizedTime text: String) {
         let bytes = Array(text.utf8)
         let count = bytes.prefix { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }.count

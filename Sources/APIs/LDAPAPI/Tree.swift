@@ -1,7 +1,6 @@
 import Ciphers
 import Identity
 package import LDAPMessage
-import Wire
 
 /// Where entries are: `ou=people`, `ou=groups` and `ou=services` below one base.
 package struct DirectoryTree: Sendable {
@@ -133,15 +132,12 @@ package struct DirectoryTree: Sendable {
         _ dn: String, _ values: [(Attribute, [String])], structural: ObjectClass
     ) -> FixedEntry {
         // Of the name alone, so that it is the same for ever.
-        var hash = Array(DigestAlgorithm.sha256.hash(Array(("directory entry " + dn.lowercased()).utf8)).prefix(16))
-        hash[6] = hash[6] & 0x0F | 0x80
-        hash[8] = hash[8] & 0x3F | 0x80
-        var digits = Array(Hex.encode(hash))
-        for place in [20, 16, 12, 8] { digits.insert("-", at: place) }
+        let hash = DigestAlgorithm.sha256.hash(Array(("directory entry " + dn.lowercased()).utf8))
         return FixedEntry(
             dn: dn,
             values + [
-                (.structuralObjectClass, [structural.rawValue]), (.entryUUID, [String(digits)]), (.entryDN, [dn]),
+                (.structuralObjectClass, [structural.rawValue]), (.entryUUID, [uuid(hash.prefix(16), version: 8)]),
+                (.entryDN, [dn]),
                 (.subschemaSubentry, [Self.schemaDN]), (.hasSubordinates, ["TRUE"]),
             ])
     }

@@ -79,10 +79,7 @@ package final class Gate: Sendable {
         let decision = try await decide(principal, action, on: resource, context)
         let reason = decision.description
         guard !decision.isAllowed else {
-            journal.note(
-                AccessRecord(
-                    principal: principal.name, action: action, resource: resource, address: context.address,
-                    isAllowed: true, reason: reason))
+            note(principal, action, resource, reason, context, isAllowed: true)
             return
         }
         throw try await denied(principal, action, on: resource, reason, context)
@@ -94,11 +91,18 @@ package final class Gate: Sendable {
     ) async throws -> Bool {
         let decision = try await decide(principal, action, on: resource, context)
         guard decision.isAllowed else { return false }
+        note(principal, action, resource, decision.description, context, isAllowed: true)
+        return true
+    }
+
+    private func note(
+        _ principal: Principal, _ action: String, _ resource: String, _ reason: String, _ context: RequestContext,
+        isAllowed: Bool
+    ) {
         journal.note(
             AccessRecord(
                 principal: principal.name, action: action, resource: resource, address: context.address,
-                isAllowed: true, reason: decision.description))
-        return true
+                isAllowed: isAllowed, reason: reason))
     }
 
     /// Records a denial and gives the error that says so.
@@ -110,10 +114,7 @@ package final class Gate: Sendable {
     ) async throws -> AccessDenied {
         // Nobody in particular could fill the journal with denials: theirs are counted together instead.
         if principal.isAnonymous, !isKnown {
-            journal.note(
-                AccessRecord(
-                    principal: principal.name, action: action, resource: resource, address: context.address,
-                    isAllowed: false, reason: reason))
+            note(principal, action, resource, reason, context, isAllowed: false)
         } else {
             try await journal.write { _, events in
                 events.record(.denied, by: principal.name, on: resource) {

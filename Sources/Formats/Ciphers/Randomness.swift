@@ -12,8 +12,13 @@ package func randomBytes(_ count: Int) -> [UInt8] {
 
 /// A random UUID in lower case (version 4, RFC 9562 §5.4).
 package func randomUUID() -> String {
-    var bytes = randomBytes(16)
-    bytes[6] = bytes[6] & 0x0F | 0x40
+    uuid(randomBytes(16), version: 4)
+}
+
+/// The UUID of 16 bytes, of which six bits give way to version and variant (RFC 9562 §4), in lower case.
+package func uuid(_ bytes: some Collection<UInt8>, version: UInt8) -> String {
+    var bytes = Array(bytes)
+    bytes[6] = bytes[6] & 0x0F | version << 4
     bytes[8] = bytes[8] & 0x3F | 0x80
     let digits = Array("0123456789abcdef".utf8)
     var text: [UInt8] = []

@@ -50,10 +50,8 @@ package struct LegacySignature: Sendable {
         var amazon: [String: String] = [:]
         let token = try head.parameter("x-amz-security-token")
         if let token { amazon["x-amz-security-token"] = token }
-        for header in head.headers {
-            let name = header.name.lowercased()
-            guard name.hasPrefix("x-amz-") else { continue }
-            let value = String(decoding: Authorization.trim(Array(header.value.utf8)[...]), as: UTF8.self)
+        for (name, value) in head.headers where name.hasPrefix("x-amz-") {
+            let value = String(decoding: Authorization.trim(Array(value.utf8)[...]), as: UTF8.self)
             amazon[name] = amazon[name].map { $0 + "," + value } ?? value
         }
         lines += amazon.sorted { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }.map { "\($0.key):\($0.value)" }

@@ -146,8 +146,6 @@ package struct JSONWriter: Sendable {
 
     // MARK: Strings
 
-    private static let hex = [UInt8]("0123456789abcdef".utf8)
-
     /// Concrete, and by runs of bytes: each event and each document goes through here.
     private mutating func quote(_ text: String) {
         var text = text
@@ -173,8 +171,7 @@ package struct JSONWriter: Sendable {
         case 0x09: bytes.append(UInt8(ascii: "t"))
         default:
             bytes.append(contentsOf: "u00".utf8)
-            bytes.append(Self.hex[Int(c >> 4)])
-            bytes.append(Self.hex[Int(c & 15)])
+            withUnsafeBytes(of: c) { Hex.append($0, to: &bytes) }
         }
     }
 }

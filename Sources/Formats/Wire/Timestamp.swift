@@ -189,6 +189,16 @@ package struct Timestamp: Sendable, Hashable, Comparable, Codable {
         return out.text
     }
 
+    /// `20261121035600Z`: generalized time of ASN.1, as LDAP has it (RFC 4517 §3.3.13).
+    package var generalizedTime: String {
+        let p = parts
+        var out = Digits(capacity: 15)
+        out.date(p.year, p.month, p.day, separator: nil)
+        out.time(p.hour, p.minute, p.second, separator: nil)
+        out.add(UInt8(ascii: "Z"))
+        return out.text
+    }
+
     /// Parses ISO 8601 basic form `20261121T035600Z`.
     package init?(basic text: some StringProtocol) {
         var p = DigitParser(text)
