@@ -56,10 +56,7 @@ def s3(node):
 
 @pytest.fixture
 def bucket(s3):
-    with_bucket = new_bucket(s3)
-    yield with_bucket
-    empty_bucket(s3, with_bucket)
-    s3.delete_bucket(Bucket=with_bucket)
+    yield from lend_bucket(s3)
 
 
 @pytest.fixture(params=["http", "https"])
@@ -72,10 +69,7 @@ def client_node(request, nodes):
 def place(client_node):
     """A bucket, removed with what clients left in it."""
     s3 = client_node.s3()
-    name = new_bucket(s3, "client")
-    yield name
-    empty_bucket(s3, name)
-    s3.delete_bucket(Bucket=name)
+    yield from lend_bucket(s3, "client")
 
 
 @pytest.fixture(scope="module")
@@ -99,6 +93,14 @@ def new_bucket(s3, prefix="test"):
     name = f"{prefix}-{secrets.token_hex(6)}"
     s3.create_bucket(Bucket=name)
     return name
+
+
+def lend_bucket(s3, prefix="test"):
+    """A bucket for a fixture, removed with all that is in it when the test has ended."""
+    bucket = new_bucket(s3, prefix)
+    yield bucket
+    empty_bucket(s3, bucket)
+    s3.delete_bucket(Bucket=bucket)
 
 
 def empty_bucket(s3, bucket):

@@ -13,7 +13,7 @@ import zipfile
 import boto3.s3.transfer
 import pytest
 from botocore.exceptions import ClientError
-from conftest import empty_bucket, new_bucket
+from conftest import empty_bucket, lend_bucket, new_bucket
 from errors import refused
 
 CLAMD = shutil.which("clamd", path=os.environ["PATH"] + ":/usr/sbin")
@@ -84,10 +84,7 @@ def s3(guarded):
 
 @pytest.fixture
 def bucket(s3):
-    bucket = new_bucket(s3)
-    yield bucket
-    empty_bucket(s3, bucket)
-    s3.delete_bucket(Bucket=bucket)
+    yield from lend_bucket(s3)
 
 
 def scanned(s3, bucket, key, **version):

@@ -8,7 +8,7 @@ import subprocess
 import xml.etree.ElementTree as ElementTree
 
 import pytest
-from conftest import empty_bucket, new_bucket
+from conftest import lend_bucket
 from nodes import clean_environment
 
 OC = "{http://owncloud.org/ns}"
@@ -21,12 +21,8 @@ def cloud(request, nodes):
 
 @pytest.fixture
 def collection(cloud):
-
     s3 = cloud.s3()
-    name = new_bucket(s3, "cloud")
-    yield name
-    empty_bucket(s3, name)
-    s3.delete_bucket(Bucket=name)
+    yield from lend_bucket(s3, "cloud")
 
 
 class Folder:

@@ -4,7 +4,7 @@ import re
 import time
 
 import pytest
-from conftest import empty_bucket, new_bucket
+from conftest import lend_bucket
 from errors import refused
 
 DEADLINE_SECONDS = 20
@@ -20,10 +20,7 @@ LINE = re.compile(
 
 @pytest.fixture
 def logs(s3):
-    bucket = new_bucket(s3, "logs")
-    yield bucket
-    empty_bucket(s3, bucket)
-    s3.delete_bucket(Bucket=bucket)
+    yield from lend_bucket(s3, "logs")
 
 
 def lines(s3, logs):

@@ -22,7 +22,7 @@ import pytest
 import requests
 import urllib3
 from botocore.exceptions import ClientError
-from conftest import empty_bucket, new_bucket
+from conftest import lend_bucket
 from nodes import Node, clean_environment, free_port
 from products import wait_for
 
@@ -500,10 +500,7 @@ def client_node(request, nodes):
 @pytest.fixture
 def place(client_node):
     s3 = client_node.s3()
-    name = new_bucket(s3, "sse")
-    yield name
-    empty_bucket(s3, name)
-    s3.delete_bucket(Bucket=name)
+    yield from lend_bucket(s3, "sse")
 
 
 def test_minio_py(client_node, place):

@@ -6,7 +6,7 @@ import math
 import blake3
 import pytest
 import requests
-from conftest import empty_bucket, new_bucket
+from conftest import lend_bucket
 from products import LANDSAT, LEVEL_1C, LEVEL_2A, real_items, shared, upload, wait_for, wait_for_item
 from schemas import validate
 
@@ -19,10 +19,7 @@ def http(node):
 @pytest.fixture(scope="module")
 def collection(node):
     s3 = node.s3()
-    name = new_bucket(s3, "eo")
-    yield name
-    empty_bucket(s3, name)
-    s3.delete_bucket(Bucket=name)
+    yield from lend_bucket(s3, "eo")
 
 
 def describe(node, http, collection, item):

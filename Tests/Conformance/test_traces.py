@@ -8,7 +8,7 @@ import json
 import blake3
 import pytest
 import tlog
-from conftest import empty_bucket, new_bucket
+from conftest import lend_bucket
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
@@ -23,10 +23,7 @@ def http(node):
 @pytest.fixture(scope="module")
 def collection(node):
     s3 = node.s3()
-    name = new_bucket(s3, "traced")
-    yield name
-    empty_bucket(s3, name)
-    s3.delete_bucket(Bucket=name)
+    yield from lend_bucket(s3, "traced")
 
 
 def traces(http, node, name):

@@ -10,7 +10,7 @@ import subprocess
 import sys
 
 import pytest
-from conftest import empty_bucket, new_bucket
+from conftest import lend_bucket
 from nodes import clean_environment
 
 BIN = pathlib.Path(sys.executable).parent
@@ -24,10 +24,7 @@ def dav_node(request, nodes):
 @pytest.fixture
 def collection(dav_node):
     s3 = dav_node.s3()
-    name = new_bucket(s3, "dav")
-    yield name
-    empty_bucket(s3, name)
-    s3.delete_bucket(Bucket=name)
+    yield from lend_bucket(s3, "dav")
 
 
 @pytest.fixture
