@@ -22,6 +22,7 @@ import Objects
 import Policy
 import Rasters
 import S3API
+import SCIMAPI
 import STACAPI
 import SigningAPI
 import TraceAPI
@@ -147,6 +148,7 @@ package final class Node: Sendable {
             admin: AdminService(
                 policies: policies, notifications: notifications, gate: gate, authenticator: authenticator,
                 objects: objects, roots: roots),
+            scim: SCIMService(policies: policies, gate: gate, authenticator: authenticator),
             stac: STACService(catalogue: catalogue, gate: gate, authenticator: authenticator),
             traces: TraceService(ledger: ledger, version: Version.current),
             transactions: TransactionService(objects: objects, gate: gate, authenticator: authenticator),
