@@ -127,7 +127,8 @@ let apis: [Target] = [
     target(
         "APIs", "AdminAPI",
         [
-            "Ciphers", "HTTPSupport", "Identity", "JOSE", "Notifications", "Objects", "OpenID", "Policy", "Wire", logging,
+            "Ciphers", "HTTPSupport", "Identity", "JOSE", "Notifications", "Objects", "OpenID", "Policy", "Wire",
+            logging,
             nioHTTP1,
         ]),
     target(
@@ -187,7 +188,8 @@ let top: [Target] = [
         [
             "AdminAPI", "Antivirus", "Blobs", "BucketConfiguration", "Catalogue", "Certificates", "Console", "Ciphers",
             "Database", "HTTPSupport", "IAMAPI", "IAMPolicy", "Identity",
-            "Journal", "LDAPAPI", "Ledger", "Notifications", "OIDCAPI", "Objects", "OpenID", "Policy", "Rasters", "S3API", "STACAPI", "SigV4", "SigningAPI", "TraceAPI", "TransactionAPI", "Vault",
+            "Journal", "LDAPAPI", "Ledger", "Notifications", "OIDCAPI", "Objects", "OpenID", "Policy", "Rasters",
+            "S3API", "STACAPI", "SigV4", "SigningAPI", "TraceAPI", "TransactionAPI", "Vault",
             "WebDAVAPI", "Wire",
             "Workers",
             httpClient, logging, nioCore, nioHTTP1, nioPosix, nioSSL,

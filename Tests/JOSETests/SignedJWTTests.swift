@@ -14,7 +14,8 @@ import Wire
         }
     }
 
-    @Test("what a key has signed, it verifies; what was altered, or another key signed, it does not",
+    @Test(
+        "what a key has signed, it verifies; what was altered, or another key signed, it does not",
         arguments: JWTSigner.Algorithm.allCases)
     func roundTrip(algorithm: JWTSigner.Algorithm) throws {
         let signer = try JWTSigner.generate(algorithm)
@@ -62,8 +63,13 @@ import Wire
     @Test("names of keys that are paths or addresses are names, and long ones are none")
     func keyNames() throws {
         for name in ["../../etc/passwd", "https://evil.example/key", "' OR 1=1 --"] {
-            let header = encode(JSONValue.object(JSONObject([.init(name: "alg", value: "ES256"),
-                .init(name: "kid", value: .string(name))])).text)
+            let header = encode(
+                JSONValue.object(
+                    JSONObject([
+                        .init(name: "alg", value: "ES256"),
+                        .init(name: "kid", value: .string(name)),
+                    ])
+                ).text)
             #expect(try SignedJWT(parsing: header + ".e30.AA").keyID == name)
         }
         let header = encode(#"{"alg":"ES256","kid":"\#(String(repeating: "k", count: 300))"}"#)

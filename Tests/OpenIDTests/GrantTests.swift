@@ -75,7 +75,9 @@ import Wire
         try await house.tokens(client, [("grant_type", "refresh_token"), ("refresh_token", token ?? "")] + more)
     }
 
-    @Test("a refresh token changes with each use; the one before counts for a minute and gives the same", arguments: TestEngine.allCases)
+    @Test(
+        "a refresh token changes with each use; the one before counts for a minute and gives the same",
+        arguments: TestEngine.allCases)
     func rotation(engine: TestEngine) async throws {
         try await withHouse(engine) { house in
             let (client, first) = try await family(house)
@@ -188,7 +190,9 @@ import Wire
         }
     }
 
-    @Test("a device gets its tokens once somebody has let it in; guessing its code is slow", arguments: TestEngine.allCases)
+    @Test(
+        "a device gets its tokens once somebody has let it in; guessing its code is slow",
+        arguments: TestEngine.allCases)
     func devices(engine: TestEngine) async throws {
         try await withHouse(engine) { house in
             let gdal = try await house.provider.client("gdal")

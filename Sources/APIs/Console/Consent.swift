@@ -13,7 +13,8 @@ extension ConsoleService {
         if isAnswer { try requireOwnForm(request) }
         let given = isAnswer ? try await request.form() : request.query
         let next = Link.next(given?["next"])
-        guard let mark = next.firstIndex(of: "?"), let query = QueryItems(parsing: String(next[next.index(after: mark)...])),
+        guard let mark = next.firstIndex(of: "?"),
+            let query = QueryItems(parsing: String(next[next.index(after: mark)...])),
             next.hasPrefix("/oidc/authorize?") || next.prefix(upTo: mark).hasSuffix("/protocol/openid-connect/auth")
         else { throw Problem.badRequest("Begin again at the application: this address is not complete.") }
         let wanted: AuthorizationRequest

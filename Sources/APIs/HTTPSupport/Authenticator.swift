@@ -93,7 +93,8 @@ package final class Authenticator: Sendable {
             return Caller(principal: try await tokens.principal(token: String(token)), context: context)
         }
         if let header = request.header("authorization"), header.prefix(5).lowercased() == "dpop " {
-            return Caller(principal: try await boundCaller(request, String(header.dropFirst(5).trimmingSpaces)), context: context)
+            return Caller(
+                principal: try await boundCaller(request, String(header.dropFirst(5).trimmingSpaces)), context: context)
         }
         if passwords, let header = request.header("authorization"), header.prefix(6).lowercased() == "basic " {
             guard let (name, password) = Self.basicCredentials(header.dropFirst(6).trimmingSpaces) else {

@@ -74,7 +74,8 @@ extension OIDCService {
 
     /// A page that sends the answer on as a form (OAuth 2.0 Form Post Response Mode).
     private static func formPost(_ answer: AuthorizationAnswer) -> Response {
-        var text = "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>One moment</title></head><body>"
+        var text =
+            "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>One moment</title></head><body>"
         text += "<form method=\"post\" action=\"\(escaped(answer.redirectURI))\">"
         for (name, value) in answer.parameters {
             text += "<input type=\"hidden\" name=\"\(escaped(name))\" value=\"\(escaped(value))\">"

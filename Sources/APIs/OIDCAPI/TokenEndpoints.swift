@@ -12,7 +12,8 @@ extension OIDCService {
     private func client(_ call: Call, _ form: QueryItems) async throws -> Client {
         var credentials = OpenIDProvider.Credentials(id: form["client_id"], secret: form["client_secret"])
         // Who gives a person's name and password is the command line, or stands in for it.
-        if credentials.id == nil, form["grant_type"] == GrantType.password.rawValue {
+        let isBare = credentials.id == nil && !call.request.headers.contains(name: "authorization")
+        if isBare, form["grant_type"] == GrantType.password.rawValue {
             credentials.id = TokenAuthority.ownClient
         }
         if let header = call.request.header("authorization"), header.prefix(6).lowercased() == "basic " {

@@ -162,8 +162,8 @@ package final class TokenKeys: Sendable {
 
     /// Lets the next key sign as soon as verifiers have had a day to learn it.
     ///
-    /// - Parameter isAtOnce: for a key that others may have got hold of: the next one signs now, and what the one before
-    ///   has signed is refused from now on.
+    /// - Parameter isAtOnce: for a key that others may have got hold of: the next one signs now, and what the one
+    ///   before has signed is refused from now on.
     /// - Returns: the keys.
     package func rotate(_ algorithm: JWTSigner.Algorithm, isAtOnce: Bool, by actor: String) async throws -> [TokenKey] {
         _ = try await signer(algorithm)

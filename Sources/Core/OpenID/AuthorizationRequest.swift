@@ -147,6 +147,8 @@ extension OpenIDProvider {
         if let text = query["max_age"] {
             guard let age = Int64(text), age >= 0 else { throw invalid("max_age is a number of seconds") }
             request.maxAge = age
+            // OpenID Connect Core 1.0 §3.1.2.1: nobody is as fresh as that without another login.
+            if age == 0 { request.prompts.insert("login") }
         }
         request.acrValues = (query["acr_values"] ?? "").split(separator: " ").map(String.init)
         if let text = query["claims"] { try readClaims(text, into: &request) }
@@ -177,8 +179,8 @@ extension OpenIDProvider {
     /// The scopes that a client gets of those that it asks for.
     ///
     /// - Parameter text: nil for all identity scopes that it may have.
-    /// - Throws: ``OAuthError`` `.invalidScope` for one that it is not registered for. One that nobody knows is left out,
-    ///   as the answer says (RFC 6749 §3.3).
+    /// - Throws: ``OAuthError`` `.invalidScope` for one that it is not registered for. One that nobody knows is left
+    ///   out, as the answer says (RFC 6749 §3.3).
     func granted(_ text: String?, to client: Client) throws -> Scopes {
         let asked: Scopes
         do {

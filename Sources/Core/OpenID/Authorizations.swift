@@ -45,10 +45,14 @@ extension OpenIDProvider {
         if request.isDenied { return refuse(.accessDenied, "'\(principal.name)' has not agreed") }
         let now = Timestamp.now
         let isOther = try await isOther(account, hint: request.idTokenHint)
-        let isOld =
-            request.maxAge.map { now.seconds - login.time.seconds > $0 } ?? false
-            || request.after.map { login.time.microseconds < $0 } ?? false
-            || (request.after == nil && !request.prompts.isDisjoint(with: ["login", "select_account"]))
+        let isOld: Bool
+        if let after = request.after {
+            isOld = login.time.microseconds < after
+        } else {
+            isOld =
+                request.maxAge.map { now.seconds - login.time.seconds > $0 } ?? false
+                || !request.prompts.isDisjoint(with: ["login", "select_account"])
+        }
         let isWeak = request.wantsMultiFactor && !login.isMultiFactor
         if isOther || isOld || (isWeak && request.after == nil) {
             guard !isSilent else { return refuse(.loginRequired, "another login is needed") }

@@ -59,8 +59,8 @@ extension OpenIDProvider {
     /// Registers a client.
     ///
     /// - Parameters:
-    ///   - account: the name of the account as which it acts by itself; a client with client credentials and none gets a
-    ///     new one, of the kind software, with its own name.
+    ///   - account: the name of the account as which it acts by itself; a client with client credentials and none gets
+    ///     a new one, of the kind software, with its own name.
     ///   - hasRegistration: whether it is to manage its registration itself (RFC 7592).
     /// - Returns: its secret and its registration access token, each shown only now.
     /// - Throws: ``OAuthError`` `.invalidClientMetadata`, `.invalidRedirectURI`; `IdentityError` `.exists`, `.limit`.

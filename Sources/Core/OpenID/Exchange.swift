@@ -79,8 +79,8 @@ extension OpenIDProvider {
         }
     }
 
-    /// The audiences of the subject's token, or fewer. A token for this node can be made one for another service that the
-    /// client is registered for.
+    /// The audiences of the subject's token, or fewer. A token for this node can be made one for another service that
+    /// the client is registered for.
     private func exchanged(_ asked: [String], from subject: [String], _ client: Client) throws -> [String] {
         guard !asked.isEmpty else { return subject }
         let isForNode = subject.contains(where: tokens.isOwn(audience:))

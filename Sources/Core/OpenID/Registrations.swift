@@ -2,8 +2,8 @@ import Ciphers
 import Identity
 package import Wire
 
-/// Applications that register themselves. What they may do is what people then let them, one by one; none acts by itself,
-/// and none has all of somebody's rights.
+/// Applications that register themselves. What they may do is what people then let them, one by one; none acts by
+/// itself, and none has all of somebody's rights.
 extension OpenIDProvider {
     private static let grants: Set<GrantType> = [.code, .refresh, .device]
     private static let adminsOnly = ["implied_scope", "audiences"]

@@ -33,7 +33,8 @@ struct ClientCommand: AsyncParsableCommand {
         var audience: [String] = []
         @Option(help: "The account as which it acts with client_credentials (default: a new one of its name).")
         var account: String?
-        @Option(help: "Where people may be sent after their logout; may be given again.") var logoutRedirect: [String] = []
+        @Option(help: "Where people may be sent after their logout; may be given again.") var logoutRedirect: [String] =
+            []
         @Option(help: "Where it hears that somebody's session has ended.") var backchannelLogout: String?
         @Option(help: "Algorithm of ID tokens: RS256 or ES256.") var idTokenAlgorithm = "RS256"
         @Option(help: "Algorithm of access tokens: ES256 or RS256.") var accessTokenAlgorithm = "ES256"
