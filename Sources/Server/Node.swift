@@ -19,6 +19,7 @@ import NIOSSL
 import Notifications
 import OIDCAPI
 import Objects
+import OpenID
 import Policy
 import Rasters
 import S3API
@@ -114,7 +115,8 @@ package final class Node: Sendable {
         let webURL = configuration.webURL ?? web.url
         let s3URL = configuration.s3URL ?? s3.url
 
-        let tokens = try await TokenAuthority(identity: identity, issuer: webURL)
+        let tokens = try await TokenAuthority(identity: identity, issuer: webURL, audiences: [s3URL])
+        let provider = OpenIDProvider(identity: identity, tokens: tokens, journal: journal)
         let requestLimits = RequestLimits(
             perAddress: configuration.ratePerAddress, perPrincipal: configuration.ratePerPrincipal)
         let authenticator = Authenticator(identity: identity, tokens: tokens, limits: requestLimits)
@@ -141,13 +143,13 @@ package final class Node: Sendable {
         let signing = SigningService(gate: gate, authenticator: authenticator, s3URL: s3URL)
         let console = ConsoleService(
             catalogue: catalogue, objects: objects, ledger: ledger, gate: gate, authenticator: authenticator,
-            addresses: NodeAddresses(web: webURL, s3: s3URL),
+            provider: provider, addresses: NodeAddresses(web: webURL, s3: s3URL),
             sign: { try await signing.sign([$0], method: "GET", seconds: $1, $2).first ?? $0 })
         let router = WebRouter(
-            oidc: OIDCService(authenticator: authenticator),
+            oidc: OIDCService(authenticator: authenticator, provider: provider),
             admin: AdminService(
                 policies: policies, notifications: notifications, gate: gate, authenticator: authenticator,
-                objects: objects, roots: roots),
+                objects: objects, roots: roots, provider: provider),
             scim: SCIMService(policies: policies, gate: gate, authenticator: authenticator),
             stac: STACService(catalogue: catalogue, gate: gate, authenticator: authenticator),
             traces: TraceService(ledger: ledger, version: Version.current),

@@ -4,6 +4,7 @@ import Logging
 import NIOHTTP1
 package import Notifications
 package import Objects
+package import OpenID
 package import Policy
 import Wire
 
@@ -18,6 +19,7 @@ package struct AdminService: Sendable {
     let gate: Gate
     let objects: Objects
     let roots: RootKeys
+    let provider: OpenIDProvider
     private let authenticator: Authenticator
     private let logger = Logger(label: "martlet.admin")
 
@@ -26,8 +28,9 @@ package struct AdminService: Sendable {
 
     package init(
         policies: Policies, notifications: Notifications, gate: Gate, authenticator: Authenticator, objects: Objects,
-        roots: RootKeys
+        roots: RootKeys, provider: OpenIDProvider
     ) {
+        self.provider = provider
         self.objects = objects
         self.roots = roots
         identity = authenticator.identity
@@ -48,6 +51,9 @@ package struct AdminService: Sendable {
             case "keys": return try await keys(call)
             case "encryption": return try await encryption(call)
             case "app-passwords": return try await appPasswords(call)
+            case "clients": return try await clients(call)
+            case "token-keys": return try await tokenKeys(call)
+            case "grants": return try await grants(call)
             case "policies": return try await policies(call)
             case "webhooks": return try await webhooks(call)
             case "quarantine": return try await quarantine(call)
