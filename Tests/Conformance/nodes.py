@@ -213,11 +213,14 @@ class Node:
         return made["accessKeyId"], made["secretAccessKey"]
 
     def token(self, user="admin", password=None):
-        if user not in self._tokens:
+        token, made = self._tokens.get(user, (None, 0.0))
+        # It is good for an hour; long runs take longer.
+        if token is None or time.monotonic() - made > 1800:
             login = self.cli("login", "--token", user=user, password=password)
             assert login.returncode == 0, login.stderr
-            self._tokens[user] = login.stdout.strip()
-        return self._tokens[user]
+            token = login.stdout.strip()
+            self._tokens[user] = token, time.monotonic()
+        return token
 
     # Clients
 
