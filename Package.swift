@@ -92,6 +92,9 @@ let core: [Target] = [
     target("Core", "Journal", ["Database", "Wire"]),
     target("Core", "Identity", ["Ciphers", "Database", "IAMPolicy", "Journal", "Vault", "Wire", crypto, jwt]),
     target("Core", "Policy", ["BucketConfiguration", "Database", "IAMPolicy", "Identity", "Journal", "Wire"]),
+    target(
+        "Core", "Authority",
+        ["Certificates", "Ciphers", "Database", "Identity", "Journal", "Vault", "Wire", asn1, crypto, x509]),
     target("Core", "Notifications", ["Database", "Journal", "Vault", "Wire"]),
     target("Core", "Catalogue", ["Database", "Geometry", "Journal", "Wire"]),
     target(
@@ -113,20 +116,23 @@ let apis: [Target] = [
     target(
         "APIs", "HTTPSupport",
         [
-            "Database", "Identity", "Journal", "Objects", "Policy", "SigV4", "Wire", nioCore, nioExtras, nioHTTP1,
-            nioPosix, nioSSL,
+            "Authority", "Certificates", "Database", "Identity", "Journal", "Objects", "Policy", "SigV4", "Wire",
+            nioCore, nioExtras, nioHTTP1, nioPosix, nioSSL,
         ]),
     target(
         "APIs", "LDAPAPI",
         [
-            "Ciphers", "Database", "HTTPSupport", "Identity", "Journal", "LDAPMessage", "Policy", "Wire", logging,
-            nioCore,
+            "Authority", "Certificates", "Ciphers", "Database", "HTTPSupport", "Identity", "Journal", "LDAPMessage",
+            "Policy", "Wire", logging, nioCore,
             nioSSL,
         ]),
     target("APIs", "OIDCAPI", ["HTTPSupport", "Identity", "Wire", logging, nioHTTP1]),
     target(
         "APIs", "AdminAPI",
-        ["HTTPSupport", "Identity", "Notifications", "Objects", "Policy", "Wire", logging, nioHTTP1]),
+        [
+            "Authority", "Certificates", "HTTPSupport", "Identity", "Notifications", "Objects", "Policy", "Wire",
+            logging, nioHTTP1,
+        ]),
     target(
         "APIs", "IAMAPI",
         [
@@ -183,7 +189,8 @@ let top: [Target] = [
     target(
         "", "Server",
         [
-            "AdminAPI", "Antivirus", "Blobs", "BucketConfiguration", "Catalogue", "Certificates", "Console", "Ciphers",
+            "AdminAPI", "Antivirus", "Authority", "Blobs", "BucketConfiguration", "Catalogue", "Certificates",
+            "Console", "Ciphers",
             "Database", "HTTPSupport", "IAMAPI", "IAMPolicy", "Identity",
             "Journal", "LDAPAPI", "Ledger", "Notifications", "OIDCAPI", "Objects",
             "Policy", "Rasters", "S3API", "STACAPI", "SigV4", "SigningAPI", "TraceAPI", "TransactionAPI", "Vault",

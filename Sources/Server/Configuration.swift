@@ -55,6 +55,8 @@ package struct Configuration: Sendable {
     /// For `s3://…` without credentials: those that every S3 client takes from the environment.
     package var blobCredentials: Credentials?
     package var tls: TLS
+    /// Files with authorities (PEM) whose certificates clients may log in with; nil where none are asked for.
+    package var clientCertificates: [String]?
     /// Under which address clients reach the web port and the S3 port, where that is not what they listen on.
     package var webURL: String?
     package var s3URL: String?
@@ -101,6 +103,11 @@ package struct Configuration: Sendable {
         ("tls", "on: serve TLS with certificates of the node's own authority"),
         ("tls-certificate", "file with a certificate chain (PEM), instead of the node's own"),
         ("tls-key", "file with its key (PEM)"),
+        (
+            "client-certificates",
+            "files with authorities (PEM), with commas, whose client certificates count beside those of the node's own; "
+                + "off: none are asked for"
+        ),
         ("web-url", "address under which clients reach the web port"),
         ("s3-url", "address under which clients reach the S3 port"),
         ("s3-domain", "names, with commas, below which buckets have host names (default: that of s3-url, localhost)"),
@@ -159,6 +166,10 @@ package struct Configuration: Sendable {
             let text = value("tls") ?? "off"
             tls = text == "own" ? .own : try Self.isOn(text, "tls") ? .own : .off
         default: throw ConfigurationError("--tls-certificate and --tls-key come together")
+        }
+        switch value("client-certificates") {
+        case "off": clientCertificates = nil
+        case let files: clientCertificates = (files ?? "").split(separator: ",").map { Self.absolute($0.trimmed) }
         }
         webURL = try value("web-url").map { try Self.base($0, "--web-url") }
         s3URL = try value("s3-url").map { try Self.base($0, "--s3-url") }

@@ -101,7 +101,7 @@ package final class Node: Sendable {
         let products = Products(journal: journal)
         let gate = Gate(policies: policies, journal: journal, resources: objects)
 
-        let tls = try await TLSSetup.make(configuration, identity: identity)
+        let tls = try await TLSSetup.make(configuration, journal: journal, identity: identity)
         // The S3 port is bound first: the address that it gets is part of what the web port tells.
         let s3Responder = LateResponder()
         var limits = configuration.connectionLimits
@@ -116,10 +116,11 @@ package final class Node: Sendable {
         let tokens = try await TokenAuthority(identity: identity, issuer: webURL)
         let requestLimits = RequestLimits(
             perAddress: configuration.ratePerAddress, perPrincipal: configuration.ratePerPrincipal)
-        let authenticator = Authenticator(identity: identity, tokens: tokens, limits: requestLimits)
+        let authenticator = Authenticator(
+            identity: identity, tokens: tokens, certificates: tls.clients, limits: requestLimits)
         let directory = LDAPService(
             tree: configuration.directory, identity: identity, gate: gate, limits: requestLimits,
-            version: Version.current)
+            certificates: tls.clients, version: Version.current)
         let directories = try await listen(configuration, tls.directory, limits, connections, directory)
         let ledger = try await Ledger.open(
             journal: journal, identity: identity, authority: try await Authority.load(identity),

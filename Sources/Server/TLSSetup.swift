@@ -1,5 +1,7 @@
+import Authority
 import Certificates
 import Identity
+import Journal
 import NIOSSL
 import Wire
 
@@ -9,20 +11,32 @@ struct TLSSetup {
     var web: NIOSSLContext?
     /// Of the directory, which always has TLS: passwords go over it.
     var directory: NIOSSLContext?
+    /// Whose client certificates are; nil where none are asked for.
+    var clients: ClientCertificates?
     /// The file with the authority that clients have to trust, for the node's own certificates.
     var authorityFile: String?
 
     /// Days that a server certificate of the node's own lasts; it is made anew at each start.
     private static let days = 397
 
-    static func make(_ configuration: Configuration, identity: Identity) async throws -> TLSSetup {
+    static func make(_ configuration: Configuration, journal: Journal, identity: Identity) async throws -> TLSSetup {
         let hasDirectory = configuration.ldap != nil || configuration.ldaps != nil
+        guard hasDirectory || configuration.tls != .off else { return TLSSetup() }
+        var clients: ClientCertificates?
+        if let files = configuration.clientCertificates {
+            clients = ClientCertificates(
+                journal: journal, identity: identity,
+                anchors: try TrustAnchors(roots: try files.flatMap { try Self.authorities($0) }))
+        }
+        let trusted = clients?.trusted
         switch configuration.tls {
-        case .off where !hasDirectory: return TLSSetup()
         case .files(let certificate, let key):
             let chain = try NIOSSLCertificate.fromPEMFile(certificate).map { NIOSSLCertificateSource.certificate($0) }
             let privateKey = try NIOSSLPrivateKey(file: key, format: .pem)
-            return try setup(configuration, chain: chain, key: privateKey, hasDirectory: hasDirectory)
+            var setup = try setup(
+                configuration, chain: chain, key: privateKey, trusted: trusted, hasDirectory: hasDirectory)
+            setup.clients = clients
+            return setup
         case .own, .off:
             let authority = try await Authority.load(identity)
             let issued = try authority.issueServer(hosts: hosts(configuration), days: days)
@@ -32,27 +46,47 @@ struct TLSSetup {
             let key = try NIOSSLPrivateKey(bytes: Array(issued.keyPEM.utf8), format: .pem)
             let file = configuration.data + "/authority.pem"
             try Folder.write(authority.certificatePEM, to: file)
-            var setup = try setup(configuration, chain: chain, key: key, hasDirectory: hasDirectory)
+            var setup = try setup(configuration, chain: chain, key: key, trusted: trusted, hasDirectory: hasDirectory)
+            setup.clients = clients
             setup.authorityFile = file
             return setup
         }
     }
 
     private static func setup(
-        _ configuration: Configuration, chain: [NIOSSLCertificateSource], key: NIOSSLPrivateKey, hasDirectory: Bool
+        _ configuration: Configuration, chain: [NIOSSLCertificateSource], key: NIOSSLPrivateKey, trusted: [[UInt8]]?,
+        hasDirectory: Bool
     ) throws -> TLSSetup {
         TLSSetup(
-            web: configuration.tls == .off ? nil : try context(chain: chain, key: key, protocols: ["http/1.1"]),
-            directory: hasDirectory ? try context(chain: chain, key: key, protocols: []) : nil)
+            web: configuration.tls == .off
+                ? nil : try context(chain: chain, key: key, trusted: trusted, protocols: ["http/1.1"]),
+            directory: hasDirectory ? try context(chain: chain, key: key, trusted: trusted, protocols: []) : nil)
+    }
+
+    /// The authorities of a file, in DER.
+    private static func authorities(_ file: String) throws -> [[UInt8]] {
+        do {
+            return try TrustAnchors.roots(pem: try Folder.read(file))
+        } catch let error as CertificatesError {
+            throw ConfigurationError("--client-certificates: \(file): \(error)")
+        }
     }
 
     private static func context(
-        chain: [NIOSSLCertificateSource], key: NIOSSLPrivateKey, protocols: [String]
+        chain: [NIOSSLCertificateSource], key: NIOSSLPrivateKey, trusted: [[UInt8]]?, protocols: [String]
     ) throws -> NIOSSLContext {
         var configuration = TLSConfiguration.makeServerConfiguration(
             certificateChain: chain, privateKey: .privateKey(key))
         configuration.minimumTLSVersion = .tlsv12
         configuration.applicationProtocols = protocols
+        if let trusted {
+            // Asked for, not required, and looked at when a request needs it. Browsers are told which authorities
+            // count, so that they ask their users only where there is a choice.
+            configuration.certificateVerification = .optionalVerification
+            configuration.trustRoots = .certificates(
+                try trusted.map { try NIOSSLCertificate(bytes: $0, format: .der) })
+            configuration.sendCANameList = true
+        }
         return try NIOSSLContext(configuration: configuration)
     }
 

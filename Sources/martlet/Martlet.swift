@@ -23,7 +23,8 @@ struct Martlet: AsyncParsableCommand {
             Serve.self, Demo.self, Login.self, Ls.self, Cp.self, Search.self, Sign.self, AccountCommand.self,
             GroupCommand.self,
             KeyCommand.self, KeysCommand.self, KmsCommand.self, AppPasswordCommand.self, PolicyCommand.self,
-            LDAPCommand.self, QuotaCommand.self, WebhookCommand.self, TransactionCommand.self, History.self,
+            LDAPCommand.self, CACommand.self, QuotaCommand.self, WebhookCommand.self, TransactionCommand.self,
+            History.self,
             Restore.self,
             TraceCommand.self, ScanCommand.self, QuarantineCommand.self, ScrubCommand.self, Verify.self, Doctor.self,
         ])

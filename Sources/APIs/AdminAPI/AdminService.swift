@@ -1,3 +1,4 @@
+import Authority
 package import HTTPSupport
 import Identity
 import Logging
@@ -18,7 +19,7 @@ package struct AdminService: Sendable {
     let gate: Gate
     let objects: Objects
     let roots: RootKeys
-    private let authenticator: Authenticator
+    let authenticator: Authenticator
     private let logger = Logger(label: "martlet.admin")
 
     /// Largest body taken.
@@ -47,6 +48,7 @@ package struct AdminService: Sendable {
             case "groups": return try await groups(call)
             case "keys": return try await keys(call)
             case "encryption": return try await encryption(call)
+            case "certificates": return try await certificates(call)
             case "app-passwords": return try await appPasswords(call)
             case "policies": return try await policies(call)
             case "webhooks": return try await webhooks(call)

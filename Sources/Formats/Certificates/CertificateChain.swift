@@ -81,6 +81,17 @@ package struct CertificateChain: Sendable {
         return key
     }
 
+    /// The certificates of a PEM text, in DER.
+    ///
+    /// - Throws: `.malformed`, also for anything that is no certificate.
+    package static func documents(_ text: String) throws(CertificatesError) -> [[UInt8]] {
+        let documents = try documents(text, what: "the certificate")
+        guard documents.count <= countMax * 10, documents.allSatisfy({ $0.discriminator == "CERTIFICATE" }) else {
+            throw CertificatesError(.malformed, "the text holds something else than certificates, or too many of them")
+        }
+        return documents.map(\.derBytes)
+    }
+
     private static func documents(_ text: String, what: String) throws(CertificatesError) -> [PEMDocument] {
         guard text.utf8.count <= lengthMax else {
             throw CertificatesError(.malformed, "\(what) is longer than \(lengthMax) bytes")

@@ -30,6 +30,14 @@ enum HostName {
         return withUnsafeBytes(of: six) { Array($0) }
     }
 
+    /// The literal of 4 or 16 bytes; nil for any other number.
+    static func text(address bytes: [UInt8]) -> String? {
+        guard bytes.count == 4 || bytes.count == 16 else { return nil }
+        var text = [CChar](repeating: 0, count: 64)
+        guard inet_ntop(bytes.count == 4 ? AF_INET : AF_INET6, bytes, &text, 64) != nil else { return nil }
+        return String(decoding: text.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    }
+
     /// Whether `text` is a host name (RFC 1123 §2.1), its first label perhaps `*` (RFC 9525 §6.3).
     private static func isName(_ text: String) -> Bool {
         guard (1...253).contains(text.utf8.count) else { return false }

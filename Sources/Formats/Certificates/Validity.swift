@@ -37,6 +37,11 @@ struct Validity {
         self.until = Timestamp(seconds: until)
     }
 
+    init(from: Timestamp, until: Timestamp) {
+        self.from = from
+        self.until = until
+    }
+
     /// Of a certificate that was read; its times have whole seconds of the years 0 to 9999.
     init(from: Date, until: Date) {
         self.from = Timestamp(seconds: Int64(from.timeIntervalSince1970))

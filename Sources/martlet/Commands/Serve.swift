@@ -70,6 +70,10 @@ struct NodeSettings: ParsableArguments {
     @Flag(help: "Serve TLS with certificates of the node's own authority.") var tls = false
     @Option(help: "File with a certificate chain (PEM), instead of the node's own.") var tlsCertificate: String?
     @Option(help: "File with its key (PEM).") var tlsKey: String?
+    @Option(
+        help:
+            "File with authorities (PEM) whose client certificates count beside those of the node's own; may be repeated. off: none are asked for."
+    ) var clientCertificates: [String] = []
     @Option(name: .customLong("web-url"), help: "Address under which clients reach the web port.") var webURL: String?
     @Option(name: .customLong("s3-url"), help: "Address under which clients reach the S3 port.") var s3URL: String?
     @Option(
@@ -111,6 +115,7 @@ struct NodeSettings: ParsableArguments {
         flags["tls"] = tls ? "on" : nil
         flags["tls-certificate"] = tlsCertificate
         flags["tls-key"] = tlsKey
+        flags["client-certificates"] = clientCertificates.isEmpty ? nil : clientCertificates.joined(separator: ",")
         flags["web-url"] = webURL
         flags["s3-url"] = s3URL
         flags["s3-domain"] = s3Domain.isEmpty ? nil : s3Domain.joined(separator: ",")
