@@ -21,7 +21,8 @@ package struct CertificateLink: Sendable {
 }
 
 extension ClientCertificates {
-    /// Says that whoever shows this certificate, or a later one for the same name by the same authority, is the account.
+    /// Says that whoever shows this certificate, or a later one for the same name by the same authority, is the
+    /// account.
     ///
     /// - Throws: ``IdentityError`` `.notFound` for the account, `.exists` where the name is linked already,
     ///   `.invalidCredentials` where no authority that is trusted here has issued it.

@@ -50,8 +50,8 @@ package final class ClientCertificates: Sendable {
 
     /// Who a certificate says that somebody is; nil where no authority that is trusted has issued it.
     ///
-    /// - Throws: ``IdentityError`` `.invalidCredentials` where one has, and it does not count (any more): it expired, was
-    ///   revoked, or is nobody's; `.disabled` for a suspended account.
+    /// - Throws: ``IdentityError`` `.invalidCredentials` where one has, and it does not count (any more): it expired,
+    ///   was revoked, or is nobody's; `.disabled` for a suspended account.
     package func principal(_ shown: PresentedCertificate) async throws -> Principal? {
         switch await verdict(shown) {
         case .unknown: return nil
@@ -97,8 +97,8 @@ package final class ClientCertificates: Sendable {
         return standing
     }
 
-    /// That somebody begins to use a certificate is an event, as a login is; that an expired one is tried as well. Those
-    /// of authorities that nobody here knows are not: anybody can make any number of them.
+    /// That somebody begins to use a certificate is an event, as a login is; that an expired one is tried as well.
+    /// Those of authorities that nobody here knows are not: anybody can make any number of them.
     private func note(_ verdict: TrustAnchors.Verdict) async {
         _ = try? await journal.write { _, events in
             switch verdict {

@@ -5,7 +5,8 @@ extension ClientCertificates {
         Migration(
             module: "authority", number: 1,
             [
-                // Whose certificates of other authorities are: by the hash of issuer and subject, which a renewal keeps.
+                // Whose certificates of other authorities are: by the hash of issuer and subject, which a renewal
+                // keeps.
                 """
                 CREATE TABLE certificate_links (
                     id TEXT PRIMARY KEY, account INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
