@@ -68,7 +68,7 @@ let formats: [Target] = [
     target("Formats", "LDAPMessage"),
     target("Formats", "ProductMetadata", ["Wire"]),
     target("Formats", "TraceFormat", ["BLAKE3", "MerkleLog", "Wire", crypto, cryptoExtras, x509, asn1]),
-    target("Formats", "Certificates", ["Wire", crypto, x509, asn1]),
+    target("Formats", "Certificates", ["Wire", crypto, cryptoExtras, x509, asn1]),
 ]
 
 /// Disks, sockets and other people's engines.
@@ -126,6 +126,9 @@ let apis: [Target] = [
             "Policy", "Wire", logging, nioCore,
             nioSSL,
         ]),
+    target(
+        "APIs", "ACMEAPI",
+        ["Authority", "Certificates", "HTTPSupport", "Identity", "Wire", logging, nioHTTP1]),
     target("APIs", "OIDCAPI", ["HTTPSupport", "Identity", "Wire", logging, nioHTTP1]),
     target(
         "APIs", "AdminAPI",
@@ -189,7 +192,7 @@ let top: [Target] = [
     target(
         "", "Server",
         [
-            "AdminAPI", "Antivirus", "Authority", "Blobs", "BucketConfiguration", "Catalogue", "Certificates",
+            "ACMEAPI", "AdminAPI", "Antivirus", "Authority", "Blobs", "BucketConfiguration", "Catalogue", "Certificates",
             "Console", "Ciphers",
             "Database", "HTTPSupport", "IAMAPI", "IAMPolicy", "Identity",
             "Journal", "LDAPAPI", "Ledger", "Notifications", "OIDCAPI", "Objects",
@@ -205,7 +208,7 @@ let top: [Target] = [
     .executableTarget(
         name: "martlet",
         dependencies: [
-            "BLAKE3", "CMemory", "MerkleLog", "ProductMetadata", "Server", "TraceFormat", "Wire", arguments, crypto,
+            "BLAKE3", "CMemory", "Certificates", "MerkleLog", "ProductMetadata", "Server", "TraceFormat", "Wire", arguments, crypto,
             httpClient, logging, nioCore, nioHTTP1, nioPosix, nioSSL,
         ], path: "Sources/martlet",
         swiftSettings: settings),

@@ -1,6 +1,8 @@
+package import Authority
 package import BucketConfiguration
 import Glibc
 package import HTTPSupport
+package import IAMPolicy
 package import LDAPAPI
 package import Objects
 package import SigV4
@@ -57,6 +59,10 @@ package struct Configuration: Sendable {
     package var tls: TLS
     /// Files with authorities (PEM) whose certificates clients may log in with; nil where none are asked for.
     package var clientCertificates: [String]?
+    package var authority: AuthoritySettings
+    /// Networks in which ACME's challenges are looked for, and at which port.
+    package var acmeNetworks: [IPNetwork]
+    package var acmePort: Int
     /// Under which address clients reach the web port and the S3 port, where that is not what they listen on.
     package var webURL: String?
     package var s3URL: String?
@@ -108,6 +114,10 @@ package struct Configuration: Sendable {
             "files with authorities (PEM), with commas, whose client certificates count beside those of the node's own; "
                 + "off: none are asked for"
         ),
+        ("trust-domain", "of the SPIFFE ids in certificates (default: the host of web-url, or of this machine)"),
+        ("ca-url", "address at which revocations are asked for, http://… (default: web-url)"),
+        ("acme-networks", "networks, with commas, in which hosts may get certificates by ACME (default: none)"),
+        ("acme-http-port", "port at which they are asked for the answer to a challenge (default 80)"),
         ("web-url", "address under which clients reach the web port"),
         ("s3-url", "address under which clients reach the S3 port"),
         ("s3-domain", "names, with commas, below which buckets have host names (default: that of s3-url, localhost)"),
@@ -173,6 +183,18 @@ package struct Configuration: Sendable {
         }
         webURL = try value("web-url").map { try Self.base($0, "--web-url") }
         s3URL = try value("s3-url").map { try Self.base($0, "--s3-url") }
+        authority = AuthoritySettings(
+            name: "Martlet authority of \(NodeName.host)",
+            trustDomain: try Self.trustDomain(value("trust-domain"), webURL: webURL),
+            url: try value("ca-url").map { try Self.base($0, "--ca-url") } ?? webURL ?? Self.url(web, tls),
+            webURL: webURL ?? Self.url(web, tls))
+        acmeNetworks = try (value("acme-networks") ?? "").split(separator: ",").map { part in
+            guard let network = IPNetwork(part.trimmed) else {
+                throw ConfigurationError(
+                    "--acme-networks is networks such as 10.0.0.0/8 with commas, not '\(part.prefix(80))'")
+            }
+            return network
+        }
         directory = try Self.directory(value("ldap-base"), webURL: webURL)
         acceptsClock = try Self.isOn(value("accept-clock") ?? "off", "accept-clock")
         settleSeconds = try Self.seconds(value("settle-seconds") ?? "5", "--settle-seconds", daysMax: 1)
@@ -199,6 +221,7 @@ package struct Configuration: Sendable {
         limits.idleSeconds = try number("idle-seconds", limits.idleSeconds, to: 86_400)
         limits.slowSeconds = try number("slow-seconds", limits.slowSeconds, to: 3600)
         limits.slowRate = try number("slow-rate", limits.slowRate, from: 0, to: 1 << 20)
+        acmePort = Int(try number("acme-http-port", 80, to: 65_535))
         limits.connectionsMax = Int(
             try number("connections-max", Int64(limits.connectionsMax), from: 10, to: 1_000_000))
         connectionLimits = limits
@@ -293,6 +316,24 @@ package struct Configuration: Sendable {
         } catch {
             throw ConfigurationError("--ldap-base: \(error)")
         }
+    }
+
+    private static func trustDomain(_ text: String?, webURL: String?) throws -> String {
+        let host = webURL.map { String($0.split(separator: "/")[1].prefix { $0 != ":" }) }
+        let name = (text ?? host ?? NodeName.host).lowercased()
+        let isFine = name.utf8.allSatisfy { c in
+            (0x30...0x39).contains(c) || (0x61...0x7A).contains(c) || ".-_".utf8.contains(c)
+        }
+        guard isFine, (1...255).contains(name.utf8.count) else {
+            throw ConfigurationError("--trust-domain is a name such as example.org, not '\(name.prefix(80))'")
+        }
+        return name
+    }
+
+    /// The address of a port, where the configuration says it.
+    private static func url(_ address: Address, _ tls: TLS) -> String {
+        let host = address.host == "0.0.0.0" ? NodeName.host : address.host
+        return "\(tls == .off ? "http" : "https")://\(host.contains(":") ? "[\(host)]" : host):\(address.port)"
     }
 
     private static func base(_ text: String, _ name: String) throws -> String {

@@ -1,5 +1,7 @@
+import ACMEAPI
 import AdminAPI
 import Antivirus
+import Authority
 import Blobs
 import BucketConfiguration
 import Catalogue
@@ -54,6 +56,7 @@ package final class Node: Sendable {
     private let objects: Objects
     private let stores: BlobStores
     private let fetcher: DocumentFetcher
+    private let challenges: ChallengeFetcher
     private let webhooks: WebhookClient
     private let workers: WorkerGroup
     private let pools: [NIOThreadPool]
@@ -101,7 +104,9 @@ package final class Node: Sendable {
         let products = Products(journal: journal)
         let gate = Gate(policies: policies, journal: journal, resources: objects)
 
-        let tls = try await TLSSetup.make(configuration, journal: journal, identity: identity)
+        let authority = try await Authority.open(
+            journal: journal, identity: identity, settings: configuration.authority)
+        let tls = try await TLSSetup.make(configuration, authority: authority)
         // The S3 port is bound first: the address that it gets is part of what the web port tells.
         let s3Responder = LateResponder()
         var limits = configuration.connectionLimits
@@ -123,7 +128,7 @@ package final class Node: Sendable {
             certificates: tls.clients, version: Version.current)
         let directories = try await listen(configuration, tls.directory, limits, connections, directory)
         let ledger = try await Ledger.open(
-            journal: journal, identity: identity, authority: try await Authority.load(identity),
+            journal: journal, identity: identity, authority: authority.root,
             origin: NodeName.host + "/martlet")
         let notifications = Notifications(journal: journal, master: master)
         let s3Service = S3Service(
@@ -132,6 +137,7 @@ package final class Node: Sendable {
         )
         let fetcher = DocumentFetcher()
         let webhooks = WebhookClient()
+        let challenges = ChallengeFetcher(networks: configuration.acmeNetworks, port: configuration.acmePort)
         let iamService = IAMService(
             policies: policies, gate: gate,
             sessions: RoleSessions(
@@ -147,7 +153,11 @@ package final class Node: Sendable {
             oidc: OIDCService(authenticator: authenticator),
             admin: AdminService(
                 policies: policies, notifications: notifications, gate: gate, authenticator: authenticator,
-                objects: objects, roots: roots),
+                objects: objects, roots: roots, authority: authority),
+            ca: CAService(authority: authority, authenticator: authenticator),
+            acme: ACMEService(
+                authority: authority, authenticator: authenticator,
+                validation: ACMEValidation(fetch: challenges.fetch)),
             stac: STACService(catalogue: catalogue, gate: gate, authenticator: authenticator),
             traces: TraceService(ledger: ledger, version: Version.current),
             transactions: TransactionService(objects: objects, gate: gate, authenticator: authenticator),
@@ -184,7 +194,7 @@ package final class Node: Sendable {
             web: web, s3: s3, directories: directories, directoryBase: configuration.directory.base,
             generatedPassword: password, authorityFile: tls.authorityFile, webURL: webURL,
             s3URL: s3URL, identity: identity, database: database, journal: journal, objects: objects,
-            stores: stores, fetcher: fetcher, webhooks: webhooks, workers: workers,
+            stores: stores, fetcher: fetcher, challenges: challenges, webhooks: webhooks, workers: workers,
             pools: [pool, rasterPool])
     }
 
@@ -193,7 +203,7 @@ package final class Node: Sendable {
         generatedPassword: String?, authorityFile: String?, webURL: String,
         s3URL: String, identity: Identity, database: Database, journal: Journal, objects: Objects,
         stores: BlobStores,
-        fetcher: DocumentFetcher, webhooks: WebhookClient, workers: WorkerGroup, pools: [NIOThreadPool]
+        fetcher: DocumentFetcher, challenges: ChallengeFetcher, webhooks: WebhookClient, workers: WorkerGroup, pools: [NIOThreadPool]
     ) {
         self.web = web
         self.s3 = s3
@@ -209,6 +219,7 @@ package final class Node: Sendable {
         self.objects = objects
         self.stores = stores
         self.fetcher = fetcher
+        self.challenges = challenges
         self.webhooks = webhooks
         self.workers = workers
         self.pools = pools
@@ -288,6 +299,7 @@ package final class Node: Sendable {
         try? await journal.flushAccesses()
         try? await objects.flushAccessLog()
         try? await fetcher.close()
+        try? await challenges.close()
         try? await webhooks.close()
         await stores.close()
         await database.close()

@@ -12,7 +12,7 @@ import Vault
 /// The schema of the whole node: each part's migrations, in the order in which they refer to each other.
 enum Schema {
     static let migrations =
-        Journal.migrations + Identity.migrations + ClientCertificates.migrations + Policies.migrations
+        Journal.migrations + Identity.migrations + Authority.migrations + Policies.migrations
         + Objects.migrations
         + Products.migrations + Catalogue.migrations + Ledger.migrations + Notifications.migrations
 

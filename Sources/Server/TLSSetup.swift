@@ -1,7 +1,5 @@
 import Authority
 import Certificates
-import Identity
-import Journal
 import NIOSSL
 import Wire
 
@@ -19,16 +17,14 @@ struct TLSSetup {
     /// Days that a server certificate of the node's own lasts; it is made anew at each start.
     private static let days = 397
 
-    static func make(_ configuration: Configuration, journal: Journal, identity: Identity) async throws -> TLSSetup {
+    static func make(_ configuration: Configuration, authority: Authority) async throws -> TLSSetup {
         let hasDirectory = configuration.ldap != nil || configuration.ldaps != nil
         guard hasDirectory || configuration.tls != .off else { return TLSSetup() }
         var clients: ClientCertificates?
         if let files = configuration.clientCertificates {
-            clients = ClientCertificates(
-                journal: journal, identity: identity,
-                anchors: try TrustAnchors(roots: try files.flatMap { try Self.authorities($0) }))
+            clients = ClientCertificates(authority: authority, others: try files.flatMap { try authorities($0) })
         }
-        let trusted = clients?.trusted
+        let trusted = try await clients?.anchors().certificates
         switch configuration.tls {
         case .files(let certificate, let key):
             let chain = try NIOSSLCertificate.fromPEMFile(certificate).map { NIOSSLCertificateSource.certificate($0) }
@@ -38,14 +34,13 @@ struct TLSSetup {
             setup.clients = clients
             return setup
         case .own, .off:
-            let authority = try await Authority.load(identity)
-            let issued = try authority.issueServer(hosts: hosts(configuration), days: days)
-            let chain = try [issued.certificate, authority.certificate].map {
+            let (issued, above) = try await authority.issueServer(hosts: hosts(configuration), days: days)
+            let chain = try ([issued.certificate] + above).map {
                 NIOSSLCertificateSource.certificate(try NIOSSLCertificate(bytes: $0, format: .der))
             }
             let key = try NIOSSLPrivateKey(bytes: Array(issued.keyPEM.utf8), format: .pem)
             let file = configuration.data + "/authority.pem"
-            try Folder.write(authority.certificatePEM, to: file)
+            try Folder.write(try CertificateChain.pem(try await authority.certificates().root), to: file)
             var setup = try setup(configuration, chain: chain, key: key, trusted: trusted, hasDirectory: hasDirectory)
             setup.clients = clients
             setup.authorityFile = file
@@ -108,16 +103,5 @@ struct TLSSetup {
             }
         }
         return Array(Set(hosts)).sorted()
-    }
-}
-
-/// The node's own X.509 authority, made when it is first needed.
-enum Authority {
-    static func load(_ identity: Identity) async throws -> CertificateAuthority {
-        let stored = try await identity.nodeKey("authority") {
-            let made = try CertificateAuthority.create(name: "Martlet authority of \(NodeName.host)", now: .now)
-            return (made.key, made.certificate)
-        }
-        return try CertificateAuthority(key: stored.key, certificate: stored.certificate ?? [])
     }
 }

@@ -1,3 +1,4 @@
+import ACMEAPI
 import AdminAPI
 import Console
 import HTTPSupport
@@ -14,6 +15,8 @@ import Wire
 struct WebRouter: Sendable {
     let oidc: OIDCService
     let admin: AdminService
+    let ca: CAService
+    let acme: ACMEService
     let stac: STACService
     let traces: TraceService
     let transactions: TransactionService
@@ -35,6 +38,8 @@ struct WebRouter: Sendable {
         switch path.first {
         case "oidc": return await oidc.respond(to: request, path: rest)
         case "admin" where rest.first == "v1": return await admin.respond(to: request, path: Array(rest.dropFirst()))
+        case "acme": return await acme.respond(to: request, path: rest)
+        case "ca": return await ca.respond(to: request, path: rest)
         case "stac": return await stac.respond(to: request, path: rest)
         case "traces": return await traces.respond(to: request, path: rest)
         case "dav": return await webdav.respond(to: request)

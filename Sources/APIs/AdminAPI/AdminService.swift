@@ -1,4 +1,4 @@
-import Authority
+package import Authority
 package import HTTPSupport
 import Identity
 import Logging
@@ -19,6 +19,7 @@ package struct AdminService: Sendable {
     let gate: Gate
     let objects: Objects
     let roots: RootKeys
+    let authority: Authority
     let authenticator: Authenticator
     private let logger = Logger(label: "martlet.admin")
 
@@ -27,8 +28,9 @@ package struct AdminService: Sendable {
 
     package init(
         policies: Policies, notifications: Notifications, gate: Gate, authenticator: Authenticator, objects: Objects,
-        roots: RootKeys
+        roots: RootKeys, authority: Authority
     ) {
+        self.authority = authority
         self.objects = objects
         self.roots = roots
         identity = authenticator.identity

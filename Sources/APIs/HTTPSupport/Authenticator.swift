@@ -86,6 +86,11 @@ package final class Authenticator: Sendable {
         return caller
     }
 
+    /// Counts a request that says in its own way who makes it.
+    ///
+    /// - Throws: ``TooManyRequests``.
+    package func limit(_ request: Request) throws { try limits.check(address: request.connection.remoteAddress) }
+
     private func identified(
         _ request: Request, _ service: String, _ bodyHash: String?, cookies: Bool, passwords: Bool
     ) async throws -> Caller {

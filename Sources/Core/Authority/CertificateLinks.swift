@@ -30,7 +30,7 @@ extension ClientCertificates {
         -> CertificateLink
     {
         let facts: CertificateFacts
-        switch await anchors(verify: certificate) {
+        switch try await anchors().verify(certificate) {
         case .trusted(let known, _, _): facts = known
         case .refused(let why): throw IdentityError(.invalidName, why)
         case .unknown:

@@ -17,7 +17,9 @@ extension EventKind {
 package final class ClientCertificates: Sendable {
     let journal: Journal
     let identity: Identity
-    private let anchors: Mutex<TrustAnchors>
+    private let authority: Authority
+    /// Certificates of further authorities that are trusted, in DER.
+    private let others: [[UInt8]]
     private let verdicts = Mutex<[[UInt8]: (verdict: TrustAnchors.Verdict, until: Timestamp)]>([:])
     let standings = RecentReads<Standing>()
 
@@ -32,18 +34,19 @@ package final class ClientCertificates: Sendable {
         case refused(String)
     }
 
-    package init(journal: Journal, identity: Identity, anchors: TrustAnchors) {
-        self.journal = journal
-        self.identity = identity
-        self.anchors = Mutex(anchors)
+    /// - Parameter others: certificates of authorities that are trusted beside the node's own, in DER.
+    package init(authority: Authority, others: [[UInt8]]) {
+        journal = authority.journal
+        identity = authority.identity
+        self.authority = authority
+        self.others = others
     }
 
-    /// The certificates of the authorities that are trusted, in DER.
-    package var trusted: [[UInt8]] { anchors.withLock { $0.certificates } }
+    /// Whom certificates may lead to.
+    package func anchors() async throws -> TrustAnchors { try await authority.anchors(others: others) }
 
-    /// From now on, others are trusted.
-    package func trust(_ anchors: TrustAnchors) {
-        self.anchors.withLock { $0 = anchors }
+    /// Something was revoked, or another authority is trusted: what was read of certificates does not count any more.
+    package func forget() {
         verdicts.withLock { $0 = [:] }
         standings.clear()
     }
@@ -53,7 +56,7 @@ package final class ClientCertificates: Sendable {
     /// - Throws: ``IdentityError`` `.invalidCredentials` where one has, and it does not count (any more): it expired,
     ///   was revoked, or is nobody's; `.disabled` for a suspended account.
     package func principal(_ shown: PresentedCertificate) async throws -> Principal? {
-        switch await verdict(shown) {
+        switch try await verdict(shown) {
         case .unknown: return nil
         case .refused(let why): throw IdentityError(.invalidCredentials, why)
         case .trusted(let facts, let issuer, _):
@@ -64,15 +67,11 @@ package final class ClientCertificates: Sendable {
         }
     }
 
-    func anchors(verify shown: PresentedCertificate) async -> TrustAnchors.Verdict {
-        await anchors.withLock { $0 }.verify(shown)
-    }
-
-    private func verdict(_ shown: PresentedCertificate) async -> TrustAnchors.Verdict {
+    private func verdict(_ shown: PresentedCertificate) async throws -> TrustAnchors.Verdict {
         let now = Timestamp.now
         let known = verdicts.withLock { $0[shown.fingerprint] }
         if let known, now <= known.until { return known.verdict }
-        let verdict = await anchors.withLock { $0 }.verify(shown, now: now)
+        let verdict = try await anchors().verify(shown, now: now)
         let until =
             if case .trusted(_, _, let until) = verdict { until } else { now.adding(seconds: Self.doubtSeconds) }
         verdicts.withLock { verdicts in
@@ -86,13 +85,21 @@ package final class ClientCertificates: Sendable {
     private func standing(_ facts: CertificateFacts, issuer: [UInt8]) async throws -> Standing {
         let key = Hex.encode(facts.fingerprint)
         if let known = standings[key] { return known }
-        let account = try await journal.find { reader in
-            try reader.scalar("SELECT account FROM certificate_links WHERE name_hash = ?", .init(facts.nameHash))
-        }
-        let standing: Standing =
-            if let account { .account(account) } else {
-                .refused("the certificate of \(facts.subject) is linked with no account")
+        let standing = try await journal.find { reader -> Standing in
+            let own = try reader.first(
+                "SELECT account, revoked FROM certificates WHERE fingerprint = ?", .init(facts.fingerprint)
+            ) { (account: $0.intOrNil(0), isRevoked: !$0.isNull(1)) }
+            if let own {
+                guard let account = own.account, !own.isRevoked else {
+                    return .refused("the certificate of \(facts.subject) was revoked")
+                }
+                return .account(account)
             }
+            let account = try reader.scalar(
+                "SELECT account FROM certificate_links WHERE name_hash = ?", .init(facts.nameHash))
+            if let account { return .account(account) }
+            return .refused("the certificate of \(facts.subject) is linked with no account")
+        }
         standings[key] = standing
         return standing
     }

@@ -204,6 +204,8 @@ package enum ResourceName {
     package static func directory(_ branch: DirectoryBranch) -> String { "arn:martlet:directory:::\(branch.rawValue)" }
     /// The transactions that an account has opened.
     package static func transaction(_ owner: String) -> String { "arn:martlet:transactions:::\(owner)" }
+    /// The authority that issues certificates.
+    package static let authority = "arn:martlet:authority:::issuers"
     package static let everything = "*"
 
     /// All names of a thing: what IAM knows as well, policies may name in IAM's way.

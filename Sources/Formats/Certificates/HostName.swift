@@ -17,6 +17,8 @@ enum HostName {
         return .dnsName(host.lowercased())
     }
 
+    static func isAddress(_ text: String) -> Bool { address(text) != nil }
+
     /// The bytes of an IP literal, 4 or 16.
     private static func address(_ text: String) -> [UInt8]? {
         guard text.utf8.count <= 64, !text.utf8.contains(0) else { return nil }

@@ -74,6 +74,16 @@ struct NodeSettings: ParsableArguments {
         help:
             "File with authorities (PEM) whose client certificates count beside those of the node's own; may be repeated. off: none are asked for."
     ) var clientCertificates: [String] = []
+    @Option(help: "Trust domain of the SPIFFE ids in certificates (default: the host of --web-url, or this machine).")
+    var trustDomain: String?
+    @Option(
+        name: .customLong("ca-url"), help: "Address at which revocations are asked for, http://… (default: --web-url).")
+    var caURL: String?
+    @Option(help: "Network in which hosts may get certificates by ACME, such as 10.0.0.0/8; may be repeated.")
+    var acmeNetworks: [String] = []
+    @Option(
+        name: .customLong("acme-http-port"), help: "Port at which hosts are asked for the answer to a challenge (default 80).")
+    var acmeHTTPPort: String?
     @Option(name: .customLong("web-url"), help: "Address under which clients reach the web port.") var webURL: String?
     @Option(name: .customLong("s3-url"), help: "Address under which clients reach the S3 port.") var s3URL: String?
     @Option(
@@ -116,6 +126,10 @@ struct NodeSettings: ParsableArguments {
         flags["tls-certificate"] = tlsCertificate
         flags["tls-key"] = tlsKey
         flags["client-certificates"] = clientCertificates.isEmpty ? nil : clientCertificates.joined(separator: ",")
+        flags["trust-domain"] = trustDomain
+        flags["ca-url"] = caURL
+        flags["acme-networks"] = acmeNetworks.isEmpty ? nil : acmeNetworks.joined(separator: ",")
+        flags["acme-http-port"] = acmeHTTPPort
         flags["web-url"] = webURL
         flags["s3-url"] = s3URL
         flags["s3-domain"] = s3Domain.isEmpty ? nil : s3Domain.joined(separator: ",")
