@@ -133,8 +133,8 @@ let apis: [Target] = [
     target(
         "APIs", "AdminAPI",
         [
-            "Authority", "Certificates", "HTTPSupport", "Identity", "Notifications", "Objects", "Policy", "Wire",
-            logging, nioHTTP1,
+            "Authority", "Certificates", "HTTPSupport", "IAMPolicy", "Identity", "Journal", "Notifications", "Objects",
+            "Policy", "Wire", logging, nioCore, nioHTTP1,
         ]),
     target(
         "APIs", "IAMAPI",
@@ -154,7 +154,8 @@ let apis: [Target] = [
     .target(
         name: "Console",
         dependencies: [
-            "Catalogue", "Ciphers", "Geometry", "HTTPSupport", "IAMPolicy", "Identity", "Ledger", "MerkleLog",
+            "Catalogue", "Ciphers", "Geometry", "HTTPSupport", "IAMPolicy", "Identity", "Journal", "Ledger",
+            "MerkleLog",
             "Objects",
             "Policy", "TraceFormat", "Wire", asn1, logging, nioCore, nioHTTP1, x509,
         ],
@@ -192,7 +193,8 @@ let top: [Target] = [
     target(
         "", "Server",
         [
-            "ACMEAPI", "AdminAPI", "Antivirus", "Authority", "Blobs", "BucketConfiguration", "Catalogue", "Certificates",
+            "ACMEAPI", "AdminAPI", "Antivirus", "Authority", "Blobs", "BucketConfiguration", "Catalogue",
+            "Certificates",
             "Console", "Ciphers",
             "Database", "HTTPSupport", "IAMAPI", "IAMPolicy", "Identity",
             "Journal", "LDAPAPI", "Ledger", "Notifications", "OIDCAPI", "Objects",
@@ -208,7 +210,8 @@ let top: [Target] = [
     .executableTarget(
         name: "martlet",
         dependencies: [
-            "BLAKE3", "CMemory", "Certificates", "MerkleLog", "ProductMetadata", "Server", "TraceFormat", "Wire", arguments, crypto,
+            "BLAKE3", "CMemory", "Certificates", "IAMPolicy", "MerkleLog", "ProductMetadata", "Server", "TraceFormat",
+            "Wire", arguments, crypto,
             httpClient, logging, nioCore, nioHTTP1, nioPosix, nioSSL,
         ], path: "Sources/martlet",
         swiftSettings: settings),

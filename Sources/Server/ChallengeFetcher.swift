@@ -40,9 +40,11 @@ final class ChallengeFetcher: Sendable {
             IPNetwork(address).map { one in networks.contains { $0.contains(one) } } ?? false
         }
         guard let allowed else {
-            throw ACMEError(.connection, "\(host) is at \(addresses.joined(separator: ", ")), which --acme-networks does not allow")
+            throw ACMEError(
+                .connection, "\(host) is at \(addresses.joined(separator: ", ")), which --acme-networks does not allow")
         }
-        var request = HTTPClientRequest(url: "http://\(allowed.contains(":") ? "[\(allowed)]" : allowed):\(port)\(path)")
+        var request = HTTPClientRequest(
+            url: "http://\(allowed.contains(":") ? "[\(allowed)]" : allowed):\(port)\(path)")
         request.headers.add(name: "Host", value: port == 80 ? host : "\(host):\(port)")
         let response: HTTPClientResponse
         let body: ByteBuffer

@@ -74,6 +74,10 @@ package struct Configuration: Sendable {
     package var historySeconds: Int64
     /// How long a day of lifecycle rules is: for those who try rules out.
     package var lifecycleDaySeconds: Int64
+    /// How often the audit trail is sealed in the log of traces.
+    package var auditSeconds: Int64
+    /// Days that the audit trail is kept; nil for ever.
+    package var auditDays: Int64?
     /// How often the access logs of buckets are written.
     package var accessLogSeconds: Int64
     /// Bytes that are read in a second to find damage; 0 for none.
@@ -124,6 +128,8 @@ package struct Configuration: Sendable {
         ("settle-seconds", "quiet time after which a product counts as complete (default 5)"),
         ("history-seconds", "time for which what was replaced or removed can be read and restored (default 60)"),
         ("access-log-seconds", "how often the access logs of buckets are written (default 60)"),
+        ("audit-seconds", "how often the audit trail is sealed in the log of traces (default 60)"),
+        ("audit-days", "days that the audit trail is kept (default: for ever)"),
         ("lifecycle-day-seconds", "length of a day of lifecycle rules, to try them out (default 86400)"),
         ("accept-clock", "on: start although this machine's clock is more than a day behind the journal"),
         ("scrub-rate", "bytes a second that are read to find damage, 0 for none (default 8388608)"),
@@ -200,6 +206,7 @@ package struct Configuration: Sendable {
         settleSeconds = try Self.seconds(value("settle-seconds") ?? "5", "--settle-seconds", daysMax: 1)
         historySeconds = try Self.seconds(value("history-seconds") ?? "60", "--history-seconds", daysMax: 36_500)
         accessLogSeconds = try Self.seconds(value("access-log-seconds") ?? "60", "--access-log-seconds", daysMax: 1)
+        auditSeconds = max(1, try Self.seconds(value("audit-seconds") ?? "60", "--audit-seconds", daysMax: 1))
         lifecycleDaySeconds = try Self.seconds(
             value("lifecycle-day-seconds") ?? "86400", "--lifecycle-day-seconds", daysMax: 1)
         guard lifecycleDaySeconds > 0 else { throw ConfigurationError("--lifecycle-day-seconds is at least 1") }
@@ -221,6 +228,7 @@ package struct Configuration: Sendable {
         limits.idleSeconds = try number("idle-seconds", limits.idleSeconds, to: 86_400)
         limits.slowSeconds = try number("slow-seconds", limits.slowSeconds, to: 3600)
         limits.slowRate = try number("slow-rate", limits.slowRate, from: 0, to: 1 << 20)
+        auditDays = value("audit-days") == nil ? nil : try number("audit-days", 1, to: 36_500)
         acmePort = Int(try number("acme-http-port", 80, to: 65_535))
         limits.connectionsMax = Int(
             try number("connections-max", Int64(limits.connectionsMax), from: 10, to: 1_000_000))

@@ -146,14 +146,15 @@ package final class Node: Sendable {
             authenticator: authenticator)
         let signing = SigningService(gate: gate, authenticator: authenticator, s3URL: s3URL)
         let console = ConsoleService(
-            catalogue: catalogue, objects: objects, ledger: ledger, gate: gate, authenticator: authenticator,
-            addresses: NodeAddresses(web: webURL, s3: s3URL),
+            catalogue: catalogue, objects: objects, ledger: ledger, journal: journal, gate: gate,
+            authenticator: authenticator, addresses: NodeAddresses(web: webURL, s3: s3URL),
             sign: { try await signing.sign([$0], method: "GET", seconds: $1, $2).first ?? $0 })
         let router = WebRouter(
             oidc: OIDCService(authenticator: authenticator),
             admin: AdminService(
                 policies: policies, notifications: notifications, gate: gate, authenticator: authenticator,
-                objects: objects, roots: roots, authority: authority),
+                objects: objects, roots: roots, authority: authority,
+                journal: journal),
             ca: CAService(authority: authority, authenticator: authenticator),
             acme: ACMEService(
                 authority: authority, authenticator: authenticator,
@@ -189,6 +190,10 @@ package final class Node: Sendable {
         workers.start(Keykeeper(objects: objects, roots: roots))
         workers.start(AccessLogger(objects: objects, seconds: configuration.accessLogSeconds))
         workers.start(Notifier(objects: objects, notifications: notifications, post: webhooks.post))
+        workers.start(
+            Auditor(
+                journal: journal, ledger: ledger, origin: "admin@" + NodeName.host, seconds: configuration.auditSeconds,
+                keptSeconds: configuration.auditDays.map { $0 * 86_400 }))
         workers.start(Tracer(objects: objects, ledger: ledger, origin: "admin@" + NodeName.host))
         return Node(
             web: web, s3: s3, directories: directories, directoryBase: configuration.directory.base,
@@ -203,7 +208,8 @@ package final class Node: Sendable {
         generatedPassword: String?, authorityFile: String?, webURL: String,
         s3URL: String, identity: Identity, database: Database, journal: Journal, objects: Objects,
         stores: BlobStores,
-        fetcher: DocumentFetcher, challenges: ChallengeFetcher, webhooks: WebhookClient, workers: WorkerGroup, pools: [NIOThreadPool]
+        fetcher: DocumentFetcher, challenges: ChallengeFetcher, webhooks: WebhookClient, workers: WorkerGroup,
+        pools: [NIOThreadPool]
     ) {
         self.web = web
         self.s3 = s3

@@ -14,7 +14,8 @@ struct AuthorityFormatTests {
         let request = try CertificateRequest(
             pemOrDER: Array(try CertificateRequest.make(commonName: "Issuer", key: key).utf8))
         let certificate = try root.issueAuthority(
-            request, commonName: "Issuer", permissions: NamePermissions(domains: ["example.org"]), days: 10, crlURL: nil)
+            request, commonName: "Issuer", permissions: NamePermissions(domains: ["example.org"]), days: 10, crlURL: nil
+        )
         issuer = try CertificateAuthority(key: key, certificate: certificate)
     }
 
@@ -29,12 +30,17 @@ struct AuthorityFormatTests {
         #expect(issuer.permissions == NamePermissions(domains: ["example.org"]))
         let anchors = try TrustAnchors(roots: [root.certificate], intermediates: [issuer.certificate])
         for (host, uri, isInside) in [
-            ("a.example.org", "spiffe://example.org/service/a", true), ("a.example.com", "spiffe://example.org/a", false),
+            ("a.example.org", "spiffe://example.org/service/a", true),
+            ("a.example.com", "spiffe://example.org/a", false),
             ("a.example.org", "spiffe://example.com/service/a", false),
         ] {
             let made = try issued(AlternativeNames(hosts: [host], uris: [uri]))
             let verdict = await anchors.verify(PresentedCertificate(der: made.certificate))
-            if case .trusted = verdict { #expect(isInside, "\(host) \(uri)") } else { #expect(!isInside, "\(host) \(uri)") }
+            if case .trusted = verdict {
+                #expect(isInside, "\(host) \(uri)")
+            } else {
+                #expect(!isInside, "\(host) \(uri)")
+            }
             #expect(issuer.permissions.allows(host: host) == host.hasSuffix("example.org"))
         }
         #expect(!issuer.permissions.allows(host: "badexample.org"))
@@ -55,16 +61,22 @@ struct AuthorityFormatTests {
         for host in ["a.example.org", "A.Example.org", "x.lab.example.org", "*.lab.example.org"] {
             #expect(AlternativeNames.covers(allowed, host: host), "\(host)")
         }
-        for host in ["lab.example.org", "x.y.lab.example.org", "*.example.org", ".lab.example.org", "b.example.org", ""] {
+        for host in [
+            "lab.example.org", "x.y.lab.example.org", "*.example.org", ".lab.example.org", "b.example.org", "",
+        ] {
             #expect(!AlternativeNames.covers(allowed, host: host), "\(host)")
         }
     }
 
-    private static func message(_ payload: String, _ key: P256.Signing.PrivateKey, alg: String = "ES256") throws -> [UInt8] {
+    private static func message(_ payload: String, _ key: P256.Signing.PrivateKey, alg: String = "ES256") throws
+        -> [UInt8]
+    {
         let raw = Array(key.publicKey.rawRepresentation)
         let (x, y) = (Base64.encodeURL(Array(raw[..<32])), Base64.encodeURL(Array(raw[32...])))
         let head = Base64.encodeURL(
-            Array(#"{"alg":"\#(alg)","nonce":"n","url":"u","jwk":{"kty":"EC","crv":"P-256","x":"\#(x)","y":"\#(y)"}}"#.utf8))
+            Array(
+                #"{"alg":"\#(alg)","nonce":"n","url":"u","jwk":{"kty":"EC","crv":"P-256","x":"\#(x)","y":"\#(y)"}}"#
+                    .utf8))
         let body = Base64.encodeURL(Array(payload.utf8))
         let signature = try key.signature(for: Array("\(head).\(body)".utf8))
         let sign = Base64.encodeURL(Array(signature.rawRepresentation))
@@ -133,7 +145,9 @@ struct AuthorityFormatTests {
         #expect(read.subjects[0].serial == Array(repeating: 0x33, count: 20))
         #expect(read.nonce?.count == 18)
         #expect(throws: CertificatesError.self) { try OCSPQuestion([UInt8](repeating: 0x30, count: 9000)) }
-        #expect(throws: CertificatesError.self) { try CertificateRequest(pemOrDER: [UInt8](repeating: 0x30, count: 20_000)) }
+        #expect(throws: CertificatesError.self) {
+            try CertificateRequest(pemOrDER: [UInt8](repeating: 0x30, count: 20_000))
+        }
         // Nested without end.
         #expect(throws: CertificatesError.self) {
             try OCSPQuestion((0..<2000).flatMap { _ in [UInt8](arrayLiteral: 0x30, 0x80) })

@@ -149,6 +149,7 @@ class Client:
     def post(self, url, payload, nonce=None, kid=True, **protected):
         """A message that is signed right, and else as it is told."""
         raw = requests.Session()
+        raw.trust_env = False
         raw.verify = self.node.verify
         nonce = nonce or raw.head(f"{self.node.web}/acme/new-nonce", timeout=20).headers["Replay-Nonce"]
         head = {"alg": "ES256", "url": url, "nonce": nonce}

@@ -208,7 +208,8 @@ package struct ACMEService: Sendable {
             body["account"]?.string == "\(base)/account/\(account.id)", let old = body["oldKey"],
             try AccountKey(old) == account.key
         else {
-            throw ACMEError(.malformed, "the inner message has this account, its key as 'oldKey', this 'url' and no nonce")
+            throw ACMEError(
+                .malformed, "the inner message has this account, its key as 'oldKey', this 'url' and no nonce")
         }
         if let other = try await authority.acmeAccount(key: key) {
             var response = Self.problem(ACMEError(.conflict, "another account has this key"))

@@ -81,7 +81,9 @@ package struct CAService: Sendable {
         let seconds = next.map { max(0, $0.seconds - Timestamp.now.seconds) }
         return Response(
             .ok, type: "application/ocsp-response", bytes: bytes,
-            headers: ["Cache-Control": seconds.map { "max-age=\($0),public,no-transform,must-revalidate" } ?? "no-store"])
+            headers: [
+                "Cache-Control": seconds.map { "max-age=\($0),public,no-transform,must-revalidate" } ?? "no-store"
+            ])
     }
 
     /// `POST /ca/certificates` with a signing request: for a token, or with a certificate that this node has issued.
@@ -97,7 +99,8 @@ package struct CAService: Sendable {
             issued = try await authority.renew(shown, signing, by: principal)
         } else {
             throw Problem.unauthorized(
-                "a certificate is given for a token (Authorization: Token …), or to who shows one that this node has issued")
+                "a certificate is given for a token (Authorization: Token …), or to who shows one that this node has issued"
+            )
         }
         return Response(
             .created, type: "application/pem-certificate-chain", text: issued.pem,

@@ -1,6 +1,7 @@
 package import Authority
 package import HTTPSupport
 import Identity
+package import Journal
 import Logging
 import NIOHTTP1
 package import Notifications
@@ -20,6 +21,7 @@ package struct AdminService: Sendable {
     let objects: Objects
     let roots: RootKeys
     let authority: Authority
+    let journal: Journal
     let authenticator: Authenticator
     private let logger = Logger(label: "martlet.admin")
 
@@ -28,9 +30,10 @@ package struct AdminService: Sendable {
 
     package init(
         policies: Policies, notifications: Notifications, gate: Gate, authenticator: Authenticator, objects: Objects,
-        roots: RootKeys, authority: Authority
+        roots: RootKeys, authority: Authority, journal: Journal
     ) {
         self.authority = authority
+        self.journal = journal
         self.objects = objects
         self.roots = roots
         identity = authenticator.identity
@@ -53,6 +56,8 @@ package struct AdminService: Sendable {
             case "certificates": return try await certificates(call)
             case "app-passwords": return try await appPasswords(call)
             case "policies": return try await policies(call)
+            case "simulations": return try await simulations(call)
+            case "audit": return try await audit(call)
             case "webhooks": return try await webhooks(call)
             case "quarantine": return try await quarantine(call)
             case "scrub": return try await scrub(call)

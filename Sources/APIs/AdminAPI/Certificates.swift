@@ -67,7 +67,8 @@ extension AdminService {
         let account = try body.required("account")
         try await require(call, "acm-pca:IssueCertificate", on: ResourceName.account(account))
         let terms = EnrolmentTerms(
-            account: account, hosts: (body["hosts"]?.array ?? []).compactMap(\.string), seconds: body["seconds"]?.integer)
+            account: account, hosts: (body["hosts"]?.array ?? []).compactMap(\.string),
+            seconds: body["seconds"]?.integer)
         let validSeconds = body["validSeconds"]?.integer ?? 3600
         if body["acme"]?.bool == true {
             let made = try await authority.createBindingKey(terms, validSeconds: validSeconds, by: call.actor)

@@ -137,7 +137,9 @@ extension Authority {
     }
 
     private static func checked(_ contacts: [String]) throws -> [String] {
-        let isFine = contacts.allSatisfy { $0.hasPrefix("mailto:") && $0.utf8.allSatisfy { (0x21...0x7E).contains($0) } }
+        let isFine = contacts.allSatisfy {
+            $0.hasPrefix("mailto:") && $0.utf8.allSatisfy { (0x21...0x7E).contains($0) }
+        }
         guard isFine, contacts.count <= 10, contacts.allSatisfy({ $0.utf8.count <= 300 }) else {
             throw ACMEError(.invalidContact, "contacts are at most 10 addresses such as mailto:ada@example.org")
         }

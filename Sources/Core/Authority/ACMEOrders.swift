@@ -40,7 +40,8 @@ extension Authority {
                 throw ACMEError(.rejectedIdentifier, "'\(host.prefix(253))' is no host name or address")
             }
             guard !host.hasPrefix("*.") else {
-                throw ACMEError(.rejectedIdentifier, "'\(host)': http-01, the challenge of this server, shows no wildcards")
+                throw ACMEError(
+                    .rejectedIdentifier, "'\(host)': http-01, the challenge of this server, shows no wildcards")
             }
             guard AlternativeNames.covers(account.hosts, host: host) else {
                 throw ACMEError(
@@ -95,7 +96,9 @@ extension Authority {
             ) { row in
                 let certificate = row.isNull(5) ? nil : row.text(5)
                 let status: ACMEStatus =
-                    if certificate != nil { .valid } else if row.int(3) < Timestamp.now.microseconds
+                    if certificate != nil {
+                        .valid
+                    } else if row.int(3) < Timestamp.now.microseconds
                         || steps.contains(where: { ![.pending, .valid].contains($0.status) })
                     { .invalid } else if steps.allSatisfy({ $0.status == .valid }) { .ready } else { .pending }
                 return ACMEOrder(
@@ -174,7 +177,8 @@ extension Authority {
             let answer = try await validation.fetch(
                 step.host, "/.well-known/acme-challenge/" + step.token, Self.answerBytesMax)
             let text = String(decoding: answer, as: UTF8.self)
-            let isRight = constantTimeEquals(Array(text.utf8.prefix { !($0 == 10 || $0 == 13 || $0 == 32) }), Array(expected.utf8))
+            let isRight = constantTimeEquals(
+                Array(text.utf8.prefix { !($0 == 10 || $0 == 13 || $0 == 32) }), Array(expected.utf8))
             guard isRight else {
                 throw ACMEError(.unauthorized, "\(step.host) answers with something else than the key authorization")
             }
@@ -207,7 +211,9 @@ extension Authority {
         guard let holder else { throw ACMEError(.unauthorized, "the account is gone") }
         let signed: Signed
         do {
-            signed = try await sign(request, for: holder, allowed: account.hosts, seconds: account.seconds)
+            signed = try await sign(
+                request, for: holder, allowed: account.hosts, seconds: account.seconds,
+                commonName: order.hosts.first { $0.utf8.count <= 64 })
         } catch let error as CertificatesError {
             throw ACMEError(.badCSR, error.message)
         }
@@ -224,7 +230,8 @@ extension Authority {
 
     /// Revokes a certificate for the account that it is of, or for whoever has its key (RFC 8555 §7.6).
     ///
-    /// - Parameter account: nil where the message was signed by the certificate's own key, which the caller has checked.
+    /// - Parameter account: nil where the message was signed by the certificate's own key, which the caller has
+    ///   checked.
     /// - Throws: ``ACMEError``.
     package func revoke(certificate der: [UInt8], reason: Int64, by account: ACMEAccount?) async throws {
         guard let reason = UInt8(exactly: reason).flatMap({ RevocationReason(rawValue: $0) }) else {

@@ -204,7 +204,8 @@ package final class Authority: Sendable {
             } catch let error as CertificatesError where error.code == .keyMismatch {
                 continue
             }
-            let authority = try CertificateAuthority(key: try await key(request.key), certificate: chain.certificates[0])
+            let authority = try CertificateAuthority(
+                key: try await key(request.key), certificate: chain.certificates[0])
             guard chain.certificates.count > 1, chain.endsWithRoot else {
                 throw CertificatesError(
                     .brokenChain, "after the authority's certificate come those above it, and last a root's")

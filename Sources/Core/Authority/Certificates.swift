@@ -38,18 +38,21 @@ extension Authority {
             guard AlternativeNames.covers(allowed, host: host) else {
                 throw CertificatesError(
                     .notAllowed,
-                    "the request asks for the name '\(host.prefix(253))'; allowed are: \(allowed.joined(separator: ", "))")
+                    "the request asks for the name '\(host.prefix(253))'; allowed are: \(allowed.joined(separator: ", "))"
+                )
             }
             guard permissions.allows(host: host) else {
                 throw CertificatesError(
-                    .notAllowed, "the authority may not issue certificates for '\(host.prefix(253))', only for "
+                    .notAllowed,
+                    "the authority may not issue certificates for '\(host.prefix(253))', only for "
                         + permissions.domains.joined(separator: ", "))
             }
         }
         if holder.kind == .person, !holder.email.isEmpty { names.emails = [holder.email] }
         if let id = spiffeID(holder) { names.uris = [id] }
         for other in request.names.emails + request.names.uris where !names.all.contains(other) {
-            throw CertificatesError(.notAllowed, "the request asks for '\(other.prefix(253))', which '\(holder.name)' is not")
+            throw CertificatesError(
+                .notAllowed, "the request asks for '\(other.prefix(253))', which '\(holder.name)' is not")
         }
         return names
     }
@@ -69,13 +72,14 @@ extension Authority {
         var chain: IssuedChain
     }
 
+    /// - Parameter commonName: where that is not the account's: clients of ACME take it for one of the hosts.
     func sign(
-        _ request: CertificateRequest, for holder: Holder, allowed: [String], seconds: Int64?
+        _ request: CertificateRequest, for holder: Holder, allowed: [String], seconds: Int64?, commonName: String? = nil
     ) async throws -> Signed {
         let issuer = try await active()
         let names = try names(of: request, for: holder, allowed: allowed, permissions: issuer.permissions)
         var template = CertificateTemplate(
-            commonName: holder.name, names: names, purposes: holder.kind.purposes,
+            commonName: commonName ?? holder.name, names: names, purposes: holder.kind.purposes,
             seconds: seconds ?? holder.kind.certificateSeconds)
         template.crlURL = "\(settings.url)/ca/crl/\(issuer.id).crl"
         template.ocspURL = "\(settings.url)/ca/ocsp"
@@ -185,7 +189,8 @@ extension Authority {
                 map: Self.record)
         }
         guard let found else {
-            throw CertificatesError(.notFound, "this node has issued no certificate with the serial '\(serial.prefix(64))'")
+            throw CertificatesError(
+                .notFound, "this node has issued no certificate with the serial '\(serial.prefix(64))'")
         }
         return found
     }
@@ -203,7 +208,9 @@ extension Authority {
                 throw CertificatesError(
                     .notFound, "this node has issued no certificate with the serial '\(serial.prefix(64))'")
             }
-            guard !found.isRevoked else { throw CertificatesError(.alreadyRevoked, "the certificate is revoked already") }
+            guard !found.isRevoked else {
+                throw CertificatesError(.alreadyRevoked, "the certificate is revoked already")
+            }
             try transaction.run(
                 "UPDATE certificates SET revoked = ?, reason = ? WHERE serial = ?", .init(Timestamp.now.microseconds),
                 .init(Int64(reason.rawValue)), .init(serial))

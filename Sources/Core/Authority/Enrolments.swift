@@ -65,7 +65,9 @@ extension Authority {
             try transaction.run("DELETE FROM enrolments WHERE expires < ? AND used IS NULL", .init(now.microseconds))
             let holder = try transaction.first(
                 "SELECT id, name, kind, email FROM accounts WHERE name = ?", .init(terms.account), map: Self.holder)
-            guard let holder else { throw IdentityError(.notFound, "there is no account '\(terms.account.prefix(64))'") }
+            guard let holder else {
+                throw IdentityError(.notFound, "there is no account '\(terms.account.prefix(64))'")
+            }
             guard terms.hosts.isEmpty || holder.kind.purposes.contains(.server) else {
                 throw CertificatesError(
                     .invalidParameter,

@@ -34,7 +34,8 @@ package struct SignedMessage: Sendable {
             let signature = json["signature"]?.string, json["header"] == nil, json["signatures"] == nil
         else {
             throw CertificatesError(
-                .malformed, "a message has the members 'protected', 'payload' and 'signature', and no others that count")
+                .malformed, "a message has the members 'protected', 'payload' and 'signature', and no others that count"
+            )
         }
         guard let head = Self.decode(protected), let content = Self.decode(payload), let sign = Self.decode(signature),
             let header = try? JSONValue(parsing: head), header.object != nil

@@ -98,11 +98,13 @@ struct CACommand: AsyncParsableCommand {
     struct Request: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Makes a key here, and gets a certificate for it. The key leaves this machine never.",
-            discussion: "Example: martlet ca request /etc/reader --token mce_… writes /etc/reader.key and /etc/reader.pem.")
+            discussion:
+                "Example: martlet ca request /etc/reader --token mce_… writes /etc/reader.key and /etc/reader.pem.")
         @Argument(help: "Where to write NAME.key and NAME.pem.") var name: String
         @Option(help: "What `martlet ca token` printed; or MARTLET_TOKEN.") var token: String?
         @Option(
-            name: .customLong("host"), help: "Host for the certificate (default: all that the token allows); may be repeated.")
+            name: .customLong("host"),
+            help: "Host for the certificate (default: all that the token allows); may be repeated.")
         var hosts: [String] = []
 
         func run() async throws {
