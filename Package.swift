@@ -22,7 +22,6 @@ let packages: [Package.Dependency] = [
     .package(url: "https://github.com/apple/swift-crypto.git", from: "4.5.2"),
     .package(url: "https://github.com/apple/swift-certificates.git", from: "1.21.1"),
     .package(url: "https://github.com/apple/swift-asn1.git", from: "1.7.4"),
-    .package(url: "https://github.com/vapor/jwt-kit.git", from: "5.7.1"),
     .package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.8.2"),
     .package(url: "https://github.com/apple/swift-log.git", from: "1.16.2"),
 ]
@@ -38,7 +37,6 @@ let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto"
 let cryptoExtras: Target.Dependency = .product(name: "CryptoExtras", package: "swift-crypto")
 let x509: Target.Dependency = .product(name: "X509", package: "swift-certificates")
 let asn1: Target.Dependency = .product(name: "SwiftASN1", package: "swift-asn1")
-let jwt: Target.Dependency = .product(name: "JWTKit", package: "jwt-kit")
 let arguments: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 
@@ -71,6 +69,7 @@ let formats: [Target] = [
     target("Formats", "Geometry", ["Wire"]),
     target("Formats", "WebDAVFormat", ["Wire"]),
     target("Formats", "LDAPMessage"),
+    target("Formats", "JOSE", ["Wire", crypto, cryptoExtras]),
     target("Formats", "ProductMetadata", ["Wire"]),
     target("Formats", "TraceFormat", ["BLAKE3", "MerkleLog", "Wire", crypto, cryptoExtras, x509, asn1]),
     target("Formats", "Certificates", ["Wire", crypto, cryptoExtras, x509, asn1]),
@@ -95,7 +94,8 @@ let drivers: [Target] = [
 /// What is decided about data, people and promises.
 let core: [Target] = [
     target("Core", "Journal", ["Database", "Wire"]),
-    target("Core", "Identity", ["Ciphers", "Database", "IAMPolicy", "Journal", "Vault", "Wire", crypto, jwt]),
+    target("Core", "Identity", ["Ciphers", "Database", "IAMPolicy", "JOSE", "Journal", "Vault", "Wire"]),
+    target("Core", "OpenID", ["Ciphers", "Database", "Identity", "JOSE", "Journal", "Wire"]),
     target("Core", "Policy", ["BucketConfiguration", "Database", "IAMPolicy", "Identity", "Journal", "Wire"]),
     target(
         "Core", "Authority",
@@ -134,12 +134,12 @@ let apis: [Target] = [
     target(
         "APIs", "ACMEAPI",
         ["Authority", "Certificates", "HTTPSupport", "Identity", "Wire", logging, nioHTTP1]),
-    target("APIs", "OIDCAPI", ["HTTPSupport", "Identity", "Wire", logging, nioHTTP1]),
+    target("APIs", "OIDCAPI", ["Ciphers", "HTTPSupport", "Identity", "JOSE", "OpenID", "Wire", logging, nioHTTP1]),
     target(
         "APIs", "AdminAPI",
         [
-            "Authority", "Certificates", "HTTPSupport", "IAMPolicy", "Identity", "Journal", "Notifications", "Objects",
-            "Policy", "Wire", logging, nioCore, nioHTTP1,
+            "Authority", "Certificates", "Ciphers", "HTTPSupport", "IAMPolicy", "Identity", "JOSE", "Journal",
+            "Notifications", "Objects", "OpenID", "Policy", "Wire", logging, nioCore, nioHTTP1,
         ]),
     target(
         "APIs", "IAMAPI",
@@ -160,9 +160,7 @@ let apis: [Target] = [
         name: "Console",
         dependencies: [
             "Catalogue", "Ciphers", "Geometry", "HTTPSupport", "IAMPolicy", "Identity", "Journal", "Ledger",
-            "MerkleLog",
-            "Objects",
-            "Policy", "TraceFormat", "Wire", asn1, logging, nioCore, nioHTTP1, x509,
+            "MerkleLog", "Objects", "OpenID", "Policy", "TraceFormat", "Wire", asn1, logging, nioCore, nioHTTP1, x509,
         ],
         path: "Sources/APIs/Console",
         resources: [
@@ -202,8 +200,8 @@ let top: [Target] = [
             "Certificates",
             "Console", "Ciphers",
             "Database", "HTTPSupport", "IAMAPI", "IAMPolicy", "Identity",
-            "Journal", "LDAPAPI", "Ledger", "Notifications", "OIDCAPI", "Objects",
-            "Policy", "Rasters", "S3API", "STACAPI", "SigV4", "SigningAPI", "TraceAPI", "TransactionAPI", "Vault",
+            "Journal", "LDAPAPI", "Ledger", "Notifications", "OIDCAPI", "Objects", "OpenID", "Policy", "Rasters",
+            "S3API", "STACAPI", "SigV4", "SigningAPI", "TraceAPI", "TransactionAPI", "Vault",
             "WebDAVAPI", "Wire",
             "Workers",
             httpClient, logging, nioCore, nioHTTP1, nioPosix, nioSSL,
@@ -237,6 +235,8 @@ let testTargets: [Target] = [
     tests("GeometryTests", ["Geometry", "Wire"]),
     tests("WebDAVFormatTests", ["WebDAVFormat", "Wire"]),
     tests("LDAPMessageTests", ["LDAPMessage"]),
+    tests("JOSETests", ["JOSE", "Wire"]),
+    tests("OpenIDTests", ["Database", "Identity", "Journal", "OpenID", "TestSupport", "Vault", "Wire"]),
     tests("LDAPAPITests", ["Identity", "LDAPAPI", "LDAPMessage", "Wire"]),
     tests("ProductMetadataTests", ["ProductMetadata", "Wire"]),
     tests("DatabaseTests", ["Database", "TestSupport"]),

@@ -21,6 +21,7 @@ import NIOSSL
 import Notifications
 import OIDCAPI
 import Objects
+import OpenID
 import Policy
 import Rasters
 import S3API
@@ -118,7 +119,8 @@ package final class Node: Sendable {
         let webURL = configuration.webURL ?? web.url
         let s3URL = configuration.s3URL ?? s3.url
 
-        let tokens = try await TokenAuthority(identity: identity, issuer: webURL)
+        let tokens = try await TokenAuthority(identity: identity, issuer: webURL, audiences: [s3URL])
+        let provider = OpenIDProvider(identity: identity, tokens: tokens, journal: journal)
         let requestLimits = RequestLimits(
             perAddress: configuration.ratePerAddress, perPrincipal: configuration.ratePerPrincipal)
         let authenticator = Authenticator(
@@ -147,14 +149,13 @@ package final class Node: Sendable {
         let signing = SigningService(gate: gate, authenticator: authenticator, s3URL: s3URL)
         let console = ConsoleService(
             catalogue: catalogue, objects: objects, ledger: ledger, journal: journal, gate: gate,
-            authenticator: authenticator, addresses: NodeAddresses(web: webURL, s3: s3URL),
+            authenticator: authenticator, provider: provider, addresses: NodeAddresses(web: webURL, s3: s3URL),
             sign: { try await signing.sign([$0], method: "GET", seconds: $1, $2).first ?? $0 })
         let router = WebRouter(
-            oidc: OIDCService(authenticator: authenticator),
+            oidc: OIDCService(authenticator: authenticator, provider: provider),
             admin: AdminService(
                 policies: policies, notifications: notifications, gate: gate, authenticator: authenticator,
-                objects: objects, roots: roots, authority: authority,
-                journal: journal),
+                objects: objects, roots: roots, provider: provider, authority: authority, journal: journal),
             ca: CAService(authority: authority, authenticator: authenticator),
             acme: ACMEService(
                 authority: authority, authenticator: authenticator,

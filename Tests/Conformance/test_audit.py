@@ -14,7 +14,7 @@ from nodes import Node
 
 @pytest.fixture(scope="module", params=["sqlite", "postgres"])
 def node(request, nodes):
-    database = nodes.postgres.database() if request.param == "postgres" and hasattr(nodes, "postgres") else "sqlite"
+    database = nodes.metadata("postgres") if request.param == "postgres" else "sqlite"
     node = Node("audit", metadata=database, options=["--audit-seconds", "1"]).start()
     yield node
     node.stop()

@@ -8,8 +8,8 @@ import Wire
 
 /// Certificates for hosts by ACME (RFC 8555), for clients such as certbot.
 ///
-/// An ACME account is bound to an account of the node (§7.3.4), so that every certificate is somebody's. One challenge is
-/// known: http-01.
+/// An ACME account is bound to an account of the node (§7.3.4), so that every certificate is somebody's. One challenge
+/// is known: http-01.
 package struct ACMEService: Sendable {
     let authority: Authority
     let authenticator: Authenticator
@@ -28,7 +28,7 @@ package struct ACMEService: Sendable {
     package func respond(to request: Request, path: [String]) async -> Response {
         var response: Response
         do {
-            try authenticator.limit(request)
+            try authenticator.admit(request)
             response = try await route(request, path)
         } catch let error as ACMEError {
             response = Self.problem(error)
@@ -117,8 +117,8 @@ package struct ACMEService: Sendable {
         return Response(.ok, type: "application/json", bytes: json.bytes)
     }
 
-    /// The message of a request: its form, its number, and that it is meant for this address. Its signature is looked at
-    /// by whoever knows the key.
+    /// The message of a request: its form, its number, and that it is meant for this address. Its signature is looked
+    /// at by whoever knows the key.
     private func message(_ request: Request) async throws -> SignedMessage {
         guard request.header("content-type")?.lowercased().hasPrefix("application/jose+json") == true else {
             throw Problem(.unsupportedMediaType, "malformed", "a message is sent as application/jose+json")

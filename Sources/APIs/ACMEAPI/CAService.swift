@@ -6,8 +6,8 @@ import Logging
 import NIOHTTP1
 import Wire
 
-/// The authority as everybody sees it: its certificates, what it has revoked, and certificates for those who were given a
-/// token or have one already.
+/// The authority as everybody sees it: its certificates, what it has revoked, and certificates for those who were
+/// given a token or have one already.
 package struct CAService: Sendable {
     let authority: Authority
     let authenticator: Authenticator
@@ -21,7 +21,7 @@ package struct CAService: Sendable {
     /// Answers `/ca/…`.
     package func respond(to request: Request, path: [String]) async -> Response {
         await Problem.catching(request, log: { logger.error("\($0)") }) {
-            try authenticator.limit(request)
+            try authenticator.admit(request)
             do {
                 return try await route(request, path)
             } catch let error as CertificatesError {
@@ -93,7 +93,7 @@ package struct CAService: Sendable {
         let issued: IssuedChain
         if let header = request.header("authorization"), header.prefix(6).lowercased() == "token " {
             issued = try await authority.enrol(token: header.dropFirst(6).filter { $0 != " " }, signing)
-        } else if let shown = request.connection.certificate,
+        } else if let shown = request.connection.certificate, !Authenticator.isForeign(request),
             let principal = try await authenticator.certificates?.principal(shown)
         {
             issued = try await authority.renew(shown, signing, by: principal)

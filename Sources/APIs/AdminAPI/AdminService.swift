@@ -6,6 +6,7 @@ import Logging
 import NIOHTTP1
 package import Notifications
 package import Objects
+package import OpenID
 package import Policy
 import Wire
 
@@ -22,6 +23,7 @@ package struct AdminService: Sendable {
     let roots: RootKeys
     let authority: Authority
     let journal: Journal
+    let provider: OpenIDProvider
     let authenticator: Authenticator
     private let logger = Logger(label: "martlet.admin")
 
@@ -30,8 +32,9 @@ package struct AdminService: Sendable {
 
     package init(
         policies: Policies, notifications: Notifications, gate: Gate, authenticator: Authenticator, objects: Objects,
-        roots: RootKeys, authority: Authority, journal: Journal
+        roots: RootKeys, provider: OpenIDProvider, authority: Authority, journal: Journal
     ) {
+        self.provider = provider
         self.authority = authority
         self.journal = journal
         self.objects = objects
@@ -55,6 +58,9 @@ package struct AdminService: Sendable {
             case "encryption": return try await encryption(call)
             case "certificates": return try await certificates(call)
             case "app-passwords": return try await appPasswords(call)
+            case "clients": return try await clients(call)
+            case "token-keys": return try await tokenKeys(call)
+            case "grants": return try await grants(call)
             case "policies": return try await policies(call)
             case "simulations": return try await simulations(call)
             case "audit": return try await audit(call)

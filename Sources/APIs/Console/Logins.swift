@@ -7,12 +7,14 @@ import Wire
 extension ConsoleService {
     func loginForm(_ request: Request, _ caller: Caller) -> Response {
         let next = Link.next(request.query?["next"])
-        guard caller.principal.isAnonymous else { return .redirect(next) }
-        return LoginPage(next: next).response(files)
+        // An application may ask for another login, though there is one.
+        guard caller.principal.isAnonymous || request.query?["prompt"] == "login" else { return .redirect(next) }
+        var page = LoginPage(next: next)
+        page.name = String((request.query?["login_hint"] ?? "").prefix(200))
+        return page.response(files)
     }
 
-    /// Takes the form. The cookie is `SameSite=Strict` and the origin is looked at as well, so no other site logs
-    /// anybody in.
+    /// Takes the form. Its origin is looked at, so no other site logs anybody in.
     func login(_ request: Request) async throws -> Response {
         try requireOwnForm(request)
         let form = try await request.form()
@@ -28,7 +30,9 @@ extension ConsoleService {
             let principal = try await identity.login(
                 name: page.name, password: password, address: request.connection.remoteAddress)
             var response = Response.redirect(page.next)
-            let secret = try await identity.openSession(for: principal)
+            let secret = try await identity.openSession(
+                for: principal, factors: [.pwd], address: request.connection.remoteAddress,
+                agent: request.header("user-agent") ?? "")
             response.headers.add(name: "Set-Cookie", value: cookie(secret, seconds: Identity.sessionSeconds, request))
             response.headers.add(name: "Cache-Control", value: "no-store")
             return response
@@ -44,24 +48,37 @@ extension ConsoleService {
         return page.response(files)
     }
 
+    /// Asks before it logs somebody out whom another page has sent here.
+    func logoutForm(_ request: Request, _ caller: Caller) -> Response {
+        let next = Link.next(request.query?["next"])
+        guard !caller.principal.isAnonymous else { return .redirect(next == "/" ? "/login" : next) }
+        return QuestionPage(
+            title: "Log out?", lead: "You are logged in as \(caller.principal.name).", action: "/logout",
+            fields: [("next", next)], answers: [(name: "yes", text: "Log out")]
+        ).response(files, caller.principal)
+    }
+
     func logout(_ request: Request) async throws -> Response {
         try requireOwnForm(request)
+        let next = request.headers.contains(name: "content-type") ? Link.next(try await request.form()["next"]) : "/"
         if let secret = Authenticator.cookie(Authenticator.sessionCookie, in: request) {
             try await authenticator.identity.endSession(secret)
         }
-        var response = Response.redirect("/login")
+        var response = Response.redirect(next == "/" ? "/login" : next)
         response.headers.add(name: "Set-Cookie", value: cookie("", seconds: 0, request))
         return response
     }
 
-    private func requireOwnForm(_ request: Request) throws {
+    func requireOwnForm(_ request: Request) throws {
         guard Authenticator.isSameSite(request) else {
             throw Problem.forbidden("This form was sent by a page of another site, so it was not taken.")
         }
     }
 
+    /// `SameSite=Lax`: whom an application sends here to be logged in to it comes with the cookie. A change with it is
+    /// made only for pages of our own: ``Authenticator/isSameSite(_:)``.
     private func cookie(_ secret: String, seconds: Int64, _ request: Request) -> String {
-        "\(Authenticator.sessionCookie)=\(secret); Path=/; Max-Age=\(seconds); HttpOnly; SameSite=Strict"
+        "\(Authenticator.sessionCookie)=\(secret); Path=/; Max-Age=\(seconds); HttpOnly; SameSite=Lax"
             + (request.connection.isSecure ? "; Secure" : "")
     }
 }

@@ -86,10 +86,10 @@ package final class Authenticator: Sendable {
         return caller
     }
 
-    /// Counts a request that says in its own way who makes it.
+    /// Counts a request of whom this does not identify, such as a client of the OpenID provider.
     ///
     /// - Throws: ``TooManyRequests``.
-    package func limit(_ request: Request) throws { try limits.check(address: request.connection.remoteAddress) }
+    package func admit(_ request: Request) throws { try limits.check(address: request.connection.remoteAddress) }
 
     private func identified(
         _ request: Request, _ service: String, _ bodyHash: String?, cookies: Bool, passwords: Bool
@@ -98,6 +98,10 @@ package final class Authenticator: Sendable {
         if let header = request.header("authorization"), header.prefix(7).lowercased() == "bearer " {
             let token = header.dropFirst(7).trimmingSpaces
             return Caller(principal: try await tokens.principal(token: String(token)), context: context)
+        }
+        if let header = request.header("authorization"), header.prefix(5).lowercased() == "dpop " {
+            return Caller(
+                principal: try await boundCaller(request, String(header.dropFirst(5).trimmingSpaces)), context: context)
         }
         if passwords, let header = request.header("authorization"), header.prefix(6).lowercased() == "basic " {
             guard let (name, password) = Self.basicCredentials(header.dropFirst(6).trimmingSpaces) else {
@@ -129,6 +133,21 @@ package final class Authenticator: Sendable {
             // Programs hear what is wrong with it. A browser goes on showing it, and its user needs the login page.
             guard cookies, request.header("accept")?.contains("text/html") == true else { throw error }
             return nil
+        }
+    }
+
+    /// Who sends a token together with the proof that they hold its key (RFC 9449 §7).
+    private func boundCaller(_ request: Request, _ token: String) async throws -> Principal {
+        guard request.headers["dpop"].count == 1, let proof = request.header("dpop") else {
+            throw IdentityError(.invalidToken, "a token that is sent as DPoP comes with one DPoP proof")
+        }
+        do {
+            let thumbprint = try await tokens.proofs.check(
+                proof, method: request.method.rawValue, url: request.origin + request.rawPath, token: token,
+                needsNonce: false)
+            return try await tokens.principal(token: token, binding: ("jkt", thumbprint))
+        } catch is PossessionProofs.NonceNeeded {
+            throw IdentityError(.invalidToken, "the nonce of the DPoP proof has expired")
         }
     }
 
@@ -245,7 +264,7 @@ package final class Authenticator: Sendable {
     }
 
     /// Whether a browser says that a page of another site makes it change something. Programs say nothing of that kind.
-    private static func isForeign(_ request: Request) -> Bool {
+    package static func isForeign(_ request: Request) -> Bool {
         switch request.method {
         case .GET, .HEAD, .OPTIONS: return false
         default: break

@@ -2,8 +2,8 @@ import Ciphers
 import Synchronization
 import Wire
 
-/// Numbers that are used once, against messages that come twice (RFC 8555 §6.5). A client whose number is not known asks
-/// for another, as after a start of the node.
+/// Numbers that are used once, against messages that come twice (RFC 8555 §6.5). A client whose number is not known
+/// asks for another, as after a start of the node.
 package final class ACMENonces: Sendable {
     /// Those that are out; beyond, the oldest go.
     private static let countMax = 20_000

@@ -190,7 +190,8 @@ package final class Authority: Sendable {
     /// Takes the certificate of an authority that was asked for, which issues from now on.
     ///
     /// - Parameter pem: the certificate first, then those above it; the last is a root.
-    /// - Throws: `CertificatesError` `.keyMismatch` where it is for no key of this node, `.brokenChain`, `.notAuthority`.
+    /// - Throws: `CertificatesError` `.keyMismatch` where it is for no key of this node, `.brokenChain`,
+    ///   `.notAuthority`.
     package func importIssuer(_ pem: String, by actor: String) async throws {
         let pending = try await journal.read { reader in
             try reader.rows("SELECT id, key_name FROM ca_issuers WHERE certificate IS NULL") {

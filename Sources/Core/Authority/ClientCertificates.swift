@@ -62,7 +62,10 @@ package final class ClientCertificates: Sendable {
         case .trusted(let facts, let issuer, _):
             switch try await standing(facts, issuer: issuer) {
             case .refused(let why): throw IdentityError(.invalidCredentials, why)
-            case .account(let id): return try await identity.principal(account: id, method: .certificate)
+            case .account(let id):
+                var principal = try await identity.principal(account: id, method: .certificate)
+                principal.authentication = Authentication(factors: [.certificate])
+                return principal
             }
         }
     }
@@ -107,6 +110,7 @@ package final class ClientCertificates: Sendable {
     /// That somebody begins to use a certificate is an event, as a login is; that an expired one is tried as well.
     /// Those of authorities that nobody here knows are not: anybody can make any number of them.
     private func note(_ verdict: TrustAnchors.Verdict) async {
+        if case .unknown = verdict { return }
         _ = try? await journal.write { _, events in
             switch verdict {
             case .unknown: break

@@ -35,7 +35,8 @@ extension Authority {
                 """,
                 "CREATE INDEX enrolments_by_expiry ON enrolments (expires)",
                 "CREATE INDEX enrolments_by_account ON enrolments (account)",
-                // Whose certificates of other authorities are: by the hash of issuer and subject, which a renewal keeps.
+                // Whose certificates of other authorities are: by the hash of issuer and subject, which a renewal
+                // keeps.
                 """
                 CREATE TABLE certificate_links (
                     id TEXT PRIMARY KEY, account INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,

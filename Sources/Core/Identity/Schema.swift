@@ -51,9 +51,12 @@ extension Identity {
                 "CREATE INDEX access_keys_by_account ON access_keys (account)",
                 """
                 CREATE TABLE sessions (
-                    hash BLOB PRIMARY KEY, account INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
-                    created INTEGER NOT NULL, expires INTEGER NOT NULL)
+                    hash BLOB PRIMARY KEY, id TEXT NOT NULL UNIQUE,
+                    account INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE, factors TEXT NOT NULL,
+                    authenticated INTEGER NOT NULL, address TEXT NOT NULL, agent TEXT NOT NULL,
+                    created INTEGER NOT NULL, seen INTEGER NOT NULL, expires INTEGER NOT NULL)
                 """,
+                "CREATE INDEX sessions_by_account ON sessions (account)",
                 "CREATE INDEX sessions_by_expiry ON sessions (expires)",
                 """
                 CREATE TABLE node_keys (
@@ -78,6 +81,18 @@ extension Identity {
                 """,
                 "CREATE INDEX app_passwords_by_account ON app_passwords (account)",
                 "CREATE TABLE issuers (url TEXT PRIMARY KEY, audiences TEXT NOT NULL, created INTEGER NOT NULL)",
+            ]),
+        Migration(
+            module: "identity", number: 3,
+            [
+                // Published from the moment of its creation on, and signing from `active` on.
+                """
+                CREATE TABLE token_keys (
+                    id TEXT PRIMARY KEY, algorithm TEXT NOT NULL, sealed BLOB NOT NULL, created INTEGER NOT NULL,
+                    active INTEGER NOT NULL)
+                """,
+                "CREATE TABLE revoked_tokens (id TEXT PRIMARY KEY, expires INTEGER NOT NULL)",
+                "CREATE INDEX revoked_tokens_by_expiry ON revoked_tokens (expires)",
             ]),
     ]
 }

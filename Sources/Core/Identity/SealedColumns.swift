@@ -5,5 +5,6 @@ extension Identity {
     package static let sealedColumns = [
         SealedColumn(table: "access_keys", id: "id", column: "sealed") { "access key \($0)" },
         SealedColumn(table: "node_keys", id: "name", column: "sealed") { "node key \($0)" },
+        SealedColumn(table: "token_keys", id: "id", column: "sealed") { TokenKeys.label($0) },
     ]
 }

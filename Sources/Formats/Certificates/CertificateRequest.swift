@@ -4,8 +4,8 @@ import SwiftASN1
 import Wire
 import X509
 
-/// A certificate signing request (PKCS #10, RFC 2986): a public key whose holder asks for a certificate. Of what it says
-/// only the key and the alternative names count.
+/// A certificate signing request (PKCS #10, RFC 2986): a public key whose holder asks for a certificate. Of what it
+/// says only the key and the alternative names count.
 package struct CertificateRequest: Sendable {
     package let names: AlternativeNames
     let publicKey: Certificate.PublicKey
