@@ -64,7 +64,7 @@ package final class ClientCertificates: Sendable {
             case .refused(let why): throw IdentityError(.invalidCredentials, why)
             case .account(let id):
                 var principal = try await identity.principal(account: id, method: .certificate)
-                principal.authentication = Authentication(factors: [.certificate])
+                principal.authentication = Authentication(factors: [.x509])
                 return principal
             }
         }
