@@ -25,6 +25,7 @@ import OpenID
 import Policy
 import Rasters
 import S3API
+import SCIMAPI
 import STACAPI
 import SigningAPI
 import TraceAPI
@@ -160,6 +161,7 @@ package final class Node: Sendable {
             acme: ACMEService(
                 authority: authority, authenticator: authenticator,
                 validation: ACMEValidation(fetch: challenges.fetch)),
+            scim: SCIMService(policies: policies, gate: gate, authenticator: authenticator),
             stac: STACService(catalogue: catalogue, gate: gate, authenticator: authenticator),
             traces: TraceService(ledger: ledger, version: Version.current),
             transactions: TransactionService(objects: objects, gate: gate, authenticator: authenticator),

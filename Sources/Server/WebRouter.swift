@@ -4,6 +4,7 @@ import Console
 import HTTPSupport
 import NIOHTTP1
 import OIDCAPI
+import SCIMAPI
 import STACAPI
 import SigningAPI
 import TraceAPI
@@ -17,6 +18,7 @@ struct WebRouter: Sendable {
     let admin: AdminService
     let ca: CAService
     let acme: ACMEService
+    let scim: SCIMService
     let stac: STACService
     let traces: TraceService
     let transactions: TransactionService
@@ -43,6 +45,7 @@ struct WebRouter: Sendable {
         case "admin" where rest.first == "v1": return await admin.respond(to: request, path: Array(rest.dropFirst()))
         case "acme": return await acme.respond(to: request, path: rest)
         case "ca": return await ca.respond(to: request, path: rest)
+        case "scim" where rest.first == "v2": return await scim.respond(to: request, path: Array(rest.dropFirst()))
         case "stac": return await stac.respond(to: request, path: rest)
         case "traces": return await traces.respond(to: request, path: rest)
         case "dav": return await webdav.respond(to: request)
