@@ -22,7 +22,8 @@ struct Martlet: AsyncParsableCommand {
         subcommands: [
             Serve.self, Demo.self, Login.self, Ls.self, Cp.self, Search.self, Sign.self, AccountCommand.self,
             GroupCommand.self,
-            KeyCommand.self, ClientCommand.self, TokenKeyCommand.self, KeysCommand.self, KmsCommand.self,
+            KeyCommand.self, ClientCommand.self, TokenKeyCommand.self, JobTokenCommand.self, KeysCommand.self,
+            KmsCommand.self,
             AppPasswordCommand.self, PolicyCommand.self,
             LDAPCommand.self, QuotaCommand.self, WebhookCommand.self, TransactionCommand.self, History.self,
             Restore.self,
