@@ -36,27 +36,37 @@ extension Identity {
         let displayName = Self.cleaned(displayName)
         var hashed: PasswordHash?
         if let password { hashed = try await hasher.hash(password) }
-        let now = Timestamp.now.microseconds
         try await journal.write { [hashed] transaction, events in
-            try transaction.lock("account \(name)")
-            if !email.isEmpty { try transaction.lock("email \(email.lowercased())") }
-            try transaction.lock(Self.unixNumbers)
-            guard try transaction.scalar("SELECT 1 FROM accounts WHERE name = ?", .init(name)) == nil else {
-                throw IdentityError(.exists, "there is an account '\(name)' already")
-            }
-            try Self.checkUnused(email: email, account: 0, in: transaction)
-            let (id, number) = (try transaction.tid, try Self.nextUnixNumber(in: transaction))
-            try transaction.run(
-                """
-                INSERT INTO accounts (
-                    id, name, kind, display_name, email, disabled, created, changed, uuid, number, common_name)
-                VALUES (?, ?, ?, ?, ?, 0, ?, ?, ?, ?, ?)
-                """,
-                .init(id), .init(name), .init(kind.rawValue), .init(displayName), .init(email), .init(now), .init(now),
-                .init(randomUUID()), .init(number), .init(Self.folded(displayName.isEmpty ? name : displayName)))
+            let id = try Self.insertAccount(
+                name: name, kind: kind, displayName: displayName, email: email, in: transaction)
             if let hashed { try Self.store(hashed, account: id, in: transaction) }
             events.record(.accountCreated, by: actor, on: name) { $0.member("kind", kind.rawValue) }
         }
+    }
+
+    /// Makes the row of an account whose name and address were checked.
+    ///
+    /// - Returns: its id.
+    static func insertAccount(
+        name: String, kind: PrincipalKind, displayName: String, email: String, in transaction: Transaction
+    ) throws -> Int64 {
+        try transaction.lock("account \(name)")
+        if !email.isEmpty { try transaction.lock("email \(email.lowercased())") }
+        try transaction.lock(unixNumbers)
+        guard try transaction.scalar("SELECT 1 FROM accounts WHERE name = ?", .init(name)) == nil else {
+            throw IdentityError(.exists, "there is an account '\(name)' already")
+        }
+        try checkUnused(email: email, account: 0, in: transaction)
+        let (id, number, now) = (try transaction.tid, try nextUnixNumber(in: transaction), Timestamp.now.microseconds)
+        try transaction.run(
+            """
+            INSERT INTO accounts (
+                id, name, kind, display_name, email, disabled, created, changed, uuid, number, common_name)
+            VALUES (?, ?, ?, ?, ?, 0, ?, ?, ?, ?, ?)
+            """,
+            .init(id), .init(name), .init(kind.rawValue), .init(displayName), .init(email), .init(now), .init(now),
+            .init(randomUUID()), .init(number), .init(folded(displayName.isEmpty ? name : displayName)))
+        return id
     }
 
     static func store(_ hash: PasswordHash, account: Int64, in transaction: Transaction) throws {
@@ -109,7 +119,7 @@ extension Identity {
         }
     }
 
-    private static func checkEmail(_ email: String) throws {
+    static func checkEmail(_ email: String) throws {
         guard !email.isEmpty else { return }
         let parts = email.utf8.split(separator: UInt8(ascii: "@"), omittingEmptySubsequences: false)
         let isFine = email.utf8.allSatisfy { (0x21...0x7E).contains($0) && !"<>,;\"\\()".utf8.contains($0) }
@@ -119,7 +129,7 @@ extension Identity {
         }
     }
 
-    private static func checkUnused(email: String, account: Int64, in reader: Reader) throws {
+    static func checkUnused(email: String, account: Int64, in reader: Reader) throws {
         guard !email.isEmpty else { return }
         let other = try reader.first(
             "SELECT name FROM accounts WHERE lower(email) = lower(?) AND email <> '' AND id <> ?", .init(email),
@@ -129,7 +139,7 @@ extension Identity {
     }
 
     /// A name for people, as it is kept: without control characters, 256 characters at most.
-    private static func cleaned(_ name: String) -> String {
+    static func cleaned(_ name: String) -> String {
         String(name.unicodeScalars.filter { $0.value >= 0x20 && $0.value != 0x7F }.map { Character($0) }.prefix(256))
     }
 
