@@ -75,9 +75,9 @@ def test_a_grant_is_never_more_than_the_token_it_was_made_of(node, bucket, perso
     made = grant(node, person, scope=f"storage.read:/{bucket}/a")
     token = ask(node, "claim", claim=made["claim"]).json()["access_token"]
     bearer = {"Authorization": "Bearer " + token}
-    for scope, status in ((f"storage.read:/{bucket}/a/b", 201), (f"storage.read:/{bucket}", 400), ("martlet", 400)):
+    for scope in (f"storage.read:/{bucket}/a/b", f"storage.read:/{bucket}", "martlet"):
         answer = requests.post(node.web + "/oidc/jobs", data={"scope": scope}, headers=bearer, verify=node.verify)
-        assert answer.status_code == status, scope
+        assert answer.status_code == 403, "a job's token makes nothing that lasts longer than itself"
     assert requests.get(node.web + "/oidc/jobs", headers=bearer, verify=node.verify).status_code == 403
     for claim in ("", "x", "mjc-x-y", made["claim"][:-2] + "zz", made["claim"].replace("mjc", "abc")):
         assert ask(node, "claim", claim=claim).status_code == 400

@@ -77,6 +77,12 @@ extension OpenIDProvider {
         guard token.binding == nil else {
             throw OAuthError(.invalidRequest, "a token that is bound to a key is not handed on to jobs")
         }
+        // What counts for an hour must not become what counts for weeks, unless somebody has agreed to that.
+        let isLasting = token.scopes.contains(Scopes.everything) || token.scopes.contains(Scopes.offline)
+        guard isLasting, token.claims["job_id"] == nil else {
+            throw OAuthError(
+                .insufficientScope, "a job grant is made of a login, or of a token with the scope '\(Scopes.offline)'")
+        }
         for name in wish.scopes.names where !token.scopes.cover(name) {
             throw OAuthError(.invalidScope, "the token does not have the scope '\(name.prefix(200))'")
         }
