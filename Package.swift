@@ -190,8 +190,8 @@ let workers: [Target] = [
     target(
         "", "Workers",
         [
-            "BLAKE3", "BucketConfiguration", "Catalogue", "Journal", "Ledger", "Notifications", "Objects",
-            "ProductMetadata", "Rasters", "TraceFormat", "Wire", logging, nioCore,
+            "BLAKE3", "BucketConfiguration", "Catalogue", "Identity", "Journal", "Ledger", "Notifications", "Objects",
+            "OpenID", "ProductMetadata", "Rasters", "TraceFormat", "Wire", logging, nioCore,
         ])
 ]
 

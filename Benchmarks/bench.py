@@ -17,6 +17,7 @@ import tempfile
 import directory
 import folders
 import growth
+import identity
 import objects
 import procfs
 import report
@@ -26,7 +27,7 @@ from runs import Bench, Plan
 
 PARTS = {
     "objects": objects.measure, "folders": folders.measure, "searches": searches.measure,
-    "directory": directory.measure, "growth": growth.measure}
+    "directory": directory.measure, "identity": identity.measure, "growth": growth.measure}
 
 
 def main():

@@ -69,17 +69,21 @@ class Signer:
 
 def wrk(port, method, file, clients, seconds, body=None):
     """Runs wrk for `seconds` over the requests in a file; raises where any of them failed."""
-    threads = min(2, clients)
-    command = ["wrk", f"-t{threads}", f"-c{clients}", f"-d{seconds}s", "--timeout", "30s"]
-    command += ["-s", str(HERE / "requests.lua")]
-    command += [f"http://127.0.0.1:{port}", "--", method, str(file)] + ([str(body)] if body else [])
+    arguments = [method, file] + ([body] if body else [])
+    return run_wrk("requests.lua", port, min(2, clients), clients, seconds, arguments)
+
+
+def run_wrk(script, port, threads, clients, seconds, arguments):
+    """Runs wrk with one of our scripts; raises where a request failed."""
+    command = ["wrk", f"-t{threads}", f"-c{clients}", f"-d{seconds}s", "--timeout", "30s", "-s", str(HERE / script)]
+    command += [f"http://127.0.0.1:{port}", "--", *map(str, arguments)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=seconds + 90)
     line = next((line for line in done.stdout.splitlines() if line.startswith("RESULT ")), None)
     if line is None:
         raise RuntimeError(f"wrk gave no result (status {done.returncode}): {done.stderr[-500:]}")
     result = json.loads(line[7:])
     if result["failed"] or not result["requests"]:
-        raise RuntimeError(f"{result['failed']} of {result['requests']} requests failed ({method} on port {port})")
+        raise RuntimeError(f"{result['failed']} of {result['requests']} requests failed ({script} on port {port})")
     return result
 
 

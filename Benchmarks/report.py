@@ -23,6 +23,8 @@ class Claim:
             return "PASS" if value <= self.at_most else "FAIL"
         if value >= self.at_least:
             return "PASS"
+        if self.peer is None:
+            return "FAIL"
         # Rounds of which some of ours beat some of theirs do not tell the two apart.
         best = max(run[self.figure] for run in row.runs[row.subject])
         worst = min(run[self.figure] for run in row.runs[self.peer])

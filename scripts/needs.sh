@@ -14,6 +14,8 @@ for purpose in "$@"; do
                 clamav-daemon)
             # Clients of LDAP, and what python-ldap is compiled with.
             packages+=(ldap-utils apache2-bin libldap2-dev libsasl2-dev python3-dev)
+            # Applications that people log in to.
+            packages+=(oidc-agent-cli libapache2-mod-auth-openidc)
             # Clients of WebDAV.
             packages+=(litmus cadaver davfs2 libglib2.0-bin gvfs gvfs-backends dbus nextcloud-desktop-cmd)
             ;;

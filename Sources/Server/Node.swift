@@ -197,6 +197,13 @@ package final class Node: Sendable {
             Auditor(
                 journal: journal, ledger: ledger, origin: "admin@" + NodeName.host, seconds: configuration.auditSeconds,
                 keptSeconds: configuration.auditDays.map { $0 * 86_400 }))
+        workers.start(
+            LogoutMessenger(provider: provider, journal: journal) { notice in
+                try await webhooks.post(
+                    DeliveryAddress(url: notice.url, secret: nil, isTrusted: notice.isTrusted),
+                    Array(QueryItems([("logout_token", notice.token)]).encoded.utf8),
+                    type: "application/x-www-form-urlencoded")
+            })
         workers.start(Tracer(objects: objects, ledger: ledger, origin: "admin@" + NodeName.host))
         return Node(
             web: web, s3: s3, directories: directories, directoryBase: configuration.directory.base,

@@ -34,7 +34,12 @@ final class WebhookClient: Sendable {
     ///
     /// - Throws: ``WebhookError`` for an address that is not public; the client's errors.
     @Sendable func post(_ address: DeliveryAddress, _ message: [UInt8]) async throws -> Int {
-        guard !address.isTrusted else { return try await send(address, message, by: http) }
+        try await post(address, message, type: "application/json")
+    }
+
+    /// ``post(_:_:)`` of a body of any type.
+    func post(_ address: DeliveryAddress, _ message: [UInt8], type: String) async throws -> Int {
+        guard !address.isTrusted else { return try await send(address, message, type, by: http) }
         let host = PublicAddress.host(ofURL: address.url)
         let found = try await NIOThreadPool.singleton.runIfActive {
             try SocketAddress.makeAddressResolvingHost(host, port: 443).ipAddress ?? ""
@@ -44,7 +49,7 @@ final class WebhookClient: Sendable {
         configuration.dnsOverride = [host: found]
         let client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
         do {
-            let status = try await send(address, message, by: client)
+            let status = try await send(address, message, type, by: client)
             try await client.shutdown()
             return status
         } catch {
@@ -53,10 +58,12 @@ final class WebhookClient: Sendable {
         }
     }
 
-    private func send(_ address: DeliveryAddress, _ message: [UInt8], by client: HTTPClient) async throws -> Int {
+    private func send(
+        _ address: DeliveryAddress, _ message: [UInt8], _ type: String, by client: HTTPClient
+    ) async throws -> Int {
         var request = HTTPClientRequest(url: address.url)
         request.method = .POST
-        request.headers = ["Content-Type": "application/json", "User-Agent": "Martlet/\(Version.current)"]
+        request.headers = ["Content-Type": type, "User-Agent": "Martlet/\(Version.current)"]
         if let secret = address.secret { request.headers.add(name: "Authorization", value: "Bearer \(secret)") }
         request.body = .bytes(ByteBuffer(bytes: message))
         let response = try await client.execute(request, timeout: Self.answerTime)

@@ -14,6 +14,8 @@ struct Failure: Error, CustomStringConvertible {
 
     var code: Code
     var description: String
+    /// The node did not answer at all: it may a moment later.
+    var isUnreachable = false
 
     init(_ code: Code, _ description: String) {
         self.code = code

@@ -3,8 +3,10 @@
 import base64
 import hashlib
 import hmac
+import http.server
 import json
 import secrets
+import threading
 import time
 import urllib.parse
 
@@ -527,3 +529,48 @@ def test_suspension_is_felt_everywhere_within_a_second(node, app, browser, accou
     )
     assert refused.json()["error"] == "invalid_grant"
     assert 'action="/login"' in browser.session.get(node.web + "/device").text
+
+
+class Listener:
+    """An application that hears of the end of sessions."""
+
+    def __init__(self):
+        self.heard = []
+        heard = self.heard
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_POST(self):
+                body = self.rfile.read(int(self.headers["Content-Length"])).decode()
+                heard.append(dict(urllib.parse.parse_qsl(body))["logout_token"])
+                self.send_response(200)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            def log_message(self, *_):
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    @property
+    def url(self):
+        return f"http://127.0.0.1:{self.server.server_port}/logout"
+
+
+def test_applications_hear_of_the_end_of_a_session(node, register, browser):
+    listener = Listener()
+    try:
+        client = register("--redirect", CALLBACK, "--backchannel-logout", listener.url)
+        _, token = log_in(node, client, browser, "openid")
+        session = verified(node, token["id_token"], client["client_id"])["sid"]
+        assert browser.session.post(node.web + "/logout", headers={"Origin": node.web}, allow_redirects=False).ok
+        deadline = time.monotonic() + 20
+        while not listener.heard:
+            assert time.monotonic() < deadline, "nobody told the application"
+            time.sleep(0.1)
+        assert jwt.get_unverified_header(listener.heard[0])["typ"] == "logout+jwt"
+        claims = verified(node, listener.heard[0], client["client_id"])
+        assert claims["sid"] == session and "nonce" not in claims
+        assert "http://schemas.openid.net/event/backchannel-logout" in claims["events"]
+    finally:
+        listener.server.shutdown()

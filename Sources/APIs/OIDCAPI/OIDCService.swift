@@ -23,7 +23,7 @@ package struct OIDCService: Sendable {
 
     /// What a request is for.
     enum Endpoint: String, CaseIterable {
-        case authorize, token, userinfo, jwks, introspect, revoke, par, device, register, logout, discovery
+        case authorize, token, userinfo, jwks, introspect, revoke, par, device, register, logout, discovery, jobs
     }
 
     /// A request with the endpoint that it is for.
@@ -91,7 +91,7 @@ package struct OIDCService: Sendable {
     private func respond(_ endpoint: Endpoint, _ request: Request, rest: [String], issuer: String) async -> Response {
         let call = Call(request: request, issuer: issuer, rest: rest, url: tokens.issuer + request.rawPath)
         do {
-            guard rest.isEmpty || endpoint == .register else {
+            guard rest.isEmpty || endpoint == .register || endpoint == .jobs else {
                 throw Problem.notFound("there is nothing at \(request.rawPath.prefix(200))")
             }
             if request.method == .OPTIONS, endpoint != .authorize { return Self.preflight }
@@ -99,7 +99,7 @@ package struct OIDCService: Sendable {
             return Self.shared(try await answer(endpoint, call), endpoint)
         } catch let error as OAuthError {
             return Self.shared(error.response, endpoint)
-        } catch let error as IdentityError where endpoint == .token {
+        } catch let error as IdentityError where endpoint == .token || (endpoint == .jobs && error.code == .disabled) {
             return Self.shared(OAuthError(.invalidGrant, error.message).response, endpoint)
         } catch {
             return await Problem.catching(request, log: { logger.error("\($0)") }) { throw error }
@@ -147,6 +147,7 @@ package struct OIDCService: Sendable {
             try only(.POST)
             return try await revoke(call)
         case .register: return try await register(call)
+        case .jobs: return try await jobs(call)
         }
     }
 
@@ -154,7 +155,7 @@ package struct OIDCService: Sendable {
 
     /// Scripts of any page may call these: none of them looks at a cookie.
     private static func shared(_ response: Response, _ endpoint: Endpoint) -> Response {
-        guard endpoint != .authorize, endpoint != .logout, endpoint != .register else { return response }
+        guard ![.authorize, .logout, .register, .jobs].contains(endpoint) else { return response }
         var response = response
         response.headers.replaceOrAdd(name: "Access-Control-Allow-Origin", value: "*")
         response.headers.replaceOrAdd(name: "Access-Control-Expose-Headers", value: "DPoP-Nonce, WWW-Authenticate")

@@ -38,8 +38,11 @@ extension Identity {
     func isRevoked(_ id: String) async throws -> Bool {
         if let known = revocations[id] { return known }
         let grant = String(id.prefix { $0 != "." })
+        // A job's is named after the grant of all jobs of its array.
+        let jobs = String(grant.prefix { $0 != "-" })
         let found = try await journal.find { reader in
-            try reader.scalar("SELECT 1 FROM revoked_tokens WHERE id IN (?, ?)", .init(id), .init(grant)) != nil
+            try reader.scalar(
+                "SELECT 1 FROM revoked_tokens WHERE id IN (?, ?, ?)", .init(id), .init(grant), .init(jobs)) != nil
         }
         revocations[id] = found
         return found

@@ -12,6 +12,8 @@ extension EventKind {
 /// What the end of a browser session asks for.
 package struct LogoutNotice: Sendable {
     package var url: String
+    /// Whether an administrator has named the address; otherwise the application itself has.
+    package var isTrusted: Bool
     package var client: String
     /// The logout token (OpenID Connect Back-Channel Logout 1.0 §2.4).
     package var token: String
@@ -74,7 +76,7 @@ extension OpenIDProvider {
                 }
             }
             let token = try await tokens.sign(json.bytes, type: "logout+jwt", client.idTokenAlgorithm)
-            notices.append(LogoutNotice(url: url, client: client.id, token: token))
+            notices.append(LogoutNotice(url: url, isTrusted: !client.isDynamic, client: client.id, token: token))
         }
         return notices
     }

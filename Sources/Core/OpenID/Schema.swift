@@ -59,6 +59,24 @@ extension OpenIDProvider {
                     PRIMARY KEY (session, client)) WITHOUT ROWID
                 """,
                 "CREATE INDEX oauth_sessions_by_expiry ON oauth_sessions (expires)",
+                // What jobs in a queue are let do, and which of them have come for it.
+                """
+                CREATE TABLE job_grants (
+                    id TEXT PRIMARY KEY, account INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
+                    client TEXT NOT NULL, claim BLOB NOT NULL, document TEXT NOT NULL, description TEXT NOT NULL,
+                    jobs INTEGER NOT NULL, created INTEGER NOT NULL, expires INTEGER NOT NULL,
+                    is_revoked INTEGER NOT NULL)
+                """,
+                "CREATE INDEX job_grants_by_account ON job_grants (account, created)",
+                "CREATE INDEX job_grants_by_expiry ON job_grants (expires)",
+                """
+                CREATE TABLE job_claims (
+                    grant_id TEXT NOT NULL REFERENCES job_grants (id) ON DELETE CASCADE, number INTEGER NOT NULL,
+                    job TEXT NOT NULL, renewal BLOB NOT NULL, previous BLOB, claimed INTEGER NOT NULL,
+                    renewed INTEGER NOT NULL, ended INTEGER, PRIMARY KEY (grant_id, number)) WITHOUT ROWID
+                """,
+                "CREATE INDEX job_claims_by_renewal ON job_claims (renewal)",
+                "CREATE INDEX job_claims_by_previous ON job_claims (previous) WHERE previous IS NOT NULL",
             ])
     ]
 }

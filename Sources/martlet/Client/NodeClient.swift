@@ -60,11 +60,15 @@ final class NodeClient: Sendable {
                     let password = password ?? environment["MARTLET_PASSWORD"]
                 {
                     token = try await anonymous.token(user: user, password: password).token
+                } else if let bearer = BearerToken.named {
+                    token = bearer
                 } else if let stored, stored.url == web {
                     guard stored.expires > Timestamp.now.seconds else {
                         throw Failure(.notAllowed, "the login has expired: run 'martlet login' again")
                     }
                     token = stored.token
+                } else if let bearer = BearerToken.usual {
+                    token = bearer
                 } else {
                     throw Failure(
                         .notAllowed, "not logged in: run 'martlet login', or set MARTLET_USER and MARTLET_PASSWORD")
@@ -83,12 +87,16 @@ final class NodeClient: Sendable {
     private static func withoutSlash(_ url: String) -> String { url.hasSuffix("/") ? String(url.dropLast()) : url }
 
     private static func readable(_ error: any Error, _ web: String) -> any Error {
-        switch error {
+        func unreachable(_ reason: String = "") -> Failure {
+            var failure = Failure(.failed, "\(web) does not answer" + reason)
+            failure.isUnreachable = true
+            return failure
+        }
+        return switch error {
         case let error as NIOConnectionError:
-            Failure(.failed, "\(web) does not answer: \(error.host):\(error.port) refuses connections")
-        case let error as HTTPClientError where error == .connectTimeout: Failure(.failed, "\(web) does not answer")
-        case let error as IOError:
-            Failure(.failed, "\(web) does not answer: \(String(cString: strerror(error.errnoCode)))")
+            unreachable(": \(error.host):\(error.port) refuses connections")
+        case let error as HTTPClientError where error == .connectTimeout: unreachable()
+        case let error as IOError: unreachable(": \(String(cString: strerror(error.errnoCode)))")
         case is NIOSSLError:
             Failure(
                 .failed, "the certificate of \(web) is not trusted: name the authority's file in MARTLET_CA (\(error))")

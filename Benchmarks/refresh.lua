@@ -1,0 +1,36 @@
+-- A load for wrk with one connection a thread: FILE holds a refresh token a line, one for each thread. Each answer has the
+-- next token of its thread.
+local threads = {}
+
+function setup(thread)
+    table.insert(threads, thread)
+    thread:set("number", #threads)
+end
+
+function init(args)
+    local count = 0
+    for line in io.lines(args[1]) do
+        count = count + 1
+        if count == number then token = line end
+    end
+end
+
+local headers = { ["Content-Type"] = "application/x-www-form-urlencoded" }
+
+function request()
+    local body = "client_id=gdal&grant_type=refresh_token&refresh_token=" .. (token or "")
+    return wrk.format("POST", "/oidc/token", headers, body)
+end
+
+function response(status, _, body)
+    token = body:match('"refresh_token":"([^"]+)"') or token
+end
+
+function done(summary, latency)
+    local errors = summary.errors
+    io.write(string.format(
+        'RESULT {"requests": %d, "bytes": %d, "seconds": %.6f, "failed": %d, "p50_us": %d, "p99_us": %d}\n',
+        summary.requests, summary.bytes, summary.duration / 1e6,
+        errors.connect + errors.read + errors.write + errors.status + errors.timeout,
+        latency:percentile(50), latency:percentile(99)))
+end
