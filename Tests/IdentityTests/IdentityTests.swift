@@ -128,18 +128,58 @@ import Wire
         try await withIdentity { identity in
             try await identity.createAccount(name: "ada", kind: .person, password: "correct horse", by: "test")
             let ada = try await identity.login(name: "ada", password: "correct horse", address: "::1")
-            let first = try await identity.openSession(for: ada)
+            let first = try await identity.openBrowser(ada)
             #expect(try await identity.principal(session: first)?.name == "ada")
             #expect(try await identity.principal(session: first + "A") == nil)
             #expect(try await identity.principal(session: "") == nil)
             try await identity.endSession(first)
             #expect(try await identity.principal(session: first) == nil)
-            let second = try await identity.openSession(for: ada)
+            let second = try await identity.openBrowser(ada)
             try await identity.setPassword("battery staple", of: "ada", by: "test")
             #expect(try await identity.principal(session: second) == nil)
-            let third = try await identity.openSession(for: ada)
+            let third = try await identity.openBrowser(ada)
             try await identity.deleteAccount("ada", by: "test")
             #expect(try await identity.principal(session: third) == nil)
+        }
+    }
+
+    @Test(
+        "a session tells how it was opened and where from, and is ended by its public name",
+        arguments: TestEngine.allCases)
+    func sessionRows(engine: TestEngine) async throws {
+        try await withIdentity(engine) { identity in
+            for name in ["ada", "bob"] {
+                try await identity.createAccount(name: name, kind: .person, password: "correct horse", by: "test")
+            }
+            let ada = try await identity.login(name: "ada", password: "correct horse", address: "::1")
+            let first = try await identity.openBrowser(ada)
+            let second = try await identity.openBrowser(ada, [.pwd, .otp, .mfa])
+            let one = try #require(try await identity.principal(session: first)?.authentication)
+            #expect(one.factors == [.pwd])
+            #expect(one.acr == Authentication.singleFactor)
+            let two = try #require(try await identity.principal(session: second)?.authentication)
+            #expect(two.isMultiFactor)
+            #expect(two.acr == Authentication.multiFactor)
+            #expect(one.sessionID != two.sessionID)
+
+            try await identity.renewSession(first, factors: [.hwk, .user, .mfa])
+            let renewed = try #require(try await identity.principal(session: first)?.authentication)
+            #expect(renewed.factors == [.hwk, .user, .mfa])
+            #expect(renewed.time > one.time)
+            #expect(renewed.sessionID == one.sessionID)
+
+            let rows = try await identity.sessions(of: "ada")
+            #expect(Set(rows.map(\.id)) == Set([one.sessionID, two.sessionID]))
+            #expect(rows.allSatisfy { $0.address == "192.0.2.1" && $0.agent == "browser" })
+            let id = try #require(two.sessionID)
+            #expect(await code { try await identity.endSession(id: id, of: "bob", by: "bob") } == .notFound)
+            try await identity.endSession(id: id, of: "ada", by: "ada")
+            #expect(try await identity.principal(session: second) == nil)
+            let third = try await identity.openBrowser(ada)
+            try await identity.endSessions(of: "ada", except: one.sessionID, by: "ada")
+            #expect(try await identity.principal(session: third) == nil)
+            #expect(try await identity.principal(session: first) != nil)
+            #expect(await code { try await identity.renewSession(third, factors: [.pwd]) } == .notFound)
         }
     }
 
@@ -185,5 +225,13 @@ import Wire
             #expect(throws: VaultError.self) { try other.open(sealed, label: "a") }
             #expect(throws: VaultError.self) { try MasterKey.open(path: folder + "/none.key", creates: false) }
         }
+    }
+}
+
+extension Identity {
+    fileprivate func openBrowser(
+        _ principal: Principal, _ factors: [AuthenticationFactor] = [.pwd]
+    ) async throws -> String {
+        try await openSession(for: principal, factors: factors, address: "192.0.2.1", agent: "browser")
     }
 }

@@ -126,6 +126,40 @@ import Wire
         }
     }
 
+    @Test("a policy can ask how strongly, by what and how long ago somebody logged in")
+    func strength() async throws {
+        try await withHouse { house in
+            try await house.policies.store(
+                name: "careful",
+                document: #"""
+                    {"Version": "2012-10-17", "Statement": [
+                      {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"},
+                      {"Effect": "Allow", "Action": "s3:DeleteObject", "Resource": "*", "Condition": {
+                        "Bool": {"aws:MultiFactorAuthPresent": "true"},
+                        "NumericLessThan": {"aws:MultiFactorAuthAge": "600"}}},
+                      {"Effect": "Deny", "Action": "s3:GetObject", "Resource": "*",
+                       "Condition": {"ForAnyValue:StringEquals": {"martlet:AuthenticationFactors": "fed"}}}]}
+                    """#, by: "admin")
+            try await house.policies.attach("careful", to: .account("ada"), by: "admin")
+            func allows(_ action: String, _ factors: [AuthenticationFactor]?, secondsAgo: Int64 = 0) async throws
+                -> Bool
+            {
+                var ada = try await house.principal("ada")
+                ada.authentication = factors.map {
+                    Authentication(factors: $0, time: Timestamp.now.adding(seconds: -secondsAgo))
+                }
+                return try await house.gate.decide(ada, action, on: "arn:aws:s3:::eo/a", context).isAllowed
+            }
+            #expect(try await allows("s3:GetObject", nil))
+            #expect(try await allows("s3:GetObject", [.pwd]))
+            #expect(try await !allows("s3:GetObject", [.fed]))
+            #expect(try await !allows("s3:DeleteObject", nil))
+            #expect(try await !allows("s3:DeleteObject", [.pwd]))
+            #expect(try await allows("s3:DeleteObject", [.pwd, .otp, .mfa]))
+            #expect(try await !allows("s3:DeleteObject", [.pwd, .otp, .mfa], secondsAgo: 700))
+        }
+    }
+
     @Test("documents that are none, and attachments to nobody, are refused")
     func refusals() async throws {
         try await withHouse { house in

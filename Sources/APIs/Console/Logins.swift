@@ -11,8 +11,7 @@ extension ConsoleService {
         return LoginPage(next: next).response(files)
     }
 
-    /// Takes the form. The cookie is `SameSite=Strict` and the origin is looked at as well, so no other site logs
-    /// anybody in.
+    /// Takes the form. Its origin is looked at, so no other site logs anybody in.
     func login(_ request: Request) async throws -> Response {
         try requireOwnForm(request)
         let form = try await request.form()
@@ -28,7 +27,9 @@ extension ConsoleService {
             let principal = try await identity.login(
                 name: page.name, password: password, address: request.connection.remoteAddress)
             var response = Response.redirect(page.next)
-            let secret = try await identity.openSession(for: principal)
+            let secret = try await identity.openSession(
+                for: principal, factors: [.pwd], address: request.connection.remoteAddress,
+                agent: request.header("user-agent") ?? "")
             response.headers.add(name: "Set-Cookie", value: cookie(secret, seconds: Identity.sessionSeconds, request))
             response.headers.add(name: "Cache-Control", value: "no-store")
             return response
@@ -60,8 +61,10 @@ extension ConsoleService {
         }
     }
 
+    /// `SameSite=Lax`: whom an application sends here to be logged in to it comes with the cookie. A change with it is
+    /// made only for pages of our own: ``Authenticator/isSameSite(_:)``.
     private func cookie(_ secret: String, seconds: Int64, _ request: Request) -> String {
-        "\(Authenticator.sessionCookie)=\(secret); Path=/; Max-Age=\(seconds); HttpOnly; SameSite=Strict"
+        "\(Authenticator.sessionCookie)=\(secret); Path=/; Max-Age=\(seconds); HttpOnly; SameSite=Lax"
             + (request.connection.isSecure ? "; Secure" : "")
     }
 }

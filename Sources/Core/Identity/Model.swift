@@ -106,6 +106,8 @@ package struct Principal: Sendable {
     package var accessKeyID: String?
     /// What STS gave, where the request was signed with temporary credentials.
     package var session: TemporarySession?
+    /// How and when they logged in, where that is known: in a browser session, and with a token that came from one.
+    package var authentication: Authentication?
 
     package static let anonymous = Principal(
         accountID: nil, name: "anonymous", kind: .person, groups: [], method: .anonymous, accessKeyID: nil)

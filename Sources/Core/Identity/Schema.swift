@@ -51,9 +51,12 @@ extension Identity {
                 "CREATE INDEX access_keys_by_account ON access_keys (account)",
                 """
                 CREATE TABLE sessions (
-                    hash BLOB PRIMARY KEY, account INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
-                    created INTEGER NOT NULL, expires INTEGER NOT NULL)
+                    hash BLOB PRIMARY KEY, id TEXT NOT NULL UNIQUE,
+                    account INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE, factors TEXT NOT NULL,
+                    authenticated INTEGER NOT NULL, address TEXT NOT NULL, agent TEXT NOT NULL,
+                    created INTEGER NOT NULL, seen INTEGER NOT NULL, expires INTEGER NOT NULL)
                 """,
+                "CREATE INDEX sessions_by_account ON sessions (account)",
                 "CREATE INDEX sessions_by_expiry ON sessions (expires)",
                 """
                 CREATE TABLE node_keys (

@@ -148,6 +148,13 @@ package final class Gate: Sendable {
             keys["jwt:sub"] = [String(id)]
             keys["jwt:groups"] = principal.groups
         }
+        if let authentication = principal.authentication {
+            keys["martlet:AuthenticationFactors"] = authentication.factors.map(\.rawValue)
+            keys["martlet:AuthenticationContext"] = [authentication.acr]
+            keys["martlet:AuthenticationAge"] = [String(max(0, now.seconds - authentication.time.seconds))]
+            keys["aws:MultiFactorAuthPresent"] = [authentication.isMultiFactor ? "true" : "false"]
+            if authentication.isMultiFactor { keys["aws:MultiFactorAuthAge"] = keys["martlet:AuthenticationAge"] }
+        }
         if let session = principal.session {
             keys["aws:TokenIssueTime"] = [session.issued.rfc3339]
             if let role = session.role {
