@@ -68,6 +68,7 @@ let formats: [Target] = [
     target("Formats", "LDAPMessage"),
     target("Formats", "ProductMetadata", ["Wire"]),
     target("Formats", "TraceFormat", ["BLAKE3", "MerkleLog", "Wire", crypto, cryptoExtras, x509, asn1]),
+    target("Formats", "WebAuthn", ["Wire", crypto, cryptoExtras]),
     target("Formats", "Certificates", ["Wire", crypto, x509, asn1]),
 ]
 
@@ -83,6 +84,7 @@ let drivers: [Target] = [
     .target(name: "CPKCS11", path: "Sources/Drivers/CPKCS11", linkerSettings: [.linkedLibrary("dl")]),
     target("Drivers", "Vault", ["CPKCS11", "Ciphers", "Wire"]),
     .systemLibrary(name: "CGDAL", path: "Sources/Drivers/CGDAL", pkgConfig: "gdal", providers: [.apt(["libgdal-dev"])]),
+    target("Drivers", "SMTP", ["Wire", nioCore, nioPosix, nioSSL]),
     target("Drivers", "Rasters", ["ProductMetadata", "Wire", nioCore, nioPosix]),
     target("Drivers", "Blobs", ["Ciphers", "SigV4", "Wire", httpClient, nioCore, nioHTTP1, nioPosix, nioSSL]),
 ]
@@ -90,7 +92,9 @@ let drivers: [Target] = [
 /// What is decided about data, people and promises.
 let core: [Target] = [
     target("Core", "Journal", ["Database", "Wire"]),
-    target("Core", "Identity", ["Ciphers", "Database", "IAMPolicy", "Journal", "Vault", "Wire", crypto, jwt]),
+    target(
+        "Core", "Identity",
+        ["Ciphers", "Database", "IAMPolicy", "Journal", "Vault", "WebAuthn", "Wire", crypto, jwt]),
     target("Core", "Policy", ["BucketConfiguration", "Database", "IAMPolicy", "Identity", "Journal", "Wire"]),
     target("Core", "Notifications", ["Database", "Journal", "Vault", "Wire"]),
     target("Core", "Catalogue", ["Database", "Geometry", "Journal", "Wire"]),
@@ -147,7 +151,7 @@ let apis: [Target] = [
         dependencies: [
             "Catalogue", "Ciphers", "Geometry", "HTTPSupport", "IAMPolicy", "Identity", "Ledger", "MerkleLog",
             "Objects",
-            "Policy", "TraceFormat", "Wire", asn1, logging, nioCore, nioHTTP1, x509,
+            "Policy", "TraceFormat", "WebAuthn", "Wire", asn1, logging, nioCore, nioHTTP1, x509,
         ],
         path: "Sources/APIs/Console",
         resources: [
@@ -174,8 +178,8 @@ let workers: [Target] = [
     target(
         "", "Workers",
         [
-            "BLAKE3", "BucketConfiguration", "Catalogue", "Journal", "Ledger", "Notifications", "Objects",
-            "ProductMetadata", "Rasters", "TraceFormat", "Wire", logging, nioCore,
+            "BLAKE3", "BucketConfiguration", "Catalogue", "Identity", "Journal", "Ledger", "Notifications", "Objects",
+            "Policy", "ProductMetadata", "Rasters", "TraceFormat", "Wire", logging, nioCore,
         ])
 ]
 
@@ -186,7 +190,7 @@ let top: [Target] = [
             "AdminAPI", "Antivirus", "Blobs", "BucketConfiguration", "Catalogue", "Certificates", "Console", "Ciphers",
             "Database", "HTTPSupport", "IAMAPI", "IAMPolicy", "Identity",
             "Journal", "LDAPAPI", "Ledger", "Notifications", "OIDCAPI", "Objects",
-            "Policy", "Rasters", "S3API", "STACAPI", "SigV4", "SigningAPI", "TraceAPI", "TransactionAPI", "Vault",
+            "Policy", "Rasters", "S3API", "SMTP", "STACAPI", "SigV4", "SigningAPI", "TraceAPI", "TransactionAPI", "Vault",
             "WebDAVAPI", "Wire",
             "Workers",
             httpClient, logging, nioCore, nioHTTP1, nioPosix, nioSSL,
@@ -216,6 +220,7 @@ let testTargets: [Target] = [
     tests("IAMPolicyTests", ["IAMPolicy"]),
     tests("BucketConfigurationTests", ["BucketConfiguration", "Wire"]),
     tests("GeometryTests", ["Geometry", "Wire"]),
+    tests("WebAuthnTests", ["WebAuthn", "Wire", crypto]),
     tests("WebDAVFormatTests", ["WebDAVFormat", "Wire"]),
     tests("LDAPMessageTests", ["LDAPMessage"]),
     tests("LDAPAPITests", ["Identity", "LDAPAPI", "LDAPMessage", "Wire"]),
@@ -227,7 +232,8 @@ let testTargets: [Target] = [
     tests("RastersTests", ["martlet-raster", "ProductMetadata", "Rasters", "Wire", nioCore, nioPosix]),
     tests("JournalTests", ["Database", "Journal", "TestSupport", "Wire"]),
     tests(
-        "IdentityTests", ["Database", "IAMPolicy", "Identity", "Journal", "TestSupport", "Vault", "Wire", crypto]),
+        "IdentityTests",
+        ["Database", "IAMPolicy", "Identity", "Journal", "TestSupport", "Vault", "WebAuthn", "Wire", crypto]),
     tests(
         "PolicyTests",
         [

@@ -1,5 +1,5 @@
 package import HTTPSupport
-import Identity
+package import Identity
 import Logging
 import NIOHTTP1
 package import Notifications
@@ -13,6 +13,7 @@ import Wire
 /// Every act has an action of its own in the policy language: `iam:CreateUser`, `iam:PutPolicy` and so on.
 package struct AdminService: Sendable {
     let identity: Identity
+    let people: People
     let policies: Policies
     let notifications: Notifications
     let gate: Gate
@@ -25,9 +26,10 @@ package struct AdminService: Sendable {
     static let bodyBytesMax = 64 << 10
 
     package init(
-        policies: Policies, notifications: Notifications, gate: Gate, authenticator: Authenticator, objects: Objects,
-        roots: RootKeys
+        policies: Policies, notifications: Notifications, gate: Gate, authenticator: Authenticator, people: People,
+        objects: Objects, roots: RootKeys
     ) {
+        self.people = people
         self.objects = objects
         self.roots = roots
         identity = authenticator.identity
@@ -46,6 +48,9 @@ package struct AdminService: Sendable {
             case "accounts": return try await accounts(call)
             case "groups": return try await groups(call)
             case "keys": return try await keys(call)
+            case "registrations": return try await registrations(call)
+            case "invitations": return try await invitations(call)
+            case "use-policy": return try await usePolicy(call)
             case "encryption": return try await encryption(call)
             case "app-passwords": return try await appPasswords(call)
             case "policies": return try await policies(call)

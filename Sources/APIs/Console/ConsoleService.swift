@@ -1,6 +1,6 @@
 package import Catalogue
 package import HTTPSupport
-import Identity
+package import Identity
 package import Ledger
 import Logging
 import NIOHTTP1
@@ -21,6 +21,7 @@ package struct ConsoleService: Sendable {
     let ledger: Ledger
     let gate: Gate
     let authenticator: Authenticator
+    let people: People
     let addresses: NodeAddresses
     let sign: Sign
     let files = StaticFiles()
@@ -29,13 +30,14 @@ package struct ConsoleService: Sendable {
     /// - Parameter sign: the signing face's, which targets of one storey do not import.
     package init(
         catalogue: Catalogue, objects: Objects, ledger: Ledger, gate: Gate, authenticator: Authenticator,
-        addresses: NodeAddresses, sign: @escaping Sign
+        people: People, addresses: NodeAddresses, sign: @escaping Sign
     ) {
         self.catalogue = catalogue
         self.objects = objects
         self.ledger = ledger
         self.gate = gate
         self.authenticator = authenticator
+        self.people = people
         self.addresses = addresses
         self.sign = sign
     }
@@ -55,12 +57,29 @@ package struct ConsoleService: Sendable {
         }
     }
 
+    /// Where people make and look after passkeys (WebAuthn's `passkey-endpoints`).
+    package var passkeyEndpoints: Response {
+        var json = JSONWriter()
+        json.object {
+            guard relyingParty != nil else { return }
+            $0.member("enroll", addresses.web + "/account#passkeys")
+            $0.member("manage", addresses.web + "/account#passkeys")
+        }
+        return Response(.ok, type: "application/json", bytes: json.bytes)
+    }
+
     private func route(_ request: Request, _ path: [String], _ caller: Caller) async throws -> Response {
         let isRead = request.method == .GET || request.method == .HEAD
         switch path {
-        case ["login"]:
-            guard isRead || request.method == .POST else { throw Problem.methodNotAllowed("GET, POST") }
-            return isRead ? loginForm(request, caller) : try await login(request)
+        case ["login"]: return try await login(request, caller, step: nil)
+        case _ where path.first == "login" && path.count == 2:
+            return try await login(request, caller, step: path[1])
+        case _ where path.first == "account":
+            return try await account(request, caller, path: Array(path.dropFirst()))
+        case _ where ["register", "reset", "invitation", "registrations"].contains(path.first):
+            return try await register(request, caller, path: path)
+        case _ where path.first == "groups":
+            return try await groups(request, caller, path: Array(path.dropFirst()))
         case ["logout"]:
             guard request.method == .POST else { throw Problem.methodNotAllowed("POST") }
             return try await logout(request)

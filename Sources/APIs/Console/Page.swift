@@ -59,9 +59,11 @@ struct Page {
             html.raw("<span>Martlet</span>")
         }
         guard let principal, !principal.isAnonymous else { return }
-        html.raw("<nav aria-label=\"Main\"><a href=\"/\">Collections</a></nav>")
+        html.raw("<nav aria-label=\"Main\"><a href=\"/\">Collections</a> <a href=\"/groups\">Groups</a></nav>")
         html.element("form", .class("account"), .set("method", "post"), .set("action", "/logout")) { html in
-            html.element("span", .class("who"), .set("title", "Logged in as \(principal.name)"), text: principal.name)
+            html.element(
+                "a", .class("who"), .href("/account"), .set("title", "Your account, \(principal.name)"),
+                text: principal.name)
             html.raw("<button class=\"quiet\" type=\"submit\">Log out</button>")
         }
     }

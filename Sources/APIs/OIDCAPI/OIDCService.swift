@@ -70,7 +70,7 @@ package struct OIDCService: Sendable {
         let principal: Principal
         do {
             principal = try await identity.login(
-                name: name, password: password, address: request.connection.remoteAddress)
+                name: name, password: password, code: form["totp"], address: request.connection.remoteAddress)
         } catch let error as IdentityError where error.code == .rateLimited {
             throw OAuthError(.tooManyRequests, "slow_down", error.message, retryAfter: error.retryAfter)
         } catch let error as IdentityError {

@@ -1,4 +1,5 @@
 import HTTPSupport
+import Identity
 import Logging
 import NIOHTTP1
 import Objects

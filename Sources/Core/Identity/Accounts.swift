@@ -33,30 +33,53 @@ extension Identity {
     ) async throws {
         try Self.checkName(name)
         try Self.checkEmail(email)
-        let displayName = Self.cleaned(displayName)
-        var hashed: PasswordHash?
-        if let password { hashed = try await hasher.hash(password) }
-        let now = Timestamp.now.microseconds
-        try await journal.write { [hashed] transaction, events in
-            try transaction.lock("account \(name)")
-            if !email.isEmpty { try transaction.lock("email \(email.lowercased())") }
-            try transaction.lock(Self.unixNumbers)
-            guard try transaction.scalar("SELECT 1 FROM accounts WHERE name = ?", .init(name)) == nil else {
-                throw IdentityError(.exists, "there is an account '\(name)' already")
-            }
-            try Self.checkUnused(email: email, account: 0, in: transaction)
-            let (id, number) = (try transaction.tid, try Self.nextUnixNumber(in: transaction))
-            try transaction.run(
-                """
-                INSERT INTO accounts (
-                    id, name, kind, display_name, email, disabled, created, changed, uuid, number, common_name)
-                VALUES (?, ?, ?, ?, ?, 0, ?, ?, ?, ?, ?)
-                """,
-                .init(id), .init(name), .init(kind.rawValue), .init(displayName), .init(email), .init(now), .init(now),
-                .init(randomUUID()), .init(number), .init(Self.folded(displayName.isEmpty ? name : displayName)))
-            if let hashed { try Self.store(hashed, account: id, in: transaction) }
-            events.record(.accountCreated, by: actor, on: name) { $0.member("kind", kind.rawValue) }
+        var account = NewAccount(name: name, kind: kind, displayName: Self.cleaned(displayName), email: email)
+        if let password { account.password = try await hasher.hash(password) }
+        try await journal.write { [account] transaction, events in
+            try Self.lockNames(of: account, in: transaction)
+            try Self.insert(account, in: transaction, &events, by: actor)
         }
+    }
+
+    /// What an account is made of.
+    struct NewAccount: Sendable {
+        var name: String
+        var kind = PrincipalKind.person
+        var displayName: String
+        var email: String
+        var password: PasswordHash?
+    }
+
+    /// Locks come before all else that a transaction does.
+    static func lockNames(of account: NewAccount, in transaction: Transaction) throws {
+        try transaction.lock("account \(account.name)")
+        if !account.email.isEmpty { try transaction.lock("email \(account.email.lowercased())") }
+        try transaction.lock(unixNumbers)
+    }
+
+    /// - Throws: ``IdentityError`` `.exists`.
+    @discardableResult
+    static func insert(
+        _ account: NewAccount, in transaction: Transaction, _ events: inout EventRecorder, by actor: String
+    ) throws -> Int64 {
+        let (name, now) = (account.name, Timestamp.now.microseconds)
+        guard try transaction.scalar("SELECT 1 FROM accounts WHERE name = ?", .init(name)) == nil else {
+            throw IdentityError(.exists, "there is an account '\(name)' already")
+        }
+        try checkUnused(email: account.email, account: 0, in: transaction)
+        let (id, number) = (try transaction.tid, try nextUnixNumber(in: transaction))
+        try transaction.run(
+            """
+            INSERT INTO accounts (
+                id, name, kind, display_name, email, disabled, created, changed, uuid, number, common_name)
+            VALUES (?, ?, ?, ?, ?, 0, ?, ?, ?, ?, ?)
+            """,
+            .init(id), .init(name), .init(account.kind.rawValue), .init(account.displayName), .init(account.email),
+            .init(now), .init(now), .init(randomUUID()), .init(number),
+            .init(folded(account.displayName.isEmpty ? name : account.displayName)))
+        if let password = account.password { try store(password, account: id, in: transaction) }
+        events.record(.accountCreated, by: actor, on: name) { $0.member("kind", account.kind.rawValue) }
+        return id
     }
 
     static func store(_ hash: PasswordHash, account: Int64, in transaction: Transaction) throws {
@@ -70,12 +93,17 @@ extension Identity {
     }
 
     /// Sets a password, and ends every session that the old one opened.
-    package func setPassword(_ password: String, of name: String, by actor: String) async throws {
+    ///
+    /// - Parameter kept: a session that goes on, by its public name: that of whoever changes their own password.
+    package func setPassword(
+        _ password: String, of name: String, keeping kept: String? = nil, by actor: String
+    ) async throws {
         let hash = try await hasher.hash(password)
         try await journal.write { transaction, events in
             let id = try Self.accountID(name, in: transaction)
             try Self.store(hash, account: id, in: transaction)
-            try transaction.run("DELETE FROM sessions WHERE account = ?", .init(id))
+            try transaction.run(
+                "DELETE FROM sessions WHERE account = ? AND id <> ?", .init(id), .init(kept ?? ""))
             events.record(.passwordChanged, by: actor, on: name)
         }
         principals.clear()
@@ -109,7 +137,7 @@ extension Identity {
         }
     }
 
-    private static func checkEmail(_ email: String) throws {
+    static func checkEmail(_ email: String) throws {
         guard !email.isEmpty else { return }
         let parts = email.utf8.split(separator: UInt8(ascii: "@"), omittingEmptySubsequences: false)
         let isFine = email.utf8.allSatisfy { (0x21...0x7E).contains($0) && !"<>,;\"\\()".utf8.contains($0) }
@@ -119,7 +147,7 @@ extension Identity {
         }
     }
 
-    private static func checkUnused(email: String, account: Int64, in reader: Reader) throws {
+    static func checkUnused(email: String, account: Int64, in reader: Reader) throws {
         guard !email.isEmpty else { return }
         let other = try reader.first(
             "SELECT name FROM accounts WHERE lower(email) = lower(?) AND email <> '' AND id <> ?", .init(email),
@@ -128,9 +156,9 @@ extension Identity {
         if let other { throw IdentityError(.exists, "the account '\(other)' has the address '\(email)' already") }
     }
 
-    /// A name for people, as it is kept: without control characters, 256 characters at most.
-    private static func cleaned(_ name: String) -> String {
-        String(name.unicodeScalars.filter { $0.value >= 0x20 && $0.value != 0x7F }.map { Character($0) }.prefix(256))
+    /// A text for people, as it is kept: without control characters, 256 characters at most.
+    static func cleaned(_ text: String, max: Int = 256) -> String {
+        String(text.unicodeScalars.filter { $0.value >= 0x20 && $0.value != 0x7F }.map { Character($0) }.prefix(max))
     }
 
     /// Switches an account off or on. Off, none of its credentials opens anything.
@@ -191,13 +219,14 @@ extension Identity {
 
     /// What ``account(_:)`` reads, of the table `a`.
     static var accountColumns: String {
-        "a.id, a.name, a.kind, a.display_name, a.email, a.disabled, a.created, a.changed, a.uuid, a.number"
+        "a.id, a.name, a.kind, a.display_name, a.email, a.disabled, a.created, a.changed, a.uuid, a.number, a.ends"
     }
 
     static func account(_ row: borrowing Row) -> Account {
         Account(
             id: row.int(0), name: row.text(1), kind: PrincipalKind(rawValue: row.text(2)) ?? .person,
             displayName: row.text(3), email: row.text(4), isDisabled: row.int(5) != 0,
+            ends: row.intOrNil(10).map { Timestamp(microseconds: $0) },
             created: Timestamp(microseconds: row.int(6)), changed: Timestamp(microseconds: row.int(7)),
             uuid: row.text(8), number: row.int(9))
     }

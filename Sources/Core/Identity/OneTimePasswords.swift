@@ -2,7 +2,8 @@ import Ciphers
 import Crypto
 import Database
 package import Journal
-import Wire
+import Vault
+package import Wire
 
 extension EventKind {
     package static let oneTimePasswordSet = EventKind("one-time-password.set")

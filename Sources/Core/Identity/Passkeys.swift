@@ -104,7 +104,9 @@ extension Identity {
     package func login(
         credential: [UInt8], user: [UInt8], assertion: Assertion, address: String
     ) async throws -> LoginStep {
-        try throttle.check(name: Self.passkeyName, address: address, namesCount: false)
+        // Passkeys have no name: failures are counted by address.
+        let guesser = "passkey=\(address)"
+        try throttle.check(name: guesser, address: address)
         try await checkChallenge(assertion.challenge, account: nil)
         let stored = try await journal.find { reader in
             try reader.first(
@@ -126,7 +128,7 @@ extension Identity {
             count > stored.signCount || (count == 0 && stored.signCount == 0)
         else {
             let name = stored?.name ?? "unknown"
-            throttle.failed(name: Self.passkeyName, address: address)
+            throttle.failed(name: guesser, address: address)
             try await journal.write { _, events in
                 events.record(.loginFailed, by: "anonymous", on: name) {
                     $0.member("address", address)
@@ -143,7 +145,4 @@ extension Identity {
         }
         return try await proceed(account: stored.account, factors: [.hwk, .user, .mfa], address: address)
     }
-
-    /// Under which failures with passkeys are counted: they have no name.
-    private static let passkeyName = "passkey="
 }

@@ -82,5 +82,6 @@ extension Identity {
                 "CREATE INDEX app_passwords_by_account ON app_passwords (account)",
                 "CREATE TABLE issuers (url TEXT PRIMARY KEY, audiences TEXT NOT NULL, created INTEGER NOT NULL)",
             ]),
+        peopleMigration,
     ]
 }

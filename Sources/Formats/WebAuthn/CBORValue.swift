@@ -73,7 +73,7 @@ private struct CBORReader {
         guard values <= CBORValue.valuesMax else {
             throw .malformed("the CBOR has more than \(CBORValue.valuesMax) values")
         }
-        let head = try take(1)[0]
+        guard let head = try take(1).first else { throw .malformed("the CBOR ends in the midst of a value") }
         if head >> 5 == 7 {
             switch head & 31 {
             case 20: return .bool(false)
