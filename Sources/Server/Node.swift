@@ -143,7 +143,11 @@ package final class Node: Sendable {
         let signing = SigningService(gate: gate, authenticator: authenticator, s3URL: s3URL)
         let console = ConsoleService(
             catalogue: catalogue, objects: objects, ledger: ledger, gate: gate, authenticator: authenticator,
-            people: people, addresses: NodeAddresses(web: webURL, s3: s3URL),
+            people: people,
+            federated: FederatedLogins(
+                people: people, fetch: fetcher.fetch,
+                post: { try await fetcher.post($0, $1, authorization: $2, bytesMax: $3) }),
+            addresses: NodeAddresses(web: webURL, s3: s3URL),
             sign: { try await signing.sign([$0], method: "GET", seconds: $1, $2).first ?? $0 })
         let router = WebRouter(
             oidc: OIDCService(authenticator: authenticator),

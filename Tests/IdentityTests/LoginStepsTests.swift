@@ -183,7 +183,9 @@ import Wire
             #expect(policy.version == 1 && policy.text == "Be kind.")
             for attempt in [
                 { _ = try await identity.login(name: "ada", password: "a long pass phrase", address: "192.0.2.1") },
-                { _ = try await identity.basicLogin(name: "ada", password: "a long pass phrase", address: "192.0.2.1") },
+                {
+                    _ = try await identity.basicLogin(name: "ada", password: "a long pass phrase", address: "192.0.2.1")
+                },
                 { _ = try await identity.signingSecret(accessKey: key) },
             ] {
                 let refusal = await #expect(throws: IdentityError.self) { try await attempt() }

@@ -88,7 +88,7 @@ import Testing
 
     /// Who seals with the master key names the column in `sealedColumns`; then the file is added here.
     private static let sealing = [
-        "AccessKeys.swift", "OneTimePasswords.swift", "Outbox.swift",
+        "AccessKeys.swift", "OneTimePasswords.swift", "Outbox.swift", "Providers.swift",
         "NodeKeys.swift", "Keyring.swift", "RootKeys.swift", "Webhooks.swift",
     ]
 

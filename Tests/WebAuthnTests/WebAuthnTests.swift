@@ -148,21 +148,28 @@ struct WebAuthnTests {
 
 @Suite("CBOR")
 struct CBORTests {
-    @Test("values are read", arguments: [
-        ([0x00], .integer(0)), ([0x18, 0xFF], .integer(255)), ([0x20], .integer(-1)), ([0x39, 0x01, 0x00], .integer(-257)),
-        ([0x43, 1, 2, 3], .bytes([1, 2, 3])), ([0x62, 0x68, 0x69], .text("hi")), ([0x82, 0x01, 0x02], .array([.integer(1), .integer(2)])),
-        ([0xA1, 0x61, 0x61, 0xF5], .map([(.text("a"), .bool(true))])), ([0xF6], .null),
-    ] as [([UInt8], CBORValue)])
+    @Test(
+        "values are read",
+        arguments: [
+            ([0x00], .integer(0)), ([0x18, 0xFF], .integer(255)), ([0x20], .integer(-1)),
+            ([0x39, 0x01, 0x00], .integer(-257)),
+            ([0x43, 1, 2, 3], .bytes([1, 2, 3])), ([0x62, 0x68, 0x69], .text("hi")),
+            ([0x82, 0x01, 0x02], .array([.integer(1), .integer(2)])),
+            ([0xA1, 0x61, 0x61, 0xF5], .map([(.text("a"), .bool(true))])), ([0xF6], .null),
+        ] as [([UInt8], CBORValue)])
     func values(bytes: [UInt8], expected: CBORValue) throws {
         #expect(try CBORValue(parsing: bytes) == expected)
     }
 
-    @Test("what is not whole, not canonical or too deep is refused", arguments: [
-        [], [0x18], [0x43, 1], [0x62, 0xFF, 0xFE], [0x9F, 0xFF], [0xC0, 0x00], [0xF9, 0, 0], [0x00, 0x00],
-        [0xA2, 0x01, 0x01, 0x01, 0x02], [0x5B] + [UInt8](repeating: 0xFF, count: 8), [0x9B] + [UInt8](repeating: 0xFF, count: 8),
-        [UInt8](repeating: 0x81, count: 10_000), [0x1B] + [UInt8](repeating: 0xFF, count: 8),
-        [0x99, 0xFF, 0xFF] + [UInt8](repeating: 0, count: 65_535),
-    ] as [[UInt8]])
+    @Test(
+        "what is not whole, not canonical or too deep is refused",
+        arguments: [
+            [], [0x18], [0x43, 1], [0x62, 0xFF, 0xFE], [0x9F, 0xFF], [0xC0, 0x00], [0xF9, 0, 0], [0x00, 0x00],
+            [0xA2, 0x01, 0x01, 0x01, 0x02], [0x5B] + [UInt8](repeating: 0xFF, count: 8),
+            [0x9B] + [UInt8](repeating: 0xFF, count: 8),
+            [UInt8](repeating: 0x81, count: 10_000), [0x1B] + [UInt8](repeating: 0xFF, count: 8),
+            [0x99, 0xFF, 0xFF] + [UInt8](repeating: 0, count: 65_535),
+        ] as [[UInt8]])
     func refusals(bytes: [UInt8]) {
         #expect(throws: WebAuthnError.self) { try CBORValue(parsing: bytes) }
     }

@@ -31,7 +31,9 @@ extension ConsoleService {
         do {
             return try await change(path, form, request, caller)
         } catch let error as IdentityError
-        where [.weakPassword, .invalidName, .invalidCredentials, .rateLimited, .limit, .exists, .expired, .conflict, .notFound]
+            where [
+                .weakPassword, .invalidName, .invalidCredentials, .rateLimited, .limit, .exists, .expired, .conflict, .notFound, .unreachable,
+            ]
             .contains(error.code)
         {
             return try await accountPage(caller, problem: error.message)
@@ -103,6 +105,11 @@ extension ConsoleService {
             guard try await identity.owner(ofKey: path[1]) == name else { throw Self.notYours }
             try await identity.deleteAccessKey(path[1], by: name)
             return done("keys", "removed")
+        case ["links", "remove"]:
+            try await identity.unlink(
+                issuer: form["issuer"] ?? "", subject: form["subject"] ?? "", of: name, by: name)
+            return done("links", "removed")
+        case _ where path.count == 2 && path[0] == "links": return try await link(path[1], request, caller)
         case ["sessions", "end"]:
             try await identity.endSessions(of: name, except: caller.principal.authentication?.sessionID, by: name)
             return done("sessions", "ended")
@@ -178,6 +185,7 @@ extension ConsoleService {
         case "passkey": "The passkey was added: you can log in with it now."
         case "removed": "Removed."
         case "ended": "Ended."
+        case "linked": "The login was added: you can log in with it now."
         case "email": "A letter is on its way: follow what it says within a day."
         case "confirmed": "The address was confirmed."
         default: nil
@@ -199,6 +207,7 @@ extension ConsoleService {
             secondFactor: try await identity.secondFactor(of: name), passkeys: try await identity.passkeys(of: name),
             offer: offer, appPasswords: try await identity.appPasswords(account: name),
             keys: try await identity.accessKeys(account: name), sessions: try await identity.sessions(of: name),
+            links: try await identity.links(of: name), providers: try await identity.providers(),
             groups: caller.principal.groups, canChangeEmail: people.sendsMail, done: done, problem: problem
         ).response(files)
     }

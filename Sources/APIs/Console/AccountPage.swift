@@ -15,6 +15,8 @@ struct AccountPage {
     let appPasswords: [AppPassword]
     let keys: [AccessKey]
     let sessions: [BrowserSession]
+    let links: [LoginLink]
+    let providers: [LoginProvider]
     let groups: [String]
     /// Whether letters are sent, by which a new address is confirmed.
     let canChangeEmail: Bool
@@ -50,6 +52,7 @@ struct AccountPage {
                     panel("codes", "Codes of an app", &html, writeCodes)
                     panel("app-passwords", "App passwords", &html, writeAppPasswords)
                     panel("keys", "Access keys", &html, writeKeys)
+                    if !links.isEmpty || !providers.isEmpty { panel("links", "Logins elsewhere", &html, writeLinks) }
                 }
             }
         }
@@ -70,7 +73,8 @@ struct AccountPage {
                 html.entry("Login name", account.name)
                 html.entry(
                     "E-mail",
-                    !account.email.isEmpty ? account.email : canChangeEmail ? "none" : "none; an administrator can set it")
+                    !account.email.isEmpty
+                        ? account.email : canChangeEmail ? "none" : "none; an administrator can set it")
                 if let ends = account.ends { html.entry("Ends", Words.day(ends)) }
             }
             html.field(
@@ -168,12 +172,35 @@ struct AccountPage {
         list(keys, &html) { key, html in
             let state = key.isActive ? "" : " · inactive"
             row(
-                key.id, "\(key.description.isEmpty ? "" : key.description + " · ")made \(Words.day(key.created))\(state)",
+                key.id,
+                "\(key.description.isEmpty ? "" : key.description + " · ")made \(Words.day(key.created))\(state)",
                 "Remove", "/account/keys/\(key.id)/remove", &html)
         }
         html.form("/account/keys") { html in
             html.field("What it is for", "key-for", isRequired: false)
             html.submit("Make an access key", isQuiet: true)
+        }
+    }
+
+    private func writeLinks(_ html: inout HTML) {
+        list(links, &html) { link, html in
+            let title = providers.first { $0.issuer == link.issuer }?.title ?? link.issuer
+            html.element("li") { html in
+                html.element("div") { html in
+                    html.element("strong", text: title)
+                    html.element("p", .class("sub"), text: "as \(link.shown), since \(Words.day(link.created))")
+                }
+                html.form("/account/links/remove", class: "inline") { html in
+                    html.hidden("issuer", link.issuer)
+                    html.hidden("subject", link.subject)
+                    html.submit("Remove", isQuiet: true)
+                }
+            }
+        }
+        html.element("div", .class("actions")) { html in
+            for provider in providers where !links.contains(where: { $0.issuer == provider.issuer }) {
+                html.button("Add \(provider.title)", "/account/links/\(PercentEncoding.encode(provider.name))")
+            }
         }
     }
 
@@ -217,7 +244,10 @@ struct AccountPage {
     /// What people call a browser, from what it calls itself.
     static func browser(_ agent: String) -> String {
         let name =
-            [("Edg/", "Edge"), ("OPR/", "Opera"), ("Firefox/", "Firefox"), ("Chrome/", "Chrome"), ("Safari/", "Safari")]
+            [
+                ("Edg/", "Edge"), ("OPR/", "Opera"), ("Firefox/", "Firefox"), ("Chrome/", "Chrome"),
+                ("Safari/", "Safari"),
+            ]
             .first { agent.contains($0.0) }?.1
         let system =
             [

@@ -22,6 +22,7 @@ package struct ConsoleService: Sendable {
     let gate: Gate
     let authenticator: Authenticator
     let people: People
+    let federated: FederatedLogins
     let addresses: NodeAddresses
     let sign: Sign
     let files = StaticFiles()
@@ -30,7 +31,7 @@ package struct ConsoleService: Sendable {
     /// - Parameter sign: the signing face's, which targets of one storey do not import.
     package init(
         catalogue: Catalogue, objects: Objects, ledger: Ledger, gate: Gate, authenticator: Authenticator,
-        people: People, addresses: NodeAddresses, sign: @escaping Sign
+        people: People, federated: FederatedLogins, addresses: NodeAddresses, sign: @escaping Sign
     ) {
         self.catalogue = catalogue
         self.objects = objects
@@ -38,6 +39,7 @@ package struct ConsoleService: Sendable {
         self.gate = gate
         self.authenticator = authenticator
         self.people = people
+        self.federated = federated
         self.addresses = addresses
         self.sign = sign
     }
@@ -51,7 +53,7 @@ package struct ConsoleService: Sendable {
         do {
             let caller = try await authenticator.caller(of: request, cookies: true)
             principal = caller.principal
-            return secured(try await route(request, path, caller))
+            return secured(try await route(request, path, caller), isLogin: path.first == "login")
         } catch {
             return secured(failure(error, request, principal))
         }
@@ -72,6 +74,9 @@ package struct ConsoleService: Sendable {
         let isRead = request.method == .GET || request.method == .HEAD
         switch path {
         case ["login"]: return try await login(request, caller, step: nil)
+        case ["login", "callback"] where isRead: return try await federationCallback(request, caller)
+        case _ where path.starts(with: ["login", "with"]) && path.count == 3 && isRead:
+            return try await logIn(with: path[2], request)
         case _ where path.first == "login" && path.count == 2:
             return try await login(request, caller, step: path[1])
         case _ where path.first == "account":
@@ -145,11 +150,12 @@ package struct ConsoleService: Sendable {
     /// What every answer says to the browser: nothing runs or loads that is not the node's own, and nobody frames it.
     /// Pictures come from the S3 port. The policy on referrers keeps `Origin` on forms, by which they are told from
     /// foreign ones.
-    private func secured(_ response: Response) -> Response {
+    /// A login may end at an application that asked for it, to which browsers let no form lead that is bound to us.
+    private func secured(_ response: Response, isLogin: Bool = false) -> Response {
         var response = response
         let policy = """
             default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' \(addresses.s3); \
-            connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'
+            connect-src 'self'; base-uri 'none'; frame-ancestors 'none'\(isLogin ? "" : "; form-action 'self'")
             """
         response.headers.replaceOrAdd(name: "Content-Security-Policy", value: policy)
         response.headers.replaceOrAdd(name: "Referrer-Policy", value: "same-origin")

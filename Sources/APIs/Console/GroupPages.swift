@@ -107,7 +107,8 @@ struct GroupPage {
                         html.element("strong", text: request.account)
                         html.element(
                             "p", .class("sub"),
-                            text: request.note.isEmpty ? Words.time(request.created)
+                            text: request.note.isEmpty
+                                ? Words.time(request.created)
                                 : "\(Words.time(request.created)): \(request.note)")
                     }
                     html.button("Approve", path + "/requests/\(name)/approve", says: "Approve \(request.account)")
@@ -119,7 +120,8 @@ struct GroupPage {
 
     private func writeMembers(_ html: inout HTML) {
         html.element("h2", text: "Members")
-        html.element("ul", .class("items compact rows")) { html in
+        if members.accounts.isEmpty, members.groups.isEmpty { html.element("p", .class("sub"), text: "None.") }
+        html.element("ul", .class("items compact rows"), .flag("hidden", members.accounts.isEmpty && members.groups.isEmpty)) { html in
             for name in members.groups {
                 html.element("li") { html in
                     html.element("div") { $0.element("strong", text: "All of \(name)") }

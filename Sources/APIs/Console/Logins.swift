@@ -24,7 +24,7 @@ extension ConsoleService {
             guard caller.principal.isAnonymous || isAgain else { return .redirect(next) }
             var page = LoginPage(try await passwordStep(), next: next)
             if isAgain, !caller.principal.isAnonymous { page.name = caller.principal.name }
-            return shown(page)
+            return try await shown(page)
         }
         try requireOwnForm(request)
         let form = try await request.form()
@@ -35,7 +35,8 @@ extension ConsoleService {
             case "code":
                 return try await proceed(
                     try await identity.continueLogin(
-                        ticket: form["ticket"] ?? "", code: form["code"] ?? "", address: request.connection.remoteAddress),
+                        ticket: form["ticket"] ?? "", code: form["code"] ?? "",
+                        address: request.connection.remoteAddress),
                     next, request)
             case "agreement":
                 return try await proceed(
@@ -52,7 +53,7 @@ extension ConsoleService {
             var page = LoginPage(try await passwordStep(), next: next)
             page.status = .badRequest
             page.problem = error.message
-            return shown(page)
+            return try await shown(page)
         }
     }
 
@@ -63,7 +64,7 @@ extension ConsoleService {
             page.name = name
             page.status = .badRequest
             page.problem = "Both a name and a password are needed."
-            return shown(page)
+            return try await shown(page)
         }
         return try await proceed(
             try await identity.beginLogin(name: name, password: password, address: request.connection.remoteAddress),
@@ -86,9 +87,9 @@ extension ConsoleService {
     /// Answers with what comes next: another form, or a session and the page that was asked for.
     func proceed(_ step: LoginStep, _ next: String, _ request: Request) async throws -> Response {
         switch step {
-        case .code(let ticket): return shown(LoginPage(.code(ticket: ticket), next: next))
+        case .code(let ticket): return try await shown(LoginPage(.code(ticket: ticket), next: next))
         case .agreement(let ticket, let policy):
-            return shown(LoginPage(.agreement(ticket: ticket, policy), next: next))
+            return try await shown(LoginPage(.agreement(ticket: ticket, policy), next: next))
         case .done(let principal, let factors):
             // A session that the browser has already is not needed any more.
             if let old = Authenticator.cookie(Authenticator.sessionCookie, in: request) {
@@ -126,7 +127,7 @@ extension ConsoleService {
             page.problem = error.message
         default: throw error
         }
-        return shown(page)
+        return try await shown(page)
     }
 
     private func passwordStep() async throws -> LoginPage.Step {
@@ -134,10 +135,13 @@ extension ConsoleService {
         return .password(LoginPage.PasskeyOffer(party: party, challenge: try await identity.challenge(account: nil)))
     }
 
-    private func shown(_ page: LoginPage) -> Response {
+    private func shown(_ page: LoginPage) async throws -> Response {
         var page = page
         page.canRegister = people.registration != .off
         page.canReset = people.sendsMail
+        if case .password = page.step {
+            page.providers = try await identity.providers().map { ($0.name, $0.title) }
+        }
         return page.response(files)
     }
 

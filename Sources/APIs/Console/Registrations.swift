@@ -36,7 +36,8 @@ extension ConsoleService {
         } catch let error as IdentityError where error.code == .expired {
             return message("This address does not count any more", "It was used already, or is too old.", nil, .gone)
         } catch let error as IdentityError
-        where [.invalidName, .weakPassword, .exists, .limit, .rateLimited].contains(error.code) && !isRead {
+            where [.invalidName, .weakPassword, .exists, .limit, .rateLimited].contains(error.code) && !isRead
+        {
             let fields = ["name", "displayName", "email", "note"].map { ($0, form[$0] ?? "") }
             let known = Dictionary(uniqueKeysWithValues: fields)
             switch path[0] {
@@ -77,7 +78,8 @@ extension ConsoleService {
             name: form["name"] ?? "", displayName: form["displayName"] ?? "", email: form["email"] ?? "",
             password: form["password"] ?? "", note: form["note"] ?? "", from: request.connection.remoteAddress)
         return message(
-            "Look into your mail", "A letter is on its way to \(form["email"] ?? ""). Follow what it says within a day.",
+            "Look into your mail",
+            "A letter is on its way to \(form["email"] ?? ""). Follow what it says within a day.",
             nil)
     }
 
@@ -93,7 +95,8 @@ extension ConsoleService {
             return message(
                 "Thank you", "An administrator looks at your registration; a letter tells you when it is done.", nil)
         }
-        return message("Your account is ready", "Log in with the name and password that you chose.", ("/login", "Log in"))
+        return message(
+            "Your account is ready", "Log in with the name and password that you chose.", ("/login", "Log in"))
     }
 
     // MARK: Invitations and passwords

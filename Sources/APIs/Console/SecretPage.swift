@@ -48,7 +48,9 @@ struct CodesPage {
                 if let code = QRCode(address) {
                     let size = String(code.size + 8)
                     html.element(
-                        "svg", .class("code-picture"), .set("viewBox", "-4 -4 \(size) \(size)"), .set("role", "img"),
+                        "svg", .class("code-picture"), .set("viewBox", "-4 -4 \(size) \(size)"),
+                        .set("width", String((code.size + 8) * 5)), .set("shape-rendering", "crispEdges"),
+                        .set("role", "img"),
                         .set("aria-label", "The key below, as a picture")
                     ) { html in
                         html.element(

@@ -127,7 +127,7 @@ package struct LDAPService: Sendable {
             let principal = try await identity.principal(of: login)
             try limits.check(principal)
             return Caller(principal: principal, context: context)
-        } catch let error as IdentityError 
+        } catch let error as IdentityError
             where [.disabled, .notFound, .expired, .agreementNeeded].contains(error.code)
         {
             throw LDAPError(.insufficientAccessRights, "the login of this connection is over: \(error.message)")

@@ -59,8 +59,9 @@ extension Identity {
                     "INSERT INTO attributes (\(column), name, value) VALUES (?, ?, ?)", .init(id), .init(name),
                     .init(value))
             }
-            let count = try transaction.scalar(
-                "SELECT count(*) FROM attributes WHERE \(column) = ?", .init(id)) ?? 0
+            let count =
+                try transaction.scalar(
+                    "SELECT count(*) FROM attributes WHERE \(column) = ?", .init(id)) ?? 0
             guard count <= Self.attributesMax else {
                 throw IdentityError(.limit, "'\(owner.name)' would have more than \(Self.attributesMax) attributes")
             }

@@ -122,7 +122,8 @@ extension Identity {
                 .init(limit)
             ) { row in
                 GroupView(
-                    group: Self.group(row), isMember: !row.isNull(8), isManager: !row.isNull(9), hasAsked: !row.isNull(10)
+                    group: Self.group(row), isMember: !row.isNull(8), isManager: !row.isNull(9),
+                    hasAsked: !row.isNull(10)
                 )
             }
         }

@@ -28,16 +28,29 @@ extension Identity {
         return .code(ticket: try await ticket(account: found.account, factors: [.pwd]))
     }
 
+    /// A login of somebody who has logged in at another provider.
+    func login(linked account: Int64, address: String) async throws -> LoginStep {
+        guard try await journal.find({ try Self.needsCode(account: account, in: $0) }) else {
+            return try await proceed(account: account, factors: [.fed], address: address)
+        }
+        return .code(ticket: try await ticket(account: account, factors: [.fed]))
+    }
+
+    /// Whether a code is asked for after these factors, where one was set up.
+    private static func needMore(_ factors: [AuthenticationFactor]) -> Bool {
+        !factors.contains(.otp) && !factors.contains(.hwk)
+    }
+
     /// The second step: a code. A wrong one leaves the ticket as it is.
     ///
     /// - Throws: ``IdentityError`` `.invalidCredentials`, `.rateLimited`, `.expired`.
     package func continueLogin(ticket: String, code: String, address: String) async throws -> LoginStep {
         let (account, factors) = try await login(ticket: ticket)
-        guard factors == [.pwd] else { throw Self.expiredTicket }
+        guard Self.needMore(factors) else { throw Self.expiredTicket }
         let name = try await journal.find { try Self.accountName(account, in: $0) }
         try await checkCode(code, account: account, name: name, address: address)
         try await journal.write { transaction, _ in _ = try Self.redeem(ticket, .login, in: transaction) }
-        return try await proceed(account: account, factors: [.pwd, .otp, .mfa], address: address)
+        return try await proceed(account: account, factors: factors + [.otp, .mfa], address: address)
     }
 
     /// The last step: signs the acceptable-use policy.
@@ -47,7 +60,7 @@ extension Identity {
     package func continueLogin(ticket: String, signing version: Int64, address: String) async throws -> LoginStep {
         let (account, factors) = try await login(ticket: ticket)
         let needsCode = try await journal.find { try Self.needsCode(account: account, in: $0) }
-        guard !needsCode || factors != [.pwd] else { throw Self.expiredTicket }
+        guard !needsCode || !Self.needMore(factors) else { throw Self.expiredTicket }
         let name = try await journal.find { try Self.accountName(account, in: $0) }
         try await sign(policy: version, as: name)
         try await journal.write { transaction, _ in _ = try Self.redeem(ticket, .login, in: transaction) }

@@ -31,7 +31,8 @@ extension Identity {
     ///
     /// - Throws: ``IdentityError`` `.rateLimited` where too many wait already.
     func post(to: String, _ subject: String, _ text: String, in transaction: Transaction) throws {
-        let waiting = try transaction.scalar("SELECT count(*) FROM (SELECT 1 FROM outbox LIMIT \(Self.mailWaitingMax)) found")
+        let waiting = try transaction.scalar(
+            "SELECT count(*) FROM (SELECT 1 FROM outbox LIMIT \(Self.mailWaitingMax)) found")
         guard (waiting ?? 0) < Self.mailWaitingMax else {
             throw IdentityError(.rateLimited, "too many letters wait to be sent: try again later")
         }

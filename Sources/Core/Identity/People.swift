@@ -29,6 +29,9 @@ package struct People: Sendable {
         self.sendsMail = sendsMail
     }
 
+    /// Where providers send people back to who have logged in there.
+    package var callback: String { address + "/login/callback" }
+
     static let noMail = IdentityError(
         .conflict, "this node sends no letters: an administrator has to set --smtp, or to do this for you")
 

@@ -102,9 +102,11 @@ extension People {
             let content = try Identity.redeem(ticket, .registration, in: transaction).content
             let id = content["registration"]?.string ?? ""
             guard
-                let name = try transaction.first("SELECT name FROM registrations WHERE id = ?", .init(id), map: {
-                    $0.text(0)
-                })
+                let name = try transaction.first(
+                    "SELECT name FROM registrations WHERE id = ?", .init(id),
+                    map: {
+                        $0.text(0)
+                    })
             else { throw Identity.expiredTicket }
             try transaction.run("UPDATE registrations SET confirmed = 1 WHERE id = ?", .init(id))
             events.record(.registrationConfirmed, by: "anonymous", on: name) { $0.member("registration", id) }
@@ -164,7 +166,8 @@ extension People {
             ) { row in
                 Identity.NewAccount(
                     name: row.text(0), displayName: row.text(1), email: row.text(2),
-                    password: row.isNull(3) ? nil : PasswordHash(salt: row.blob(3), bytes: row.blob(4), cost: row.int(5))
+                    password: row.isNull(3)
+                        ? nil : PasswordHash(salt: row.blob(3), bytes: row.blob(4), cost: row.int(5))
                 )
             }
         }

@@ -74,7 +74,7 @@ extension Identity {
             """
             CREATE TABLE registrations (
                 id TEXT PRIMARY KEY, name TEXT NOT NULL, display_name TEXT NOT NULL, email TEXT NOT NULL,
-                note TEXT NOT NULL, salt BLOB, hash BLOB, cost INTEGER, issuer TEXT, subject TEXT,
+                note TEXT NOT NULL, salt BLOB, hash BLOB, cost INTEGER,
                 confirmed INTEGER NOT NULL, created INTEGER NOT NULL)
             """,
             "CREATE INDEX registrations_by_time ON registrations (created)",
@@ -87,7 +87,7 @@ extension Identity {
             """
             CREATE TABLE providers (
                 name TEXT PRIMARY KEY, title TEXT NOT NULL, issuer TEXT NOT NULL UNIQUE, client TEXT NOT NULL,
-                sealed BLOB, scopes TEXT NOT NULL, created INTEGER NOT NULL)
+                sealed BLOB, scopes TEXT NOT NULL, creates INTEGER NOT NULL, created INTEGER NOT NULL)
             """,
             """
             CREATE TABLE links (

@@ -23,7 +23,8 @@ package struct UsePolicy: Sendable {
     /// Whether a signature still counts.
     static func counts(signed: Int64?, renewDays: Int64, now: Timestamp) -> Bool {
         guard let signed else { return false }
-        return renewDays == 0 || now.microseconds < Timestamp(microseconds: signed).adding(seconds: renewDays * 86_400).microseconds
+        return renewDays == 0
+            || now.microseconds < Timestamp(microseconds: signed).adding(seconds: renewDays * 86_400).microseconds
     }
 }
 

@@ -48,7 +48,10 @@ package struct MailMessage: Sendable {
 
     /// Nothing that could begin a line of its own.
     private static func clean(_ text: String) -> String {
-        String(text.unicodeScalars.filter { $0.value > 0x20 && $0.value < 0x7F && $0 != "<" && $0 != ">" }.map { Character($0) })
+        String(
+            text.unicodeScalars.filter { $0.value > 0x20 && $0.value < 0x7F && $0 != "<" && $0 != ">" }.map {
+                Character($0)
+            })
     }
 
     /// RFC 2047: in words of at most 75 characters where it is not ASCII.

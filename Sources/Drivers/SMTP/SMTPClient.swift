@@ -68,7 +68,8 @@ package struct SMTPClient: Sendable {
             extensions = try await talk.say("EHLO \(Self.ownName)", [250])
         }
         if let credentials = server.credentials {
-            guard extensions.contains(where: { $0.uppercased().hasPrefix("AUTH ") && $0.uppercased().contains("PLAIN") })
+            guard
+                extensions.contains(where: { $0.uppercased().hasPrefix("AUTH ") && $0.uppercased().contains("PLAIN") })
             else { throw SMTPError(.unavailable, "the mail server \(server.host) takes no AUTH PLAIN") }
             let secret = Base64.encode(Array("\0\(credentials.name)\0\(credentials.password)".utf8))
             _ = try await talk.say("AUTH PLAIN \(secret)", [235], named: "AUTH PLAIN")

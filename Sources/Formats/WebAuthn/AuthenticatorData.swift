@@ -37,11 +37,15 @@ package struct AuthenticatorData: Sendable {
         isUserVerified = flags & 0x04 != 0
         isBackedUp = flags & 0x10 != 0
         // Backed up without being able to be (§6.1.3) is no state.
-        guard flags & 0x08 != 0 || !isBackedUp else { throw .malformed("the authenticator's flags contradict each other") }
+        guard flags & 0x08 != 0 || !isBackedUp else {
+            throw .malformed("the authenticator's flags contradict each other")
+        }
         signCount = bytes[33..<37].reduce(0) { $0 << 8 | UInt32($1) }
         var rest = bytes[37...]
         if flags & 0x40 != 0 {
-            guard rest.count > 18 else { throw .malformed("the authenticator data ends in the midst of its credential") }
+            guard rest.count > 18 else {
+                throw .malformed("the authenticator data ends in the midst of its credential")
+            }
             let model = Array(rest.prefix(16))
             let length = Int(rest[rest.startIndex + 16]) << 8 | Int(rest[rest.startIndex + 17])
             rest = rest.dropFirst(18)
