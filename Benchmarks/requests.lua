@@ -9,10 +9,13 @@ function setup(thread)
     for _, other in ipairs(threads) do other:set("count", #threads) end
 end
 
-local function parsed(line)
-    local target, headers = line:match("^[^\t]+"), {}
+-- The request of a line without its body, written once: a generator that writes headers anew for each request takes
+-- processor time from the server beside it.
+local function head(line, method, body)
+    local headers = {}
     for name, value in line:gmatch("\t([^:\t]+): ([^\t]+)") do headers[name] = value end
-    return { target = target, headers = headers }
+    local whole = wrk.format(method, line:match("^[^\t]+"), headers, body)
+    return body and whole:sub(1, -1 - #body) or whole
 end
 
 function init(args)
@@ -22,15 +25,15 @@ function init(args)
         body = handle:read("*a")
         handle:close()
     end
-    local lines, requests = {}, {}
+    local lines, heads = {}, {}
     for line in io.lines(file) do lines[#lines + 1] = line end
     for index, line in ipairs(lines) do
-        if index % count == number or #lines < count then requests[#requests + 1] = parsed(line) end
+        if index % count == number or #lines < count then heads[#heads + 1] = head(line, method, body) end
     end
     local last = 0
     request = function()
-        last = last % #requests + 1
-        return wrk.format(method, requests[last].target, requests[last].headers, body)
+        last = last % #heads + 1
+        return body and heads[last] .. body or heads[last]
     end
 end
 

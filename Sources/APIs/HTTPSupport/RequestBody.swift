@@ -52,7 +52,7 @@ package final class RequestBody: AsyncSequence, AsyncIteratorProtocol, Sendable 
 
     package func makeAsyncIterator() -> RequestBody { self }
 
-    /// The next buffer: all that waits, joined up to 1 MiB. Nil at the end.
+    /// The next buffer: a large piece as it came, small ones joined. Nil at the end.
     package func next() async throws -> ByteBuffer? {
         try await withCheckedThrowingContinuation { continuation in
             var resumes = false
@@ -77,11 +77,14 @@ package final class RequestBody: AsyncSequence, AsyncIteratorProtocol, Sendable 
         }
     }
 
+    /// Bytes up to which pieces are joined: copying more costs more than another turn.
+    private static let joinedMax = 64 << 10
+
     private static func takeJoined(_ state: inout State) -> ByteBuffer? {
         guard !state.waiting.isEmpty else { return nil }
         var count = 1
         var size = state.waiting[0].readableBytes
-        while count < state.waiting.count, size + state.waiting[count].readableBytes <= 1 << 20 {
+        while size < joinedMax, count < state.waiting.count {
             size += state.waiting[count].readableBytes
             count += 1
         }

@@ -1,9 +1,10 @@
 import Ciphers
+import MD5
 import Wire
 
 /// The digests that a client can give of a body, computed while it passes.
 struct BodyDigests {
-    private let md5 = Digest(.md5)
+    let md5 = MD5()
     private let sha256: Digest?
     private var checksum: ChecksumStream?
 
@@ -14,6 +15,11 @@ struct BodyDigests {
 
     mutating func update(_ bytes: UnsafeRawBufferPointer) {
         md5.update(bytes)
+        updateOthers(bytes)
+    }
+
+    /// All but ``md5``, which takes as long as they do and can be had at the same time.
+    mutating func updateOthers(_ bytes: UnsafeRawBufferPointer) {
         sha256?.update(bytes)
         checksum?.update(bytes)
     }

@@ -2,6 +2,7 @@ import BLAKE3
 import Blobs
 import BucketConfiguration
 import Ciphers
+import MD5
 import NIOCore
 import NIOPosix
 
@@ -43,6 +44,7 @@ struct Intake {
     private let storageClass: StorageClass
     private let blobs: any BlobStore
     private let pool: NIOThreadPool
+    private let pairedMD5: PairedMD5
     private let expectations: BodyExpectations
     private let inlineMax: Int64
     /// What the collection's key seals: the data key itself, or what it is made from.
@@ -65,6 +67,7 @@ struct Intake {
         self.storageClass = storageClass
         blobs = try objects.store(of: storageClass)
         pool = objects.pool
+        pairedMD5 = objects.pairedMD5
         self.expectations = expectations
         inlineMax = part == 0 ? Limits.inlineBytesMax : -1
         secret = AEADKey.random()
@@ -113,7 +116,9 @@ struct Intake {
     }
 
     private mutating func write(_ chunk: ByteBuffer, isLast: Bool) async throws {
-        let sealed = try await pool.runIfActive { [work] in try work.process(chunk, isLast: isLast) }
+        async let digested: Void = pairedMD5.update(work.md5, chunk)
+        let sealed = try await pool.runIfActive { [work] in try work.seal(chunk, isLast: isLast) }
+        try await digested
         try await writing?.value
         let writer = try await openBlob()
         writing = Task { try await writer.write(sealed) }
@@ -166,7 +171,7 @@ struct Intake {
     }
 }
 
-/// The digests and the cipher of one body. Used by one thread after the other, never by two at once.
+/// The digests and the cipher of one body. Used by one thread after the other, never by two at once, but for its MD5.
 private final class Work: @unchecked Sendable {
     private let sealer: FrameSealer
     private let blake3 = BLAKE3()
@@ -180,12 +185,20 @@ private final class Work: @unchecked Sendable {
         digests = BodyDigests(expectations)
     }
 
+    var md5: MD5 { digests.md5 }
+
     /// Digests plain bytes and returns them sealed.
     func process(_ chunk: ByteBuffer, isLast: Bool) throws -> ByteBuffer {
+        chunk.withUnsafeReadableBytes { md5.update($0) }
+        return try seal(chunk, isLast: isLast)
+    }
+
+    /// As ``process(_:isLast:)``, but for the MD5.
+    func seal(_ chunk: ByteBuffer, isLast: Bool) throws -> ByteBuffer {
         let sealedCount = Int(Frames.sealedLength(of: Int64(chunk.readableBytes)))
         var out = ByteBuffer()
         try chunk.withUnsafeReadableBytes { plain in
-            digests.update(plain)
+            digests.updateOthers(plain)
             blake3.update(plain)
             _ = try out.writeWithUnsafeMutableBytes(minimumWritableBytes: sealedCount) {
                 try sealer.seal(plain, isLast: isLast, into: $0)

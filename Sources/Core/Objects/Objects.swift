@@ -19,6 +19,7 @@ package final class Objects: Sendable {
     /// The node's named keys.
     package let kms: KMSKeys
     let pool: NIOThreadPool
+    let pairedMD5: PairedMD5
     private let reserve: DiskReserve
     let suspects = Suspects()
     let screening: Screening?
@@ -43,6 +44,7 @@ package final class Objects: Sendable {
         self.journal = journal
         self.stores = stores
         self.pool = pool
+        pairedMD5 = PairedMD5(pool: pool)
         self.reserve = reserve
         self.lifecycleDaySeconds = lifecycleDaySeconds
         self.screening = screening
