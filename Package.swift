@@ -71,6 +71,7 @@ let formats: [Target] = [
     target("Formats", "Geometry", ["Wire"]),
     target("Formats", "WebDAVFormat", ["Wire"]),
     target("Formats", "LDAPMessage"),
+    target("Formats", "SCIMFormat", ["Wire"]),
     target("Formats", "ProductMetadata", ["Wire"]),
     target("Formats", "TraceFormat", ["BLAKE3", "MerkleLog", "Wire", crypto, cryptoExtras, x509, asn1]),
     target("Formats", "WebAuthn", ["Wire", crypto, cryptoExtras]),
@@ -141,6 +142,9 @@ let apis: [Target] = [
         [
             "Ciphers", "Database", "HTTPSupport", "IAMPolicy", "Identity", "Policy", "SigV4", "Wire", logging, nioHTTP1,
         ]),
+    target(
+        "APIs", "SCIMAPI",
+        ["HTTPSupport", "Identity", "Policy", "SCIMFormat", "Wire", logging, nioHTTP1]),
     target("APIs", "SigningAPI", ["HTTPSupport", "Identity", "Policy", "SigV4", "Wire", logging, nioHTTP1]),
     target(
         "APIs", "STACAPI",
@@ -195,7 +199,7 @@ let top: [Target] = [
             "AdminAPI", "Antivirus", "Blobs", "BucketConfiguration", "Catalogue", "Certificates", "Console", "Ciphers",
             "Database", "HTTPSupport", "IAMAPI", "IAMPolicy", "Identity",
             "Journal", "LDAPAPI", "Ledger", "Notifications", "OIDCAPI", "Objects",
-            "Policy", "Rasters", "S3API", "SMTP", "STACAPI", "SigV4", "SigningAPI", "TraceAPI", "TransactionAPI",
+            "Policy", "Rasters", "S3API", "SCIMAPI", "SMTP", "STACAPI", "SigV4", "SigningAPI", "TraceAPI", "TransactionAPI",
             "Vault",
             "WebDAVAPI", "Wire",
             "Workers",
@@ -229,6 +233,7 @@ let testTargets: [Target] = [
     tests("GeometryTests", ["Geometry", "Wire"]),
     tests("WebAuthnTests", ["WebAuthn", "Wire", crypto]),
     tests("WebDAVFormatTests", ["WebDAVFormat", "Wire"]),
+    tests("SCIMFormatTests", ["SCIMFormat", "Wire"]),
     tests("LDAPMessageTests", ["LDAPMessage"]),
     tests("LDAPAPITests", ["Identity", "LDAPAPI", "LDAPMessage", "Wire"]),
     tests("ProductMetadataTests", ["ProductMetadata", "Wire"]),

@@ -124,17 +124,7 @@ extension Identity {
             try transaction.lock("group nesting")
             let member = try Self.groupID(subgroup, in: transaction)
             let id = try Self.groupID(group, in: transaction)
-            let closes = try transaction.scalar(
-                """
-                WITH RECURSIVE above (id) AS (
-                    SELECT CAST(? AS BIGINT) UNION
-                    SELECT m.group_id FROM memberships m JOIN above ON m.subgroup = above.id)
-                SELECT 1 FROM above WHERE id = ?
-                """,
-                .init(id), .init(member))
-            guard closes == nil else {
-                throw IdentityError(.limit, "'\(group)' is already inside '\(subgroup)': a group cannot contain itself")
-            }
+            try Self.checkNesting(member, subgroup, in: id, group, transaction)
             try transaction.run(
                 "INSERT INTO memberships (group_id, subgroup) VALUES (?, ?) ON CONFLICT DO NOTHING", .init(id),
                 .init(member))
@@ -168,6 +158,23 @@ extension Identity {
             events.record(.memberRemoved, by: actor, on: group) { $0.member("group", subgroup) }
         }
         principals.clear()
+    }
+
+    /// - Throws: ``IdentityError`` `.limit` where a group would be a member of itself.
+    static func checkNesting(
+        _ member: Int64, _ subgroup: String, in id: Int64, _ group: String, _ transaction: Transaction
+    ) throws {
+        let closes = try transaction.scalar(
+            """
+            WITH RECURSIVE above (id) AS (
+                SELECT CAST(? AS BIGINT) UNION
+                SELECT m.group_id FROM memberships m JOIN above ON m.subgroup = above.id)
+            SELECT 1 FROM above WHERE id = ?
+            """,
+            .init(id), .init(member))
+        guard closes == nil else {
+            throw IdentityError(.limit, "'\(group)' is already inside '\(subgroup)': a group cannot contain itself")
+        }
     }
 
     static func groupID(_ name: String, in reader: Reader) throws -> Int64 {

@@ -25,6 +25,19 @@ package struct LoginProvider: Sendable {
     /// Whether people whom nobody knows here get an account.
     package var createsAccounts: Bool
     package var created: Timestamp
+
+    package init(
+        name: String, title: String, issuer: String, client: String, scopes: String, createsAccounts: Bool,
+        created: Timestamp
+    ) {
+        self.name = name
+        self.title = title
+        self.issuer = issuer
+        self.client = client
+        self.scopes = scopes
+        self.createsAccounts = createsAccounts
+        self.created = created
+    }
 }
 
 /// An account's login at another provider.
