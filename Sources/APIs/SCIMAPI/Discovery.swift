@@ -1,3 +1,4 @@
+import HTTPSupport
 import NIOHTTP1
 import SCIMFormat
 import Wire

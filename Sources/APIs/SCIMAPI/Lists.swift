@@ -1,3 +1,4 @@
+import HTTPSupport
 import Identity
 import NIOHTTP1
 import SCIMFormat
