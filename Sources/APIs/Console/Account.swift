@@ -9,6 +9,12 @@ extension ConsoleService {
     /// How long ago somebody may have logged in who changes how they log in.
     private static let recentSeconds: Int64 = 900
 
+    /// Errors that people can do something about on their account's page.
+    private static let correctable: [IdentityError.Code] = [
+        .weakPassword, .invalidName, .invalidCredentials, .rateLimited, .limit, .exists, .expired, .conflict, .notFound,
+        .unreachable,
+    ]
+
     /// `/account` and below.
     func account(_ request: Request, _ caller: Caller, path: [String]) async throws -> Response {
         let isRead = request.method == .GET || request.method == .HEAD
@@ -31,11 +37,7 @@ extension ConsoleService {
         do {
             return try await change(path, form, request, caller)
         } catch let error as IdentityError
-            where [
-                .weakPassword, .invalidName, .invalidCredentials, .rateLimited, .limit, .exists, .expired, .conflict, .notFound, .unreachable,
-            ]
-            .contains(error.code)
-        {
+            where Self.correctable.contains(error.code) {
             return try await accountPage(caller, problem: error.message)
         } catch let error as WebAuthnError {
             return try await accountPage(caller, problem: error.message)

@@ -77,14 +77,16 @@ extension SCIMService {
                     parts: [
                         Self.attribute("formatted"), Self.attribute("givenName"), Self.attribute("familyName"),
                     ]),
-                Self.attribute("displayName"), Self.attribute("userType"),
+                Self.attribute("displayName"),
+                Self.attribute("userType", mutability: "readOnly"),
                 Self.attribute("active", type: "boolean"),
                 Self.attribute("password", mutability: "writeOnly", returned: "never"),
                 Self.attribute(
                     "emails", type: "complex", isMulti: true,
                     parts: [
-                        Self.attribute("value", uniqueness: "server"), Self.attribute("type"),
-                        Self.attribute("primary", type: "boolean"),
+                        Self.attribute("value", uniqueness: "server"),
+                        Self.attribute("type", mutability: "readOnly"),
+                        Self.attribute("primary", type: "boolean", mutability: "readOnly"),
                     ]),
                 Self.attribute(
                     "groups", type: "complex", isMulti: true, mutability: "readOnly",
@@ -106,7 +108,7 @@ extension SCIMService {
                     "members", type: "complex", isMulti: true,
                     parts: [
                         Self.attribute("value", mutability: "immutable"),
-                        Self.attribute("$ref", type: "reference", mutability: "readOnly"),
+                        Self.attribute("$ref", type: "reference", mutability: "immutable"),
                         Self.attribute("display", mutability: "readOnly"),
                         Self.attribute("type", mutability: "readOnly"),
                     ]),

@@ -68,7 +68,9 @@ package struct SCIMService: Sendable {
             var act = Act(
                 method: request.method, path: path, query: query, ifMatch: request.header("if-match"),
                 ifNoneMatch: request.header("if-none-match"), caller: caller)
-            if [.POST, .PUT, .PATCH].contains(request.method) {
+            // What takes no such method says so, whatever was sent.
+            let takesBody = ["Users", "Groups", "Bulk"].contains(path.first)
+            if takesBody, [.POST, .PUT, .PATCH].contains(request.method) {
                 act.body = try await request.json(upTo: Self.bodyBytesMax)
             }
             return Self.response(try await perform(act))

@@ -107,7 +107,6 @@ extension SCIMService {
         var isActive: Bool
         var externalID: String
         var password: String?
-        var kind: PrincipalKind
 
         init(_ resource: JSONValue) throws(SCIMError) {
             guard let object = resource.object, let name = object.ignoringCase("username")?.string, !name.isEmpty
@@ -138,11 +137,6 @@ extension SCIMService {
             }
             externalID = try text("externalid")
             password = object.ignoringCase("password")?.string
-            let type = try text("usertype").lowercased()
-            guard let kind = type.isEmpty ? .person : PrincipalKind(rawValue: type) else {
-                throw SCIMError(400, .invalidValue, "'userType' is person, service, computer or software")
-            }
-            self.kind = kind
         }
 
         var attributes: [(name: String, value: String?)] {
@@ -156,7 +150,7 @@ extension SCIMService {
         let wanted = try Wanted(try act.required())
         try await require(act, "iam:CreateUser", on: ResourceName.account(wanted.name))
         try await identity.createAccount(
-            name: wanted.name, kind: wanted.kind, displayName: wanted.displayName, email: wanted.email,
+            name: wanted.name, kind: .person, displayName: wanted.displayName, email: wanted.email,
             password: wanted.password, by: act.actor)
         try await identity.setAttributes(wanted.attributes, of: .account(wanted.name), by: act.actor)
         if !wanted.isActive { try await identity.setDisabled(true, of: wanted.name, by: act.actor) }
