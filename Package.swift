@@ -22,7 +22,6 @@ let packages: [Package.Dependency] = [
     .package(url: "https://github.com/apple/swift-crypto.git", from: "4.5.2"),
     .package(url: "https://github.com/apple/swift-certificates.git", from: "1.21.1"),
     .package(url: "https://github.com/apple/swift-asn1.git", from: "1.7.4"),
-    .package(url: "https://github.com/vapor/jwt-kit.git", from: "5.7.1"),
     .package(url: "https://github.com/apple/swift-argument-parser.git", from: "1.8.2"),
     .package(url: "https://github.com/apple/swift-log.git", from: "1.16.2"),
 ]
@@ -38,7 +37,6 @@ let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto"
 let cryptoExtras: Target.Dependency = .product(name: "CryptoExtras", package: "swift-crypto")
 let x509: Target.Dependency = .product(name: "X509", package: "swift-certificates")
 let asn1: Target.Dependency = .product(name: "SwiftASN1", package: "swift-asn1")
-let jwt: Target.Dependency = .product(name: "JWTKit", package: "jwt-kit")
 let arguments: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 
@@ -72,6 +70,7 @@ let formats: [Target] = [
     target("Formats", "WebDAVFormat", ["Wire"]),
     target("Formats", "LDAPMessage"),
     target("Formats", "SCIMFormat", ["Wire"]),
+    target("Formats", "JOSE", ["Wire", crypto, cryptoExtras]),
     target("Formats", "ProductMetadata", ["Wire"]),
     target("Formats", "TraceFormat", ["BLAKE3", "MerkleLog", "Wire", crypto, cryptoExtras, x509, asn1]),
     target("Formats", "WebAuthn", ["Wire", crypto, cryptoExtras]),
@@ -100,7 +99,8 @@ let core: [Target] = [
     target("Core", "Journal", ["Database", "Wire"]),
     target(
         "Core", "Identity",
-        ["Ciphers", "Database", "IAMPolicy", "Journal", "Vault", "WebAuthn", "Wire", crypto, jwt]),
+        ["Ciphers", "Database", "IAMPolicy", "JOSE", "Journal", "Vault", "WebAuthn", "Wire", crypto]),
+    target("Core", "OpenID", ["Ciphers", "Database", "Identity", "JOSE", "Journal", "Wire"]),
     target("Core", "Policy", ["BucketConfiguration", "Database", "IAMPolicy", "Identity", "Journal", "Wire"]),
     target("Core", "Notifications", ["Database", "Journal", "Vault", "Wire"]),
     target("Core", "Catalogue", ["Database", "Geometry", "Journal", "Wire"]),
@@ -133,10 +133,14 @@ let apis: [Target] = [
             nioCore,
             nioSSL,
         ]),
-    target("APIs", "OIDCAPI", ["HTTPSupport", "Identity", "Wire", logging, nioHTTP1]),
+    target("APIs", "OIDCAPI", ["Ciphers", "HTTPSupport", "Identity", "JOSE", "OpenID", "Wire", logging, nioHTTP1]),
     target(
         "APIs", "AdminAPI",
-        ["HTTPSupport", "Identity", "Notifications", "Objects", "Policy", "Wire", logging, nioHTTP1]),
+        [
+            "Ciphers", "HTTPSupport", "Identity", "JOSE", "Notifications", "Objects", "OpenID", "Policy", "Wire",
+            logging,
+            nioHTTP1,
+        ]),
     target(
         "APIs", "IAMAPI",
         [
@@ -159,8 +163,7 @@ let apis: [Target] = [
         name: "Console",
         dependencies: [
             "Catalogue", "Ciphers", "Geometry", "HTTPSupport", "IAMPolicy", "Identity", "Ledger", "MerkleLog",
-            "Objects",
-            "Policy", "TraceFormat", "WebAuthn", "Wire", asn1, logging, nioCore, nioHTTP1, x509,
+            "Objects", "OpenID", "Policy", "TraceFormat", "WebAuthn", "Wire", asn1, logging, nioCore, nioHTTP1, x509,
         ],
         path: "Sources/APIs/Console",
         resources: [
@@ -198,9 +201,8 @@ let top: [Target] = [
         [
             "AdminAPI", "Antivirus", "Blobs", "BucketConfiguration", "Catalogue", "Certificates", "Console", "Ciphers",
             "Database", "HTTPSupport", "IAMAPI", "IAMPolicy", "Identity",
-            "Journal", "LDAPAPI", "Ledger", "Notifications", "OIDCAPI", "Objects",
-            "Policy", "Rasters", "S3API", "SCIMAPI", "SMTP", "STACAPI", "SigV4", "SigningAPI", "TraceAPI", "TransactionAPI",
-            "Vault",
+            "Journal", "LDAPAPI", "Ledger", "Notifications", "OIDCAPI", "Objects", "OpenID", "Policy", "Rasters",
+            "S3API", "SCIMAPI", "SMTP", "STACAPI", "SigV4", "SigningAPI", "TraceAPI", "TransactionAPI", "Vault",
             "WebDAVAPI", "Wire",
             "Workers",
             httpClient, logging, nioCore, nioHTTP1, nioPosix, nioSSL,
@@ -235,6 +237,8 @@ let testTargets: [Target] = [
     tests("WebDAVFormatTests", ["WebDAVFormat", "Wire"]),
     tests("SCIMFormatTests", ["SCIMFormat", "Wire"]),
     tests("LDAPMessageTests", ["LDAPMessage"]),
+    tests("JOSETests", ["JOSE", "Wire"]),
+    tests("OpenIDTests", ["Database", "Identity", "Journal", "OpenID", "TestSupport", "Vault", "Wire"]),
     tests("LDAPAPITests", ["Identity", "LDAPAPI", "LDAPMessage", "Wire"]),
     tests("ProductMetadataTests", ["ProductMetadata", "Wire"]),
     tests("DatabaseTests", ["Database", "TestSupport"]),

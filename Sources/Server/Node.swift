@@ -19,6 +19,7 @@ import NIOSSL
 import Notifications
 import OIDCAPI
 import Objects
+import OpenID
 import Policy
 import Rasters
 import S3API
@@ -114,7 +115,8 @@ package final class Node: Sendable {
         let webURL = configuration.webURL ?? web.url
         let s3URL = configuration.s3URL ?? s3.url
 
-        let tokens = try await TokenAuthority(identity: identity, issuer: webURL)
+        let tokens = try await TokenAuthority(identity: identity, issuer: webURL, audiences: [s3URL])
+        let provider = OpenIDProvider(identity: identity, tokens: tokens, journal: journal)
         let requestLimits = RequestLimits(
             perAddress: configuration.ratePerAddress, perPrincipal: configuration.ratePerPrincipal)
         let authenticator = Authenticator(identity: identity, tokens: tokens, limits: requestLimits)
@@ -144,17 +146,17 @@ package final class Node: Sendable {
         let signing = SigningService(gate: gate, authenticator: authenticator, s3URL: s3URL)
         let console = ConsoleService(
             catalogue: catalogue, objects: objects, ledger: ledger, gate: gate, authenticator: authenticator,
-            people: people,
+            provider: provider, people: people,
             federated: FederatedLogins(
                 people: people, fetch: fetcher.fetch,
                 post: { try await fetcher.post($0, $1, authorization: $2, bytesMax: $3) }),
             addresses: NodeAddresses(web: webURL, s3: s3URL),
             sign: { try await signing.sign([$0], method: "GET", seconds: $1, $2).first ?? $0 })
         let router = WebRouter(
-            oidc: OIDCService(authenticator: authenticator),
+            oidc: OIDCService(authenticator: authenticator, provider: provider),
             admin: AdminService(
                 policies: policies, notifications: notifications, gate: gate, authenticator: authenticator,
-                people: people, objects: objects, roots: roots),
+                people: people, objects: objects, roots: roots, provider: provider),
             stac: STACService(catalogue: catalogue, gate: gate, authenticator: authenticator),
             traces: TraceService(ledger: ledger, version: Version.current),
             transactions: TransactionService(objects: objects, gate: gate, authenticator: authenticator),

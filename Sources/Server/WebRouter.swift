@@ -36,6 +36,9 @@ struct WebRouter: Sendable {
         let rest = Array(path.dropFirst())
         switch path.first {
         case "oidc": return await oidc.respond(to: request, path: rest)
+        case "realms": return await oidc.respond(to: request, realm: rest, prefix: "")
+        case "auth" where rest.first == "realms":
+            return await oidc.respond(to: request, realm: Array(rest.dropFirst()), prefix: "/auth")
         case "admin" where rest.first == "v1": return await admin.respond(to: request, path: Array(rest.dropFirst()))
         case "stac": return await stac.respond(to: request, path: rest)
         case "traces": return await traces.respond(to: request, path: rest)
@@ -48,11 +51,13 @@ struct WebRouter: Sendable {
         case "sign" where rest.isEmpty: return await signing.respond(to: request)
         case "healthz" where rest.isEmpty: return Response(.ok, type: "text/plain; charset=utf-8", text: "ok\n")
         case "readyz" where rest.isEmpty: return await readiness()
-        case ".well-known" where rest == ["openid-configuration"]: return oidc.discovery
         case ".well-known" where rest == ["passkey-endpoints"]: return console.passkeyEndpoints
         // Where password managers send people (W3C, A Well-Known URL for Changing Passwords).
         case ".well-known" where rest == ["change-password"]: return .redirect("/account#password")
         case ".well-known" where rest == ["martlet"]: return directions
+        case ".well-known":
+            if let metadata = oidc.metadata(for: request, path: rest) { return metadata }
+            return await console.respond(to: request, path: path)
         default: return await console.respond(to: request, path: path)
         }
     }

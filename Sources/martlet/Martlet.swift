@@ -21,9 +21,9 @@ struct Martlet: AsyncParsableCommand {
         version: Version.current,
         subcommands: [
             Serve.self, Demo.self, Login.self, Ls.self, Cp.self, Search.self, Sign.self, AccountCommand.self,
-            GroupCommand.self, RegistrationCommand.self, Invite.self, UsePolicyCommand.self,
-            ProviderCommand.self,
-            KeyCommand.self, KeysCommand.self, KmsCommand.self, AppPasswordCommand.self, PolicyCommand.self,
+            GroupCommand.self, RegistrationCommand.self, Invite.self, UsePolicyCommand.self, ProviderCommand.self,
+            KeyCommand.self, ClientCommand.self, TokenKeyCommand.self, KeysCommand.self, KmsCommand.self,
+            AppPasswordCommand.self, PolicyCommand.self,
             LDAPCommand.self, QuotaCommand.self, WebhookCommand.self, TransactionCommand.self, History.self,
             Restore.self,
             TraceCommand.self, ScanCommand.self, QuarantineCommand.self, ScrubCommand.self, Verify.self, Doctor.self,

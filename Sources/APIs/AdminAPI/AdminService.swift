@@ -4,6 +4,7 @@ import Logging
 import NIOHTTP1
 package import Notifications
 package import Objects
+package import OpenID
 package import Policy
 import Wire
 
@@ -19,6 +20,7 @@ package struct AdminService: Sendable {
     let gate: Gate
     let objects: Objects
     let roots: RootKeys
+    let provider: OpenIDProvider
     private let authenticator: Authenticator
     private let logger = Logger(label: "martlet.admin")
 
@@ -27,9 +29,10 @@ package struct AdminService: Sendable {
 
     package init(
         policies: Policies, notifications: Notifications, gate: Gate, authenticator: Authenticator, people: People,
-        objects: Objects, roots: RootKeys
+        objects: Objects, roots: RootKeys, provider: OpenIDProvider
     ) {
         self.people = people
+        self.provider = provider
         self.objects = objects
         self.roots = roots
         identity = authenticator.identity
@@ -54,6 +57,9 @@ package struct AdminService: Sendable {
             case "use-policy": return try await usePolicy(call)
             case "encryption": return try await encryption(call)
             case "app-passwords": return try await appPasswords(call)
+            case "clients": return try await clients(call)
+            case "token-keys": return try await tokenKeys(call)
+            case "grants": return try await grants(call)
             case "policies": return try await policies(call)
             case "webhooks": return try await webhooks(call)
             case "quarantine": return try await quarantine(call)

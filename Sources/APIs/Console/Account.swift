@@ -32,7 +32,7 @@ extension ConsoleService {
         try requireOwnForm(request)
         let form = try await request.form()
         guard path == ["details"] || path == ["password"] || path[0] == "sessions" || isRecent(caller) else {
-            return .redirect("/login?again=&next=" + PercentEncoding.encode("/account#" + path[0]))
+            return .redirect("/login?prompt=login&next=" + PercentEncoding.encode("/account#" + path[0]))
         }
         do {
             return try await change(path, form, request, caller)

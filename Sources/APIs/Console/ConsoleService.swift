@@ -5,6 +5,7 @@ package import Ledger
 import Logging
 import NIOHTTP1
 package import Objects
+package import OpenID
 package import Policy
 import Wire
 
@@ -23,6 +24,7 @@ package struct ConsoleService: Sendable {
     let authenticator: Authenticator
     let people: People
     let federated: FederatedLogins
+    let provider: OpenIDProvider
     let addresses: NodeAddresses
     let sign: Sign
     let files = StaticFiles()
@@ -31,7 +33,8 @@ package struct ConsoleService: Sendable {
     /// - Parameter sign: the signing face's, which targets of one storey do not import.
     package init(
         catalogue: Catalogue, objects: Objects, ledger: Ledger, gate: Gate, authenticator: Authenticator,
-        people: People, federated: FederatedLogins, addresses: NodeAddresses, sign: @escaping Sign
+        provider: OpenIDProvider, people: People, federated: FederatedLogins, addresses: NodeAddresses,
+        sign: @escaping Sign
     ) {
         self.catalogue = catalogue
         self.objects = objects
@@ -40,6 +43,7 @@ package struct ConsoleService: Sendable {
         self.authenticator = authenticator
         self.people = people
         self.federated = federated
+        self.provider = provider
         self.addresses = addresses
         self.sign = sign
     }
@@ -53,9 +57,9 @@ package struct ConsoleService: Sendable {
         do {
             let caller = try await authenticator.caller(of: request, cookies: true)
             principal = caller.principal
-            return secured(try await route(request, path, caller), isLogin: path.first == "login")
+            return secured(try await route(request, path, caller), path)
         } catch {
-            return secured(failure(error, request, principal))
+            return secured(failure(error, request, principal), path)
         }
     }
 
@@ -86,8 +90,14 @@ package struct ConsoleService: Sendable {
         case _ where path.first == "groups":
             return try await groups(request, caller, path: Array(path.dropFirst()))
         case ["logout"]:
-            guard request.method == .POST else { throw Problem.methodNotAllowed("POST") }
-            return try await logout(request)
+            guard isRead || request.method == .POST else { throw Problem.methodNotAllowed("GET, POST") }
+            return isRead ? logoutForm(request, caller) : try await logout(request)
+        case ["consent"], ["device"]:
+            guard isRead || request.method == .POST else { throw Problem.methodNotAllowed("GET, POST") }
+            guard !caller.principal.isAnonymous else { return loginFirst(request) }
+            return path == ["consent"]
+                ? try await consent(request, caller, isAnswer: !isRead)
+                : try await device(request, caller, isAnswer: !isRead)
         default: break
         }
         let pages =
@@ -98,10 +108,7 @@ package struct ConsoleService: Sendable {
             throw Problem.notFound("There is no page at \(request.rawPath.prefix(200)).")
         }
         guard isRead else { throw Problem.methodNotAllowed("GET, HEAD") }
-        guard !caller.principal.isAnonymous else {
-            let here = request.rawPath + (request.rawQuery.isEmpty ? "" : "?" + request.rawQuery)
-            return .redirect(Link.login(next: here))
-        }
+        guard !caller.principal.isAnonymous else { return loginFirst(request) }
         guard let query = request.query else { throw Problem.badRequest("The address is not valid percent-encoding.") }
         switch path.count {
         case 4: return try await item(path[1], path[3], caller)
@@ -110,6 +117,10 @@ package struct ConsoleService: Sendable {
         case 1: return .redirect("/", .movedPermanently)
         default: return try await home(query, caller)
         }
+    }
+
+    private func loginFirst(_ request: Request) -> Response {
+        .redirect(Link.login(next: request.rawPath + (request.rawQuery.isEmpty ? "" : "?" + request.rawQuery)))
     }
 
     /// Sends the browser on to a file, with an address that is signed only now.
@@ -150,12 +161,15 @@ package struct ConsoleService: Sendable {
     /// What every answer says to the browser: nothing runs or loads that is not the node's own, and nobody frames it.
     /// Pictures come from the S3 port. The policy on referrers keeps `Origin` on forms, by which they are told from
     /// foreign ones.
-    /// A login may end at an application that asked for it, to which browsers let no form lead that is bound to us.
-    private func secured(_ response: Response, isLogin: Bool = false) -> Response {
+    ///
+    /// From the login and from what follows it the way may lead on to an application, and browsers hold the policy on
+    /// forms against that as well.
+    private func secured(_ response: Response, _ path: [String] = []) -> Response {
         var response = response
+        let leadsOn = ["login", "logout", "consent"].contains(path.first)
         let policy = """
             default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' \(addresses.s3); \
-            connect-src 'self'; base-uri 'none'; frame-ancestors 'none'\(isLogin ? "" : "; form-action 'self'")
+            connect-src 'self'; \(leadsOn ? "" : "form-action 'self'; ")base-uri 'none'; frame-ancestors 'none'
             """
         response.headers.replaceOrAdd(name: "Content-Security-Policy", value: policy)
         response.headers.replaceOrAdd(name: "Referrer-Policy", value: "same-origin")

@@ -20,9 +20,10 @@ extension ConsoleService {
         if isRead {
             let next = Link.next(request.query?["next"])
             // Who is asked to prove again who they are gets the form all the same.
-            let isAgain = request.query?.has("again") == true
+            let isAgain = request.query?["prompt"] == "login"
             guard caller.principal.isAnonymous || isAgain else { return .redirect(next) }
             var page = LoginPage(try await passwordStep(), next: next)
+            page.name = String((request.query?["login_hint"] ?? "").prefix(200))
             if isAgain, !caller.principal.isAnonymous { page.name = caller.principal.name }
             return try await shown(page)
         }
@@ -91,16 +92,20 @@ extension ConsoleService {
         case .agreement(let ticket, let policy):
             return try await shown(LoginPage(.agreement(ticket: ticket, policy), next: next))
         case .done(let principal, let factors):
-            // A session that the browser has already is not needed any more.
+            var response = Response.redirect(next)
+            response.headers.add(name: "Cache-Control", value: "no-store")
             if let old = Authenticator.cookie(Authenticator.sessionCookie, in: request) {
+                // Who proves again who they are goes on in their session, and applications in theirs.
+                if try await identity.principal(session: old)?.accountID == principal.accountID {
+                    try await identity.renewSession(old, factors: factors)
+                    return response
+                }
                 try await identity.endSession(old)
             }
-            var response = Response.redirect(next)
             let secret = try await identity.openSession(
                 for: principal, factors: factors, address: request.connection.remoteAddress,
                 agent: request.header("user-agent") ?? "")
             response.headers.add(name: "Set-Cookie", value: cookie(secret, seconds: Identity.sessionSeconds, request))
-            response.headers.add(name: "Cache-Control", value: "no-store")
             return response
         }
     }
@@ -145,12 +150,23 @@ extension ConsoleService {
         return page.response(files)
     }
 
+    /// Asks before it logs somebody out whom another page has sent here.
+    func logoutForm(_ request: Request, _ caller: Caller) -> Response {
+        let next = Link.next(request.query?["next"])
+        guard !caller.principal.isAnonymous else { return .redirect(next == "/" ? "/login" : next) }
+        return QuestionPage(
+            title: "Log out?", lead: "You are logged in as \(caller.principal.name).", action: "/logout",
+            fields: [("next", next)], answers: [(name: "yes", text: "Log out")]
+        ).response(files, caller.principal)
+    }
+
     func logout(_ request: Request) async throws -> Response {
         try requireOwnForm(request)
+        let next = request.headers.contains(name: "content-type") ? Link.next(try await request.form()["next"]) : "/"
         if let secret = Authenticator.cookie(Authenticator.sessionCookie, in: request) {
             try await identity.endSession(secret)
         }
-        var response = Response.redirect("/login")
+        var response = Response.redirect(next == "/" ? "/login" : next)
         response.headers.add(name: "Set-Cookie", value: cookie("", seconds: 0, request))
         return response
     }

@@ -79,6 +79,11 @@ package final class Authenticator: Sendable {
         return caller
     }
 
+    /// Counts a request of whom this does not identify, such as a client of the OpenID provider.
+    ///
+    /// - Throws: ``TooManyRequests``.
+    package func admit(_ request: Request) throws { try limits.check(address: request.connection.remoteAddress) }
+
     private func identified(
         _ request: Request, _ service: String, _ bodyHash: String?, cookies: Bool, passwords: Bool
     ) async throws -> Caller {
@@ -86,6 +91,10 @@ package final class Authenticator: Sendable {
         if let header = request.header("authorization"), header.prefix(7).lowercased() == "bearer " {
             let token = header.dropFirst(7).trimmingSpaces
             return Caller(principal: try await tokens.principal(token: String(token)), context: context)
+        }
+        if let header = request.header("authorization"), header.prefix(5).lowercased() == "dpop " {
+            return Caller(
+                principal: try await boundCaller(request, String(header.dropFirst(5).trimmingSpaces)), context: context)
         }
         if passwords, let header = request.header("authorization"), header.prefix(6).lowercased() == "basic " {
             guard let (name, password) = Self.basicCredentials(header.dropFirst(6).trimmingSpaces) else {
@@ -102,6 +111,21 @@ package final class Authenticator: Sendable {
             return Caller(principal: principal, context: context)
         }
         return Caller(principal: .anonymous, context: context)
+    }
+
+    /// Who sends a token together with the proof that they hold its key (RFC 9449 §7).
+    private func boundCaller(_ request: Request, _ token: String) async throws -> Principal {
+        guard request.headers["dpop"].count == 1, let proof = request.header("dpop") else {
+            throw IdentityError(.invalidToken, "a token that is sent as DPoP comes with one DPoP proof")
+        }
+        do {
+            let thumbprint = try await tokens.proofs.check(
+                proof, method: request.method.rawValue, url: request.origin + request.rawPath, token: token,
+                needsNonce: false)
+            return try await tokens.principal(token: token, binding: ("jkt", thumbprint))
+        } catch is PossessionProofs.NonceNeeded {
+            throw IdentityError(.invalidToken, "the nonce of the DPoP proof has expired")
+        }
     }
 
     private static func basicCredentials(_ text: Substring) -> (name: String, password: String)? {

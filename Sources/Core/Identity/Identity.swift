@@ -13,6 +13,7 @@ package final class Identity: Sendable {
     let hasher: PasswordHasher
     let principals = RecentReads<KnownPrincipal>()
     let basicLogins = BasicLogins()
+    let revocations = RecentReads<Bool>()
     /// Seals session tokens; read or made when the first is needed.
     let sessionKey = Mutex<AEADKey?>(nil)
 

@@ -1,4 +1,4 @@
-import JWTKit
+import JOSE
 import Wire
 
 /// Fetches a document of at most so many bytes by HTTP GET, without following redirects.
@@ -17,14 +17,14 @@ actor IssuerKeys {
     private static let againSeconds: Int64 = 30
 
     private struct Known {
-        var keys: [JSONValue] = []
+        var keys: [JWK] = []
         var fetched: Int64 = 0
         var asked: Int64 = 0
     }
 
     private let fetch: DocumentFetch
     private var known: [String: Known] = [:]
-    private var running: [String: Task<[JSONValue], any Error>] = [:]
+    private var running: [String: Task<[JWK], any Error>] = [:]
 
     init(fetch: @escaping DocumentFetch) { self.fetch = fetch }
 
@@ -32,9 +32,11 @@ actor IssuerKeys {
     ///
     /// - Throws: ``IdentityError`` `.invalidToken`, or `.unreachable` where the issuer's keys cannot be had.
     func verify(_ token: UnverifiedToken, issuer: String) async throws {
-        var candidates = Self.fitting(try await keys(of: issuer, isKeyMissing: false), token)
-        if candidates.isEmpty { candidates = Self.fitting(try await keys(of: issuer, isKeyMissing: true), token) }
-        for key in candidates.prefix(8) where try await Self.verifies(token, key) { return }
+        var candidates = try await keys(of: issuer, isKeyMissing: false).filter { $0.fits(token.jwt) }
+        if candidates.isEmpty {
+            candidates = try await keys(of: issuer, isKeyMissing: true).filter { $0.fits(token.jwt) }
+        }
+        guard !candidates.prefix(8).contains(where: { $0.verifies(token.jwt) }) else { return }
         throw IdentityError(
             .invalidToken,
             candidates.isEmpty
@@ -44,7 +46,7 @@ actor IssuerKeys {
 
     // MARK: Fetching
 
-    private func keys(of issuer: String, isKeyMissing: Bool) async throws -> [JSONValue] {
+    private func keys(of issuer: String, isKeyMissing: Bool) async throws -> [JWK] {
         let now = Timestamp.now.seconds
         let entry = known[issuer] ?? Known()
         let mayAsk = now - entry.asked >= Self.againSeconds
@@ -71,7 +73,7 @@ actor IssuerKeys {
         IdentityError(.unreachable, "the keys of the issuer '\(issuer)' cannot be fetched at the moment")
     }
 
-    private static func fetchKeys(of issuer: String, _ fetch: DocumentFetch) async throws -> [JSONValue] {
+    private static func fetchKeys(of issuer: String, _ fetch: DocumentFetch) async throws -> [JWK] {
         let address = issuer + "/.well-known/openid-configuration"
         let discovery = try JSONValue(parsing: try await fetch(address, documentBytesMax), maximumDepth: 8)
         let named = discovery["issuer"]?.string ?? ""
@@ -80,62 +82,7 @@ actor IssuerKeys {
         else { throw unreachable(issuer) }
         let set = try JSONValue(parsing: try await fetch(address, documentBytesMax), maximumDepth: 8)
         guard let keys = set["keys"]?.array, keys.count <= keysMax else { throw unreachable(issuer) }
-        return keys
-    }
-
-    // MARK: Keys
-
-    /// Algorithms that are taken, with the kind of key and the curve that each needs. None of them is symmetric: what
-    /// is public must not be able to sign.
-    private static let algorithms: [String: (type: String, curve: String?)] = [
-        "RS256": ("RSA", nil), "RS384": ("RSA", nil), "RS512": ("RSA", nil),
-        "PS256": ("RSA", nil), "PS384": ("RSA", nil), "PS512": ("RSA", nil),
-        "ES256": ("EC", "P-256"), "ES384": ("EC", "P-384"), "ES512": ("EC", "P-521"),
-        "EdDSA": ("OKP", "Ed25519"),
-    ]
-
-    private static func fitting(_ keys: [JSONValue], _ token: UnverifiedToken) -> [JSONValue] {
-        guard let wanted = algorithms[token.algorithm] else { return [] }
-        return keys.filter { key in
-            guard key["kty"]?.string == wanted.type, key["use"]?.string ?? "sig" == "sig",
-                wanted.curve == nil || key["crv"]?.string == wanted.curve,
-                key["alg"]?.string ?? token.algorithm == token.algorithm
-            else { return false }
-            return token.keyID == nil || key["kid"]?.string == token.keyID
-        }
-    }
-
-    private static func verifies(_ token: UnverifiedToken, _ key: JSONValue) async throws -> Bool {
-        guard let algorithm = JWK.Algorithm(rawValue: token.algorithm) else { return false }
-        let name = JWKIdentifier(string: token.keyID ?? "")
-        let jwk: JWK
-        switch key["kty"]?.string {
-        case "RSA":
-            // 2048 to 8192 bits: shorter ones prove little, longer ones take long.
-            guard let modulus = key["n"]?.string, (256...1024).contains(Base64.decode(modulus)?.count ?? 0) else {
-                return false
-            }
-            jwk = .rsa(algorithm, identifier: name, modulus: modulus, exponent: key["e"]?.string)
-        case "EC":
-            jwk = .ecdsa(
-                algorithm, identifier: name, x: key["x"]?.string, y: key["y"]?.string,
-                curve: key["crv"]?.string.flatMap { ECDSACurve(rawValue: $0) })
-        case "OKP":
-            jwk = .octetKeyPair(algorithm, identifier: name, x: key["x"]?.string, y: nil, curve: .ed25519)
-        default: return false
-        }
-        do {
-            let keys = JWTKeyCollection()
-            try await keys.add(jwk: jwk, isDefault: true)
-            _ = try await keys.verify(token.text, as: Unread.self)
-            return true
-        } catch {
-            return false
-        }
-    }
-
-    /// The claims are read elsewhere.
-    private struct Unread: JWTPayload {
-        func verify(using algorithm: some JWTAlgorithm) async throws {}
+        // Keys of kinds that are not known here are somebody else's.
+        return keys.compactMap { try? JWK($0) }
     }
 }

@@ -114,6 +114,9 @@ package struct Principal: Sendable {
     package var session: TemporarySession?
     /// How and when they logged in, where that is known: in a browser session, and with a token that came from one.
     package var authentication: Authentication?
+    /// The application that holds the token, and what the token lets it do; nil where no token was shown.
+    package var client: String?
+    package var scopes: Scopes?
 
     package static let anonymous = Principal(
         accountID: nil, name: "anonymous", kind: .person, groups: [], method: .anonymous, accessKeyID: nil)

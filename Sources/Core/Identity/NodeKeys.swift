@@ -1,5 +1,7 @@
+import Ciphers
 import Database
 package import Journal
+package import Synchronization
 import Vault
 import Wire
 
@@ -31,6 +33,14 @@ extension Identity {
             return (sealed, made.certificate)
         }
         return (try master.open(kept.sealed, label: label), kept.certificate)
+    }
+
+    /// A key by which something is derived, made when it is first needed, and kept in `cache` from then on.
+    package func derivingKey(_ name: String, _ cache: borrowing Mutex<[UInt8]?>) async throws -> [UInt8] {
+        if let key = cache.withLock({ $0 }) { return key }
+        let key = try await nodeKey(name) { (randomBytes(32), nil) }.key
+        cache.withLock { $0 = key }
+        return key
     }
 
     private static func storedNodeKey(_ name: String, in reader: Reader) throws -> (

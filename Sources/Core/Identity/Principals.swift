@@ -23,6 +23,13 @@ extension Identity {
         return principal
     }
 
+    /// The principal of an account for which a token is made.
+    ///
+    /// - Throws: ``IdentityError`` `.disabled` or `.notFound`.
+    package func principal(ofAccount id: Int64) async throws -> Principal {
+        try await principal(account: id, method: .token)
+    }
+
     static func principal(account id: Int64, method: AuthenticationMethod, in reader: Reader) throws -> Principal {
         let row = try reader.first(
             """

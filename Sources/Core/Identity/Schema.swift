@@ -82,6 +82,18 @@ extension Identity {
                 "CREATE INDEX app_passwords_by_account ON app_passwords (account)",
                 "CREATE TABLE issuers (url TEXT PRIMARY KEY, audiences TEXT NOT NULL, created INTEGER NOT NULL)",
             ]),
+        Migration(
+            module: "identity", number: 3,
+            [
+                // Published from the moment of its creation on, and signing from `active` on.
+                """
+                CREATE TABLE token_keys (
+                    id TEXT PRIMARY KEY, algorithm TEXT NOT NULL, sealed BLOB NOT NULL, created INTEGER NOT NULL,
+                    active INTEGER NOT NULL)
+                """,
+                "CREATE TABLE revoked_tokens (id TEXT PRIMARY KEY, expires INTEGER NOT NULL)",
+                "CREATE INDEX revoked_tokens_by_expiry ON revoked_tokens (expires)",
+            ]),
         peopleMigration,
     ]
 }

@@ -8,5 +8,6 @@ extension Identity {
         SealedColumn(table: "outbox", id: "id", column: "sealed") { label(message: $0) },
         SealedColumn(table: "providers", id: "name", column: "sealed") { label(provider: $0) },
         SealedColumn(table: "node_keys", id: "name", column: "sealed") { "node key \($0)" },
+        SealedColumn(table: "token_keys", id: "id", column: "sealed") { TokenKeys.label($0) },
     ]
 }

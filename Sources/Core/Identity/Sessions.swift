@@ -12,17 +12,18 @@ extension Identity {
     /// - Parameters:
     ///   - account: who opens it, if that is an account: the session ends with it.
     ///   - policy: a session policy; it was checked before.
+    ///   - scopes: of the token that opens it: the session may do no more than that.
     ///   - actor: who opens it, for the journal.
     package func openSession(
         in role: Role, name: String, account: Int64?, seconds: Int64, policy: String?, claims: [String: [String]],
-        by actor: String
+        scopes: Scopes? = nil, by actor: String
     ) async throws -> TemporaryCredentials {
         try Self.checkSessionName(name)
         let now = Timestamp.now
         return try await issueTemporaryKey(
             SessionContent(
                 account: account, role: role.id, name: name, issued: now, expires: now.adding(seconds: seconds),
-                policy: policy, claims: claims), by: actor, on: role.name)
+                policy: policy, claims: claims, scopes: scopes), by: actor, on: role.name)
     }
 
     /// Opens a session of an account itself, perhaps with fewer rights.
@@ -39,7 +40,8 @@ extension Identity {
         let now = Timestamp.now
         return try await issueTemporaryKey(
             SessionContent(
-                account: account, name: name, issued: now, expires: now.adding(seconds: seconds), policy: policy),
+                account: account, name: name, issued: now, expires: now.adding(seconds: seconds), policy: policy,
+                scopes: principal.scopes),
             by: principal.name, on: principal.name)
     }
 

@@ -92,6 +92,7 @@ extension Identity {
         try Self.checkTime(content.expires)
         var principal = try await journal.find { try Self.principal(of: content, token: token, in: $0) }
         principal.accessKeyID = id
+        principal.scopes = content.scopes
         let known = KnownPrincipal(principal: principal, secret: Array(secret.utf8))
         principals[cacheKey] = known
         return known

@@ -46,6 +46,8 @@ struct SessionContent: Sendable {
     var expires: Timestamp
     var policy: String?
     var claims: [String: [String]] = [:]
+    /// Of the token that opened the session, where one of this node's did.
+    var scopes: Scopes?
 
     func bytes(secret: String) -> [UInt8] {
         var json = JSONWriter()
@@ -57,6 +59,7 @@ struct SessionContent: Sendable {
             json.member("issued", issued.microseconds)
             json.member("expires", expires.microseconds)
             if let policy { json.member("policy", policy) }
+            if let scopes { json.member("scopes", scopes.text) }
             json.key("claims")
             json.object { json in for (key, values) in claims { json.member(key, values) } }
         }
@@ -72,7 +75,8 @@ struct SessionContent: Sendable {
         var content = SessionContent(
             account: json["account"]?.integer, role: json["role"]?.integer, name: name,
             issued: Timestamp(microseconds: issued), expires: Timestamp(microseconds: expires),
-            policy: json["policy"]?.string)
+            policy: json["policy"]?.string,
+            scopes: try json["scopes"]?.string.map { try Scopes(parsing: $0) })
         for claim in json["claims"]?.object?.members ?? [] {
             content.claims[claim.name] = claim.value.array?.compactMap(\.string)
         }

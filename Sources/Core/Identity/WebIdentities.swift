@@ -1,3 +1,4 @@
+import JOSE
 import Wire
 
 /// Whom a token of an OpenID provider speaks for.
@@ -10,6 +11,8 @@ package struct WebIdentity: Sendable {
     package var account: Int64?
     /// The claims that policies can ask about.
     package var claims: [String: [String]]
+    /// What a token of this node's own may do.
+    package var scopes: Scopes?
 
     /// The names by which a trust policy can speak of the issuer.
     package var federatedNames: [String] { [issuer.arn, issuer.url, issuer.name] }
@@ -59,7 +62,7 @@ package final class WebIdentities: Sendable {
     ///   `.expired`, `.disabled`, `.unreachable`.
     package func verify(_ text: String) async throws -> WebIdentity {
         let token = try UnverifiedToken(text)
-        guard token.issuer != tokens.issuer else { return try await own(token) }
+        guard !tokens.isOwn(issuer: token.issuer) else { return try await own(token) }
         guard let issuer = try await identity.issuers().first(where: { $0.url == token.issuer }) else {
             throw IdentityError(.invalidToken, "the token's issuer '\(token.issuer.prefix(200))' is not trusted here")
         }
@@ -77,14 +80,14 @@ package final class WebIdentities: Sendable {
 
     /// Of this node's own tokens the account is what counts: it may be disabled, its groups may have changed.
     private func own(_ token: UnverifiedToken) async throws -> WebIdentity {
-        let principal = try await tokens.principal(token: token.text)
+        let principal = try await tokens.principal(token: token.jwt.text)
         var claims = Self.claims(token)
         claims["preferred_username"] = [principal.name]
         claims["groups"] = principal.groups
         return WebIdentity(
             issuer: Issuer(url: tokens.issuer, audiences: [tokens.issuer], created: .now),
             subject: token.claims["sub"]?.string ?? "", audience: tokens.issuer, account: principal.accountID,
-            claims: claims)
+            claims: claims, scopes: principal.scopes)
     }
 
     private static func claims(_ token: UnverifiedToken) -> [String: [String]] {

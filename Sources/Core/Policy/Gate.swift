@@ -148,6 +148,8 @@ package final class Gate: Sendable {
             keys["jwt:sub"] = [String(id)]
             keys["jwt:groups"] = principal.groups
         }
+        if let scopes = principal.scopes { keys["martlet:Scope"] = scopes.names }
+        if let client = principal.client { keys["martlet:ClientID"] = [client] }
         if let authentication = principal.authentication {
             keys["martlet:AuthenticationFactors"] = authentication.factors.map(\.rawValue)
             keys["martlet:AuthenticationContext"] = [authentication.acr]
@@ -202,6 +204,8 @@ package enum ResourceName {
     package static func encryptionKey(_ name: String) -> String { "arn:martlet:encryption:::\(name)" }
     package static func role(_ name: String) -> String { "arn:martlet:iam:::role/\(name)" }
     package static func issuer(_ name: String) -> String { "arn:martlet:iam:::oidc-provider/\(name)" }
+    /// An application that people log in to with this node.
+    package static func client(_ id: String) -> String { "arn:martlet:iam:::client/\(id)" }
     package static func webhook(_ name: String) -> String { "arn:martlet:webhook:::\(name)" }
     /// `collections/NAME` or `spaces/NAME`. No name of a collection, so that its own policy does not speak of it.
     package static func quota(_ path: String) -> String { "arn:martlet:quota:::\(path)" }

@@ -19,6 +19,7 @@ package final class Policies: Sendable {
     let journal: Journal
     let applicableCache = RecentReads<[AttachedPolicy]>()
     private let sessionPolicies = RecentReads<PolicyDocument>()
+    private let scopePolicies = RecentReads<PolicyDocument>()
 
     /// What members of `administrators` have; it is not in the database, so nobody can lock everybody out.
     private let administrator: AttachedPolicy
@@ -60,6 +61,14 @@ package final class Policies: Sendable {
                 sessionPolicies[text] = document
             }
             policies.append((name: "session policy", document: document))
+        }
+        if let scopes = principal.scopes, scopes.limit != nil {
+            if let known = scopePolicies[scopes.text] {
+                policies.append((name: TokenScopes.name, document: known))
+            } else if let boundary = try TokenScopes.boundary(scopes) {
+                scopePolicies[scopes.text] = boundary.document
+                policies.append(boundary)
+            }
         }
         return policies
     }

@@ -72,7 +72,7 @@ package struct RoleSessions: Sendable {
         let credentials = try await identity.openSession(
             in: role, name: wish.name, account: principal.accountID ?? principal.session?.account,
             seconds: min(seconds, role.sessionSeconds),
-            policy: wish.policy, claims: [:], by: principal.name)
+            policy: wish.policy, claims: [:], scopes: principal.scopes, by: principal.name)
         return Opened(credentials: credentials, role: role)
     }
 
@@ -140,7 +140,7 @@ package struct RoleSessions: Sendable {
         let credentials = try await identity.openSession(
             in: role, name: wish.name, account: web.account,
             seconds: try Self.seconds(wish.seconds, max: role.sessionSeconds), policy: wish.policy,
-            claims: web.sessionKeys, by: web.name)
+            claims: web.sessionKeys, scopes: web.scopes, by: web.name)
         return (Opened(credentials: credentials, role: role), web)
     }
 

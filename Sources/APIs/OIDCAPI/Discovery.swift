@@ -1,0 +1,63 @@
+import HTTPSupport
+import Identity
+import JOSE
+import NIOHTTP1
+import OpenID
+import Wire
+
+extension OIDCService {
+    /// The provider's metadata (OpenID Connect Discovery 1.0 §3, RFC 8414 §2).
+    func discovery(issuer: String) -> Response {
+        let isRealm = issuer != tokens.issuer
+        let base = issuer + (isRealm ? "/protocol/openid-connect" : "/oidc")
+        func url(_ own: String, _ realms: String) -> String { base + (isRealm ? realms : own) }
+        let algorithms = ["RS256", "ES256"]
+        var json = JSONWriter(capacity: 4096)
+        json.object { json in
+            json.member("issuer", issuer)
+            json.member("authorization_endpoint", url("/authorize", "/auth"))
+            json.member("token_endpoint", url("/token", "/token"))
+            json.member("userinfo_endpoint", url("/userinfo", "/userinfo"))
+            json.member("jwks_uri", url("/jwks", "/certs"))
+            json.member("introspection_endpoint", url("/introspect", "/token/introspect"))
+            json.member("revocation_endpoint", url("/revoke", "/revoke"))
+            json.member("device_authorization_endpoint", url("/device", "/auth/device"))
+            json.member("pushed_authorization_request_endpoint", url("/par", "/ext/par/request"))
+            json.member("end_session_endpoint", url("/logout", "/logout"))
+            json.member(
+                "registration_endpoint",
+                isRealm ? issuer + "/clients-registrations/openid-connect" : base + "/register")
+            json.member("grant_types_supported", GrantType.allCases.map(\.rawValue))
+            json.member("response_types_supported", ["code"])
+            json.member("response_modes_supported", ["query", "form_post"])
+            json.member("code_challenge_methods_supported", ["S256"])
+            json.member("subject_types_supported", ["public"])
+            json.member("scopes_supported", Client.defaultScopes.names)
+            json.member(
+                "claims_supported",
+                [
+                    "sub", "iss", "aud", "exp", "iat", "auth_time", "acr", "amr", "azp", "nonce", "sid", "at_hash",
+                    "preferred_username", "name", "email", "email_verified", "groups", "updated_at",
+                ])
+            json.member("acr_values_supported", [Authentication.singleFactor, Authentication.multiFactor])
+            json.member("prompt_values_supported", ["none", "login", "consent", "select_account"])
+            json.member("id_token_signing_alg_values_supported", algorithms)
+            let methods = ClientAuthentication.allCases.map(\.rawValue)
+            for endpoint in ["token", "introspection", "revocation"] {
+                json.member("\(endpoint)_endpoint_auth_methods_supported", methods)
+                json.member("\(endpoint)_endpoint_auth_signing_alg_values_supported", JWK.algorithms)
+            }
+            json.member("dpop_signing_alg_values_supported", JWK.algorithms)
+            json.member("authorization_response_iss_parameter_supported", true)
+            json.member("claims_parameter_supported", true)
+            json.member("request_parameter_supported", false)
+            json.member("request_uri_parameter_supported", false)
+            json.member("backchannel_logout_supported", true)
+            json.member("backchannel_logout_session_supported", true)
+            json.member("service_documentation", "https://datatracker.ietf.org/doc/html/rfc6749")
+        }
+        return Response(
+            .ok, type: "application/json", bytes: json.bytes,
+            headers: ["Cache-Control": "public, max-age=300", "Access-Control-Allow-Origin": "*"])
+    }
+}
