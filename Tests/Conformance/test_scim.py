@@ -1,6 +1,7 @@
 """SCIM 2.0: programs that manage accounts elsewhere keep them here the same. scim2-client and scim2-tester are real ones."""
 
 import secrets
+import ssl
 
 import httpx2
 import pytest
@@ -184,7 +185,7 @@ def test_a_program_that_checks_scim_servers_is_content(node):
     http = httpx2.Client(
         base_url=f"{node.web}/scim/v2",
         headers={"Authorization": f"Bearer {node.token()}"},
-        verify=node.verify if node.tls else True,
+        verify=ssl.create_default_context(cafile=node.authority) if node.tls else True,
     )
     client = SyncSCIMClient(http)
     client.discover()

@@ -4,7 +4,8 @@ import Testing
 @Suite("QR codes")
 struct QRCodeTests {
     @Test(
-        "a text takes the smallest code that holds it", arguments: [(1, 21), (14, 21), (15, 25), (106, 41), (107, 45), (213, 57)])
+        "a text takes the smallest code that holds it",
+        arguments: [(1, 21), (14, 21), (15, 25), (106, 41), (107, 45), (213, 57)])
     func sizes(length: Int, size: Int) throws {
         let code = try #require(QRCode(String(repeating: "a", count: length)))
         #expect(code.size == size)

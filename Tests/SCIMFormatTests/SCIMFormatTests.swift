@@ -49,7 +49,9 @@ struct FilterTests {
 
     @Test("no bytes bring the reader down")
     func fuzz() {
-        let words = ["userName", "eq", "\"x\"", "(", ")", "[", "]", "and", "or", "not", "pr", " ", ".", "\\", "\"", "1e999", "é"]
+        let words = [
+            "userName", "eq", "\"x\"", "(", ")", "[", "]", "and", "or", "not", "pr", " ", ".", "\\", "\"", "1e999", "é",
+        ]
         for _ in 0..<20_000 {
             let text = (0..<Int.random(in: 0...12)).map { _ in words.randomElement() ?? "" }
                 .joined(separator: Bool.random() ? " " : "")

@@ -37,7 +37,8 @@ extension ConsoleService {
         do {
             return try await change(path, form, request, caller)
         } catch let error as IdentityError
-            where Self.correctable.contains(error.code) {
+            where Self.correctable.contains(error.code)
+        {
             return try await accountPage(caller, problem: error.message)
         } catch let error as WebAuthnError {
             return try await accountPage(caller, problem: error.message)

@@ -121,7 +121,9 @@ struct GroupPage {
     private func writeMembers(_ html: inout HTML) {
         html.element("h2", text: "Members")
         if members.accounts.isEmpty, members.groups.isEmpty { html.element("p", .class("sub"), text: "None.") }
-        html.element("ul", .class("items compact rows"), .flag("hidden", members.accounts.isEmpty && members.groups.isEmpty)) { html in
+        html.element(
+            "ul", .class("items compact rows"), .flag("hidden", members.accounts.isEmpty && members.groups.isEmpty)
+        ) { html in
             for name in members.groups {
                 html.element("li") { html in
                     html.element("div") { $0.element("strong", text: "All of \(name)") }

@@ -111,7 +111,8 @@ extension SCIMService {
 
     private static func key(_ path: AttributePath, _ resource: JSONValue) -> String? {
         guard let value = path.values(in: resource).first else { return nil }
-        let text = value.object?.ignoringCase("value")?.string ?? value.string ?? value.bool.map { $0 ? "true" : "false" }
+        let text =
+            value.object?.ignoringCase("value")?.string ?? value.string ?? value.bool.map { $0 ? "true" : "false" }
         return text?.lowercased()
     }
 

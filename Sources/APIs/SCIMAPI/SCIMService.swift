@@ -86,7 +86,8 @@ package struct SCIMService: Sendable {
         case "Me" where act.path.count == 1: return try await me(act)
         case "Users": return try await users(act)
         case "Groups": return try await groups(act)
-        default: throw SCIMError(404, nil, "there is nothing at /scim/v2/\(act.path.joined(separator: "/").prefix(200))")
+        default:
+            throw SCIMError(404, nil, "there is nothing at /scim/v2/\(act.path.joined(separator: "/").prefix(200))")
         }
     }
 
@@ -158,7 +159,9 @@ package struct SCIMService: Sendable {
         case let error as IdentityError where [.invalidName, .weakPassword, .limit].contains(error.code):
             return SCIMError(400, .invalidValue, error.message)
         default:
-            guard let problem = Problem(error) else { return SCIMError(500, nil, "the request failed inside the server") }
+            guard let problem = Problem(error) else {
+                return SCIMError(500, nil, "the request failed inside the server")
+            }
             return SCIMError(Int(problem.status.code), nil, problem.detail)
         }
     }

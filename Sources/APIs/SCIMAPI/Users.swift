@@ -75,7 +75,9 @@ extension SCIMService {
             ("excludedAttributes", "excludedattributes"),
         ] {
             guard let value = body.object?.ignoringCase(member) else { continue }
-            let text = value.string ?? value.integer.map { String($0) } ?? value.array?.compactMap(\.string).joined(separator: ",")
+            let text =
+                value.string ?? value.integer.map { String($0) }
+                ?? value.array?.compactMap(\.string).joined(separator: ",")
             act.query.items.append((name, text))
         }
         return act

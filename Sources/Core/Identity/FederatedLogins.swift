@@ -4,9 +4,10 @@ import Journal
 package import Wire
 
 /// Posts a form and gives the answer's body, of at most so many bytes.
-package typealias FormPost = @Sendable (
-    _ url: String, _ fields: QueryItems, _ authorization: String?, _ bytesMax: Int
-) async throws -> [UInt8]
+package typealias FormPost =
+    @Sendable (
+        _ url: String, _ fields: QueryItems, _ authorization: String?, _ bytesMax: Int
+    ) async throws -> [UInt8]
 
 /// How a login at another provider ended.
 package enum FederatedResult: Sendable {
