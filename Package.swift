@@ -69,7 +69,6 @@ let formats: [Target] = [
     target("Formats", "Geometry", ["Wire"]),
     target("Formats", "WebDAVFormat", ["Wire"]),
     target("Formats", "LDAPMessage"),
-    target("Formats", "SCIMFormat", ["Wire"]),
     target("Formats", "JOSE", ["Wire", crypto, cryptoExtras]),
     target("Formats", "ProductMetadata", ["Wire"]),
     target("Formats", "TraceFormat", ["BLAKE3", "MerkleLog", "Wire", crypto, cryptoExtras, x509, asn1]),
@@ -146,9 +145,6 @@ let apis: [Target] = [
         [
             "Ciphers", "Database", "HTTPSupport", "IAMPolicy", "Identity", "Policy", "SigV4", "Wire", logging, nioHTTP1,
         ]),
-    target(
-        "APIs", "SCIMAPI",
-        ["HTTPSupport", "Identity", "Policy", "SCIMFormat", "Wire", logging, nioHTTP1]),
     target("APIs", "SigningAPI", ["HTTPSupport", "Identity", "Policy", "SigV4", "Wire", logging, nioHTTP1]),
     target(
         "APIs", "STACAPI",
@@ -202,7 +198,7 @@ let top: [Target] = [
             "AdminAPI", "Antivirus", "Blobs", "BucketConfiguration", "Catalogue", "Certificates", "Console", "Ciphers",
             "Database", "HTTPSupport", "IAMAPI", "IAMPolicy", "Identity",
             "Journal", "LDAPAPI", "Ledger", "Notifications", "OIDCAPI", "Objects", "OpenID", "Policy", "Rasters",
-            "S3API", "SCIMAPI", "SMTP", "STACAPI", "SigV4", "SigningAPI", "TraceAPI", "TransactionAPI", "Vault",
+            "S3API", "SMTP", "STACAPI", "SigV4", "SigningAPI", "TraceAPI", "TransactionAPI", "Vault",
             "WebDAVAPI", "Wire",
             "Workers",
             httpClient, logging, nioCore, nioHTTP1, nioPosix, nioSSL,
@@ -235,7 +231,6 @@ let testTargets: [Target] = [
     tests("GeometryTests", ["Geometry", "Wire"]),
     tests("WebAuthnTests", ["WebAuthn", "Wire", crypto]),
     tests("WebDAVFormatTests", ["WebDAVFormat", "Wire"]),
-    tests("SCIMFormatTests", ["SCIMFormat", "Wire"]),
     tests("LDAPMessageTests", ["LDAPMessage"]),
     tests("JOSETests", ["JOSE", "Wire"]),
     tests("OpenIDTests", ["Database", "Identity", "Journal", "OpenID", "TestSupport", "Vault", "Wire"]),

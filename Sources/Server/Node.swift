@@ -23,7 +23,6 @@ import OpenID
 import Policy
 import Rasters
 import S3API
-import SCIMAPI
 import STACAPI
 import SigningAPI
 import TraceAPI
@@ -160,7 +159,6 @@ package final class Node: Sendable {
             stac: STACService(catalogue: catalogue, gate: gate, authenticator: authenticator),
             traces: TraceService(ledger: ledger, version: Version.current),
             transactions: TransactionService(objects: objects, gate: gate, authenticator: authenticator),
-            scim: SCIMService(policies: policies, gate: gate, authenticator: authenticator, webURL: webURL),
             signing: signing,
             webdav: WebDAVService(objects: objects, gate: gate, authenticator: authenticator),
             nextcloud: NextcloudService(objects: objects, gate: gate, authenticator: authenticator), console: console,

@@ -3,7 +3,6 @@ import Console
 import HTTPSupport
 import NIOHTTP1
 import OIDCAPI
-import SCIMAPI
 import STACAPI
 import SigningAPI
 import TraceAPI
@@ -18,7 +17,6 @@ struct WebRouter: Sendable {
     let stac: STACService
     let traces: TraceService
     let transactions: TransactionService
-    let scim: SCIMService
     let signing: SigningService
     let webdav: WebDAVService
     let nextcloud: NextcloudService
@@ -46,7 +44,6 @@ struct WebRouter: Sendable {
         case "status.php", "ocs", "remote.php": return await nextcloud.respond(to: request, path: path)
         // Microsoft's client asks the top what the server can before it goes on to a folder.
         case nil where request.method == .OPTIONS: return WebDAVService.options
-        case "scim" where rest.first == "v2": return await scim.respond(to: request, path: Array(rest.dropFirst()))
         case "transactions", "history": return await transactions.respond(to: request, path: path)
         case "sign" where rest.isEmpty: return await signing.respond(to: request)
         case "healthz" where rest.isEmpty: return Response(.ok, type: "text/plain; charset=utf-8", text: "ok\n")
