@@ -69,6 +69,7 @@ let formats: [Target] = [
     target("Formats", "Geometry", ["Wire"]),
     target("Formats", "WebDAVFormat", ["Wire"]),
     target("Formats", "LDAPMessage"),
+    target("Formats", "SCIMFormat", ["Wire"]),
     target("Formats", "JOSE", ["Wire", crypto, cryptoExtras]),
     target("Formats", "ProductMetadata", ["Wire"]),
     target("Formats", "TraceFormat", ["BLAKE3", "MerkleLog", "Wire", crypto, cryptoExtras, x509, asn1]),
@@ -132,6 +133,8 @@ let apis: [Target] = [
             nioCore,
             nioSSL,
         ]),
+    target(
+        "APIs", "SCIMAPI", ["HTTPSupport", "Identity", "Policy", "SCIMFormat", "Wire", logging, nioHTTP1]),
     target("APIs", "OIDCAPI", ["Ciphers", "HTTPSupport", "Identity", "JOSE", "OpenID", "Wire", logging, nioHTTP1]),
     target(
         "APIs", "AdminAPI",
@@ -198,7 +201,7 @@ let top: [Target] = [
             "AdminAPI", "Antivirus", "Blobs", "BucketConfiguration", "Catalogue", "Certificates", "Console", "Ciphers",
             "Database", "HTTPSupport", "IAMAPI", "IAMPolicy", "Identity",
             "Journal", "LDAPAPI", "Ledger", "Notifications", "OIDCAPI", "Objects", "OpenID", "Policy", "Rasters",
-            "S3API", "SMTP", "STACAPI", "SigV4", "SigningAPI", "TraceAPI", "TransactionAPI", "Vault",
+            "S3API", "SCIMAPI", "SMTP", "STACAPI", "SigV4", "SigningAPI", "TraceAPI", "TransactionAPI", "Vault",
             "WebDAVAPI", "Wire",
             "Workers",
             httpClient, logging, nioCore, nioHTTP1, nioPosix, nioSSL,
@@ -232,6 +235,7 @@ let testTargets: [Target] = [
     tests("WebAuthnTests", ["WebAuthn", "Wire", crypto]),
     tests("WebDAVFormatTests", ["WebDAVFormat", "Wire"]),
     tests("LDAPMessageTests", ["LDAPMessage"]),
+    tests("SCIMFormatTests", ["SCIMFormat", "Wire"]),
     tests("JOSETests", ["JOSE", "Wire"]),
     tests("OpenIDTests", ["Database", "Identity", "Journal", "OpenID", "TestSupport", "Vault", "Wire"]),
     tests("LDAPAPITests", ["Identity", "LDAPAPI", "LDAPMessage", "Wire"]),

@@ -23,6 +23,7 @@ import OpenID
 import Policy
 import Rasters
 import S3API
+import SCIMAPI
 import STACAPI
 import SigningAPI
 import TraceAPI
@@ -156,6 +157,7 @@ package final class Node: Sendable {
             admin: AdminService(
                 policies: policies, notifications: notifications, gate: gate, authenticator: authenticator,
                 people: people, objects: objects, roots: roots, provider: provider),
+            scim: SCIMService(policies: policies, gate: gate, authenticator: authenticator),
             stac: STACService(catalogue: catalogue, gate: gate, authenticator: authenticator),
             traces: TraceService(ledger: ledger, version: Version.current),
             transactions: TransactionService(objects: objects, gate: gate, authenticator: authenticator),

@@ -3,6 +3,7 @@ import Console
 import HTTPSupport
 import NIOHTTP1
 import OIDCAPI
+import SCIMAPI
 import STACAPI
 import SigningAPI
 import TraceAPI
@@ -14,6 +15,7 @@ import Wire
 struct WebRouter: Sendable {
     let oidc: OIDCService
     let admin: AdminService
+    let scim: SCIMService
     let stac: STACService
     let traces: TraceService
     let transactions: TransactionService
@@ -38,6 +40,7 @@ struct WebRouter: Sendable {
         case "auth" where rest.first == "realms":
             return await oidc.respond(to: request, realm: Array(rest.dropFirst()), prefix: "/auth")
         case "admin" where rest.first == "v1": return await admin.respond(to: request, path: Array(rest.dropFirst()))
+        case "scim" where rest.first == "v2": return await scim.respond(to: request, path: Array(rest.dropFirst()))
         case "stac": return await stac.respond(to: request, path: rest)
         case "traces": return await traces.respond(to: request, path: rest)
         case "dav": return await webdav.respond(to: request)

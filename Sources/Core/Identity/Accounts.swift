@@ -33,10 +33,10 @@ extension Identity {
     ) async throws {
         try Self.checkName(name)
         try Self.checkEmail(email)
-        var account = NewAccount(name: name, kind: kind, displayName: Self.cleaned(displayName), email: email)
-        if let password { account.password = try await hasher.hash(password) }
-        try await journal.write { [account] transaction, events in
-            try Self.lockNames(of: account, in: transaction)
+        let account = NewAccount(
+            name: name, kind: kind, displayName: Self.cleaned(displayName), email: email,
+            password: password == nil ? nil : try await hasher.hash(password ?? ""))
+        try await journal.write { transaction, events in
             try Self.insert(account, in: transaction, &events, by: actor)
         }
     }
@@ -50,35 +50,44 @@ extension Identity {
         var password: PasswordHash?
     }
 
-    /// Locks come before all else that a transaction does.
-    static func lockNames(of account: NewAccount, in transaction: Transaction) throws {
-        try transaction.lock("account \(account.name)")
-        if !account.email.isEmpty { try transaction.lock("email \(account.email.lowercased())") }
-        try transaction.lock(unixNumbers)
-    }
-
+    /// Makes an account whose name and address were checked. It takes locks: it comes before all else that a
+    /// transaction does.
+    ///
     /// - Throws: ``IdentityError`` `.exists`.
     @discardableResult
     static func insert(
         _ account: NewAccount, in transaction: Transaction, _ events: inout EventRecorder, by actor: String
     ) throws -> Int64 {
-        let (name, now) = (account.name, Timestamp.now.microseconds)
+        let id = try insertAccount(
+            name: account.name, kind: account.kind, displayName: account.displayName, email: account.email,
+            in: transaction)
+        if let password = account.password { try store(password, account: id, in: transaction) }
+        events.record(.accountCreated, by: actor, on: account.name) { $0.member("kind", account.kind.rawValue) }
+        return id
+    }
+
+    /// Makes the row of an account whose name and address were checked.
+    ///
+    /// - Returns: its id.
+    static func insertAccount(
+        name: String, kind: PrincipalKind, displayName: String, email: String, in transaction: Transaction
+    ) throws -> Int64 {
+        try transaction.lock("account \(name)")
+        if !email.isEmpty { try transaction.lock("email \(email.lowercased())") }
+        try transaction.lock(unixNumbers)
         guard try transaction.scalar("SELECT 1 FROM accounts WHERE name = ?", .init(name)) == nil else {
             throw IdentityError(.exists, "there is an account '\(name)' already")
         }
-        try checkUnused(email: account.email, account: 0, in: transaction)
-        let (id, number) = (try transaction.tid, try nextUnixNumber(in: transaction))
+        try checkUnused(email: email, account: 0, in: transaction)
+        let (id, number, now) = (try transaction.tid, try nextUnixNumber(in: transaction), Timestamp.now.microseconds)
         try transaction.run(
             """
             INSERT INTO accounts (
                 id, name, kind, display_name, email, disabled, created, changed, uuid, number, common_name)
             VALUES (?, ?, ?, ?, ?, 0, ?, ?, ?, ?, ?)
             """,
-            .init(id), .init(name), .init(account.kind.rawValue), .init(account.displayName), .init(account.email),
-            .init(now), .init(now), .init(randomUUID()), .init(number),
-            .init(folded(account.displayName.isEmpty ? name : account.displayName)))
-        if let password = account.password { try store(password, account: id, in: transaction) }
-        events.record(.accountCreated, by: actor, on: name) { $0.member("kind", account.kind.rawValue) }
+            .init(id), .init(name), .init(kind.rawValue), .init(displayName), .init(email), .init(now), .init(now),
+            .init(randomUUID()), .init(number), .init(folded(displayName.isEmpty ? name : displayName)))
         return id
     }
 

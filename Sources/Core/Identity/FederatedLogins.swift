@@ -191,7 +191,6 @@ package final class FederatedLogins: Sendable {
         let account = Identity.NewAccount(
             name: wanted, displayName: Identity.cleaned(token.claims["name"]?.string ?? ""), email: email)
         return try await identity.journal.write { transaction, events in
-            try Identity.lockNames(of: account, in: transaction)
             let id = try Identity.insert(account, in: transaction, &events, by: "provider:\(provider.name)")
             try Identity.link(
                 issuer: provider.issuer, subject: subject, shown: shown, account: id, name: account.name,

@@ -14,18 +14,25 @@ extension Identity {
     package func createGroup(name: String, by actor: String) async throws {
         try Self.checkName(name)
         try await journal.write { transaction, events in
-            try transaction.lock("group \(name)")
-            try transaction.lock(Self.unixNumbers)
-            guard try transaction.scalar("SELECT 1 FROM groups WHERE name = ?", .init(name)) == nil else {
-                throw IdentityError(.exists, "there is a group '\(name)' already")
-            }
-            let (id, number) = (try transaction.tid, try Self.nextUnixNumber(in: transaction))
-            let now = Timestamp.now.microseconds
-            try transaction.run(
-                "INSERT INTO groups (id, name, created, changed, uuid, number) VALUES (?, ?, ?, ?, ?, ?)", .init(id),
-                .init(name), .init(now), .init(now), .init(randomUUID()), .init(number))
+            _ = try Self.insertGroup(name: name, in: transaction)
             events.record(.groupCreated, by: actor, on: name)
         }
+    }
+
+    /// Makes the row of a group whose name was checked.
+    ///
+    /// - Returns: its id.
+    static func insertGroup(name: String, in transaction: Transaction) throws -> Int64 {
+        try transaction.lock("group \(name)")
+        try transaction.lock(unixNumbers)
+        guard try transaction.scalar("SELECT 1 FROM groups WHERE name = ?", .init(name)) == nil else {
+            throw IdentityError(.exists, "there is a group '\(name)' already")
+        }
+        let (id, number, now) = (try transaction.tid, try nextUnixNumber(in: transaction), Timestamp.now.microseconds)
+        try transaction.run(
+            "INSERT INTO groups (id, name, created, changed, uuid, number) VALUES (?, ?, ?, ?, ?, ?)", .init(id),
+            .init(name), .init(now), .init(now), .init(randomUUID()), .init(number))
+        return id
     }
 
     /// - Parameter onlyBare: refuses (`.conflict`) while it has members.
@@ -121,10 +128,10 @@ extension Identity {
     /// - Throws: ``IdentityError`` `.limit` where that would make a group a member of itself.
     package func addMember(group subgroup: String, to group: String, by actor: String) async throws {
         try await journal.write { transaction, events in
-            try transaction.lock("group nesting")
+            try transaction.lock(Self.groupNesting)
             let member = try Self.groupID(subgroup, in: transaction)
             let id = try Self.groupID(group, in: transaction)
-            try Self.checkNesting(member, subgroup, in: id, group, transaction)
+            try Self.checkNesting(member, in: id, transaction)
             try transaction.run(
                 "INSERT INTO memberships (group_id, subgroup) VALUES (?, ?) ON CONFLICT DO NOTHING", .init(id),
                 .init(member))
@@ -132,6 +139,23 @@ extension Identity {
             events.record(.memberAdded, by: actor, on: group) { $0.member("group", subgroup) }
         }
         principals.clear()
+    }
+
+    static let groupNesting = "group nesting"
+
+    /// Whether a group can become a member of another. Who asks holds the lock ``groupNesting``.
+    static func checkNesting(_ member: Int64, in group: Int64, _ transaction: Transaction) throws {
+        let closes = try transaction.scalar(
+            """
+            WITH RECURSIVE above (id) AS (
+                SELECT CAST(? AS BIGINT) UNION
+                SELECT m.group_id FROM memberships m JOIN above ON m.subgroup = above.id)
+            SELECT 1 FROM above WHERE id = ?
+            """,
+            .init(group), .init(member))
+        guard closes == nil else {
+            throw IdentityError(.limit, "the group is already inside that one: a group cannot contain itself")
+        }
     }
 
     package func removeMember(account: String, from group: String, by actor: String) async throws {
@@ -158,23 +182,6 @@ extension Identity {
             events.record(.memberRemoved, by: actor, on: group) { $0.member("group", subgroup) }
         }
         principals.clear()
-    }
-
-    /// - Throws: ``IdentityError`` `.limit` where a group would be a member of itself.
-    static func checkNesting(
-        _ member: Int64, _ subgroup: String, in id: Int64, _ group: String, _ transaction: Transaction
-    ) throws {
-        let closes = try transaction.scalar(
-            """
-            WITH RECURSIVE above (id) AS (
-                SELECT CAST(? AS BIGINT) UNION
-                SELECT m.group_id FROM memberships m JOIN above ON m.subgroup = above.id)
-            SELECT 1 FROM above WHERE id = ?
-            """,
-            .init(id), .init(member))
-        guard closes == nil else {
-            throw IdentityError(.limit, "'\(group)' is already inside '\(subgroup)': a group cannot contain itself")
-        }
     }
 
     static func groupID(_ name: String, in reader: Reader) throws -> Int64 {

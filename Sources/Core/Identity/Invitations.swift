@@ -65,9 +65,8 @@ extension People {
             name: name, displayName: Identity.cleaned(displayName), email: invited.email)
         account.password = try await identity.hasher.hash(password)
         try await journal.write { [account] transaction, events in
-            try Identity.lockNames(of: account, in: transaction)
-            let content = try Identity.redeem(ticket, .invitation, in: transaction).content
             let id = try Identity.insert(account, in: transaction, &events, by: invited.by)
+            let content = try Identity.redeem(ticket, .invitation, in: transaction).content
             for group in content["groups"]?.array?.compactMap(\.string) ?? [] {
                 guard let found = try transaction.scalar("SELECT id FROM groups WHERE name = ?", .init(group)) else {
                     continue

@@ -141,11 +141,10 @@ extension People {
     package func approveRegistration(_ id: String, by actor: String) async throws {
         let pending = try await pending(id)
         try await journal.write { transaction, events in
-            try Identity.lockNames(of: pending, in: transaction)
+            try Identity.insert(pending, in: transaction, &events, by: actor)
             guard try transaction.execute("DELETE FROM registrations WHERE id = ?", .init(id)) == 1 else {
                 throw Self.noRegistration(id)
             }
-            try Identity.insert(pending, in: transaction, &events, by: actor)
             events.record(.registrationApproved, by: actor, on: pending.name) { $0.member("registration", id) }
             if sendsMail {
                 try identity.post(

@@ -5,7 +5,9 @@ extension Identity {
     private static let firstUnixNumber = 200_000
 
     // A row's id is the TID of the transaction that made it: unique on both engines without a sequence.
-    package static let migrations = [
+    package static let migrations = tables + provisioningMigrations
+
+    private static let tables = [
         Migration(
             module: "identity", number: 1,
             [
