@@ -158,7 +158,7 @@ def test_webdav_clients_are_told(node, s3, bucket, quota):
         copied = session.request("COPY", folder + "/sub", headers={"Destination": f"{folder}/{target}"})
         assert copied.status_code == status, copied.text
     # The list of collections tells what the space has left.
-    node.cli_json("quota", "set", "main", "--space", "--bytes", "1PiB", "--json")
+    node.cli_json("quota", "set", "main", "--space", "--bytes", "1024TiB", "--json")
     try:
         ((_, left), (_, used)) = told(f"{node.web}/dav/")
         assert int(left) + int(used) == 1 << 50 and int(used) >= 2000
