@@ -73,6 +73,7 @@ let formats: [Target] = [
     target("Formats", "JOSE", ["Wire", crypto, cryptoExtras]),
     target("Formats", "ProductMetadata", ["Wire"]),
     target("Formats", "TraceFormat", ["BLAKE3", "MerkleLog", "Wire", crypto, cryptoExtras, x509, asn1]),
+    target("Formats", "WebAuthn", ["Wire", crypto, cryptoExtras]),
     target("Formats", "Certificates", ["Wire", crypto, cryptoExtras, x509, asn1]),
 ]
 
@@ -88,6 +89,7 @@ let drivers: [Target] = [
     .target(name: "CPKCS11", path: "Sources/Drivers/CPKCS11", linkerSettings: [.linkedLibrary("dl")]),
     target("Drivers", "Vault", ["CPKCS11", "Ciphers", "Wire"]),
     .systemLibrary(name: "CGDAL", path: "Sources/Drivers/CGDAL", pkgConfig: "gdal", providers: [.apt(["libgdal-dev"])]),
+    target("Drivers", "SMTP", ["Wire", nioCore, nioPosix, nioSSL]),
     target("Drivers", "Rasters", ["ProductMetadata", "Wire", nioCore, nioPosix]),
     target("Drivers", "Blobs", ["Ciphers", "SigV4", "Wire", httpClient, nioCore, nioHTTP1, nioPosix, nioSSL]),
 ]
@@ -95,7 +97,9 @@ let drivers: [Target] = [
 /// What is decided about data, people and promises.
 let core: [Target] = [
     target("Core", "Journal", ["Database", "Wire"]),
-    target("Core", "Identity", ["Ciphers", "Database", "IAMPolicy", "JOSE", "Journal", "Vault", "Wire"]),
+    target(
+        "Core", "Identity",
+        ["Ciphers", "Database", "IAMPolicy", "JOSE", "Journal", "Vault", "WebAuthn", "Wire", crypto]),
     target("Core", "OpenID", ["Ciphers", "Database", "Identity", "JOSE", "Journal", "Wire"]),
     target("Core", "Policy", ["BucketConfiguration", "Database", "IAMPolicy", "Identity", "Journal", "Wire"]),
     target(
@@ -163,7 +167,8 @@ let apis: [Target] = [
         name: "Console",
         dependencies: [
             "Catalogue", "Ciphers", "Geometry", "HTTPSupport", "IAMPolicy", "Identity", "Journal", "Ledger",
-            "MerkleLog", "Objects", "OpenID", "Policy", "TraceFormat", "Wire", asn1, logging, nioCore, nioHTTP1, x509,
+            "MerkleLog", "Objects", "OpenID", "Policy", "TraceFormat", "WebAuthn", "Wire", asn1, logging, nioCore,
+            nioHTTP1, x509,
         ],
         path: "Sources/APIs/Console",
         resources: [
@@ -191,7 +196,7 @@ let workers: [Target] = [
         "", "Workers",
         [
             "BLAKE3", "BucketConfiguration", "Catalogue", "Identity", "Journal", "Ledger", "Notifications", "Objects",
-            "OpenID", "ProductMetadata", "Rasters", "TraceFormat", "Wire", logging, nioCore,
+            "OpenID", "Policy", "ProductMetadata", "Rasters", "TraceFormat", "Wire", logging, nioCore,
         ])
 ]
 
@@ -204,8 +209,7 @@ let top: [Target] = [
             "Console", "Ciphers",
             "Database", "HTTPSupport", "IAMAPI", "IAMPolicy", "Identity",
             "Journal", "LDAPAPI", "Ledger", "Notifications", "OIDCAPI", "Objects", "OpenID", "Policy", "Rasters",
-            "S3API", "SCIMAPI", "STACAPI", "SigV4", "SigningAPI", "TraceAPI", "TransactionAPI",
-            "Vault",
+            "S3API", "SCIMAPI", "SMTP", "STACAPI", "SigV4", "SigningAPI", "TraceAPI", "TransactionAPI", "Vault",
             "WebDAVAPI", "Wire",
             "Workers",
             httpClient, logging, nioCore, nioHTTP1, nioPosix, nioSSL,
@@ -237,6 +241,7 @@ let testTargets: [Target] = [
     tests("IAMPolicyTests", ["IAMPolicy"]),
     tests("BucketConfigurationTests", ["BucketConfiguration", "Wire"]),
     tests("GeometryTests", ["Geometry", "Wire"]),
+    tests("WebAuthnTests", ["WebAuthn", "Wire", crypto]),
     tests("WebDAVFormatTests", ["WebDAVFormat", "Wire"]),
     tests("LDAPMessageTests", ["LDAPMessage"]),
     tests("SCIMFormatTests", ["SCIMFormat", "Wire"]),
@@ -251,7 +256,8 @@ let testTargets: [Target] = [
     tests("RastersTests", ["martlet-raster", "ProductMetadata", "Rasters", "Wire", nioCore, nioPosix]),
     tests("JournalTests", ["Database", "Journal", "TestSupport", "Wire"]),
     tests(
-        "IdentityTests", ["Database", "IAMPolicy", "Identity", "Journal", "TestSupport", "Vault", "Wire", crypto]),
+        "IdentityTests",
+        ["Database", "IAMPolicy", "Identity", "Journal", "TestSupport", "Vault", "WebAuthn", "Wire", crypto]),
     tests(
         "PolicyTests",
         [

@@ -3,8 +3,10 @@ package import BucketConfiguration
 import Glibc
 package import HTTPSupport
 package import IAMPolicy
+package import Identity
 package import LDAPAPI
 package import Objects
+package import SMTP
 package import SigV4
 import Workers
 
@@ -88,6 +90,16 @@ package struct Configuration: Sendable {
     package var clamd: String?
     package var scanPolicy: ScanPolicy
     package var scanBytesMax: Int64
+    /// How people get accounts.
+    package var registration: RegistrationMode
+    /// How long after its end an account is removed; nil for never.
+    package var removeSeconds: Int64?
+    /// The mail server that takes letters; nil for none.
+    package var smtp: SMTPServer?
+    /// A file with the certificates by which the mail server is known; nil for those that the system trusts.
+    package var smtpAuthority: String?
+    /// From whom letters are.
+    package var mailFrom: String?
     package var connectionLimits: ConnectionLimits
     /// Requests a second of one source address and of one principal; 0 for no limit.
     package var ratePerAddress: Int64
@@ -136,6 +148,11 @@ package struct Configuration: Sendable {
         ("clamd", "socket or HOST:PORT of ClamAV's clamd, which scans new objects (default: none)"),
         ("scan-policy", "of infected objects: off, tag, quarantine or refuse (default quarantine)"),
         ("scan-bytes-max", "longer objects are not scanned; clamd's StreamMaxLength (default 26214400)"),
+        ("smtp", "smtp://USER:PASSWORD@HOST:PORT (STARTTLS) or smtps://…: the server for letters (default: none)"),
+        ("smtp-authority", "file with the certificates by which the mail server is known (default: the system's)"),
+        ("mail-from", "address that letters are from (default: martlet@ and web-url's host)"),
+        ("registration", "off, approval or open: whether people register themselves (default off)"),
+        ("remove-days", "days after the end of an account until it is removed (default 90; 0: never)"),
         ("header-seconds", "time for the head of a request (default 20)"),
         ("idle-seconds", "time that a connection may wait for its next request (default 75)"),
         ("slow-seconds", "time over which the speed of clients is looked at (default 30)"),
@@ -240,6 +257,24 @@ package struct Configuration: Sendable {
         }
         self.scanPolicy = scanPolicy
         scanBytesMax = try number("scan-bytes-max", 25 << 20, to: 1 << 40)
+        let mode = value("registration") ?? RegistrationMode.off.rawValue
+        guard let registration = RegistrationMode(rawValue: mode) else {
+            throw ConfigurationError("--registration is off, approval or open, not '\(mode.prefix(40))'")
+        }
+        self.registration = registration
+        let removeDays = try number("remove-days", 90, from: 0, to: 36_500)
+        removeSeconds = removeDays == 0 ? nil : removeDays * 86_400
+        smtp = try value("smtp").map { url in
+            do { return try SMTPServer(url) } catch { throw ConfigurationError("--smtp: \(error)") }
+        }
+        smtpAuthority = value("smtp-authority").map { Self.absolute($0) }
+        mailFrom = value("mail-from")
+        guard registration == .off || smtp != nil else {
+            throw ConfigurationError("--registration \(mode) needs --smtp: who registers gets a letter")
+        }
+        guard mailFrom?.contains(where: { $0.isWhitespace || "<>".contains($0) }) != true,
+            mailFrom?.contains("@") != false
+        else { throw ConfigurationError("--mail-from is an address such as martlet@example.org") }
         ratePerAddress = try number("rate-per-address", 5000, from: 0, to: 1_000_000)
         ratePerPrincipal = try number("rate-per-principal", 0, from: 0, to: 1_000_000)
         if let id = environment["AWS_ACCESS_KEY_ID"], let secret = environment["AWS_SECRET_ACCESS_KEY"] {

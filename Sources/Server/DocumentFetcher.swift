@@ -1,8 +1,9 @@
 import AsyncHTTPClient
 import NIOCore
 import NIOHTTP1
+import Wire
 
-/// Fetches the small documents that other services publish: discovery documents and keys.
+/// Fetches the small documents of other services: discovery documents, keys, and tokens for codes.
 final class DocumentFetcher: Sendable {
     private let http: HTTPClient
 
@@ -22,6 +23,20 @@ final class DocumentFetcher: Sendable {
     @Sendable func fetch(_ url: String, bytesMax: Int) async throws -> [UInt8] {
         var request = HTTPClientRequest(url: url)
         request.headers.add(name: "Accept", value: "application/json")
+        let response = try await http.execute(request, timeout: Self.answerTime)
+        guard response.status == .ok else { throw FetchError(url: url, status: response.status.code) }
+        return Array(try await response.body.collect(upTo: bytesMax).readableBytesView)
+    }
+
+    /// - Throws: ``FetchError`` for any status but 200; the client's errors.
+    @Sendable func post(
+        _ url: String, _ fields: QueryItems, authorization: String?, bytesMax: Int
+    ) async throws -> [UInt8] {
+        var request = HTTPClientRequest(url: url)
+        request.method = .POST
+        request.headers = ["Accept": "application/json", "Content-Type": "application/x-www-form-urlencoded"]
+        if let authorization { request.headers.add(name: "Authorization", value: authorization) }
+        request.body = .bytes(ByteBuffer(string: fields.encoded))
         let response = try await http.execute(request, timeout: Self.answerTime)
         guard response.status == .ok else { throw FetchError(url: url, status: response.status.code) }
         return Array(try await response.body.collect(upTo: bytesMax).readableBytesView)

@@ -147,16 +147,24 @@ package final class Node: Sendable {
                 identity: identity, gate: gate,
                 webIdentities: WebIdentities(identity: identity, tokens: tokens, fetch: fetcher.fetch)),
             authenticator: authenticator)
+        let people = People(
+            identity: identity, address: webURL, registration: configuration.registration,
+            sendsMail: configuration.smtp != nil)
         let signing = SigningService(gate: gate, authenticator: authenticator, s3URL: s3URL)
         let console = ConsoleService(
             catalogue: catalogue, objects: objects, ledger: ledger, journal: journal, gate: gate,
-            authenticator: authenticator, provider: provider, addresses: NodeAddresses(web: webURL, s3: s3URL),
+            authenticator: authenticator, provider: provider, people: people,
+            federated: FederatedLogins(
+                people: people, fetch: fetcher.fetch,
+                post: { try await fetcher.post($0, $1, authorization: $2, bytesMax: $3) }),
+            addresses: NodeAddresses(web: webURL, s3: s3URL),
             sign: { try await signing.sign([$0], method: "GET", seconds: $1, $2).first ?? $0 })
         let router = WebRouter(
             oidc: OIDCService(authenticator: authenticator, provider: provider),
             admin: AdminService(
                 policies: policies, notifications: notifications, gate: gate, authenticator: authenticator,
-                objects: objects, roots: roots, provider: provider, authority: authority, journal: journal),
+                people: people, objects: objects, roots: roots, provider: provider, authority: authority,
+                journal: journal),
             ca: CAService(authority: authority, authenticator: authenticator),
             acme: ACMEService(
                 authority: authority, authenticator: authenticator,
@@ -191,6 +199,14 @@ package final class Node: Sendable {
                 settleSeconds: configuration.settleSeconds))
         if screening != nil { workers.start(Scanner(objects: objects)) }
         workers.start(Keykeeper(objects: objects, roots: roots))
+        workers.start(
+            AccountKeeper(
+                identity: identity, policies: policies, journal: journal, removeSeconds: configuration.removeSeconds))
+        if let server = configuration.smtp {
+            let sender = MailSender(
+                server, from: configuration.mailFrom, webURL: webURL, authority: configuration.smtpAuthority)
+            workers.start(Postman(identity: identity, journal: journal, send: sender.send))
+        }
         workers.start(AccessLogger(objects: objects, seconds: configuration.accessLogSeconds))
         workers.start(Notifier(objects: objects, notifications: notifications, post: webhooks.post))
         workers.start(

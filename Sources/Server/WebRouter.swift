@@ -56,6 +56,9 @@ struct WebRouter: Sendable {
         case "sign" where rest.isEmpty: return await signing.respond(to: request)
         case "healthz" where rest.isEmpty: return Response(.ok, type: "text/plain; charset=utf-8", text: "ok\n")
         case "readyz" where rest.isEmpty: return await readiness()
+        case ".well-known" where rest == ["passkey-endpoints"]: return console.passkeyEndpoints
+        // Where password managers send people (W3C, A Well-Known URL for Changing Passwords).
+        case ".well-known" where rest == ["change-password"]: return .redirect("/account#password")
         case ".well-known" where rest == ["martlet"]: return directions
         case ".well-known":
             if let metadata = oidc.metadata(for: request, path: rest) { return metadata }

@@ -5,6 +5,7 @@ import secrets
 import shutil
 
 import pytest
+from browsing import chromium
 from clients import surroundings
 from nodes import BINARY, Node, Nodes
 
@@ -47,6 +48,13 @@ def nodes_live_on(nodes):
     yield
     ended = nodes.revive()
     assert not ended, "\n".join(ended)
+
+
+@pytest.fixture(scope="module")
+def browser():
+    driver = chromium()
+    yield driver
+    driver.quit()
 
 
 @pytest.fixture

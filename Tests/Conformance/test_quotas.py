@@ -157,3 +157,10 @@ def test_webdav_clients_are_told(node, s3, bucket, quota):
     for target, status in [("again", 201), ("third", 201), ("fourth", 201), ("fifth", 507)]:
         copied = session.request("COPY", folder + "/sub", headers={"Destination": f"{folder}/{target}"})
         assert copied.status_code == status, copied.text
+    # The list of collections tells what the space has left.
+    node.cli_json("quota", "set", "main", "--space", "--bytes", "1024TiB", "--json")
+    try:
+        ((_, left), (_, used)) = told(f"{node.web}/dav/")
+        assert int(left) + int(used) == 1 << 50 and int(used) >= 2000
+    finally:
+        node.cli("quota", "delete", "main", "--space")

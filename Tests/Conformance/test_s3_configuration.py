@@ -262,6 +262,9 @@ def test_a_bucket_policy_lets_everybody_read_and_no_more(s3, bucket, nobody):
         nobody.get_object(Bucket=bucket, Key="k")
     s3.put_bucket_policy(Bucket=bucket, Policy=policy(bucket))
     assert nobody.get_object(Bucket=bucket, Key="k")["Body"].read() == b"open"
+    # Nor does an address make a page of it.
+    with refused("InvalidRequest", 400):
+        nobody.get_object(Bucket=bucket, Key="k", ResponseContentType="text/html")
     for call, arguments in [
         ("put_object", {"Key": "k", "Body": b"x"}),
         ("list_objects_v2", {}),

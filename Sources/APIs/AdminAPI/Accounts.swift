@@ -30,8 +30,7 @@ extension AdminService {
             return Self.answer(.created) { write(members: account, &$0) }
         case (1, .GET):
             try await require(call, "iam:GetUser", on: ResourceName.account(call.path[0]))
-            let account = try await identity.account(call.path[0])
-            return Self.answer { write(members: account, &$0) }
+            return try await shown(call.path[0])
         case (1, .PATCH):
             let name = call.path[0]
             try await require(call, "iam:UpdateUser", on: ResourceName.account(name))
@@ -43,11 +42,18 @@ extension AdminService {
             if displayName != nil || email != nil {
                 try await identity.setDetails(displayName: displayName, email: email, of: name, by: call.actor)
             }
+            if let ends = body["ends"] {
+                try await identity.setEnd(try Self.time(ends, "ends"), of: name, by: call.actor)
+            }
+            if let attributes = body["attributes"] {
+                try await identity.setAttributes(
+                    try Self.attributes(attributes), of: .account(name), by: call.actor)
+            }
             if let isDisabled = body["disabled"]?.bool {
                 try await identity.setDisabled(isDisabled, of: name, by: call.actor)
             }
-            let account = try await identity.account(name)
-            return Self.answer { write(members: account, &$0) }
+            if body["codes"]?.bool == false { try await identity.removeOneTimePassword(of: name, by: call.actor) }
+            return try await shown(name)
         case (1, .DELETE):
             let name = call.path[0]
             try await require(call, "iam:DeleteUser", on: ResourceName.account(name))
@@ -64,6 +70,45 @@ extension AdminService {
         }
     }
 
+    /// An account with what is only told of a single one.
+    private func shown(_ name: String) async throws -> Response {
+        let account = try await identity.account(name)
+        let attributes = try await identity.attributes(of: .account(name))
+        let groups = try await identity.groups(ofAccount: name, limit: 1000)
+        let (factor, passkeys) = (try await identity.secondFactor(of: name), try await identity.passkeys(of: name))
+        let signature = try await identity.signature(of: name)
+        return Self.answer { json in
+            write(members: account, &json)
+            json.member("groups", groups.map(\.name))
+            json.key("attributes")
+            json.object { for (name, value) in attributes { $0.member(name, value) } }
+            json.member("codes", factor.since != nil)
+            json.member("passkeys", passkeys.count)
+            if let signature {
+                json.member("policySigned", signature.version)
+                json.member("policySignedAt", signature.signed.rfc3339)
+            }
+        }
+    }
+
+    /// A moment as a member of a body; null for none.
+    static func time(_ value: JSONValue, _ name: String) throws -> Timestamp? {
+        if value.isNull || value.string == "" { return nil }
+        let text = value.string ?? ""
+        // A day alone ends when it begins, in UTC.
+        guard let time = Timestamp(rfc3339: text.utf8.count == 10 ? text + "T00:00:00Z" : text) else {
+            throw Problem.badRequest("'\(name)' is a day such as 2027-03-31, a time after RFC 3339, or null")
+        }
+        return time
+    }
+
+    /// Attributes as a member of a body: an object of texts, and of null for what goes.
+    static func attributes(_ value: JSONValue) throws -> [(name: String, value: String?)] {
+        guard let members = value.object?.members, members.allSatisfy({ $0.value.isNull || $0.value.string != nil })
+        else { throw Problem.badRequest("'attributes' is an object of texts, with null for what is removed") }
+        return members.map { ($0.name, $0.value.string) }
+    }
+
     private func write(_ account: Account, _ json: inout JSONWriter) {
         json.object { write(members: account, &$0) }
     }
@@ -75,52 +120,8 @@ extension AdminService {
         json.member("email", account.email)
         json.member("uidNumber", account.number)
         json.member("disabled", account.isDisabled)
+        if let ends = account.ends { json.member("ends", ends.rfc3339) }
         json.member("created", account.created.rfc3339)
-    }
-
-    /// `/groups`, `/groups/{name}` and `/groups/{name}/members/{account}`.
-    func groups(_ call: Call) async throws -> Response {
-        switch (call.path.count, call.method) {
-        case (0, .GET):
-            try await require(call, "iam:ListGroups", on: ResourceName.group("*"))
-            let page = try await identity.groups(after: call.after)
-            return Self.answer { json in
-                json.key("groups")
-                json.array { json in for group in page { json.string(group.name) } }
-            }
-        case (0, .POST):
-            let name = try await call.body().required("name")
-            try await require(call, "iam:CreateGroup", on: ResourceName.group(name))
-            try await identity.createGroup(name: name, by: call.actor)
-            return Self.answer(.created) { $0.member("name", name) }
-        case (1, .GET):
-            try await require(call, "iam:GetGroup", on: ResourceName.group(call.path[0]))
-            let members = try await identity.members(of: call.path[0])
-            return Self.answer {
-                $0.member("name", call.path[0])
-                $0.member("accounts", members.accounts)
-                $0.member("groups", members.groups)
-            }
-        case (1, .DELETE):
-            try await require(call, "iam:DeleteGroup", on: ResourceName.group(call.path[0]))
-            _ = try await identity.group(call.path[0])
-            try await policies.forget(.group(call.path[0]), by: call.actor)
-            try await identity.deleteGroup(call.path[0], by: call.actor)
-            return Response(.noContent)
-        case (3, .PUT) where call.path[1] == "members":
-            try await require(call, "iam:AddUserToGroup", on: ResourceName.group(call.path[0]))
-            try await identity.addMember(account: call.path[2], to: call.path[0], by: call.actor)
-            return Response(.noContent)
-        case (3, .PUT) where call.path[1] == "groups":
-            try await require(call, "iam:AddUserToGroup", on: ResourceName.group(call.path[0]))
-            try await identity.addMember(group: call.path[2], to: call.path[0], by: call.actor)
-            return Response(.noContent)
-        case (3, .DELETE) where call.path[1] == "members":
-            try await require(call, "iam:RemoveUserFromGroup", on: ResourceName.group(call.path[0]))
-            try await identity.removeMember(account: call.path[2], from: call.path[0], by: call.actor)
-            return Response(.noContent)
-        default: throw Problem.notFound("there is nothing at \(call.request.rawPath) for \(call.method)")
-        }
     }
 
     /// `/keys` and `/keys/{id}`.

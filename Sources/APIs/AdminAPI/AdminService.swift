@@ -1,6 +1,6 @@
 package import Authority
 package import HTTPSupport
-import Identity
+package import Identity
 package import Journal
 import Logging
 import NIOHTTP1
@@ -16,6 +16,7 @@ import Wire
 /// Every act has an action of its own in the policy language: `iam:CreateUser`, `iam:PutPolicy` and so on.
 package struct AdminService: Sendable {
     let identity: Identity
+    let people: People
     let policies: Policies
     let notifications: Notifications
     let gate: Gate
@@ -31,9 +32,10 @@ package struct AdminService: Sendable {
     static let bodyBytesMax = 64 << 10
 
     package init(
-        policies: Policies, notifications: Notifications, gate: Gate, authenticator: Authenticator, objects: Objects,
-        roots: RootKeys, provider: OpenIDProvider, authority: Authority, journal: Journal
+        policies: Policies, notifications: Notifications, gate: Gate, authenticator: Authenticator, people: People,
+        objects: Objects, roots: RootKeys, provider: OpenIDProvider, authority: Authority, journal: Journal
     ) {
+        self.people = people
         self.provider = provider
         self.authority = authority
         self.journal = journal
@@ -55,6 +57,10 @@ package struct AdminService: Sendable {
             case "accounts": return try await accounts(call)
             case "groups": return try await groups(call)
             case "keys": return try await keys(call)
+            case "registrations": return try await registrations(call)
+            case "providers": return try await providers(call)
+            case "invitations": return try await invitations(call)
+            case "use-policy": return try await usePolicy(call)
             case "encryption": return try await encryption(call)
             case "certificates": return try await certificates(call)
             case "app-passwords": return try await appPasswords(call)

@@ -1,6 +1,6 @@
 package import Catalogue
 package import HTTPSupport
-import Identity
+package import Identity
 package import Journal
 package import Ledger
 import Logging
@@ -24,6 +24,8 @@ package struct ConsoleService: Sendable {
     let journal: Journal
     let gate: Gate
     let authenticator: Authenticator
+    let people: People
+    let federated: FederatedLogins
     let provider: OpenIDProvider
     let addresses: NodeAddresses
     let sign: Sign
@@ -33,7 +35,8 @@ package struct ConsoleService: Sendable {
     /// - Parameter sign: the signing face's, which targets of one storey do not import.
     package init(
         catalogue: Catalogue, objects: Objects, ledger: Ledger, journal: Journal, gate: Gate,
-        authenticator: Authenticator, provider: OpenIDProvider, addresses: NodeAddresses, sign: @escaping Sign
+        authenticator: Authenticator, provider: OpenIDProvider, people: People, federated: FederatedLogins,
+        addresses: NodeAddresses, sign: @escaping Sign
     ) {
         self.catalogue = catalogue
         self.objects = objects
@@ -41,6 +44,8 @@ package struct ConsoleService: Sendable {
         self.journal = journal
         self.gate = gate
         self.authenticator = authenticator
+        self.people = people
+        self.federated = federated
         self.provider = provider
         self.addresses = addresses
         self.sign = sign
@@ -61,12 +66,32 @@ package struct ConsoleService: Sendable {
         }
     }
 
+    /// Where people make and look after passkeys (WebAuthn's `passkey-endpoints`).
+    package var passkeyEndpoints: Response {
+        var json = JSONWriter()
+        json.object {
+            guard relyingParty != nil else { return }
+            $0.member("enroll", addresses.web + "/account#passkeys")
+            $0.member("manage", addresses.web + "/account#passkeys")
+        }
+        return Response(.ok, type: "application/json", bytes: json.bytes)
+    }
+
     private func route(_ request: Request, _ path: [String], _ caller: Caller) async throws -> Response {
         let isRead = request.method == .GET || request.method == .HEAD
         switch path {
-        case ["login"]:
-            guard isRead || request.method == .POST else { throw Problem.methodNotAllowed("GET, POST") }
-            return isRead ? loginForm(request, caller) : try await login(request)
+        case ["login"]: return try await login(request, caller, step: nil)
+        case ["login", "callback"] where isRead: return try await federationCallback(request, caller)
+        case _ where path.starts(with: ["login", "with"]) && path.count == 3 && isRead:
+            return try await logIn(with: path[2], request)
+        case _ where path.first == "login" && path.count == 2:
+            return try await login(request, caller, step: path[1])
+        case _ where path.first == "account":
+            return try await account(request, caller, path: Array(path.dropFirst()))
+        case _ where ["register", "reset", "invitation", "registrations"].contains(path.first):
+            return try await register(request, caller, path: path)
+        case _ where path.first == "groups":
+            return try await groups(request, caller, path: Array(path.dropFirst()))
         case ["logout"]:
             guard isRead || request.method == .POST else { throw Problem.methodNotAllowed("GET, POST") }
             return isRead ? logoutForm(request, caller) : try await logout(request)
@@ -146,7 +171,7 @@ package struct ConsoleService: Sendable {
     /// forms against that as well.
     private func secured(_ response: Response, _ path: [String] = []) -> Response {
         var response = response
-        let leadsOn = ["login", "logout", "consent"].contains(path.first ?? "")
+        let leadsOn = ["login", "logout", "consent"].contains(path.first)
         let policy = """
             default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' \(addresses.s3); \
             connect-src 'self'; \(leadsOn ? "" : "form-action 'self'; ")base-uri 'none'; frame-ancestors 'none'

@@ -8,12 +8,23 @@ package enum Link {
         Self.collection(collection) + "/items/" + PercentEncoding.encode(id)
     }
 
+    static func group(_ name: String) -> String { "/groups/" + PercentEncoding.encode(name) }
+
     /// Opens a file of this node: signs it when it is followed, so that the page itself holds no rights.
     package static func open(_ href: String) -> String { "/open?href=" + PercentEncoding.encode(href) }
 
     /// The login page, which comes back to `path` afterwards.
     package static func login(next path: String) -> String {
         path == "/" ? "/login" : "/login?next=" + PercentEncoding.encode(path)
+    }
+
+    /// Percent-encoded, for a part of an address.
+    static func escaped(_ text: String) -> String { PercentEncoding.encode(text) }
+
+    /// `data.example.org` of `https://data.example.org:8443/path`.
+    static func host(of address: String) -> String {
+        let rest = address.split(separator: "/", maxSplits: 2, omittingEmptySubsequences: true).dropFirst()
+        return String((rest.first ?? "").prefix { $0 != ":" })
     }
 
     /// Whether an address may stand in a page: `http`, `https`, or a path of this node. Anything else could run a

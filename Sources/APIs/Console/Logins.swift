@@ -1,49 +1,151 @@
 import HTTPSupport
 import Identity
 import NIOHTTP1
+import WebAuthn
 import Wire
 
 /// Coming and going.
 extension ConsoleService {
-    func loginForm(_ request: Request, _ caller: Caller) -> Response {
-        let next = Link.next(request.query?["next"])
-        // An application may ask for another login, though there is one.
-        guard caller.principal.isAnonymous || request.query?["prompt"] == "login" else { return .redirect(next) }
-        var page = LoginPage(next: next)
-        page.name = String((request.query?["login_hint"] ?? "").prefix(200))
-        return page.response(files)
-    }
+    var identity: Identity { authenticator.identity }
 
-    /// Takes the form. Its origin is looked at, so no other site logs anybody in.
-    func login(_ request: Request) async throws -> Response {
+    /// This node as authenticators know it; nil where it has no name that they take.
+    var relyingParty: RelyingParty? { RelyingParty(address: addresses.web) }
+
+    /// `/login` and its steps.
+    func login(_ request: Request, _ caller: Caller, step: String?) async throws -> Response {
+        let isRead = request.method == .GET || request.method == .HEAD
+        guard isRead ? step == nil : request.method == .POST else {
+            throw Problem.methodNotAllowed(step == nil ? "GET, POST" : "POST")
+        }
+        if isRead {
+            let next = Link.next(request.query?["next"])
+            // Who is asked to prove again who they are gets the form all the same.
+            let isAgain = request.query?["prompt"] == "login"
+            guard caller.principal.isAnonymous || isAgain else { return .redirect(next) }
+            var page = LoginPage(try await passwordStep(), next: next)
+            page.name = String((request.query?["login_hint"] ?? "").prefix(200))
+            if isAgain, !caller.principal.isAnonymous { page.name = caller.principal.name }
+            return try await shown(page)
+        }
         try requireOwnForm(request)
         let form = try await request.form()
-        var page = LoginPage(next: Link.next(form["next"]))
-        page.name = form["name"] ?? ""
-        guard let password = form["password"], !password.isEmpty, !page.name.isEmpty, !page.name.utf8.contains(0) else {
+        let next = Link.next(form["next"])
+        do {
+            switch step {
+            case nil: return try await logIn(form, next, request)
+            case "code":
+                return try await proceed(
+                    try await identity.continueLogin(
+                        ticket: form["ticket"] ?? "", code: form["code"] ?? "",
+                        address: request.connection.remoteAddress),
+                    next, request)
+            case "agreement":
+                return try await proceed(
+                    try await identity.continueLogin(
+                        ticket: form["ticket"] ?? "", signing: Int64(form["version"] ?? "") ?? 0,
+                        address: request.connection.remoteAddress),
+                    next, request)
+            case "passkey": return try await proceed(try await provePasskey(form, request), next, request)
+            default: throw Problem.notFound("There is no page at \(request.rawPath.prefix(200)).")
+            }
+        } catch let error as IdentityError {
+            return try await failed(error, step, form, next)
+        } catch let error as WebAuthnError {
+            var page = LoginPage(try await passwordStep(), next: next)
+            page.status = .badRequest
+            page.problem = error.message
+            return try await shown(page)
+        }
+    }
+
+    private func logIn(_ form: QueryItems, _ next: String, _ request: Request) async throws -> Response {
+        let name = form["name"] ?? ""
+        guard let password = form["password"], !password.isEmpty, !name.isEmpty, !name.utf8.contains(0) else {
+            var page = LoginPage(try await passwordStep(), next: next)
+            page.name = name
             page.status = .badRequest
             page.problem = "Both a name and a password are needed."
-            return page.response(files)
+            return try await shown(page)
         }
-        do {
-            let identity = authenticator.identity
-            let principal = try await identity.login(
-                name: page.name, password: password, address: request.connection.remoteAddress)
-            var response = Response.redirect(page.next)
+        return try await proceed(
+            try await identity.beginLogin(name: name, password: password, address: request.connection.remoteAddress),
+            next, request)
+    }
+
+    private func provePasskey(_ form: QueryItems, _ request: Request) async throws -> LoginStep {
+        guard let party = relyingParty else {
+            throw Problem.badRequest("Passkeys need a node that has a host name and https.")
+        }
+        func bytes(_ name: String) -> [UInt8] { Base64.decode(form[name] ?? "") ?? [] }
+        let assertion = try Assertion(
+            clientData: bytes("clientData"), authenticatorData: bytes("authenticatorData"),
+            signature: bytes("signature"), by: party)
+        return try await identity.login(
+            credential: bytes("credential"), user: bytes("user"), assertion: assertion,
+            address: request.connection.remoteAddress)
+    }
+
+    /// Answers with what comes next: another form, or a session and the page that was asked for.
+    func proceed(_ step: LoginStep, _ next: String, _ request: Request) async throws -> Response {
+        switch step {
+        case .code(let ticket): return try await shown(LoginPage(.code(ticket: ticket), next: next))
+        case .agreement(let ticket, let policy):
+            return try await shown(LoginPage(.agreement(ticket: ticket, policy), next: next))
+        case .done(let principal, let factors):
+            var response = Response.redirect(next)
+            response.headers.add(name: "Cache-Control", value: "no-store")
+            if let old = Authenticator.cookie(Authenticator.sessionCookie, in: request) {
+                // Who proves again who they are goes on in their session, and applications in theirs.
+                if try await identity.principal(session: old)?.accountID == principal.accountID {
+                    try await identity.renewSession(old, factors: factors)
+                    return response
+                }
+                try await identity.endSession(old)
+            }
             let secret = try await identity.openSession(
-                for: principal, factors: [.pwd], address: request.connection.remoteAddress,
+                for: principal, factors: factors, address: request.connection.remoteAddress,
                 agent: request.header("user-agent") ?? "")
             response.headers.add(name: "Set-Cookie", value: cookie(secret, seconds: Identity.sessionSeconds, request))
-            response.headers.add(name: "Cache-Control", value: "no-store")
             return response
-        } catch let error as IdentityError where error.code == .rateLimited {
+        }
+    }
+
+    private func failed(
+        _ error: IdentityError, _ step: String?, _ form: QueryItems, _ next: String
+    ) async throws -> Response {
+        var page = LoginPage(try await passwordStep(), next: next)
+        if step == "code", [.invalidCredentials, .rateLimited].contains(error.code) {
+            page = LoginPage(.code(ticket: form["ticket"] ?? ""), next: next)
+        }
+        page.name = form["name"] ?? ""
+        switch error.code {
+        case .rateLimited:
             let seconds = error.retryAfter ?? 1
             page.status = .tooManyRequests
             page.headers = ["Retry-After": String(seconds)]
             page.problem = "Too many attempts failed. Try again in \(Words.count(seconds, "second", "seconds"))."
-        } catch let error as IdentityError where error.code == .invalidCredentials || error.code == .disabled {
+        case .invalidCredentials, .disabled:
             page.status = .unauthorized
-            page.problem = "The name or the password is wrong."
+            page.problem = step == nil ? "The name or the password is wrong." : error.message
+        case .expired, .conflict:
+            page.status = .badRequest
+            page.problem = error.message
+        default: throw error
+        }
+        return try await shown(page)
+    }
+
+    private func passwordStep() async throws -> LoginPage.Step {
+        guard let party = relyingParty else { return .password(nil) }
+        return .password(LoginPage.PasskeyOffer(party: party, challenge: try await identity.challenge(account: nil)))
+    }
+
+    private func shown(_ page: LoginPage) async throws -> Response {
+        var page = page
+        page.canRegister = people.registration != .off
+        page.canReset = people.sendsMail
+        if case .password = page.step {
+            page.providers = try await identity.providers().map { ($0.name, $0.title) }
         }
         return page.response(files)
     }
@@ -62,7 +164,7 @@ extension ConsoleService {
         try requireOwnForm(request)
         let next = request.headers.contains(name: "content-type") ? Link.next(try await request.form()["next"]) : "/"
         if let secret = Authenticator.cookie(Authenticator.sessionCookie, in: request) {
-            try await authenticator.identity.endSession(secret)
+            try await identity.endSession(secret)
         }
         var response = Response.redirect(next == "/" ? "/login" : next)
         response.headers.add(name: "Set-Cookie", value: cookie("", seconds: 0, request))

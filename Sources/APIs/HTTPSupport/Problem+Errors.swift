@@ -78,7 +78,8 @@ extension Problem {
                 .tooManyRequests, "rate-limited", error.message, headers: ["Retry-After": String(error.retryAfter ?? 1)]
             )
         case .unreachable: self.init(.badGateway, "unreachable", error.message)
-        case .invalidCredentials, .invalidToken, .expired, .disabled: self = .unauthorized(error.message)
+        case .invalidCredentials, .invalidToken, .expired, .disabled, .codeNeeded: self = .unauthorized(error.message)
+        case .agreementNeeded: self = .forbidden(error.message)
         }
     }
 

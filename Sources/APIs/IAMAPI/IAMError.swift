@@ -75,7 +75,7 @@ struct IAMError: Error, Sendable, CustomStringConvertible {
         let code: Code =
             switch error.code {
             case .expired: .expiredToken
-            case .disabled: .accessDenied
+            case .disabled, .agreementNeeded: .accessDenied
             case .rateLimited: .throttling
             default: .invalidClientTokenID
             }
@@ -122,7 +122,7 @@ struct IAMError: Error, Sendable, CustomStringConvertible {
         case .expired: .expiredTokenException
         case .unreachable: .idpCommunicationError
         case .rateLimited: .throttling
-        case .invalidCredentials, .disabled: .accessDenied
+        case .invalidCredentials, .disabled, .codeNeeded, .agreementNeeded: .accessDenied
         }
     }
 

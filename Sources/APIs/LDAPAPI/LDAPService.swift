@@ -161,8 +161,7 @@ package struct LDAPService: Sendable {
             try limits.check(principal)
             return Caller(principal: principal, context: context)
         } catch let error as IdentityError
-            where [.disabled, .notFound, .expired, .invalidCredentials].contains(
-                error.code)
+            where [.disabled, .notFound, .expired, .invalidCredentials, .agreementNeeded].contains(error.code)
         {
             throw LDAPError(.insufficientAccessRights, "the login of this connection is over: \(error.message)")
         }
@@ -176,7 +175,8 @@ package struct LDAPService: Sendable {
         case let error as IdentityError:
             let code: ResultCode =
                 switch error.code {
-                case .invalidCredentials, .disabled, .expired, .invalidToken: .invalidCredentials
+                case .invalidCredentials, .disabled, .expired, .invalidToken, .codeNeeded, .agreementNeeded:
+                    .invalidCredentials
                 // Programs take a server that is busy for one that is gone, which no guesser may bring about.
                 case .rateLimited: error.retryAfter == nil ? .busy : .invalidCredentials
                 case .weakPassword, .invalidName: .constraintViolation

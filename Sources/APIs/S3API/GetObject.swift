@@ -1,4 +1,5 @@
 import HTTPSupport
+import Identity
 import Logging
 import NIOHTTP1
 import Objects
@@ -9,6 +10,7 @@ extension S3Service {
         _ address: ObjectAddress, _ read: ReadParameters, _ request: Request, _ caller: Caller
     ) async throws -> Response {
         try await require(caller, "s3:GetObject", on: address)
+        try Self.check(read.overrides, caller)
         var object = try await objects.open(
             collection: address.bucket, key: address.key, version: address.version, asOf: address.asOf,
             in: caller.transaction)
@@ -23,6 +25,7 @@ extension S3Service {
         _ address: ObjectAddress, _ read: ReadParameters, _ request: Request, _ caller: Caller
     ) async throws -> Response {
         try await require(caller, "s3:GetObject", on: address)
+        try Self.check(read.overrides, caller)
         let version = try await objects.head(
             collection: address.bucket, key: address.key, version: address.version, asOf: address.asOf,
             in: caller.transaction)
@@ -32,6 +35,14 @@ extension S3Service {
         }
         reading.headers.add(name: "Content-Length", value: String(reading.range.count))
         return Response(reading.status, headers: reading.headers)
+    }
+
+    /// Who only knows an address does not say what a browser takes the object for.
+    private static func check(_ overrides: ResponseOverrides, _ caller: Caller) throws {
+        guard overrides.isEmpty || !caller.principal.isAnonymous else {
+            throw S3Error(
+                .invalidRequest, "Request specific response headers cannot be used for anonymous GET requests.")
+        }
     }
 
     /// What GET and HEAD answer with: which bytes, and what is said of them. Nil where the client has them already.

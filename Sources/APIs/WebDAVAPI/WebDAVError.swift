@@ -75,6 +75,7 @@ struct WebDAVError: Error, Sendable {
             case .rateLimited:
                 self.init(.tooManyRequests, error.message)
                 headers = ["Retry-After": String(error.retryAfter ?? 1)]
+            case .agreementNeeded: self.init(.forbidden, error.message)
             default:
                 self.init(.unauthorized, error.message)
                 headers = Self.challenge

@@ -33,15 +33,37 @@ extension Identity {
     ) async throws {
         try Self.checkName(name)
         try Self.checkEmail(email)
-        let displayName = Self.cleaned(displayName)
-        var hashed: PasswordHash?
-        if let password { hashed = try await hasher.hash(password) }
-        try await journal.write { [hashed] transaction, events in
-            let id = try Self.insertAccount(
-                name: name, kind: kind, displayName: displayName, email: email, in: transaction)
-            if let hashed { try Self.store(hashed, account: id, in: transaction) }
-            events.record(.accountCreated, by: actor, on: name) { $0.member("kind", kind.rawValue) }
+        let account = NewAccount(
+            name: name, kind: kind, displayName: Self.cleaned(displayName), email: email,
+            password: password == nil ? nil : try await hasher.hash(password ?? ""))
+        try await journal.write { transaction, events in
+            try Self.insert(account, in: transaction, &events, by: actor)
         }
+    }
+
+    /// What an account is made of.
+    struct NewAccount: Sendable {
+        var name: String
+        var kind = PrincipalKind.person
+        var displayName: String
+        var email: String
+        var password: PasswordHash?
+    }
+
+    /// Makes an account whose name and address were checked. It takes locks: it comes before all else that a
+    /// transaction does.
+    ///
+    /// - Throws: ``IdentityError`` `.exists`.
+    @discardableResult
+    static func insert(
+        _ account: NewAccount, in transaction: Transaction, _ events: inout EventRecorder, by actor: String
+    ) throws -> Int64 {
+        let id = try insertAccount(
+            name: account.name, kind: account.kind, displayName: account.displayName, email: account.email,
+            in: transaction)
+        if let password = account.password { try store(password, account: id, in: transaction) }
+        events.record(.accountCreated, by: actor, on: account.name) { $0.member("kind", account.kind.rawValue) }
+        return id
     }
 
     /// Makes the row of an account whose name and address were checked.
@@ -80,12 +102,17 @@ extension Identity {
     }
 
     /// Sets a password, and ends every session that the old one opened.
-    package func setPassword(_ password: String, of name: String, by actor: String) async throws {
+    ///
+    /// - Parameter kept: a session that goes on, by its public name: that of whoever changes their own password.
+    package func setPassword(
+        _ password: String, of name: String, keeping kept: String? = nil, by actor: String
+    ) async throws {
         let hash = try await hasher.hash(password)
         try await journal.write { transaction, events in
             let id = try Self.accountID(name, in: transaction)
             try Self.store(hash, account: id, in: transaction)
-            try transaction.run("DELETE FROM sessions WHERE account = ?", .init(id))
+            try transaction.run(
+                "DELETE FROM sessions WHERE account = ? AND id <> ?", .init(id), .init(kept ?? ""))
             events.record(.passwordChanged, by: actor, on: name)
         }
         principals.clear()
@@ -138,9 +165,9 @@ extension Identity {
         if let other { throw IdentityError(.exists, "the account '\(other)' has the address '\(email)' already") }
     }
 
-    /// A name for people, as it is kept: without control characters, 256 characters at most.
-    static func cleaned(_ name: String) -> String {
-        String(name.unicodeScalars.filter { $0.value >= 0x20 && $0.value != 0x7F }.map { Character($0) }.prefix(256))
+    /// A text for people, as it is kept: without control characters, 256 characters at most.
+    static func cleaned(_ text: String, max: Int = 256) -> String {
+        String(text.unicodeScalars.filter { $0.value >= 0x20 && $0.value != 0x7F }.map { Character($0) }.prefix(max))
     }
 
     /// Switches an account off or on. Off, none of its credentials opens anything.
@@ -201,13 +228,14 @@ extension Identity {
 
     /// What ``account(_:)`` reads, of the table `a`.
     static var accountColumns: String {
-        "a.id, a.name, a.kind, a.display_name, a.email, a.disabled, a.created, a.changed, a.uuid, a.number"
+        "a.id, a.name, a.kind, a.display_name, a.email, a.disabled, a.created, a.changed, a.uuid, a.number, a.ends"
     }
 
     static func account(_ row: borrowing Row) -> Account {
         Account(
             id: row.int(0), name: row.text(1), kind: PrincipalKind(rawValue: row.text(2)) ?? .person,
             displayName: row.text(3), email: row.text(4), isDisabled: row.int(5) != 0,
+            ends: row.intOrNil(10).map { Timestamp(microseconds: $0) },
             created: Timestamp(microseconds: row.int(6)), changed: Timestamp(microseconds: row.int(7)),
             uuid: row.text(8), number: row.int(9))
     }

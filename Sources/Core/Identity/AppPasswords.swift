@@ -94,7 +94,8 @@ extension Identity {
     /// That a pair is right is remembered for a minute, by a hash under a key that only this process has: a password
     /// takes 80 ms to check. Whether the account is suspended is looked at as for every other credential.
     ///
-    /// - Throws: ``IdentityError`` `.invalidCredentials`, `.disabled` or `.rateLimited`.
+    /// - Throws: ``IdentityError`` `.invalidCredentials`, `.disabled`, `.rateLimited`, `.codeNeeded` or
+    ///   `.agreementNeeded`.
     package func basicLogin(name: String, password: String, address: String) async throws -> Principal {
         let login = try await standingLogin(name: name, password: password, address: address)
         return try await principal(account: login.account, method: login.method)
@@ -103,7 +104,8 @@ extension Identity {
     /// ``basicLogin(name:password:address:)`` for a connection that goes on: ``principal(of:)`` tells with each
     /// operation who it is now.
     ///
-    /// - Throws: ``IdentityError`` `.invalidCredentials`, also for a disabled account, or `.rateLimited`.
+    /// - Throws: ``IdentityError`` `.invalidCredentials`, also for a disabled account, `.rateLimited` or
+    ///   `.codeNeeded`.
     package func standingLogin(name: String, password: String, address: String) async throws -> StandingLogin {
         let key = basicLogins.key(name, password)
         if let known = basicLogins[key] { return known }
@@ -119,6 +121,11 @@ extension Identity {
             login = StandingLogin(account: account, method: .appPassword, credential: hash)
         } else {
             let found = try await checkPassword(name: name, password: password, address: address)
+            // Programs that send a password with each request cannot ask for a code.
+            guard !found.needsCode else {
+                throw IdentityError(
+                    .codeNeeded, "the login of '\(name)' needs a code too: a program gets an app password instead")
+            }
             login = StandingLogin(account: found.account, method: .password, credential: found.salt)
         }
         basicLogins[key] = login

@@ -3,6 +3,10 @@ package struct IdentityError: Error, Sendable, CustomStringConvertible {
     package enum Code: String, Sendable {
         case invalidName, exists, notFound, invalidCredentials, disabled, rateLimited, weakPassword, expired,
             invalidToken, limit, conflict, unreachable
+        /// The password is right, and a code of the account's app is needed as well.
+        case codeNeeded
+        /// The account has not signed the acceptable-use policy, or too long ago.
+        case agreementNeeded
     }
 
     package var code: Code

@@ -171,6 +171,19 @@ extension Identity {
         principals.clear()
     }
 
+    package func removeMember(group subgroup: String, from group: String, by actor: String) async throws {
+        try await journal.write { transaction, events in
+            let member = try Self.groupID(subgroup, in: transaction)
+            let id = try Self.groupID(group, in: transaction)
+            let count = try transaction.execute(
+                "DELETE FROM memberships WHERE group_id = ? AND subgroup = ?", .init(id), .init(member))
+            guard count > 0 else { throw IdentityError(.notFound, "'\(subgroup)' is not in '\(group)'") }
+            try Self.touch(group: id, in: transaction)
+            events.record(.memberRemoved, by: actor, on: group) { $0.member("group", subgroup) }
+        }
+        principals.clear()
+    }
+
     static func groupID(_ name: String, in reader: Reader) throws -> Int64 {
         guard let id = try reader.scalar("SELECT id FROM groups WHERE name = ?", .init(name)) else {
             throw noGroup(name)
@@ -181,12 +194,13 @@ extension Identity {
     static func noGroup(_ name: String) -> IdentityError { IdentityError(.notFound, "there is no group '\(name)'") }
 
     /// What ``group(_:)`` reads, of the table `g`.
-    static var groupColumns: String { "g.id, g.name, g.created, g.changed, g.uuid, g.number" }
+    static var groupColumns: String { "g.id, g.name, g.created, g.changed, g.uuid, g.number, g.description, g.open" }
 
     static func group(_ row: borrowing Row) -> Group {
         Group(
             id: row.int(0), name: row.text(1), created: Timestamp(microseconds: row.int(2)),
-            changed: Timestamp(microseconds: row.int(3)), uuid: row.text(4), number: row.int(5))
+            changed: Timestamp(microseconds: row.int(3)), uuid: row.text(4), number: row.int(5),
+            description: row.text(6), isOpen: row.int(7) != 0)
     }
 
     /// Notes that the members of a group have changed, and with them those of all groups that it is in.

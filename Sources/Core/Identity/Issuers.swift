@@ -71,7 +71,7 @@ extension Identity {
     }
 
     // A name of letters alone could stand for a service in condition keys: `aws:SourceIp`.
-    private static func checkIssuer(_ url: String) throws {
+    static func checkIssuer(_ url: String) throws {
         let isPlain = url.utf8.allSatisfy { c in PercentEncoding.isUnreserved(c) || ":/[]".utf8.contains(c) }
         guard isPlain, url.utf8.count <= 255, url.hasPrefix("https://") || isLoopback(url),
             !Issuer.name(url).hasPrefix("/"), Issuer.name(url).utf8.contains(where: { ".:/".utf8.contains($0) })

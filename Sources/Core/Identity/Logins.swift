@@ -9,33 +9,59 @@ extension EventKind {
 }
 
 extension Identity {
-    /// Checks a password.
+    /// Checks a password, and a code where the account's login needs one: for programs that ask a person for both.
     ///
-    /// - Throws: ``IdentityError`` `.invalidCredentials` (also for an unknown or disabled account) or `.rateLimited`.
-    package func login(name: String, password: String, address: String) async throws -> Principal {
-        let account = try await checkPassword(name: name, password: password, address: address).account
-        try await journal.write { _, events in
-            events.record(.loginSucceeded, by: name, on: name) { $0.member("address", address) }
+    /// - Throws: ``IdentityError`` `.invalidCredentials` (also for an unknown or disabled account), `.rateLimited`,
+    ///   `.codeNeeded`, `.agreementNeeded`.
+    package func login(
+        name: String, password: String, code: String? = nil, address: String
+    ) async throws -> Principal {
+        let found = try await checkPassword(name: name, password: password, address: address)
+        var factors: [AuthenticationFactor] = [.pwd]
+        if found.needsCode {
+            guard let code, !code.isEmpty else {
+                throw IdentityError(.codeNeeded, "a code of the app that '\(name)' has set up is needed too")
+            }
+            try await checkCode(code, account: found.account, name: name, address: address)
+            factors += [.otp, .mfa]
         }
-        return try await principal(account: account, method: .password)
+        var principal = try await principal(account: found.account, method: .password)
+        principal.authentication = Authentication(factors: factors)
+        try await journal.write { [factors] _, events in
+            events.record(.loginSucceeded, by: name, on: name) {
+                $0.member("address", address)
+                $0.member("factors", factors.map(\.rawValue))
+            }
+        }
+        return principal
     }
 
-    /// The account whose name and password these are, and the salt of that password. A failure is an event.
-    func checkPassword(
-        name: String, password: String, address: String
-    ) async throws -> (account: Int64, salt: [UInt8]) {
+    /// An account whose password was right.
+    struct CheckedPassword: Sendable {
+        var account: Int64
+        /// That of the password.
+        var salt: [UInt8]
+        /// Whether a login needs a code too.
+        var needsCode: Bool
+    }
+
+    /// The account whose name and password these are. A failure is an event.
+    func checkPassword(name: String, password: String, address: String) async throws -> CheckedPassword {
         try throttle.check(name: name, address: address)
         let stored = try await journal.read { reader in
             try reader.first(
                 """
-                SELECT a.id, a.disabled, p.salt, p.hash, p.cost FROM accounts a
-                LEFT JOIN passwords p ON p.account = a.id WHERE a.name = ?
+                SELECT a.id, a.disabled, a.ends, p.salt, p.hash, p.cost, o.account FROM accounts a
+                LEFT JOIN passwords p ON p.account = a.id
+                LEFT JOIN one_time_passwords o ON o.account = a.id AND o.confirmed = 1 WHERE a.name = ?
                 """,
                 .init(name)
             ) { row in
                 (
-                    id: row.int(0), isDisabled: row.int(1) != 0,
-                    hash: row.isNull(2) ? nil : PasswordHash(salt: row.blob(2), bytes: row.blob(3), cost: row.int(4))
+                    id: row.int(0),
+                    isDisabled: row.int(1) != 0 || (row.intOrNil(2) ?? .max) <= Timestamp.now.microseconds,
+                    hash: row.isNull(3) ? nil : PasswordHash(salt: row.blob(3), bytes: row.blob(4), cost: row.int(5)),
+                    needsCode: !row.isNull(6)
                 )
             }
         }
@@ -49,8 +75,9 @@ extension Identity {
             }
             throw IdentityError.invalidCredentials
         }
-        throttle.succeeded(name: name)
-        return (stored.id, stored.hash?.salt ?? [])
+        // Where a code is needed the failures of before stay, or codes could be guessed between right passwords.
+        if !stored.needsCode { throttle.succeeded(name: name) }
+        return CheckedPassword(account: stored.id, salt: stored.hash?.salt ?? [], needsCode: stored.needsCode)
     }
 
     /// Checks the password of an account that is about to get another one.

@@ -15,6 +15,8 @@ package struct Account: Sendable {
     /// An ASCII address that no other account has, or empty.
     package var email: String
     package var isDisabled: Bool
+    /// When it ends by itself; nil for never.
+    package var ends: Timestamp?
     package var created: Timestamp
     /// When it was last made anything else than it was, credentials aside.
     package var changed: Timestamp
@@ -35,6 +37,10 @@ package struct Group: Sendable {
     package var uuid: String
     /// Its number on Unix, as ``Account/number``.
     package var number: Int64
+    /// What it is for, for people to read.
+    package var description = ""
+    /// Whether people see it and may ask to become members.
+    package var isOpen = false
 }
 
 /// An S3 access key, without its secret, which is shown once.

@@ -74,23 +74,28 @@ final class LoginThrottle: Sendable {
 
     private let failures = Mutex<[String: [Int64]]>([:])
 
-    func check(name: String, address: String) throws {
+    /// - Parameter address: nil where it does not matter who asks.
+    func check(name: String, address: String?) throws {
         let now = Timestamp.now.seconds
-        for (key, limit) in [("n:" + name, Self.perName), ("a:" + address, Self.perAddress)] {
+        for (key, limit) in Self.keys(name, address) {
             let recent = failures.withLock { ($0[key] ?? []).filter { now - $0 < Self.window } }
             if recent.count >= limit, let first = recent.first {
                 let wait = max(1, Self.window - (now - first))
                 throw IdentityError(
-                    .rateLimited, "too many failed logins: try again in \(wait) seconds", retryAfter: wait)
+                    .rateLimited, "too many attempts: try again in \(wait) seconds", retryAfter: wait)
             }
         }
     }
 
-    func failed(name: String, address: String) {
+    private static func keys(_ name: String, _ address: String?) -> [(key: String, limit: Int)] {
+        [("n:" + name, perName)] + (address.map { [("a:" + $0, perAddress)] } ?? [])
+    }
+
+    func failed(name: String, address: String?) {
         let now = Timestamp.now.seconds
         failures.withLock { failures in
             if failures.count > Self.countMax { failures = [:] }
-            for (key, limit) in [("n:" + name, Self.perName), ("a:" + address, Self.perAddress)] {
+            for (key, limit) in Self.keys(name, address) {
                 failures[key] = ((failures[key] ?? []).filter { now - $0 < Self.window } + [now]).suffix(limit)
             }
         }

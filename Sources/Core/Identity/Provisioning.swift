@@ -114,7 +114,7 @@ extension Identity {
                 """,
                 values + [.init(limit), .init(skipping)]
             ) { row in
-                ProvisionedAccount(account: Self.account(row), externalID: row.text(10), attributes: row.text(11))
+                ProvisionedAccount(account: Self.account(row), externalID: row.text(11), attributes: row.text(12))
             }
             guard withGroups, let first = found.first, let last = found.last else { return found }
             var groups: [Int64: [ProvisionedReference]] = [:]
@@ -281,7 +281,7 @@ extension Identity {
                 """,
                 values + [.init(limit), .init(skipping)]
             ) { row in
-                ProvisionedGroup(group: Self.group(row), externalID: row.text(6), displayName: row.text(7))
+                ProvisionedGroup(group: Self.group(row), externalID: row.text(8), displayName: row.text(9))
             }
             guard withMembers else { return found }
             for index in found.indices {

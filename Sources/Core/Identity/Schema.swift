@@ -96,5 +96,6 @@ extension Identity {
                 "CREATE TABLE revoked_tokens (id TEXT PRIMARY KEY, expires INTEGER NOT NULL)",
                 "CREATE INDEX revoked_tokens_by_expiry ON revoked_tokens (expires)",
             ]),
+        peopleMigration,
     ]
 }

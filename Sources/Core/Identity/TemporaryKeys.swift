@@ -136,8 +136,8 @@ extension Identity {
     private static let invalidSessionToken = IdentityError(
         .invalidToken, "the session token is not one of this node's, was altered, or belongs to another access key")
 
-    /// The key that seals tokens, the same for all nodes on one database.
-    private func openSessionKey() async throws -> AEADKey {
+    /// The key that seals tokens and challenges, the same for all nodes on one database.
+    func openSessionKey() async throws -> AEADKey {
         if let key = sessionKey.withLock({ $0 }) { return key }
         let stored = try await nodeKey("sessions") { (randomBytes(AEADKey.byteCount), nil) }
         let key = try AEADKey(stored.key)

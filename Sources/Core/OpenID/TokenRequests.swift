@@ -199,14 +199,14 @@ extension OpenIDProvider {
         do {
             principal = try await identity.login(
                 name: try request.required("username"), password: try request.required("password"),
-                address: request.address)
+                code: request.form["totp"], address: request.address)
         } catch let error as IdentityError where error.code == .rateLimited {
             throw OAuthError(.slowDown, error.message, retryAfter: error.retryAfter)
         } catch let error as IdentityError {
             throw OAuthError(.invalidGrant, error.message)
         }
         var content = GrantContent(scopes: try granted(request.form["scope"], to: request.client))
-        content.authentication = Authentication(factors: [.pwd])
+        content.authentication = principal.authentication
         content.issuer = request.issuer == tokens.issuer ? nil : request.issuer
         let audiences = try audiences(request.audiences, of: request.client)
         return try await issue(TokenAuthority.newGrantID(), principal, content, audiences, request)

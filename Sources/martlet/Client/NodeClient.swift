@@ -104,11 +104,28 @@ final class NodeClient: Sendable {
         }
     }
 
-    /// Gets a token by name and password.
-    func token(user: String, password: String) async throws -> (token: String, expires: Int64) {
-        let form = QueryItems([
+    /// Gets a token by name and password, and a code where the account's login needs one.
+    ///
+    /// - Parameter code: asks for one; nil where nobody can be asked.
+    func token(
+        user: String, password: String, code: (() throws -> String)? = nil
+    ) async throws -> (token: String, expires: Int64) {
+        var fields: [(name: String, value: String?)] = [
             ("grant_type", "password"), ("username", user), ("password", password), ("client_id", "martlet"),
-        ])
+        ]
+        do {
+            return try await token(QueryItems(fields))
+        } catch let failure as Failure {
+            guard let code, failure.description.contains(Self.codeNeeded) else { throw failure }
+            fields.append(("totp", try code()))
+            return try await token(QueryItems(fields))
+        }
+    }
+
+    /// What a node says that wants a code too.
+    private static let codeNeeded = "a code of the app"
+
+    private func token(_ form: QueryItems) async throws -> (token: String, expires: Int64) {
         let answer = try await send(
             .POST, web + "/oidc/token", headers: ["Content-Type": "application/x-www-form-urlencoded"],
             body: .bytes(Array(form.encoded.utf8)))

@@ -71,16 +71,29 @@ struct AccountCommand: AsyncParsableCommand {
     struct Set: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Changes what is known of an account.",
-            discussion: "Example: martlet account set ada --display-name 'Ada Lovelace' --email ada@example.org")
+            discussion: """
+                Examples: martlet account set ada --display-name 'Ada Lovelace' --email ada@example.org
+                          martlet account set ada --ends 2027-03-31 --attribute orcid=0000-0002-1825-0097
+
+                From the day on which it ends an account opens nothing; it is suspended, and removed after a while
+                (--remove-days of the node).
+                """)
         @Argument var name: String
         @Option(help: "Name for people to read.") var displayName: String?
         @Option(help: "E-mail address; '' for none.") var email: String?
+        @Option(help: "The day on which it ends, such as 2027-03-31; '' for never.") var ends: String?
+        @Option(help: "NAME=VALUE, or NAME for a label; may be repeated.") var attribute: [String] = []
+        @Option(help: "Removes an attribute; may be repeated.") var removeAttribute: [String] = []
+        @Flag(help: "Remove codes of an app: for somebody who has lost phone and backup codes.") var removeCodes = false
         @Flag(help: "Print JSON.") var json = false
 
         func run() async throws {
             var body = JSONObject()
             if let displayName { body["displayName"] = .string(displayName) }
             if let email { body["email"] = .string(email) }
+            if let ends { body["ends"] = ends.isEmpty ? .null : .string(ends) }
+            body["attributes"] = Attributes.changes(attribute, removing: removeAttribute)
+            if removeCodes { body["codes"] = false }
             try await AccountCommand.change(name, .object(body), json: json)
         }
     }
@@ -138,115 +151,34 @@ struct AccountCommand: AsyncParsableCommand {
     private static func write(_ account: JSONValue, json: Bool) {
         guard !json else { return Console.write(account.text) }
         let state = account["disabled"]?.bool == true ? "  disabled" : ""
+        let ends = account["ends"]?.string.map { "  ends \($0.prefix(10))" } ?? ""
         Console.write(
-            "\((account["name"]?.string ?? "").padded(24))  \((account["kind"]?.string ?? "").padded(8))  \(account["displayName"]?.string ?? "")\(state)"
+            "\((account["name"]?.string ?? "").padded(24))  \((account["kind"]?.string ?? "").padded(8))  \(account["displayName"]?.string ?? "")\(state)\(ends)"
         )
-    }
-}
-
-struct GroupCommand: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(
-        commandName: "group", abstract: "Groups of accounts.",
-        subcommands: [List.self, Create.self, Show.self, Add.self, Remove.self, Delete.self])
-
-    struct List: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Lists groups.")
-        @Flag(help: "Print JSON.") var json = false
-
-        func run() async throws {
-            try await NodeClient.with { client in
-                let page = try await client.json(.GET, "/admin/v1/groups")
-                if json { return Console.write(page.text) }
-                for group in page["groups"]?.array ?? [] { Console.write(group.string ?? "") }
-            }
+        for member in account["attributes"]?.object?.members ?? [] {
+            Console.write("    \(member.name)=\(member.value.string ?? "")")
         }
     }
-
-    struct Create: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Makes a group.")
-        @Argument var name: String
-        @Flag(help: "Print JSON.") var json = false
-
-        func run() async throws {
-            try await NodeClient.with { client in
-                try await client.json(.POST, "/admin/v1/groups", body: ["name": .string(name)])
-                Report.done("created", name, json: json)
-            }
-        }
-    }
-
-    struct Show: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Shows a group's members.")
-        @Argument var name: String
-        @Flag(help: "Print JSON.") var json = false
-
-        func run() async throws {
-            try await NodeClient.with { client in
-                let group = try await client.json(.GET, GroupCommand.path(name))
-                if json { return Console.write(group.text) }
-                for account in group["accounts"]?.array ?? [] { Console.write("user:\(account.string ?? "")") }
-                for child in group["groups"]?.array ?? [] { Console.write("group:\(child.string ?? "")") }
-            }
-        }
-    }
-
-    struct Add: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(
-            abstract: "Makes an account, or all members of a group, members of a group.",
-            discussion:
-                "Example: martlet group add scientists ada\n         martlet group add everybody --group scientists")
-        @Argument(help: "The group.") var name: String
-        @Argument(help: "The account.") var account: String?
-        @Option(help: "The group whose members become members.") var group: String?
-        @Flag(help: "Print JSON.") var json = false
-
-        func run() async throws {
-            try await NodeClient.with { client in
-                switch (account, group) {
-                case (let account?, nil):
-                    try await client.json(.PUT, GroupCommand.path(name) + "/members/" + PercentEncoding.encode(account))
-                case (nil, let group?):
-                    try await client.json(.PUT, GroupCommand.path(name) + "/groups/" + PercentEncoding.encode(group))
-                default: throw Failure(.failed, "name an account or --group, one of the two")
-                }
-                Report.done("added", account ?? group ?? "", json: json)
-            }
-        }
-    }
-
-    struct Remove: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Takes an account out of a group.")
-        @Argument var name: String
-        @Argument var account: String
-        @Flag(help: "Print JSON.") var json = false
-
-        func run() async throws {
-            try await NodeClient.with { client in
-                try await client.json(.DELETE, GroupCommand.path(name) + "/members/" + PercentEncoding.encode(account))
-                Report.done("removed", account, json: json)
-            }
-        }
-    }
-
-    struct Delete: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Removes a group.")
-        @Argument var name: String
-        @Flag(help: "Print JSON.") var json = false
-
-        func run() async throws {
-            try await NodeClient.with { client in
-                try await client.json(.DELETE, GroupCommand.path(name))
-                Report.done("deleted", name, json: json)
-            }
-        }
-    }
-
-    private static func path(_ name: String) -> String { "/admin/v1/groups/" + PercentEncoding.encode(name) }
 }
 
 enum Report {
     /// One line about something that was done.
     static func done(_ what: String, _ name: String, json: Bool) {
         if json { Console.json { $0.member(what, name) } } else { Console.write("\(what) \(name)") }
+    }
+}
+
+/// Attributes as they are given on the command line.
+enum Attributes {
+    /// The member of a body that changes them; nil where nothing is to change.
+    static func changes(_ set: [String], removing removed: [String]) -> JSONValue? {
+        guard !set.isEmpty || !removed.isEmpty else { return nil }
+        var out = JSONObject()
+        for pair in set {
+            let parts = pair.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+            out[String(parts[0])] = .string(parts.count > 1 ? String(parts[1]) : "")
+        }
+        for name in removed { out[name] = .null }
+        return .object(out)
     }
 }

@@ -8,7 +8,8 @@ struct Login: AsyncParsableCommand {
         discussion: """
             Example: martlet login --url http://127.0.0.1:8080 --user admin
 
-            The name and password are taken from MARTLET_USER and MARTLET_PASSWORD, or asked for. With --token the bearer
+            The name and password are taken from MARTLET_USER and MARTLET_PASSWORD, or asked for, and so is a code
+            (MARTLET_CODE) where the account has set up codes of an app. With --token the bearer
             token is printed instead of being remembered, for use by other programs:
                 curl -H "Authorization: Bearer $(martlet login --token)" $MARTLET_URL/stac/collections
             """)
@@ -23,7 +24,9 @@ struct Login: AsyncParsableCommand {
         try await NodeClient.with(login: false, url: url) { client in
             let user = try self.user ?? environment["MARTLET_USER"] ?? Prompt.line("Account: ")
             let password = try environment["MARTLET_PASSWORD"] ?? Prompt.password("Password: ")
-            let login = try await client.token(user: user, password: password)
+            let login = try await client.token(user: user, password: password) {
+                try environment["MARTLET_CODE"] ?? Prompt.line("Code of your app: ")
+            }
             if token {
                 if json {
                     Console.json {

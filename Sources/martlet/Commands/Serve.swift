@@ -105,6 +105,14 @@ struct NodeSettings: ParsableArguments {
     @Option(help: "What becomes of infected objects: off, tag, quarantine or refuse (default quarantine).")
     var scanPolicy: String?
     @Option(help: "Longer objects are not scanned (default 26214400).") var scanBytesMax: String?
+    @Option(help: "smtp://USER:PASSWORD@HOST:PORT (STARTTLS) or smtps://…: the server for letters (default: none).")
+    var smtp: String?
+    @Option(help: "File with the certificates by which the mail server is known (default: the system's).")
+    var smtpAuthority: String?
+    @Option(help: "Address that letters are from (default: martlet@ and --web-url's host).") var mailFrom: String?
+    @Option(help: "Whether people register themselves: off, approval or open (default off).") var registration: String?
+    @Option(help: "Days after the end of an account until it is removed (default 90; 0: never).")
+    var removeDays: String?
     @Option(help: "Seconds for the head of a request (default 20).") var headerSeconds: String?
     @Option(help: "Seconds that a connection may wait for its next request (default 75).") var idleSeconds: String?
     @Option(help: "Seconds over which the speed of clients is looked at (default 30).") var slowSeconds: String?
@@ -148,6 +156,11 @@ struct NodeSettings: ParsableArguments {
         flags["clamd"] = clamd
         flags["scan-policy"] = scanPolicy
         flags["scan-bytes-max"] = scanBytesMax
+        flags["smtp"] = smtp
+        flags["smtp-authority"] = smtpAuthority
+        flags["mail-from"] = mailFrom
+        flags["registration"] = registration
+        flags["remove-days"] = removeDays
         flags["header-seconds"] = headerSeconds
         flags["idle-seconds"] = idleSeconds
         flags["slow-seconds"] = slowSeconds

@@ -47,6 +47,54 @@ for (const button of bySelector("[data-sign]")) {
     button.addEventListener("click", () => copy(button, () => signed(button.dataset.sign)));
 }
 
+// --- Passkeys
+
+const bytesOf = (text) => Uint8Array.from(atob(text.replace(/-/g, "+").replace(/_/g, "/")), (c) => c.charCodeAt(0));
+const textOf = (buffer) => btoa(String.fromCharCode(...new Uint8Array(buffer)))
+    .replace(/\+/g, "-").replace(/\//g, "_").replace(/=+$/, "");
+
+async function prove({ challenge, party }) {
+    const made = await navigator.credentials.get({
+        publicKey: { challenge: bytesOf(challenge), rpId: party, userVerification: "required" },
+    });
+    const { clientDataJSON, authenticatorData, signature, userHandle } = made.response;
+    return {
+        credential: textOf(made.rawId), user: userHandle ? textOf(userHandle) : "", clientData: textOf(clientDataJSON),
+        authenticatorData: textOf(authenticatorData), signature: textOf(signature),
+    };
+}
+
+async function make({ challenge, party, user, name, shown, known }) {
+    const made = await navigator.credentials.create({
+        publicKey: {
+            challenge: bytesOf(challenge), rp: { id: party, name: "Martlet" }, attestation: "none",
+            user: { id: bytesOf(user), name, displayName: shown },
+            pubKeyCredParams: [-7, -8, -257].map((alg) => ({ type: "public-key", alg })),
+            excludeCredentials: known.split(" ").filter(Boolean).map((id) => ({ type: "public-key", id: bytesOf(id) })),
+            authenticatorSelection: { residentKey: "required", requireResidentKey: true, userVerification: "required" },
+        },
+    });
+    return { clientData: textOf(made.response.clientDataJSON), attestation: textOf(made.response.attestationObject) };
+}
+
+for (const form of window.PublicKeyCredential ? bySelector("form[data-passkey]") : []) {
+    form.hidden = false;
+    form.addEventListener("submit", async (event) => {
+        event.preventDefault();
+        const button = form.querySelector("button");
+        const label = button.textContent;
+        button.disabled = true;
+        try {
+            const values = await (form.dataset.passkey === "get" ? prove : make)(form.dataset);
+            for (const [name, value] of Object.entries(values)) form.elements[name].value = value;
+            form.submit();
+        } catch (error) {
+            button.textContent = error.name === "InvalidStateError" ? "It is known already" : "That did not work";
+            setTimeout(() => { button.textContent = label; button.disabled = false; }, 2500);
+        }
+    });
+}
+
 // --- Map
 
 const lines = (list) => list.map((line) => {

@@ -1,0 +1,110 @@
+import Database
+import Journal
+package import Wire
+
+/// How far somebody has come in logging in.
+package enum LoginStep: Sendable {
+    /// Logged in, by these factors.
+    case done(Principal, [AuthenticationFactor])
+    /// The password was right; a code of an app, or a backup code, is needed too.
+    case code(ticket: String)
+    /// All is proven; the acceptable-use policy has to be signed first.
+    case agreement(ticket: String, UsePolicy)
+}
+
+/// Logging in with a browser, a step at a time. Between steps a ticket says how far somebody has come.
+extension Identity {
+    /// How long a login may rest between two steps.
+    private static let loginSeconds: Int64 = 900
+
+    /// The first step: name and password.
+    ///
+    /// - Throws: ``IdentityError`` `.invalidCredentials` (also for an unknown or disabled account) or `.rateLimited`.
+    package func beginLogin(name: String, password: String, address: String) async throws -> LoginStep {
+        let found = try await checkPassword(name: name, password: password, address: address)
+        guard found.needsCode else {
+            return try await proceed(account: found.account, factors: [.pwd], address: address)
+        }
+        return .code(ticket: try await ticket(account: found.account, factors: [.pwd]))
+    }
+
+    /// A login of somebody who has logged in at another provider.
+    func login(linked account: Int64, address: String) async throws -> LoginStep {
+        guard try await journal.find({ try Self.needsCode(account: account, in: $0) }) else {
+            return try await proceed(account: account, factors: [.fed], address: address)
+        }
+        return .code(ticket: try await ticket(account: account, factors: [.fed]))
+    }
+
+    /// Whether a code is asked for after these factors, where one was set up.
+    private static func needMore(_ factors: [AuthenticationFactor]) -> Bool {
+        !factors.contains(.otp) && !factors.contains(.hwk)
+    }
+
+    /// The second step: a code. A wrong one leaves the ticket as it is.
+    ///
+    /// - Throws: ``IdentityError`` `.invalidCredentials`, `.rateLimited`, `.expired`.
+    package func continueLogin(ticket: String, code: String, address: String) async throws -> LoginStep {
+        let (account, factors) = try await login(ticket: ticket)
+        guard Self.needMore(factors) else { throw Self.expiredTicket }
+        let name = try await journal.find { try Self.accountName(account, in: $0) }
+        try await checkCode(code, account: account, name: name, address: address)
+        try await journal.write { transaction, _ in _ = try Self.redeem(ticket, .login, in: transaction) }
+        return try await proceed(account: account, factors: factors + [.otp, .mfa], address: address)
+    }
+
+    /// The last step: signs the acceptable-use policy.
+    ///
+    /// - Parameter version: the one that was read.
+    /// - Throws: ``IdentityError`` `.expired`, `.conflict` where there is a newer version by now.
+    package func continueLogin(ticket: String, signing version: Int64, address: String) async throws -> LoginStep {
+        let (account, factors) = try await login(ticket: ticket)
+        let needsCode = try await journal.find { try Self.needsCode(account: account, in: $0) }
+        guard !needsCode || !Self.needMore(factors) else { throw Self.expiredTicket }
+        let name = try await journal.find { try Self.accountName(account, in: $0) }
+        try await sign(policy: version, as: name)
+        try await journal.write { transaction, _ in _ = try Self.redeem(ticket, .login, in: transaction) }
+        return try await proceed(account: account, factors: factors, address: address)
+    }
+
+    /// Goes on after everything was proven.
+    func proceed(account: Int64, factors: [AuthenticationFactor], address: String) async throws -> LoginStep {
+        do {
+            let principal = try await principal(account: account, method: .session)
+            try await journal.write { _, events in
+                events.record(.loginSucceeded, by: principal.name, on: principal.name) {
+                    $0.member("address", address)
+                    $0.member("factors", factors.map(\.rawValue))
+                }
+            }
+            return .done(principal, factors)
+        } catch let error as IdentityError where error.code == .agreementNeeded {
+            guard let policy = try await usePolicy() else { throw error }
+            return .agreement(ticket: try await ticket(account: account, factors: factors), policy)
+        } catch let error as IdentityError where [.disabled, .notFound].contains(error.code) {
+            throw IdentityError.invalidCredentials
+        }
+    }
+
+    private func ticket(account: Int64, factors: [AuthenticationFactor]) async throws -> String {
+        var content = JSONObject()
+        content["factors"] = .array(factors.map { .string($0.rawValue) })
+        return try await journal.write { [content] transaction, _ in
+            try Self.issueTicket(
+                .login, account: account, content: content, seconds: Self.loginSeconds, in: transaction)
+        }
+    }
+
+    private func login(ticket: String) async throws -> (account: Int64, factors: [AuthenticationFactor]) {
+        let found = try await journal.find { try Self.ticket(ticket, .login, in: $0) }
+        guard let account = found.account else { throw Self.expiredTicket }
+        let names = found.content["factors"]?.array?.compactMap(\.string) ?? []
+        return (account, names.compactMap { AuthenticationFactor(rawValue: $0) })
+    }
+
+    static func accountName(_ id: Int64, in reader: Reader) throws -> String {
+        let name = try reader.first("SELECT name FROM accounts WHERE id = ?", .init(id)) { $0.text(0) }
+        guard let name else { throw IdentityError(.notFound, "the account does not exist any more") }
+        return name
+    }
+}
