@@ -1,4 +1,6 @@
 import ArgumentParser
+import AsyncHTTPClient
+import NIOCore
 import BLAKE3
 import NIOHTTP1
 import TraceFormat
