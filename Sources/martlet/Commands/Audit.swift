@@ -1,7 +1,7 @@
 import ArgumentParser
 import AsyncHTTPClient
-import NIOCore
 import BLAKE3
+import NIOCore
 import NIOHTTP1
 import TraceFormat
 import Wire
