@@ -22,10 +22,9 @@ struct Martlet: AsyncParsableCommand {
         subcommands: [
             Serve.self, Demo.self, Login.self, Ls.self, Cp.self, Search.self, Sign.self, AccountCommand.self,
             GroupCommand.self,
-            KeyCommand.self, ClientCommand.self, TokenKeyCommand.self, JobTokenCommand.self, KeysCommand.self,
-            KmsCommand.self,
-            AppPasswordCommand.self, PolicyCommand.self,
-            LDAPCommand.self, QuotaCommand.self, WebhookCommand.self, TransactionCommand.self, History.self,
+            KeyCommand.self, ClientCommand.self, TokenKeyCommand.self, JobTokenCommand.self, KeysCommand.self, KmsCommand.self,
+            AppPasswordCommand.self, PolicyCommand.self, LDAPCommand.self, CACommand.self, AuditCommand.self,
+            QuotaCommand.self, WebhookCommand.self, TransactionCommand.self, History.self,
             Restore.self,
             TraceCommand.self, ScanCommand.self, QuarantineCommand.self, ScrubCommand.self, Verify.self, Doctor.self,
         ])

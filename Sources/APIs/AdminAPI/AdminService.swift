@@ -1,5 +1,7 @@
+package import Authority
 package import HTTPSupport
 import Identity
+package import Journal
 import Logging
 import NIOHTTP1
 package import Notifications
@@ -19,8 +21,10 @@ package struct AdminService: Sendable {
     let gate: Gate
     let objects: Objects
     let roots: RootKeys
+    let authority: Authority
+    let journal: Journal
     let provider: OpenIDProvider
-    private let authenticator: Authenticator
+    let authenticator: Authenticator
     private let logger = Logger(label: "martlet.admin")
 
     /// Largest body taken.
@@ -28,9 +32,11 @@ package struct AdminService: Sendable {
 
     package init(
         policies: Policies, notifications: Notifications, gate: Gate, authenticator: Authenticator, objects: Objects,
-        roots: RootKeys, provider: OpenIDProvider
+        roots: RootKeys, provider: OpenIDProvider, authority: Authority, journal: Journal
     ) {
         self.provider = provider
+        self.authority = authority
+        self.journal = journal
         self.objects = objects
         self.roots = roots
         identity = authenticator.identity
@@ -50,11 +56,14 @@ package struct AdminService: Sendable {
             case "groups": return try await groups(call)
             case "keys": return try await keys(call)
             case "encryption": return try await encryption(call)
+            case "certificates": return try await certificates(call)
             case "app-passwords": return try await appPasswords(call)
             case "clients": return try await clients(call)
             case "token-keys": return try await tokenKeys(call)
             case "grants": return try await grants(call)
             case "policies": return try await policies(call)
+            case "simulations": return try await simulations(call)
+            case "audit": return try await audit(call)
             case "webhooks": return try await webhooks(call)
             case "quarantine": return try await quarantine(call)
             case "scrub": return try await scrub(call)
