@@ -74,7 +74,7 @@ let formats: [Target] = [
     target("Formats", "ProductMetadata", ["Wire"]),
     target("Formats", "TraceFormat", ["BLAKE3", "MerkleLog", "Wire", crypto, cryptoExtras, x509, asn1]),
     target("Formats", "WebAuthn", ["Wire", crypto, cryptoExtras]),
-    target("Formats", "Certificates", ["Wire", crypto, x509, asn1]),
+    target("Formats", "Certificates", ["Wire", crypto, cryptoExtras, x509, asn1]),
 ]
 
 /// Disks, sockets and other people's engines.
@@ -102,6 +102,9 @@ let core: [Target] = [
         ["Ciphers", "Database", "IAMPolicy", "JOSE", "Journal", "Vault", "WebAuthn", "Wire", crypto]),
     target("Core", "OpenID", ["Ciphers", "Database", "Identity", "JOSE", "Journal", "Wire"]),
     target("Core", "Policy", ["BucketConfiguration", "Database", "IAMPolicy", "Identity", "Journal", "Wire"]),
+    target(
+        "Core", "Authority",
+        ["Certificates", "Ciphers", "Database", "Identity", "Journal", "Vault", "Wire", asn1, crypto, x509]),
     target("Core", "Notifications", ["Database", "Journal", "Vault", "Wire"]),
     target("Core", "Catalogue", ["Database", "Geometry", "Journal", "Wire"]),
     target(
@@ -123,25 +126,27 @@ let apis: [Target] = [
     target(
         "APIs", "HTTPSupport",
         [
-            "Database", "Identity", "Journal", "Objects", "Policy", "SigV4", "Wire", nioCore, nioExtras, nioHTTP1,
-            nioPosix, nioSSL,
+            "Authority", "Certificates", "Database", "Identity", "Journal", "Objects", "Policy", "SigV4", "Wire",
+            nioCore, nioExtras, nioHTTP1, nioPosix, nioSSL,
         ]),
     target(
         "APIs", "LDAPAPI",
         [
-            "Ciphers", "Database", "HTTPSupport", "Identity", "Journal", "LDAPMessage", "Policy", "Wire", logging,
-            nioCore,
+            "Authority", "Certificates", "Ciphers", "Database", "HTTPSupport", "Identity", "Journal", "LDAPMessage",
+            "Policy", "Wire", logging, nioCore,
             nioSSL,
         ]),
+    target(
+        "APIs", "ACMEAPI",
+        ["Authority", "Certificates", "HTTPSupport", "Identity", "Wire", logging, nioHTTP1]),
     target(
         "APIs", "SCIMAPI", ["HTTPSupport", "Identity", "Policy", "SCIMFormat", "Wire", logging, nioHTTP1]),
     target("APIs", "OIDCAPI", ["Ciphers", "HTTPSupport", "Identity", "JOSE", "OpenID", "Wire", logging, nioHTTP1]),
     target(
         "APIs", "AdminAPI",
         [
-            "Ciphers", "HTTPSupport", "Identity", "JOSE", "Notifications", "Objects", "OpenID", "Policy", "Wire",
-            logging,
-            nioHTTP1,
+            "Authority", "Certificates", "Ciphers", "HTTPSupport", "IAMPolicy", "Identity", "JOSE", "Journal",
+            "Notifications", "Objects", "OpenID", "Policy", "Wire", logging, nioCore, nioHTTP1,
         ]),
     target(
         "APIs", "IAMAPI",
@@ -161,8 +166,9 @@ let apis: [Target] = [
     .target(
         name: "Console",
         dependencies: [
-            "Catalogue", "Ciphers", "Geometry", "HTTPSupport", "IAMPolicy", "Identity", "Ledger", "MerkleLog",
-            "Objects", "OpenID", "Policy", "TraceFormat", "WebAuthn", "Wire", asn1, logging, nioCore, nioHTTP1, x509,
+            "Catalogue", "Ciphers", "Geometry", "HTTPSupport", "IAMPolicy", "Identity", "Journal", "Ledger",
+            "MerkleLog", "Objects", "OpenID", "Policy", "TraceFormat", "WebAuthn", "Wire", asn1, logging, nioCore,
+            nioHTTP1, x509,
         ],
         path: "Sources/APIs/Console",
         resources: [
@@ -198,7 +204,9 @@ let top: [Target] = [
     target(
         "", "Server",
         [
-            "AdminAPI", "Antivirus", "Blobs", "BucketConfiguration", "Catalogue", "Certificates", "Console", "Ciphers",
+            "ACMEAPI", "AdminAPI", "Antivirus", "Authority", "Blobs", "BucketConfiguration", "Catalogue",
+            "Certificates",
+            "Console", "Ciphers",
             "Database", "HTTPSupport", "IAMAPI", "IAMPolicy", "Identity",
             "Journal", "LDAPAPI", "Ledger", "Notifications", "OIDCAPI", "Objects", "OpenID", "Policy", "Rasters",
             "S3API", "SCIMAPI", "SMTP", "STACAPI", "SigV4", "SigningAPI", "TraceAPI", "TransactionAPI", "Vault",
@@ -213,7 +221,8 @@ let top: [Target] = [
     .executableTarget(
         name: "martlet",
         dependencies: [
-            "BLAKE3", "CMemory", "MerkleLog", "ProductMetadata", "Server", "TraceFormat", "Wire", arguments, crypto,
+            "BLAKE3", "CMemory", "Certificates", "IAMPolicy", "MerkleLog", "ProductMetadata", "Server", "TraceFormat",
+            "Wire", arguments, crypto,
             httpClient, logging, nioCore, nioHTTP1, nioPosix, nioSSL,
         ], path: "Sources/martlet",
         swiftSettings: settings),

@@ -1,6 +1,8 @@
+package import Authority
 package import BucketConfiguration
 import Glibc
 package import HTTPSupport
+package import IAMPolicy
 package import Identity
 package import LDAPAPI
 package import Objects
@@ -57,6 +59,12 @@ package struct Configuration: Sendable {
     /// For `s3://…` without credentials: those that every S3 client takes from the environment.
     package var blobCredentials: Credentials?
     package var tls: TLS
+    /// Files with authorities (PEM) whose certificates clients may log in with; nil where none are asked for.
+    package var clientCertificates: [String]?
+    package var authority: AuthoritySettings
+    /// Networks in which ACME's challenges are looked for, and at which port.
+    package var acmeNetworks: [IPNetwork]
+    package var acmePort: Int
     /// Under which address clients reach the web port and the S3 port, where that is not what they listen on.
     package var webURL: String?
     package var s3URL: String?
@@ -68,6 +76,10 @@ package struct Configuration: Sendable {
     package var historySeconds: Int64
     /// How long a day of lifecycle rules is: for those who try rules out.
     package var lifecycleDaySeconds: Int64
+    /// How often the audit trail is sealed in the log of traces.
+    package var auditSeconds: Int64
+    /// Days that the audit trail is kept; nil for ever.
+    package var auditDays: Int64?
     /// How often the access logs of buckets are written.
     package var accessLogSeconds: Int64
     /// Bytes that are read in a second to find damage; 0 for none.
@@ -113,12 +125,23 @@ package struct Configuration: Sendable {
         ("tls", "on: serve TLS with certificates of the node's own authority"),
         ("tls-certificate", "file with a certificate chain (PEM), instead of the node's own"),
         ("tls-key", "file with its key (PEM)"),
+        (
+            "client-certificates",
+            "files with authorities (PEM), with commas, whose client certificates count beside those of the node's own; "
+                + "off: none are asked for"
+        ),
+        ("trust-domain", "of the SPIFFE ids in certificates (default: the host of web-url, or of this machine)"),
+        ("ca-url", "address at which revocations are asked for, http://… (default: web-url)"),
+        ("acme-networks", "networks, with commas, in which hosts may get certificates by ACME (default: none)"),
+        ("acme-http-port", "port at which they are asked for the answer to a challenge (default 80)"),
         ("web-url", "address under which clients reach the web port"),
         ("s3-url", "address under which clients reach the S3 port"),
         ("s3-domain", "names, with commas, below which buckets have host names (default: that of s3-url, localhost)"),
         ("settle-seconds", "quiet time after which a product counts as complete (default 5)"),
         ("history-seconds", "time for which what was replaced or removed can be read and restored (default 60)"),
         ("access-log-seconds", "how often the access logs of buckets are written (default 60)"),
+        ("audit-seconds", "how often the audit trail is sealed in the log of traces (default 60)"),
+        ("audit-days", "days that the audit trail is kept (default: for ever)"),
         ("lifecycle-day-seconds", "length of a day of lifecycle rules, to try them out (default 86400)"),
         ("accept-clock", "on: start although this machine's clock is more than a day behind the journal"),
         ("scrub-rate", "bytes a second that are read to find damage, 0 for none (default 8388608)"),
@@ -177,13 +200,30 @@ package struct Configuration: Sendable {
             tls = text == "own" ? .own : try Self.isOn(text, "tls") ? .own : .off
         default: throw ConfigurationError("--tls-certificate and --tls-key come together")
         }
+        switch value("client-certificates") {
+        case "off": clientCertificates = nil
+        case let files: clientCertificates = (files ?? "").split(separator: ",").map { Self.absolute($0.trimmed) }
+        }
         webURL = try value("web-url").map { try Self.base($0, "--web-url") }
         s3URL = try value("s3-url").map { try Self.base($0, "--s3-url") }
+        authority = AuthoritySettings(
+            name: "Martlet authority of \(NodeName.host)",
+            trustDomain: try Self.trustDomain(value("trust-domain"), webURL: webURL),
+            url: try value("ca-url").map { try Self.base($0, "--ca-url") } ?? webURL ?? Self.url(web, tls),
+            webURL: webURL ?? Self.url(web, tls))
+        acmeNetworks = try (value("acme-networks") ?? "").split(separator: ",").map { part in
+            guard let network = IPNetwork(part.trimmed) else {
+                throw ConfigurationError(
+                    "--acme-networks is networks such as 10.0.0.0/8 with commas, not '\(part.prefix(80))'")
+            }
+            return network
+        }
         directory = try Self.directory(value("ldap-base"), webURL: webURL)
         acceptsClock = try Self.isOn(value("accept-clock") ?? "off", "accept-clock")
         settleSeconds = try Self.seconds(value("settle-seconds") ?? "5", "--settle-seconds", daysMax: 1)
         historySeconds = try Self.seconds(value("history-seconds") ?? "60", "--history-seconds", daysMax: 36_500)
         accessLogSeconds = try Self.seconds(value("access-log-seconds") ?? "60", "--access-log-seconds", daysMax: 1)
+        auditSeconds = max(1, try Self.seconds(value("audit-seconds") ?? "60", "--audit-seconds", daysMax: 1))
         lifecycleDaySeconds = try Self.seconds(
             value("lifecycle-day-seconds") ?? "86400", "--lifecycle-day-seconds", daysMax: 1)
         guard lifecycleDaySeconds > 0 else { throw ConfigurationError("--lifecycle-day-seconds is at least 1") }
@@ -205,6 +245,8 @@ package struct Configuration: Sendable {
         limits.idleSeconds = try number("idle-seconds", limits.idleSeconds, to: 86_400)
         limits.slowSeconds = try number("slow-seconds", limits.slowSeconds, to: 3600)
         limits.slowRate = try number("slow-rate", limits.slowRate, from: 0, to: 1 << 20)
+        auditDays = value("audit-days") == nil ? nil : try number("audit-days", 1, to: 36_500)
+        acmePort = Int(try number("acme-http-port", 80, to: 65_535))
         limits.connectionsMax = Int(
             try number("connections-max", Int64(limits.connectionsMax), from: 10, to: 1_000_000))
         connectionLimits = limits
@@ -317,6 +359,24 @@ package struct Configuration: Sendable {
         } catch {
             throw ConfigurationError("--ldap-base: \(error)")
         }
+    }
+
+    private static func trustDomain(_ text: String?, webURL: String?) throws -> String {
+        let host = webURL.map { String($0.split(separator: "/")[1].prefix { $0 != ":" }) }
+        let name = (text ?? host ?? NodeName.host).lowercased()
+        let isFine = name.utf8.allSatisfy { c in
+            (0x30...0x39).contains(c) || (0x61...0x7A).contains(c) || ".-_".utf8.contains(c)
+        }
+        guard isFine, (1...255).contains(name.utf8.count) else {
+            throw ConfigurationError("--trust-domain is a name such as example.org, not '\(name.prefix(80))'")
+        }
+        return name
+    }
+
+    /// The address of a port, where the configuration says it.
+    private static func url(_ address: Address, _ tls: TLS) -> String {
+        let host = address.host == "0.0.0.0" ? NodeName.host : address.host
+        return "\(tls == .off ? "http" : "https")://\(host.contains(":") ? "[\(host)]" : host):\(address.port)"
     }
 
     private static func base(_ text: String, _ name: String) throws -> String {

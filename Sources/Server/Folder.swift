@@ -12,6 +12,17 @@ enum Folder {
         throw ConfigurationError("cannot make the folder \(path): \(String(cString: strerror(reason)))")
     }
 
+    /// Reads a text of at most 1 MiB.
+    static func read(_ path: String) throws -> String {
+        guard let file = fopen(path, "re") else {
+            throw ConfigurationError("cannot read \(path): \(String(cString: strerror(errno)))")
+        }
+        defer { fclose(file) }
+        var text = [UInt8](repeating: 0, count: 1 << 20)
+        let count = fread(&text, 1, text.count, file)
+        return String(decoding: text.prefix(count), as: UTF8.self)
+    }
+
     /// Writes a file so that it is there whole or not at all.
     static func write(_ text: String, to path: String) throws {
         let temporary = path + ".new"

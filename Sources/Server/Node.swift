@@ -1,5 +1,7 @@
+import ACMEAPI
 import AdminAPI
 import Antivirus
+import Authority
 import Blobs
 import BucketConfiguration
 import Catalogue
@@ -56,6 +58,7 @@ package final class Node: Sendable {
     private let objects: Objects
     private let stores: BlobStores
     private let fetcher: DocumentFetcher
+    private let challenges: ChallengeFetcher
     private let webhooks: WebhookClient
     private let workers: WorkerGroup
     private let pools: [NIOThreadPool]
@@ -103,7 +106,9 @@ package final class Node: Sendable {
         let products = Products(journal: journal)
         let gate = Gate(policies: policies, journal: journal, resources: objects)
 
-        let tls = try await TLSSetup.make(configuration, identity: identity)
+        let authority = try await Authority.open(
+            journal: journal, identity: identity, settings: configuration.authority)
+        let tls = try await TLSSetup.make(configuration, authority: authority)
         // The S3 port is bound first: the address that it gets is part of what the web port tells.
         let s3Responder = LateResponder()
         var limits = configuration.connectionLimits
@@ -119,13 +124,14 @@ package final class Node: Sendable {
         let provider = OpenIDProvider(identity: identity, tokens: tokens, journal: journal)
         let requestLimits = RequestLimits(
             perAddress: configuration.ratePerAddress, perPrincipal: configuration.ratePerPrincipal)
-        let authenticator = Authenticator(identity: identity, tokens: tokens, limits: requestLimits)
+        let authenticator = Authenticator(
+            identity: identity, tokens: tokens, certificates: tls.clients, limits: requestLimits)
         let directory = LDAPService(
             tree: configuration.directory, identity: identity, gate: gate, limits: requestLimits,
-            version: Version.current)
+            certificates: tls.clients, version: Version.current)
         let directories = try await listen(configuration, tls.directory, limits, connections, directory)
         let ledger = try await Ledger.open(
-            journal: journal, identity: identity, authority: try await Authority.load(identity),
+            journal: journal, identity: identity, authority: authority.root,
             origin: NodeName.host + "/martlet")
         let notifications = Notifications(journal: journal, master: master)
         let s3Service = S3Service(
@@ -134,6 +140,7 @@ package final class Node: Sendable {
         )
         let fetcher = DocumentFetcher()
         let webhooks = WebhookClient()
+        let challenges = ChallengeFetcher(networks: configuration.acmeNetworks, port: configuration.acmePort)
         let iamService = IAMService(
             policies: policies, gate: gate,
             sessions: RoleSessions(
@@ -145,8 +152,8 @@ package final class Node: Sendable {
             sendsMail: configuration.smtp != nil)
         let signing = SigningService(gate: gate, authenticator: authenticator, s3URL: s3URL)
         let console = ConsoleService(
-            catalogue: catalogue, objects: objects, ledger: ledger, gate: gate, authenticator: authenticator,
-            provider: provider, people: people,
+            catalogue: catalogue, objects: objects, ledger: ledger, journal: journal, gate: gate,
+            authenticator: authenticator, provider: provider, people: people,
             federated: FederatedLogins(
                 people: people, fetch: fetcher.fetch,
                 post: { try await fetcher.post($0, $1, authorization: $2, bytesMax: $3) }),
@@ -156,7 +163,12 @@ package final class Node: Sendable {
             oidc: OIDCService(authenticator: authenticator, provider: provider),
             admin: AdminService(
                 policies: policies, notifications: notifications, gate: gate, authenticator: authenticator,
-                people: people, objects: objects, roots: roots, provider: provider),
+                people: people, objects: objects, roots: roots, provider: provider, authority: authority,
+                journal: journal),
+            ca: CAService(authority: authority, authenticator: authenticator),
+            acme: ACMEService(
+                authority: authority, authenticator: authenticator,
+                validation: ACMEValidation(fetch: challenges.fetch)),
             scim: SCIMService(policies: policies, gate: gate, authenticator: authenticator),
             stac: STACService(catalogue: catalogue, gate: gate, authenticator: authenticator),
             traces: TraceService(ledger: ledger, version: Version.current),
@@ -197,12 +209,16 @@ package final class Node: Sendable {
         }
         workers.start(AccessLogger(objects: objects, seconds: configuration.accessLogSeconds))
         workers.start(Notifier(objects: objects, notifications: notifications, post: webhooks.post))
+        workers.start(
+            Auditor(
+                journal: journal, ledger: ledger, origin: "admin@" + NodeName.host, seconds: configuration.auditSeconds,
+                keptSeconds: configuration.auditDays.map { $0 * 86_400 }))
         workers.start(Tracer(objects: objects, ledger: ledger, origin: "admin@" + NodeName.host))
         return Node(
             web: web, s3: s3, directories: directories, directoryBase: configuration.directory.base,
             generatedPassword: password, authorityFile: tls.authorityFile, webURL: webURL,
             s3URL: s3URL, identity: identity, database: database, journal: journal, objects: objects,
-            stores: stores, fetcher: fetcher, webhooks: webhooks, workers: workers,
+            stores: stores, fetcher: fetcher, challenges: challenges, webhooks: webhooks, workers: workers,
             pools: [pool, rasterPool])
     }
 
@@ -211,7 +227,8 @@ package final class Node: Sendable {
         generatedPassword: String?, authorityFile: String?, webURL: String,
         s3URL: String, identity: Identity, database: Database, journal: Journal, objects: Objects,
         stores: BlobStores,
-        fetcher: DocumentFetcher, webhooks: WebhookClient, workers: WorkerGroup, pools: [NIOThreadPool]
+        fetcher: DocumentFetcher, challenges: ChallengeFetcher, webhooks: WebhookClient, workers: WorkerGroup,
+        pools: [NIOThreadPool]
     ) {
         self.web = web
         self.s3 = s3
@@ -227,6 +244,7 @@ package final class Node: Sendable {
         self.objects = objects
         self.stores = stores
         self.fetcher = fetcher
+        self.challenges = challenges
         self.webhooks = webhooks
         self.workers = workers
         self.pools = pools
@@ -306,6 +324,7 @@ package final class Node: Sendable {
         try? await journal.flushAccesses()
         try? await objects.flushAccessLog()
         try? await fetcher.close()
+        try? await challenges.close()
         try? await webhooks.close()
         await stores.close()
         await database.close()

@@ -1,5 +1,5 @@
+import Authority
 import Certificates
-import Identity
 import NIOSSL
 import Wire
 
@@ -9,50 +9,79 @@ struct TLSSetup {
     var web: NIOSSLContext?
     /// Of the directory, which always has TLS: passwords go over it.
     var directory: NIOSSLContext?
+    /// Whose client certificates are; nil where none are asked for.
+    var clients: ClientCertificates?
     /// The file with the authority that clients have to trust, for the node's own certificates.
     var authorityFile: String?
 
     /// Days that a server certificate of the node's own lasts; it is made anew at each start.
     private static let days = 397
 
-    static func make(_ configuration: Configuration, identity: Identity) async throws -> TLSSetup {
+    static func make(_ configuration: Configuration, authority: Authority) async throws -> TLSSetup {
         let hasDirectory = configuration.ldap != nil || configuration.ldaps != nil
+        guard hasDirectory || configuration.tls != .off else { return TLSSetup() }
+        var clients: ClientCertificates?
+        if let files = configuration.clientCertificates {
+            clients = ClientCertificates(authority: authority, others: try files.flatMap { try authorities($0) })
+        }
+        let trusted = try await clients?.anchors().certificates
         switch configuration.tls {
-        case .off where !hasDirectory: return TLSSetup()
         case .files(let certificate, let key):
             let chain = try NIOSSLCertificate.fromPEMFile(certificate).map { NIOSSLCertificateSource.certificate($0) }
             let privateKey = try NIOSSLPrivateKey(file: key, format: .pem)
-            return try setup(configuration, chain: chain, key: privateKey, hasDirectory: hasDirectory)
+            var setup = try setup(
+                configuration, chain: chain, key: privateKey, trusted: trusted, hasDirectory: hasDirectory)
+            setup.clients = clients
+            return setup
         case .own, .off:
-            let authority = try await Authority.load(identity)
-            let issued = try authority.issueServer(hosts: hosts(configuration), days: days)
-            let chain = try [issued.certificate, authority.certificate].map {
+            let (issued, above) = try await authority.issueServer(hosts: hosts(configuration), days: days)
+            let chain = try ([issued.certificate] + above).map {
                 NIOSSLCertificateSource.certificate(try NIOSSLCertificate(bytes: $0, format: .der))
             }
             let key = try NIOSSLPrivateKey(bytes: Array(issued.keyPEM.utf8), format: .pem)
             let file = configuration.data + "/authority.pem"
-            try Folder.write(authority.certificatePEM, to: file)
-            var setup = try setup(configuration, chain: chain, key: key, hasDirectory: hasDirectory)
+            try Folder.write(try CertificateChain.pem(try await authority.certificates().root), to: file)
+            var setup = try setup(configuration, chain: chain, key: key, trusted: trusted, hasDirectory: hasDirectory)
+            setup.clients = clients
             setup.authorityFile = file
             return setup
         }
     }
 
     private static func setup(
-        _ configuration: Configuration, chain: [NIOSSLCertificateSource], key: NIOSSLPrivateKey, hasDirectory: Bool
+        _ configuration: Configuration, chain: [NIOSSLCertificateSource], key: NIOSSLPrivateKey, trusted: [[UInt8]]?,
+        hasDirectory: Bool
     ) throws -> TLSSetup {
         TLSSetup(
-            web: configuration.tls == .off ? nil : try context(chain: chain, key: key, protocols: ["http/1.1"]),
-            directory: hasDirectory ? try context(chain: chain, key: key, protocols: []) : nil)
+            web: configuration.tls == .off
+                ? nil : try context(chain: chain, key: key, trusted: trusted, protocols: ["http/1.1"]),
+            directory: hasDirectory ? try context(chain: chain, key: key, trusted: trusted, protocols: []) : nil)
+    }
+
+    /// The authorities of a file, in DER.
+    private static func authorities(_ file: String) throws -> [[UInt8]] {
+        do {
+            return try TrustAnchors.roots(pem: try Folder.read(file))
+        } catch let error as CertificatesError {
+            throw ConfigurationError("--client-certificates: \(file): \(error)")
+        }
     }
 
     private static func context(
-        chain: [NIOSSLCertificateSource], key: NIOSSLPrivateKey, protocols: [String]
+        chain: [NIOSSLCertificateSource], key: NIOSSLPrivateKey, trusted: [[UInt8]]?, protocols: [String]
     ) throws -> NIOSSLContext {
         var configuration = TLSConfiguration.makeServerConfiguration(
             certificateChain: chain, privateKey: .privateKey(key))
         configuration.minimumTLSVersion = .tlsv12
         configuration.applicationProtocols = protocols
+        if let trusted {
+            // Asked for, not required, and looked at when a request needs it. Browsers are told which authorities
+            // count, so that they ask their users only where there is a choice.
+            configuration.certificateVerification = .optionalVerification
+            configuration.trustRoots = .certificates(
+                try trusted.map { try NIOSSLCertificate(bytes: $0, format: .der) })
+            configuration.sendCANameList = true
+        }
         return try NIOSSLContext(configuration: configuration)
     }
 
@@ -74,16 +103,5 @@ struct TLSSetup {
             }
         }
         return Array(Set(hosts)).sorted()
-    }
-}
-
-/// The node's own X.509 authority, made when it is first needed.
-enum Authority {
-    static func load(_ identity: Identity) async throws -> CertificateAuthority {
-        let stored = try await identity.nodeKey("authority") {
-            let made = try CertificateAuthority.create(name: "Martlet authority of \(NodeName.host)", now: .now)
-            return (made.key, made.certificate)
-        }
-        return try CertificateAuthority(key: stored.key, certificate: stored.certificate ?? [])
     }
 }

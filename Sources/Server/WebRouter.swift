@@ -1,3 +1,4 @@
+import ACMEAPI
 import AdminAPI
 import Console
 import HTTPSupport
@@ -15,6 +16,8 @@ import Wire
 struct WebRouter: Sendable {
     let oidc: OIDCService
     let admin: AdminService
+    let ca: CAService
+    let acme: ACMEService
     let scim: SCIMService
     let stac: STACService
     let traces: TraceService
@@ -40,6 +43,8 @@ struct WebRouter: Sendable {
         case "auth" where rest.first == "realms":
             return await oidc.respond(to: request, realm: Array(rest.dropFirst()), prefix: "/auth")
         case "admin" where rest.first == "v1": return await admin.respond(to: request, path: Array(rest.dropFirst()))
+        case "acme": return await acme.respond(to: request, path: rest)
+        case "ca": return await ca.respond(to: request, path: rest)
         case "scim" where rest.first == "v2": return await scim.respond(to: request, path: Array(rest.dropFirst()))
         case "stac": return await stac.respond(to: request, path: rest)
         case "traces": return await traces.respond(to: request, path: rest)

@@ -42,13 +42,20 @@ enum Console {
     static func write(_ text: String) { put(text + "\n", 1) }
     static func error(_ text: String) { put("martlet: " + text + "\n", 2) }
 
+    /// Bytes as they are.
+    static func raw(_ bytes: [UInt8]) { put(bytes[...], 1) }
+
     /// Without a line break: for progress bars.
     static func progress(_ text: String) { put(text, 2) }
 
     static var isTerminal: Bool { isatty(2) == 1 }
 
     private static func put(_ text: String, _ fd: Int32) {
-        var bytes = Array(text.utf8)[...]
+        put(Array(text.utf8)[...], fd)
+    }
+
+    private static func put(_ bytes: ArraySlice<UInt8>, _ fd: Int32) {
+        var bytes = bytes
         while !bytes.isEmpty {
             let count = bytes.withUnsafeBytes { Glibc.write(fd, $0.baseAddress, $0.count) }
             if count < 0 {

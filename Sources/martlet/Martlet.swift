@@ -23,8 +23,8 @@ struct Martlet: AsyncParsableCommand {
             Serve.self, Demo.self, Login.self, Ls.self, Cp.self, Search.self, Sign.self, AccountCommand.self,
             GroupCommand.self, RegistrationCommand.self, Invite.self, UsePolicyCommand.self, ProviderCommand.self,
             KeyCommand.self, ClientCommand.self, TokenKeyCommand.self, KeysCommand.self, KmsCommand.self,
-            AppPasswordCommand.self, PolicyCommand.self,
-            LDAPCommand.self, QuotaCommand.self, WebhookCommand.self, TransactionCommand.self, History.self,
+            AppPasswordCommand.self, PolicyCommand.self, LDAPCommand.self, CACommand.self, AuditCommand.self,
+            QuotaCommand.self, WebhookCommand.self, TransactionCommand.self, History.self,
             Restore.self,
             TraceCommand.self, ScanCommand.self, QuarantineCommand.self, ScrubCommand.self, Verify.self, Doctor.self,
         ])

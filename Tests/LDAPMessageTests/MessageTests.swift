@@ -83,7 +83,7 @@ import Testing
         }
         #expect(
             try LDAPMessage(sasl[...]).request
-                == .bind(.init(version: 3, name: "", method: .sasl(mechanism: "EXTERNAL"))))
+                == .bind(.init(version: 3, name: "", method: .sasl(mechanism: "EXTERNAL", credentials: nil))))
     }
 
     @Test("a filter within a hundred others is read, one more is refused, and ten thousand cost no stack")

@@ -1,5 +1,7 @@
+package import Authority
 package import HTTPSupport
 package import Identity
+package import Journal
 import Logging
 import NIOHTTP1
 package import Notifications
@@ -20,8 +22,10 @@ package struct AdminService: Sendable {
     let gate: Gate
     let objects: Objects
     let roots: RootKeys
+    let authority: Authority
+    let journal: Journal
     let provider: OpenIDProvider
-    private let authenticator: Authenticator
+    let authenticator: Authenticator
     private let logger = Logger(label: "martlet.admin")
 
     /// Largest body taken.
@@ -29,10 +33,12 @@ package struct AdminService: Sendable {
 
     package init(
         policies: Policies, notifications: Notifications, gate: Gate, authenticator: Authenticator, people: People,
-        objects: Objects, roots: RootKeys, provider: OpenIDProvider
+        objects: Objects, roots: RootKeys, provider: OpenIDProvider, authority: Authority, journal: Journal
     ) {
         self.people = people
         self.provider = provider
+        self.authority = authority
+        self.journal = journal
         self.objects = objects
         self.roots = roots
         identity = authenticator.identity
@@ -56,11 +62,14 @@ package struct AdminService: Sendable {
             case "invitations": return try await invitations(call)
             case "use-policy": return try await usePolicy(call)
             case "encryption": return try await encryption(call)
+            case "certificates": return try await certificates(call)
             case "app-passwords": return try await appPasswords(call)
             case "clients": return try await clients(call)
             case "token-keys": return try await tokenKeys(call)
             case "grants": return try await grants(call)
             case "policies": return try await policies(call)
+            case "simulations": return try await simulations(call)
+            case "audit": return try await audit(call)
             case "webhooks": return try await webhooks(call)
             case "quarantine": return try await quarantine(call)
             case "scrub": return try await scrub(call)

@@ -1,6 +1,7 @@
 package import Catalogue
 package import HTTPSupport
 package import Identity
+package import Journal
 package import Ledger
 import Logging
 import NIOHTTP1
@@ -20,6 +21,7 @@ package struct ConsoleService: Sendable {
     let catalogue: Catalogue
     let objects: Objects
     let ledger: Ledger
+    let journal: Journal
     let gate: Gate
     let authenticator: Authenticator
     let people: People
@@ -32,13 +34,14 @@ package struct ConsoleService: Sendable {
 
     /// - Parameter sign: the signing face's, which targets of one storey do not import.
     package init(
-        catalogue: Catalogue, objects: Objects, ledger: Ledger, gate: Gate, authenticator: Authenticator,
-        provider: OpenIDProvider, people: People, federated: FederatedLogins, addresses: NodeAddresses,
-        sign: @escaping Sign
+        catalogue: Catalogue, objects: Objects, ledger: Ledger, journal: Journal, gate: Gate,
+        authenticator: Authenticator, provider: OpenIDProvider, people: People, federated: FederatedLogins,
+        addresses: NodeAddresses, sign: @escaping Sign
     ) {
         self.catalogue = catalogue
         self.objects = objects
         self.ledger = ledger
+        self.journal = journal
         self.gate = gate
         self.authenticator = authenticator
         self.people = people
@@ -101,7 +104,7 @@ package struct ConsoleService: Sendable {
         default: break
         }
         let pages =
-            [[], ["open"], ["collections"]].contains(path)
+            [[], ["open"], ["collections"], ["audit"], ["access"]].contains(path)
             || path.first == "collections" && [2, 4].contains(path.count)
         // No name has a NUL, and neither engine can compare one.
         guard pages, path.count < 4 || path[2] == "items", !path.contains(where: { $0.utf8.contains(0) }) else {
@@ -113,6 +116,8 @@ package struct ConsoleService: Sendable {
         switch path.count {
         case 4: return try await item(path[1], path[3], caller)
         case 2: return try await collection(path[1], query, caller)
+        case 1 where path == ["audit"]: return try await audit(query, caller)
+        case 1 where path == ["access"]: return try await access(query, caller)
         case 1 where path == ["open"]: return try await open(query, caller)
         case 1: return .redirect("/", .movedPermanently)
         default: return try await home(query, caller)

@@ -59,7 +59,11 @@ struct Page {
             html.raw("<span>Martlet</span>")
         }
         guard let principal, !principal.isAnonymous else { return }
-        html.raw("<nav aria-label=\"Main\"><a href=\"/\">Collections</a> <a href=\"/groups\">Groups</a></nav>")
+        html.raw("<nav aria-label=\"Main\"><a href=\"/\">Collections</a> <a href=\"/groups\">Groups</a>")
+        if principal.groups.contains(administrators) {
+            html.raw("<a href=\"/audit\">Audit</a><a href=\"/access\">Access</a>")
+        }
+        html.raw("</nav>")
         html.element("form", .class("account"), .set("method", "post"), .set("action", "/logout")) { html in
             html.element(
                 "a", .class("who"), .href("/account"), .set("title", "Your account, \(principal.name)"),

@@ -1,3 +1,4 @@
+package import Authority
 package import Identity
 import NIOHTTP1
 package import Objects
@@ -25,13 +26,15 @@ package struct Caller: Sendable {
     }
 }
 
-/// Finds out who makes a request: SigV4 in header or query, bearer token, password or browser session. Every face uses
-/// it, and every way ends at the same principal.
+/// Finds out who makes a request: SigV4 in header or query, bearer token, password, browser session or client
+/// certificate. Every face uses it, and every way ends at the same principal.
 package final class Authenticator: Sendable {
     package static let sessionCookie = "martlet_session"
 
     package let identity: Identity
     package let tokens: TokenAuthority
+    /// Nil where the node asks for none.
+    package let certificates: ClientCertificates?
     private let limits: RequestLimits
     private let signingKeys = Mutex<[SigningKeyName: SigningKey]>([:])
 
@@ -50,9 +53,13 @@ package final class Authenticator: Sendable {
         }
     }
 
-    package init(identity: Identity, tokens: TokenAuthority, limits: RequestLimits = RequestLimits()) {
+    package init(
+        identity: Identity, tokens: TokenAuthority, certificates: ClientCertificates? = nil,
+        limits: RequestLimits = RequestLimits()
+    ) {
         self.identity = identity
         self.tokens = tokens
+        self.certificates = certificates
         self.limits = limits
     }
 
@@ -110,7 +117,23 @@ package final class Authenticator: Sendable {
         {
             return Caller(principal: principal, context: context)
         }
+        if let principal = try await certified(request, cookies: cookies) {
+            return Caller(principal: principal, context: context)
+        }
         return Caller(principal: .anonymous, context: context)
+    }
+
+    /// Who the client's certificate says that it is, where nothing in the request says so.
+    private func certified(_ request: Request, cookies: Bool) async throws -> Principal? {
+        // A browser shows a certificate with whatever a page of another site makes it ask for, as it would a cookie.
+        guard let certificates, let shown = request.connection.certificate, !Self.isForeign(request) else { return nil }
+        do {
+            return try await certificates.principal(shown)
+        } catch let error as IdentityError {
+            // Programs hear what is wrong with it. A browser goes on showing it, and its user needs the login page.
+            guard cookies, request.header("accept")?.contains("text/html") == true else { throw error }
+            return nil
+        }
     }
 
     /// Who sends a token together with the proof that they hold its key (RFC 9449 §7).
@@ -238,6 +261,16 @@ package final class Authenticator: Sendable {
             }
         }
         return nil
+    }
+
+    /// Whether a browser says that a page of another site makes it change something. Programs say nothing of that kind.
+    package static func isForeign(_ request: Request) -> Bool {
+        switch request.method {
+        case .GET, .HEAD, .OPTIONS: return false
+        default: break
+        }
+        if let site = request.header("sec-fetch-site") { return site != "same-origin" && site != "none" }
+        return request.header("origin").map { $0 != request.origin } ?? false
     }
 
     /// Whether a request with a cookie may change something: only where the browser says that a page of ours sent it.

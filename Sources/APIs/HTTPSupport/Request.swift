@@ -1,3 +1,4 @@
+package import Certificates
 import NIOCore
 package import NIOHTTP1
 package import Wire
@@ -80,11 +81,16 @@ package struct ConnectionInfo: Sendable {
     /// `host:port` on our side.
     package var localAddress: String
     package var isSecure: Bool
+    /// What the client showed, whoever issued it: ``Authenticator`` tells whose it is.
+    package var certificate: PresentedCertificate?
 
-    package init(remoteAddress: String, localAddress: String, isSecure: Bool) {
+    package init(
+        remoteAddress: String, localAddress: String, isSecure: Bool, certificate: PresentedCertificate? = nil
+    ) {
         self.remoteAddress = remoteAddress
         self.localAddress = localAddress
         self.isSecure = isSecure
+        self.certificate = certificate
     }
 }
 

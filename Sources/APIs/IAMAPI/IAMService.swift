@@ -16,7 +16,7 @@ package struct IAMService: Sendable {
     let policies: Policies
     let gate: Gate
     let sessions: RoleSessions
-    private let authenticator: Authenticator
+    let authenticator: Authenticator
     private let logger = Logger(label: "martlet.iam")
 
     /// Largest body taken: a policy of 20 KiB, every byte of it percent-encoded, and a token.

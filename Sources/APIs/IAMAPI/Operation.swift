@@ -37,7 +37,7 @@ struct Operation: Sendable {
     private static let all: [String: Operation] = {
         let iam = [
             IAMService.users, IAMService.accessKeys, IAMService.groups, IAMService.roles, IAMService.managedPolicies,
-            IAMService.providers, PolicyHolder.allCases.flatMap(IAMService.inlinePolicies),
+            IAMService.providers, IAMService.simulations, PolicyHolder.allCases.flatMap(IAMService.inlinePolicies),
             PolicyHolder.allCases.flatMap(IAMService.attachments), IAMService.temporaryKeys,
         ]
         return Dictionary(iam.joined().map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })

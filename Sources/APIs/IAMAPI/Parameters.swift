@@ -31,6 +31,9 @@ struct Parameters: Sendable {
         return name[dot...].hasPrefix(".member") ? String(name[..<dot]) : name
     }
 
+    /// All of them, as they came.
+    var all: [(name: String, value: String?)] { form.items }
+
     /// A value; nil where it is absent or empty.
     subscript(_ name: String) -> String? { form[name].flatMap { $0.isEmpty ? nil : $0 } }
 

@@ -25,7 +25,8 @@ final class LDAPConnection: ChannelDuplexHandler, WatchedConnection {
     }
 
     private let service: LDAPService
-    private let tls: NIOSSLContext?
+    private let startTLS: NIOSSLContext?
+    private var tls: ServerTLS?
     private let executor: EventLoopExecutor
     private var session: LDAPService.Session
     private var context: ChannelHandlerContext?
@@ -40,12 +41,15 @@ final class LDAPConnection: ChannelDuplexHandler, WatchedConnection {
     weak var watch: ConnectionWatch?
     private(set) var requests = 0
 
-    /// - Parameter tls: for StartTLS; nil where the connection has TLS.
-    init(_ service: LDAPService, isSecure: Bool, tls: NIOSSLContext?, loop: any EventLoop) {
+    /// - Parameters:
+    ///   - tls: what the connection begins with; nil for nothing.
+    ///   - startTLS: for StartTLS; nil where the connection has TLS.
+    init(_ service: LDAPService, tls: ServerTLS?, startTLS: NIOSSLContext?, loop: any EventLoop) {
         self.service = service
         self.tls = tls
+        self.startTLS = startTLS
         executor = EventLoopExecutor(loop)
-        session = LDAPService.Session(address: "", isSecure: isSecure, canSecure: tls != nil)
+        session = LDAPService.Session(address: "", isSecure: tls != nil, canSecure: startTLS != nil)
     }
 
     func handlerAdded(context: ChannelHandlerContext) { self.context = context }
@@ -153,6 +157,7 @@ final class LDAPConnection: ChannelDuplexHandler, WatchedConnection {
     private func run(_ message: LDAPMessage, _ context: ChannelHandlerContext) {
         running = (message, nil)
         if session.address.isEmpty { session.address = context.remoteAddress?.ipAddress ?? "" }
+        session.certificate = tls?.certificate
         let this = NIOLoopBound(self, eventLoop: context.eventLoop)
         let (service, session, channel) = (service, session, context.channel)
         let origin = RequestOrigin(address: session.address, id: RequestID.next())
@@ -192,12 +197,14 @@ final class LDAPConnection: ChannelDuplexHandler, WatchedConnection {
     /// Puts TLS before everything else, behind the answer that says so (RFC 4511 §4.14).
     private func secure(_ answer: [UInt8], _ context: ChannelHandlerContext) {
         // What somebody sent in the clear behind the request would count as sent over TLS.
-        guard let tls, unread.readableBytes == 0, waitingMessages.isEmpty else {
+        guard let startTLS, unread.readableBytes == 0, waitingMessages.isEmpty else {
             return end(context, LDAPError(.protocolError, "something followed StartTLS before its answer"))
         }
         context.writeAndFlush(wrapOutboundOut(ByteBuffer(bytes: answer)), promise: nil)
         do {
-            try context.pipeline.syncOperations.addHandler(NIOSSLServerHandler(context: tls), position: .first)
+            let tls = ServerTLS(startTLS)
+            try context.pipeline.syncOperations.addHandler(tls.handler, position: .first)
+            self.tls = tls
             session.isSecure = true
             session.canSecure = false
             // Who was logged in over the clear has to say so again (RFC 4513 §3.1.2).

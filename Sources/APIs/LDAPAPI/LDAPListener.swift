@@ -19,11 +19,12 @@ package final class LDAPListener: Sendable {
         let listener = try await Listener.bind(host: host, port: port, group: group) { channel in
             let pipeline = channel.pipeline.syncOperations
             guard connections.enter() else { return channel.close(promise: nil) }
+            let begun = isSecure ? ServerTLS(tls) : nil
             let connection = LDAPConnection(
-                service, isSecure: isSecure, tls: isSecure ? nil : tls, loop: channel.eventLoop)
+                service, tls: begun, startTLS: isSecure ? nil : tls, loop: channel.eventLoop)
             let watch = ConnectionWatch(connection, limits: limits, connections: connections, isSecure: isSecure)
             connection.watch = watch
-            if isSecure { try pipeline.addHandler(NIOSSLServerHandler(context: tls)) }
+            if let begun { try pipeline.addHandler(begun.handler) }
             try pipeline.addHandler(watch)
             try pipeline.addHandler(connection)
         }

@@ -1,3 +1,5 @@
+package import Authority
+import Certificates
 import Database
 package import HTTPSupport
 package import Identity
@@ -16,10 +18,16 @@ package struct LDAPService: Sendable {
     let identity: Identity
     let gate: Gate
     let limits: RequestLimits
+    let certificates: ClientCertificates?
     let version: String
     let logger = Logger(label: "martlet.ldap")
 
-    package init(tree: DirectoryTree, identity: Identity, gate: Gate, limits: RequestLimits, version: String) {
+    /// - Parameter certificates: whose client certificates are; nil where the node asks for none.
+    package init(
+        tree: DirectoryTree, identity: Identity, gate: Gate, limits: RequestLimits, certificates: ClientCertificates?,
+        version: String
+    ) {
+        self.certificates = certificates
         self.tree = tree
         self.identity = identity
         self.gate = gate
@@ -36,7 +44,9 @@ package struct LDAPService: Sendable {
         var isSecure: Bool
         /// Whether this connection may change to TLS.
         var canSecure: Bool
-        var login: StandingLogin?
+        /// What the client showed when TLS began.
+        var certificate: PresentedCertificate?
+        var login: Login?
 
         var isLoopback: Bool {
             address.hasPrefix("127.") || address == "::1" || address.hasPrefix("::ffff:127.")
@@ -44,6 +54,19 @@ package struct LDAPService: Sendable {
 
         /// Whether a password may be sent on it.
         var isConfidential: Bool { isSecure || isLoopback }
+    }
+
+    /// How a connection was logged in. Who that is now is asked with each operation.
+    enum Login: Sendable {
+        case password(StandingLogin)
+        case certificate(PresentedCertificate)
+
+        var method: AuthenticationMethod {
+            switch self {
+            case .password(let login): login.method
+            case .certificate: .certificate
+            }
+        }
     }
 
     /// How the connection goes on after an operation.
@@ -104,6 +127,11 @@ package struct LDAPService: Sendable {
         }
     }
 
+    /// The root of the directory, as this connection sees it.
+    func root(_ session: Session) -> FixedEntry {
+        tree.root(version: version, canSecure: session.canSecure, hasCertificate: session.certificate != nil)
+    }
+
     static func answer(_ message: LDAPMessage, _ result: LDAPResult) -> [UInt8] {
         var writer = BERWriter()
         writer.message(message.id, message.request.responseTag ?? 0x78, result)
@@ -124,11 +152,16 @@ package struct LDAPService: Sendable {
         let context = RequestContext(address: session.address, isSecure: session.isSecure)
         guard let login = session.login else { return Caller(principal: .anonymous, context: context) }
         do {
-            let principal = try await identity.principal(of: login)
+            let principal =
+                switch login {
+                case .password(let login): try await identity.principal(of: login)
+                case .certificate(let shown): try await certificates?.principal(shown)
+                }
+            guard let principal else { throw IdentityError(.expired, "the certificate is not trusted any more") }
             try limits.check(principal)
             return Caller(principal: principal, context: context)
         } catch let error as IdentityError
-            where [.disabled, .notFound, .expired, .agreementNeeded].contains(error.code)
+            where [.disabled, .notFound, .expired, .invalidCredentials, .agreementNeeded].contains(error.code)
         {
             throw LDAPError(.insufficientAccessRights, "the login of this connection is over: \(error.message)")
         }

@@ -1,3 +1,5 @@
+import Authority
+import Certificates
 import Identity
 import LDAPMessage
 import Policy
@@ -6,10 +8,15 @@ extension LDAPService {
     /// A bind (RFC 4511 §4.2, RFC 4513 §5): nil for nobody in particular.
     ///
     /// A name that is not there takes as long as a wrong password and is answered alike.
-    func login(_ bind: LDAPRequest.Bind, _ session: Session) async throws -> StandingLogin? {
+    func login(_ bind: LDAPRequest.Bind, _ session: Session) async throws -> Login? {
         guard bind.version == 3 else { throw LDAPError(.protocolError, "this server speaks LDAP version 3") }
-        guard case .simple(let bytes) = bind.method else {
-            throw LDAPError(.authMethodNotSupported, "this server takes simple binds: a name with a password")
+        let bytes: [UInt8]
+        switch bind.method {
+        case .simple(let password): bytes = password
+        case .sasl(Self.external, let authorization): return try await login(as: authorization ?? [], session)
+        case .sasl:
+            throw LDAPError(
+                .authMethodNotSupported, "this server takes simple binds, and EXTERNAL for a client certificate")
         }
         guard !bytes.isEmpty else {
             guard bind.name.isEmpty else {
@@ -21,7 +28,26 @@ extension LDAPService {
             throw LDAPError(.confidentialityRequired, "a password is only taken over TLS: use StartTLS or ldaps")
         }
         guard let password = Test.text(bytes) else { throw Self.wrong }
-        return try await login(dn: bind.name, password: password, session)
+        return .password(try await login(dn: bind.name, password: password, session))
+    }
+
+    /// The mechanism by which a client certificate counts (RFC 4422 appendix A).
+    static let external = "EXTERNAL"
+
+    /// - Parameter authorization: as whom the client wants to act: empty, or its own name.
+    private func login(as authorization: [UInt8], _ session: Session) async throws -> Login {
+        guard let shown = session.certificate else {
+            throw LDAPError(.authMethodNotSupported, "EXTERNAL needs a client certificate on a connection with TLS")
+        }
+        guard let principal = try await certificates?.principal(shown) else {
+            throw LDAPError(.invalidCredentials, "no authority that is trusted here has issued the client certificate")
+        }
+        let name = Test.text(authorization) ?? ""
+        let isOwn = name == "u:" + principal.name || name.lowercased() == "dn:" + dn(of: principal).lowercased()
+        guard authorization.isEmpty || isOwn else {
+            throw LDAPError(.invalidCredentials, "the client certificate is that of another account")
+        }
+        return .certificate(shown)
     }
 
     private static let wrong = LDAPError(.invalidCredentials, "the name or the password is wrong")

@@ -99,8 +99,8 @@ enum Attribute: String, CaseIterable {
     case memberOf, entryUUID, entryDN, createTimestamp, modifyTimestamp, hasSubordinates, structuralObjectClass,
         subschemaSubentry, pwdAccountLockedTime, nsAccountLock
     // Of the root.
-    case namingContexts, supportedLDAPVersion, supportedExtension, supportedControl, supportedFeatures, vendorName,
-        vendorVersion
+    case namingContexts, supportedLDAPVersion, supportedExtension, supportedControl, supportedFeatures,
+        supportedSASLMechanisms, vendorName, vendorVersion
     // Of the schema.
     case attributeTypes, objectClasses, matchingRules, ldapSyntaxes
 
@@ -153,6 +153,8 @@ enum Attribute: String, CaseIterable {
         case .supportedExtension: Definition(oid: "1.3.6.1.4.1.1466.101.120.7", rule: .objectIdentifierMatch)
         case .supportedControl: Definition(oid: "1.3.6.1.4.1.1466.101.120.13", rule: .objectIdentifierMatch)
         case .supportedFeatures: Definition(oid: "1.3.6.1.4.1.4203.1.3.5", rule: .objectIdentifierMatch)
+        case .supportedSASLMechanisms:
+            Definition(oid: "1.3.6.1.4.1.1466.101.120.14", rule: .caseIgnoreMatch)
         case .vendorName: Definition(oid: "1.3.6.1.1.4", rule: .caseIgnoreMatch, isSingle: true)
         case .vendorVersion: Definition(oid: "1.3.6.1.1.5", rule: .caseIgnoreMatch, isSingle: true)
         case .attributeTypes:
@@ -174,8 +176,8 @@ enum Attribute: String, CaseIterable {
         switch self {
         case .memberOf, .entryUUID, .entryDN, .createTimestamp, .modifyTimestamp, .hasSubordinates,
             .structuralObjectClass, .subschemaSubentry, .pwdAccountLockedTime, .nsAccountLock, .namingContexts,
-            .supportedLDAPVersion, .supportedExtension, .supportedControl, .supportedFeatures, .vendorName,
-            .vendorVersion, .attributeTypes, .objectClasses, .matchingRules, .ldapSyntaxes:
+            .supportedLDAPVersion, .supportedExtension, .supportedControl, .supportedFeatures, .supportedSASLMechanisms,
+            .vendorName, .vendorVersion, .attributeTypes, .objectClasses, .matchingRules, .ldapSyntaxes:
             true
         default: false
         }
@@ -222,8 +224,8 @@ enum Attribute: String, CaseIterable {
     }
 
     private static let ofServer: Set<Attribute> = [
-        .namingContexts, .supportedLDAPVersion, .supportedExtension, .supportedControl, .supportedFeatures, .vendorName,
-        .vendorVersion, .memberOf,
+        .namingContexts, .supportedLDAPVersion, .supportedExtension, .supportedControl, .supportedFeatures,
+        .supportedSASLMechanisms, .vendorName, .vendorVersion, .memberOf,
     ]
 }
 

@@ -123,7 +123,7 @@ extension LDAPService {
         let (place, scope) = (try tree.place(search.base), search.scope)
         let isItself = scope == .base || scope == .subtree
         switch place {
-        case .root where scope == .base: return [.fixed(tree.root(version: version, canSecure: session.canSecure))]
+        case .root where scope == .base: return [.fixed(root(session))]
         case .schema: return isItself ? [.fixed(DirectoryTree.schema)] : []
         default: try Self.requireLogin(caller)
         }
@@ -193,7 +193,7 @@ extension LDAPService {
         let test = Test.equals(attribute, value)
         let entry: FixedEntry
         switch try tree.place(compare.entry) {
-        case .root: entry = tree.root(version: version, canSecure: session.canSecure)
+        case .root: entry = root(session)
         case .schema: entry = DirectoryTree.schema
         case .base:
             try Self.requireLogin(caller)

@@ -73,9 +73,12 @@ package struct DirectoryTree: Sendable {
 
     // MARK: What is always there
 
-    func root(version: String, canSecure: Bool) -> FixedEntry {
+    /// - Parameter hasCertificate: whether the client has shown one, with which it can log in.
+    func root(version: String, canSecure: Bool, hasCertificate: Bool) -> FixedEntry {
         var extensions = [PasswordModify.oid, Extension.whoAmI]
         if canSecure { extensions.append(Extension.startTLS) }
+        let mechanisms: [(Attribute, [String])] =
+            hasCertificate ? [(.supportedSASLMechanisms, [LDAPService.external])] : []
         return FixedEntry(
             dn: "",
             [
@@ -85,7 +88,7 @@ package struct DirectoryTree: Sendable {
                 // All operational attributes by "+"; filters that are always true or false.
                 (.supportedFeatures, ["1.3.6.1.4.1.4203.1.5.1", "1.3.6.1.4.1.4203.1.5.3"]),
                 (.vendorName, ["Martlet"]), (.vendorVersion, [version]),
-            ])
+            ] + mechanisms)
     }
 
     static let schema = FixedEntry(

@@ -96,6 +96,8 @@ package enum AuthenticationMethod: String, Sendable {
     case anonymous, password, appPassword = "app-password", accessKey = "access-key", token, session
     /// An access key of a session that STS opened.
     case temporaryKey = "temporary-key"
+    /// A certificate of an authority that is trusted, shown when the connection was opened.
+    case certificate
 }
 
 /// Who makes a request, however it was proved: what every face ends at, and what the policy gate decides for.

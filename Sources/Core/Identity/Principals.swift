@@ -12,7 +12,7 @@ extension Identity {
     /// The principal of an account.
     ///
     /// - Throws: ``IdentityError`` `.disabled`, `.notFound` or `.agreementNeeded`.
-    func principal(account id: Int64, method: AuthenticationMethod) async throws -> Principal {
+    package func principal(account id: Int64, method: AuthenticationMethod) async throws -> Principal {
         let key = "account \(id)"
         if var known = principals[key]?.principal {
             known.method = method

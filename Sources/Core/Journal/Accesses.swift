@@ -39,20 +39,23 @@ extension Journal {
         guard !records.isEmpty || lost > 0 else { return }
         let now = Timestamp.now.microseconds
         try await database.write { transaction in
-            for (record, count) in records {
+            for (number, (record, count)) in records.enumerated() {
                 try transaction.run(
                     """
-                    INSERT INTO access_records (time, principal, action, resource, address, allowed, reason, count)
-                    VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+                    INSERT INTO access_records (
+                        time, principal, action, resource, address, allowed, reason, count, number)
+                    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
                     """,
                     .init(now), .init(record.principal), .init(record.action), .init(record.resource),
-                    .init(record.address), .init(record.isAllowed), .init(record.reason), .init(count))
+                    .init(record.address), .init(record.isAllowed), .init(record.reason), .init(count),
+                    .init(number))
             }
             if lost > 0 {
                 try transaction.run(
                     """
-                    INSERT INTO access_records (time, principal, action, resource, address, allowed, reason, count)
-                    VALUES (?, '', 'journal:Overflow', '', '', 1, 'more different accesses than a second may hold', ?)
+                    INSERT INTO access_records (
+                        time, principal, action, resource, address, allowed, reason, count, number)
+                    VALUES (?, '', 'journal:Overflow', '', '', 1, 'more different accesses than a second may hold', ?, -1)
                     """,
                     .init(now), .init(lost))
             }

@@ -20,9 +20,25 @@ extension Journal {
                 """
                 CREATE TABLE access_records (
                     time INTEGER NOT NULL, principal TEXT NOT NULL, action TEXT NOT NULL, resource TEXT NOT NULL,
-                    address TEXT NOT NULL, allowed INTEGER NOT NULL, reason TEXT NOT NULL, count INTEGER NOT NULL)
+                    address TEXT NOT NULL, allowed INTEGER NOT NULL, reason TEXT NOT NULL, count INTEGER NOT NULL,
+                    number INTEGER NOT NULL)
                 """,
-                "CREATE INDEX access_records_by_time ON access_records (time)",
-            ])
+                // Those of one batch have one time.
+                "CREATE INDEX access_records_by_time ON access_records (time, number)",
+            ]),
+        Migration(
+            module: "journal", number: 2,
+            [
+                // What concerns no data: the audit trail. Writes of objects pay nothing for these.
+                "CREATE INDEX events_of_audit ON events (tid, sequence) WHERE collection IS NULL",
+                "CREATE INDEX events_by_actor ON events (actor, tid, sequence) WHERE collection IS NULL",
+                "CREATE INDEX events_by_kind ON events (kind, tid, sequence) WHERE collection IS NULL",
+                """
+                CREATE TABLE audit_batches (
+                    number INTEGER PRIMARY KEY, first_tid INTEGER NOT NULL, first_sequence INTEGER NOT NULL,
+                    last_tid INTEGER NOT NULL, last_sequence INTEGER NOT NULL, time_from INTEGER NOT NULL,
+                    time_until INTEGER NOT NULL, count INTEGER NOT NULL, digest TEXT NOT NULL, trace TEXT NOT NULL)
+                """,
+            ]),
     ]
 }

@@ -20,7 +20,7 @@ package struct RequestContext: Sendable {
 package final class Gate: Sendable {
     let policies: Policies
     private let journal: Journal
-    private let resources: (any ResourceAccessSource)?
+    let resources: (any ResourceAccessSource)?
 
     /// - Parameter resources: what collections say themselves of who may do what; nil where there are none.
     package init(policies: Policies, journal: Journal, resources: (any ResourceAccessSource)? = nil) {
@@ -215,6 +215,10 @@ package enum ResourceName {
     package static func directory(_ branch: DirectoryBranch) -> String { "arn:martlet:directory:::\(branch.rawValue)" }
     /// The transactions that an account has opened.
     package static func transaction(_ owner: String) -> String { "arn:martlet:transactions:::\(owner)" }
+    /// The authority that issues certificates.
+    package static let authority = "arn:martlet:authority:::issuers"
+    /// The audit trail.
+    package static let audit = "arn:martlet:audit:::journal"
     package static let everything = "*"
 
     /// All names of a thing: what IAM knows as well, policies may name in IAM's way.

@@ -78,13 +78,7 @@ package final class Policies: Sendable {
         // No name is empty or has a space in it, so that only a role's key begins with one.
         let cacheKey = role.map { " " + $0 } ?? (principal.name + " " + principal.groups.joined(separator: " "))
         if let known = applicableCache[cacheKey] { return known }
-        var subjects: [Attachment] = [.everyone]
-        if let role {
-            subjects += [.authenticated, .role(role)]
-        } else if !principal.isAnonymous {
-            subjects += [.authenticated, .account(principal.name)] + principal.groups.map { .group($0) }
-        }
-        let texts = subjects.map(\.text)
+        let texts = Self.subjects(of: principal).map(\.text)
         let values = texts.map { SQLValue($0) }
         let marks = Array(repeating: "?", count: texts.count).joined(separator: ", ")
         let rows = try await journal.find { reader in

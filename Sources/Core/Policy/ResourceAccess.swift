@@ -51,6 +51,9 @@ package struct ResourceAccess: Sendable {
         aclPolicy = try Self.policy(of: acl, actions: acl.bucketActions)
     }
 
+    /// What it says, as policies.
+    var policies: [AttachedPolicy] { [policy, aclPolicy].compactMap(\.self) }
+
     /// Whether the policy opens something to people whom it does not name.
     package var isPolicyPublic: Bool { policy?.document.isPublic == true }
 

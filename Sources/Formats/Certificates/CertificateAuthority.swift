@@ -4,7 +4,8 @@ import SwiftASN1
 package import Wire
 import X509
 
-/// A node's own X.509 authority (RFC 5280): one P-256 key whose certificate signs end certificates and nothing else.
+/// A node's own X.509 authority (RFC 5280): one P-256 key, whose certificate signs
+/// others.
 package struct CertificateAuthority: Sendable, CustomStringConvertible, CustomReflectable {
     /// The authority's certificate in DER: what its clients have to trust.
     package let certificate: [UInt8]
@@ -17,7 +18,8 @@ package struct CertificateAuthority: Sendable, CustomStringConvertible, CustomRe
     let keyIdentifier: SubjectKeyIdentifier
     let validity: Validity
 
-    /// Makes a new key and a certificate for it, valid for ten years from an hour ago.
+    /// Makes a new key and a certificate for it, valid for ten years from an hour ago: a root, which may have
+    /// authorities below it that issue end certificates.
     ///
     /// - Parameter name: the common name, 1 to 64 characters.
     /// - Throws: `.invalidParameter` for another name, or a clock that is far off.
@@ -32,13 +34,32 @@ package struct CertificateAuthority: Sendable, CustomStringConvertible, CustomRe
                 notValidBefore: validity.fromDate, notValidAfter: validity.untilDate,
                 issuer: subject, subject: subject, signatureAlgorithm: .ecdsaWithSHA256,
                 extensions: Certificate.Extensions {
-                    Critical(BasicConstraints.isCertificateAuthority(maxPathLength: 0))
+                    Critical(BasicConstraints.isCertificateAuthority(maxPathLength: 1))
                     Critical(KeyUsage(keyCertSign: true, cRLSign: true))
                     SubjectKeyIdentifier(hash: publicKey)
                 },
                 issuerPrivateKey: Certificate.PrivateKey(key))
         }
         return try CertificateAuthority(key, certificate)
+    }
+
+    /// A new key of an authority: 32 bytes.
+    package static func newKey() -> [UInt8] { Array(P256.Signing.PrivateKey().rawRepresentation) }
+
+    /// The private key as PKCS #8 (RFC 5958), to be kept where nobody else reads it.
+    package var keyPEM: String { privateKey.pemRepresentation + "\n" }
+
+    /// An authority whose key and certificate are in PEM.
+    ///
+    /// - Throws: as ``init(key:certificate:)``; `.malformed` for a key that is not of P-256.
+    package init(keyPEM: String, certificatePEM: String) throws(CertificatesError) {
+        guard let key = try? P256.Signing.PrivateKey(pemRepresentation: keyPEM) else {
+            throw CertificatesError(.malformed, "the authority's key is not a P-256 key in PEM")
+        }
+        guard let first = try CertificateChain.documents(certificatePEM).first else {
+            throw CertificatesError(.malformed, "there is no certificate in the text")
+        }
+        try self.init(key, try CertificateChain.certificate(der: first))
     }
 
     /// An authority that was kept: its key (32 bytes, as `key` gave them) and its certificate in DER.

@@ -1,3 +1,4 @@
+import Crypto
 import FoundationEssentials
 import SwiftASN1
 package import Wire
@@ -13,6 +14,8 @@ package struct CertificateChain: Sendable {
     package let validFrom: Timestamp
     /// The last moment at which all of them are valid.
     package let expires: Timestamp
+    /// Whether the last one has signed itself.
+    package let endsWithRoot: Bool
 
     /// The longest chain, and the longest text of one in bytes.
     package static let countMax = 10
@@ -27,7 +30,20 @@ package struct CertificateChain: Sendable {
     ///   - keyPEM: PKCS #8, SEC 1 (EC) or PKCS #1 (RSA), not encrypted.
     /// - Throws: `.malformed`, `.keyMismatch`, `.brokenChain`.
     package static func parse(chainPEM: String, keyPEM: String) throws(CertificatesError) -> CertificateChain {
-        let key = try Self.key(pem: keyPEM)
+        try parse(chainPEM: chainPEM, key: try Self.key(pem: keyPEM))
+    }
+
+    /// The same with a key that is kept as 32 bytes (P-256).
+    package static func parse(chainPEM: String, key: [UInt8]) throws(CertificatesError) -> CertificateChain {
+        guard let key = try? P256.Signing.PrivateKey(rawRepresentation: key) else {
+            throw CertificatesError(.malformed, "the key must be a P-256 scalar of 32 bytes")
+        }
+        return try parse(chainPEM: chainPEM, key: Certificate.PrivateKey(key))
+    }
+
+    private static func parse(
+        chainPEM: String, key: Certificate.PrivateKey
+    ) throws(CertificatesError) -> CertificateChain {
         let documents = try Self.documents(chainPEM, what: "the certificate")
         guard documents.count <= countMax else {
             throw CertificatesError(
@@ -60,7 +76,10 @@ package struct CertificateChain: Sendable {
         return CertificateChain(
             certificates: documents.map(\.derBytes), subject: "\(end.subject)",
             validFrom: validities.map(\.from).max() ?? Timestamp(seconds: 0),
-            expires: validities.map(\.until).min() ?? Timestamp(seconds: 0))
+            expires: validities.map(\.until).min() ?? Timestamp(seconds: 0),
+            endsWithRoot: certificates.last.map { last in
+                last.issuer == last.subject && last.publicKey.isValidSignature(last.signature, for: last)
+            } ?? false)
     }
 
     private static func key(pem: String) throws(CertificatesError) -> Certificate.PrivateKey {
@@ -81,6 +100,17 @@ package struct CertificateChain: Sendable {
         return key
     }
 
+    /// The certificates of a PEM text, in DER.
+    ///
+    /// - Throws: `.malformed`, also for anything that is no certificate.
+    package static func documents(_ text: String) throws(CertificatesError) -> [[UInt8]] {
+        let documents = try documents(text, what: "the certificate")
+        guard documents.count <= countMax * 10, documents.allSatisfy({ $0.discriminator == "CERTIFICATE" }) else {
+            throw CertificatesError(.malformed, "the text holds something else than certificates, or too many of them")
+        }
+        return documents.map(\.derBytes)
+    }
+
     private static func documents(_ text: String, what: String) throws(CertificatesError) -> [PEMDocument] {
         guard text.utf8.count <= lengthMax else {
             throw CertificatesError(.malformed, "\(what) is longer than \(lengthMax) bytes")
@@ -89,6 +119,11 @@ package struct CertificateChain: Sendable {
             throw CertificatesError(.malformed, "\(what) is not in PEM form (-----BEGIN ...-----)")
         }
         return documents
+    }
+
+    /// One certificate in PEM.
+    package static func pem(_ der: [UInt8]) throws(CertificatesError) -> String {
+        try serialized(try certificate(der: der)).pem
     }
 
     static func certificate(der: [UInt8]) throws(CertificatesError) -> Certificate {

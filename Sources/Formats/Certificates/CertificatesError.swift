@@ -13,6 +13,13 @@ package struct CertificatesError: Error, Hashable, Sendable, CustomStringConvert
         case expired
         /// A certificate of the chain did not issue the one before it.
         case brokenChain
+        /// A name or an act that the terms do not allow.
+        case notAllowed
+        case notFound
+        /// A key of a kind that is not taken.
+        case badKey
+        /// What is revoked stays so.
+        case alreadyRevoked
     }
 
     package let code: Code

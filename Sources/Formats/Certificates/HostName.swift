@@ -17,6 +17,8 @@ enum HostName {
         return .dnsName(host.lowercased())
     }
 
+    static func isAddress(_ text: String) -> Bool { address(text) != nil }
+
     /// The bytes of an IP literal, 4 or 16.
     private static func address(_ text: String) -> [UInt8]? {
         guard text.utf8.count <= 64, !text.utf8.contains(0) else { return nil }
@@ -28,6 +30,14 @@ enum HostName {
             return nil
         }
         return withUnsafeBytes(of: six) { Array($0) }
+    }
+
+    /// The literal of 4 or 16 bytes; nil for any other number.
+    static func text(address bytes: [UInt8]) -> String? {
+        guard bytes.count == 4 || bytes.count == 16 else { return nil }
+        var text = [CChar](repeating: 0, count: 64)
+        guard inet_ntop(bytes.count == 4 ? AF_INET : AF_INET6, bytes, &text, 64) != nil else { return nil }
+        return String(decoding: text.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }
 
     /// Whether `text` is a host name (RFC 1123 §2.1), its first label perhaps `*` (RFC 9525 §6.3).

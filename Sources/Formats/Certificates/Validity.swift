@@ -37,6 +37,21 @@ struct Validity {
         self.until = Timestamp(seconds: until)
     }
 
+    /// From an hour before `now` to `seconds` after it, inside `outer`.
+    init(now: Timestamp, seconds: Int64, inside outer: Validity) throws(CertificatesError) {
+        let longest = try Validity(now: now, days: Self.daysMax, inside: outer)
+        guard (1...Int64(Self.daysMax) * Self.day).contains(seconds) else {
+            throw CertificatesError(.invalidParameter, "a certificate is not valid for \(seconds) seconds")
+        }
+        from = longest.from
+        until = min(longest.until, Timestamp(seconds: now.seconds + seconds))
+    }
+
+    init(from: Timestamp, until: Timestamp) {
+        self.from = from
+        self.until = until
+    }
+
     /// Of a certificate that was read; its times have whole seconds of the years 0 to 9999.
     init(from: Date, until: Date) {
         self.from = Timestamp(seconds: Int64(from.timeIntervalSince1970))

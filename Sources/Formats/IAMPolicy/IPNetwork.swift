@@ -2,14 +2,15 @@ import Glibc
 
 /// A network in CIDR notation or a single address, IPv4 or IPv6. IPv4 counts as `::ffff:a.b.c.d`, so that an address
 /// means the same whichever way the socket shows it.
-struct IPNetwork: Hashable, Sendable {
+package struct IPNetwork: Hashable, Sendable {
     let high: UInt64
     let low: UInt64
     let prefix: Int
 
     private static let mapped: UInt64 = 0x0000_FFFF_0000_0000
 
-    init?(_ text: String) {
+    /// Reads `192.0.2.0/24`, `2001:db8::/32`, or one address; nil for anything else.
+    package init?(_ text: String) {
         let parts = text.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
         guard text.utf8.count <= 64, let host = parts.first, let address = Self.address(String(host)) else {
             return nil
@@ -43,7 +44,7 @@ struct IPNetwork: Hashable, Sendable {
     }
 
     /// Whether the network holds a single address. `::/0` and other wide IPv6 networks hold no IPv4 address.
-    func contains(_ address: IPNetwork) -> Bool {
+    package func contains(_ address: IPNetwork) -> Bool {
         let isIPv4 = address.high == 0 && address.low & 0xFFFF_FFFF_0000_0000 == Self.mapped
         if isIPv4, prefix < 96 { return false }
         return address.high & Self.mask(prefix) == high && address.low & Self.mask(prefix - 64) == low

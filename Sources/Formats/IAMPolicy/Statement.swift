@@ -36,7 +36,7 @@ struct Statement: Sendable {
         return conditions.allSatisfy { $0.holds(request.context, unknown: unknown) }
     }
 
-    private func covers(_ scope: Scope, _ texts: [[UInt8]], _ context: PolicyContext, unknown: Bool) -> Bool {
+    func covers(_ scope: Scope, _ texts: [[UInt8]], _ context: PolicyContext, unknown: Bool) -> Bool {
         var isUnknown = false
         for pattern in scope.patterns {
             for text in texts {
@@ -51,7 +51,7 @@ struct Statement: Sendable {
     }
 
     /// Principals hold no variables.
-    private func covers(_ principals: Principals, _ request: PolicyRequest) -> Bool {
+    func covers(_ principals: Principals, _ request: PolicyRequest) -> Bool {
         func names(_ patterns: [Pattern], _ texts: [[UInt8]]) -> Bool {
             patterns.contains { pattern in texts.contains { pattern.outcome($0, request.context) == .matches } }
         }

@@ -13,7 +13,7 @@ package enum LDAPRequest: Sendable, Equatable {
     package struct Bind: Sendable, Equatable {
         package enum Method: Sendable, Equatable {
             case simple([UInt8])
-            case sasl(mechanism: String)
+            case sasl(mechanism: String, credentials: [UInt8]?)
         }
 
         package var version: Int64
@@ -160,7 +160,10 @@ package struct LDAPMessage: Sendable, Equatable {
         case 0xA3:
             var credentials = BERReader(content)
             return LDAPRequest.Bind(
-                version: version, name: name, method: .sasl(mechanism: try credentials.string()))
+                version: version, name: name,
+                method: .sasl(
+                    mechanism: try credentials.string(),
+                    credentials: credentials.isAtEnd ? nil : try credentials.octets()))
         default: throw LDAPError(.authMethodNotSupported, "there are simple binds and SASL, no others")
         }
     }

@@ -30,7 +30,7 @@ final class NodeClient: Sendable {
     /// stored.
     static func with<T>(
         login: Bool = true, url: String? = nil, user: String? = nil, password: String? = nil, authority: String? = nil,
-        _ body: (NodeClient) async throws -> T
+        certificate: (chain: String, key: String)? = nil, _ body: (NodeClient) async throws -> T
     ) async throws -> T {
         let environment = Environment.all
         let stored = StoredLogin.read()
@@ -40,9 +40,14 @@ final class NodeClient: Sendable {
         var configuration = HTTPClient.Configuration()
         configuration.timeout.connect = .seconds(10)
         configuration.redirectConfiguration = .disallow
-        if let file = authority ?? environment["MARTLET_CA"] ?? (stored?.url == web ? stored?.authority : nil) {
+        let file = authority ?? environment["MARTLET_CA"] ?? (stored?.url == web ? stored?.authority : nil)
+        if file != nil || certificate != nil {
             var tls = TLSConfiguration.makeClientConfiguration()
-            tls.trustRoots = .file(file)
+            if let file { tls.trustRoots = .file(file) }
+            if let certificate {
+                tls.certificateChain = try NIOSSLCertificate.fromPEMFile(certificate.chain).map { .certificate($0) }
+                tls.privateKey = .privateKey(try NIOSSLPrivateKey(file: certificate.key, format: .pem))
+            }
             configuration.tlsConfiguration = tls
         }
         let http = HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)

@@ -16,7 +16,9 @@ struct PolicyCommand: AsyncParsableCommand {
                 martlet policy put read-eo read-eo.json
                 martlet policy attach read-eo --to authenticated
             """,
-        subcommands: [List.self, Show.self, Put.self, Attach.self, Detach.self, Delete.self])
+        subcommands: [
+            List.self, Show.self, Put.self, Attach.self, Detach.self, Delete.self, Simulate.self, Import.self,
+        ])
 
     struct List: AsyncParsableCommand {
         static let configuration = CommandConfiguration(abstract: "Lists policies and to whom they are attached.")
@@ -106,5 +108,5 @@ struct PolicyCommand: AsyncParsableCommand {
         }
     }
 
-    private static func path(_ name: String) -> String { "/admin/v1/policies/" + PercentEncoding.encode(name) }
+    static func path(_ name: String) -> String { "/admin/v1/policies/" + PercentEncoding.encode(name) }
 }

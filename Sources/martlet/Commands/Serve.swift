@@ -70,6 +70,21 @@ struct NodeSettings: ParsableArguments {
     @Flag(help: "Serve TLS with certificates of the node's own authority.") var tls = false
     @Option(help: "File with a certificate chain (PEM), instead of the node's own.") var tlsCertificate: String?
     @Option(help: "File with its key (PEM).") var tlsKey: String?
+    @Option(
+        help:
+            "File with authorities (PEM) whose client certificates count beside those of the node's own; may be repeated. off: none are asked for."
+    ) var clientCertificates: [String] = []
+    @Option(help: "Trust domain of the SPIFFE ids in certificates (default: the host of --web-url, or this machine).")
+    var trustDomain: String?
+    @Option(
+        name: .customLong("ca-url"), help: "Address at which revocations are asked for, http://… (default: --web-url).")
+    var caURL: String?
+    @Option(help: "Network in which hosts may get certificates by ACME, such as 10.0.0.0/8; may be repeated.")
+    var acmeNetworks: [String] = []
+    @Option(
+        name: .customLong("acme-http-port"),
+        help: "Port at which hosts are asked for the answer to a challenge (default 80).")
+    var acmeHTTPPort: String?
     @Option(name: .customLong("web-url"), help: "Address under which clients reach the web port.") var webURL: String?
     @Option(name: .customLong("s3-url"), help: "Address under which clients reach the S3 port.") var s3URL: String?
     @Option(
@@ -79,6 +94,9 @@ struct NodeSettings: ParsableArguments {
     @Option(help: "Quiet seconds after which a product counts as complete (default 5).") var settleSeconds: String?
     @Option(help: "Seconds for which what was replaced or removed is kept (default 60).") var historySeconds: String?
     @Option(help: "Seconds between two writings of buckets' access logs (default 60).") var accessLogSeconds: String?
+    @Option(help: "Seconds between two sealings of the audit trail in the log of traces (default 60).")
+    var auditSeconds: String?
+    @Option(help: "Days that the audit trail is kept (default: for ever).") var auditDays: String?
     @Option(help: "Length of a day of lifecycle rules, to try them out (default 86400).")
     var lifecycleDaySeconds: String?
     @Flag(help: "Start although this machine's clock is more than a day behind the journal.") var acceptClock = false
@@ -119,12 +137,19 @@ struct NodeSettings: ParsableArguments {
         flags["tls"] = tls ? "on" : nil
         flags["tls-certificate"] = tlsCertificate
         flags["tls-key"] = tlsKey
+        flags["client-certificates"] = clientCertificates.isEmpty ? nil : clientCertificates.joined(separator: ",")
+        flags["trust-domain"] = trustDomain
+        flags["ca-url"] = caURL
+        flags["acme-networks"] = acmeNetworks.isEmpty ? nil : acmeNetworks.joined(separator: ",")
+        flags["acme-http-port"] = acmeHTTPPort
         flags["web-url"] = webURL
         flags["s3-url"] = s3URL
         flags["s3-domain"] = s3Domain.isEmpty ? nil : s3Domain.joined(separator: ",")
         flags["settle-seconds"] = settleSeconds
         flags["history-seconds"] = historySeconds
         flags["access-log-seconds"] = accessLogSeconds
+        flags["audit-seconds"] = auditSeconds
+        flags["audit-days"] = auditDays
         flags["lifecycle-day-seconds"] = lifecycleDaySeconds
         flags["accept-clock"] = acceptClock ? "on" : nil
         flags["scrub-rate"] = scrubRate

@@ -16,7 +16,7 @@ final class HTTPConnection: ChannelDuplexHandler, WatchedConnection {
     private static let drainLimit = 1 << 20
 
     private let responder: Responder
-    private let isSecure: Bool
+    private let tls: ServerTLS?
     private let executor: EventLoopExecutor
     private var context: ChannelHandlerContext?
     private var info: ConnectionInfo?
@@ -41,9 +41,9 @@ final class HTTPConnection: ChannelDuplexHandler, WatchedConnection {
     /// Bytes that had come when the last request was answered.
     private(set) var receivedBefore = 0
 
-    init(responder: @escaping Responder, isSecure: Bool, loop: any EventLoop) {
+    init(responder: @escaping Responder, tls: ServerTLS?, loop: any EventLoop) {
         self.responder = responder
-        self.isSecure = isSecure
+        self.tls = tls
         executor = EventLoopExecutor(loop)
     }
 
@@ -174,7 +174,7 @@ final class HTTPConnection: ChannelDuplexHandler, WatchedConnection {
         let made = ConnectionInfo(
             remoteAddress: context.remoteAddress?.ipAddress ?? "",
             localAddress: (local?.ipAddress ?? "localhost") + (local?.port.map { ":\($0)" } ?? ""),
-            isSecure: isSecure)
+            isSecure: tls != nil, certificate: tls?.certificate)
         info = made
         return made
     }

@@ -27,10 +27,11 @@ package final class HTTPListener: Sendable {
             guard connections.enter() else {
                 return try pipeline.addHandler(RefusedConnection(isSecure: tls != nil))
             }
-            let connection = HTTPConnection(responder: responder, isSecure: tls != nil, loop: channel.eventLoop)
+            let tls = tls.map { ServerTLS($0) }
+            let connection = HTTPConnection(responder: responder, tls: tls, loop: channel.eventLoop)
             let watch = ConnectionWatch(connection, limits: limits, connections: connections, isSecure: tls != nil)
             connection.watch = watch
-            if let tls { try pipeline.addHandler(NIOSSLServerHandler(context: tls)) }
+            if let tls { try pipeline.addHandler(tls.handler) }
             try pipeline.addHandler(watch)
             try pipeline.addHandler(ByteToMessageHandler(HTTPRequestDecoder(leftOverBytesStrategy: .dropBytes)))
             try pipeline.addHandler(connection)

@@ -1,0 +1,116 @@
+import Database
+import Journal
+import TestSupport
+import Testing
+import Wire
+
+@Suite(.serialized)
+struct AuditTests {
+    private static let kind = EventKind("test.happened")
+
+    private func withJournal(_ engine: TestEngine, _ body: (Journal) async throws -> Void) async throws {
+        try await engine.withDatabase(Journal.migrations) { try await body(Journal(database: $0, node: "a")) }
+    }
+
+    private static func write(_ journal: Journal, _ subject: String, collection: Int64? = nil) async throws {
+        try await journal.write { _, events in
+            events.record(kind, by: "ada", on: subject, collection: collection) { $0.member("client", "192.0.2.7") }
+        }
+    }
+
+    @Test("pages tell each record once, events and accesses together", arguments: TestEngine.allCases)
+    func pages(_ engine: TestEngine) async throws {
+        try await withJournal(engine) { journal in
+            for number in 0..<5 {
+                try await Self.write(journal, "s\(number)")
+                try await Self.write(journal, "data\(number)", collection: 1)
+                for place in ["a", "b"] {
+                    journal.note(
+                        AccessRecord(
+                            principal: "bob", action: "s3:GetObject", resource: "\(place)\(number)",
+                            address: "192.0.2.8",
+                            isAllowed: true, reason: "allowed"))
+                }
+                try await journal.flushAccesses()
+            }
+            func all(_ query: AuditQuery) async throws -> [String] {
+                var (out, cursor): ([String], AuditCursor?) = ([], nil)
+                repeat {
+                    let page = try await journal.audit(query, before: cursor, limit: 2)
+                    #expect(page.records.count <= 2)
+                    out += page.records.map(\.subject)
+                    cursor = page.next.flatMap { AuditCursor($0.text) }
+                } while cursor != nil
+                return out
+            }
+            var query = AuditQuery()
+            #expect(try await all(query) == ["s4", "s3", "s2", "s1", "s0"])
+            query.includesData = true
+            #expect(try await all(query).count == 10)
+            query.includesAccesses = true
+            let everything = try await all(query)
+            #expect(everything.count == 20 && Set(everything).count == 20)
+            query.text = "S3:GETOBJECT"
+            #expect(try await all(query).count == 10)
+            query.text = nil
+            query.address = "192.0.2.7"
+            query.includesData = false
+            #expect(try await all(query) == ["s4", "s3", "s2", "s1", "s0"])
+            query.subject = "s3"
+            #expect(try await all(query) == ["s3"])
+            query = AuditQuery()
+            query.kind = "test.*"
+            query.actor = "ada"
+            #expect(try await all(query).count == 5)
+            query.actor = "bob"
+            #expect(try await all(query).isEmpty)
+            for wrong in ["", "1", "1.2.3", "a.b.c.d", "1.2.3.4.5", "99999999999999999999.1.1.1"] {
+                #expect(AuditCursor(wrong) == nil)
+            }
+        }
+    }
+
+    @Test("batches follow each other without gaps, and say again what they said", arguments: TestEngine.allCases)
+    func batches(_ engine: TestEngine) async throws {
+        try await withJournal(engine) { journal in
+            #expect(try await journal.nextAuditBatch() == nil)
+            try await Self.write(journal, "one")
+            try await Self.write(journal, "data", collection: 1)
+            try await Self.write(journal, "two")
+            var (first, lines) = try #require(try await journal.nextAuditBatch())
+            #expect(first.number == 1 && first.count == 2)
+            #expect(String(decoding: lines, as: UTF8.self).split(separator: "\n").count == 2)
+            first.digest = "d"
+            try await journal.keep(first)
+            #expect(try await journal.lines(of: first) == lines)
+            // What the auditor causes itself is no reason for a batch, and is part of the next.
+            try await journal.write { _, events in events.record(Self.kind, by: Journal.auditor, on: "self") }
+            #expect(try await journal.nextAuditBatch() == nil)
+            try await Self.write(journal, "three")
+            let (second, _) = try #require(try await journal.nextAuditBatch())
+            #expect(second.number == 2 && second.count == 2 && second.first > first.last)
+            #expect(try await journal.auditBatches(after: 0).map(\.digest) == ["d"])
+            #expect(try await journal.auditBatches(after: 1).isEmpty)
+        }
+    }
+
+    @Test("old events go once they are sealed and seen, and none before", arguments: TestEngine.allCases)
+    func retention(_ engine: TestEngine) async throws {
+        try await withJournal(engine) { journal in
+            try await Self.write(journal, "old")
+            try await Self.write(journal, "data", collection: 1)
+            #expect(try await journal.pruneAudit(olderThan: -1) == 0, "not sealed")
+            let (batch, _) = try #require(try await journal.nextAuditBatch())
+            try await journal.keep(batch)
+            #expect(try await journal.pruneAudit(olderThan: -1) == 0, "nobody has seen it")
+            _ = try await journal.lease("somebody")
+            try await Self.write(journal, "new")
+            let all = try await journal.events(after: .start, limit: 10)
+            let last = try #require(all.last)
+            _ = try await journal.advance("somebody", to: JournalPosition(tid: last.tid, sequence: last.sequence))
+            #expect(try await journal.pruneAudit(olderThan: 3600) == 0, "not old")
+            #expect(try await journal.pruneAudit(olderThan: -1) == 1)
+            #expect(try await journal.events(after: .start, limit: 10).map(\.subject) == ["data", "new"])
+        }
+    }
+}
