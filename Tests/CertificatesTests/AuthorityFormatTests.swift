@@ -131,7 +131,7 @@ struct AuthorityFormatTests {
         // CertID by SHA-1, as OpenSSL asks, with a nonce.
         let question = try #require(
             Hex.decode(
-                "306a3068304130" + "3f303d300906052b0e03021a05000414" + String(repeating: "11", count: 20) + "0414"
+                "307a30783051304f304d300906052b0e03021a05000414" + String(repeating: "11", count: 20) + "0414"
                     + String(repeating: "22", count: 20) + "0214" + String(repeating: "33", count: 20)
                     + "a2233021301f06092b0601050507300102041204" + "10" + String(repeating: "44", count: 16)))
         for _ in 0..<3000 {

@@ -15,7 +15,7 @@ struct CertificateAuthorityTests {
         #expect(certificate.issuer == certificate.subject)
         #expect(certificate.version == .v3)
         #expect(certificate.extensions[oid: .X509ExtensionID.basicConstraints]?.critical == true)
-        #expect(try certificate.extensions.basicConstraints == .isCertificateAuthority(maxPathLength: 0))
+        #expect(try certificate.extensions.basicConstraints == .isCertificateAuthority(maxPathLength: 1))
         #expect(try certificate.extensions.keyUsage == KeyUsage(keyCertSign: true, cRLSign: true))
         #expect(certificate.notValidBefore.timeIntervalSince1970 == 1_790_000_000 - 3600)
         #expect(certificate.notValidAfter.timeIntervalSince1970 == 1_790_000_000 + 3653 * 86400)

@@ -24,7 +24,7 @@ struct OpenSSLTests {
                 "Signature Algorithm: ecdsa-with-SHA256",
             ] { #expect(text.contains(expected)) }
             let root = openssl(["x509", "-in", "\(folder)/ca.pem", "-noout", "-text"]).output
-            for expected in ["CA:TRUE, pathlen:0", "Certificate Sign, CRL Sign"] { #expect(root.contains(expected)) }
+            for expected in ["CA:TRUE, pathlen:1", "Certificate Sign, CRL Sign"] { #expect(root.contains(expected)) }
 
             let fromKey = openssl(["pkey", "-in", "\(folder)/key.pem", "-pubout"])
             let fromCertificate = openssl(["x509", "-in", "\(folder)/leaf.pem", "-noout", "-pubkey"])

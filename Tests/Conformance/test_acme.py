@@ -146,14 +146,14 @@ class Client:
         responder.answers[body.chall.path] = (200, {}, validation.encode())
         return self.acme.answer_challenge(body, response)
 
-    def post(self, url, payload, nonce=None, kid=True, **protected):
+    def post(self, url, payload, /, nonce=None, kid=True, **protected):
         """A message that is signed right, and else as it is told."""
         raw = requests.Session()
         raw.trust_env = False
         raw.verify = self.node.verify
         nonce = nonce or raw.head(f"{self.node.web}/acme/new-nonce", timeout=20).headers["Replay-Nonce"]
         head = {"alg": "ES256", "url": url, "nonce": nonce}
-        head.update({"kid": self.net.account.uri} if kid else {"jwk": self.key.public_key().to_partial_json() | {"kty": "EC"}})
+        head.update({"kid": self.net.account.uri} if kid is True else {"kid": kid} if kid else {"jwk": self.key.public_key().to_partial_json() | {"kty": "EC"}})
         head.update(protected)
         head = {name: value for name, value in head.items() if value is not None}
 

@@ -139,7 +139,7 @@ def test_after_the_login_one_is_where_one_wanted_to_be(browser, node, collection
 
 @pytest.mark.parametrize("scheme", SCHEMES)
 @pytest.mark.parametrize("width", WIDTHS)
-@pytest.mark.parametrize("page", ["login", "home", "collection", "item", "raster", "missing"])
+@pytest.mark.parametrize("page", ["login", "home", "collection", "item", "raster", "missing", "audit", "access"])
 def test_pages_fit_and_say_nothing_wrong(logged_in, node, collection, screenshots, page, width, scheme):
     path = {
         "login": "/login",
@@ -148,6 +148,8 @@ def test_pages_fit_and_say_nothing_wrong(logged_in, node, collection, screenshot
         "item": item_path(collection, LANDSAT),
         "raster": item_path(collection, "RGB.byte"),
         "missing": "/collections/no-such-collection",
+        "audit": "/audit?what=*&reads=1&data=1",
+        "access": "/access?who=admin&action=s3:GetObject&resource=arn:aws:s3:::eo/a.tif&method=password",
     }[page]
     look(logged_in, width, scheme)
     errors(logged_in)
@@ -235,3 +237,33 @@ def test_a_form_of_another_site_changes_nothing(browser, node, collection):
         )
         assert answer.status_code in (401, 403), (headers, answer.text)
     assert node.cli("account", "show", "mallory").returncode == 4
+
+
+# For those who look after the node
+
+
+def test_the_audit_trail_is_searched_and_exported(logged_in, node, collection):
+    open_page(logged_in, node, "/")
+    logged_in.find_element(By.LINK_TEXT, "Audit").click()
+    logged_in.find_element(By.NAME, "what").send_keys("login.*")
+    logged_in.find_element(By.CSS_SELECTOR, "main form button[type=submit]").click()
+    WebDriverWait(logged_in, 20).until(lambda b: "what=login" in b.current_url)
+    kinds = {cell.text for cell in logged_in.find_elements(By.CSS_SELECTOR, "table.audit td:nth-child(3)")}
+    assert kinds and all(kind.startswith("login.") for kind in kinds), kinds
+    link = logged_in.find_element(By.LINK_TEXT, "CSV").get_attribute("href")
+    cookies = {cookie["name"]: cookie["value"] for cookie in logged_in.get_cookies()}
+    answer = requests.get(link, cookies=cookies, verify=node.verify, timeout=20)
+    assert answer.headers["Content-Type"].startswith("text/csv") and "login." in answer.text
+    open_page(logged_in, node, "/audit?since=nonsense")
+    assert "is a time such as" in logged_in.find_element(By.CSS_SELECTOR, "main .problem").text
+
+
+def test_a_decision_is_explained(logged_in, node, collection):
+    open_page(logged_in, node, "/access")
+    for name, value in (("who", "anonymous"), ("action", "s3:GetObject"), ("resource", f"arn:aws:s3:::{collection}/a")):
+        logged_in.find_element(By.NAME, name).send_keys(value)
+    logged_in.find_element(By.CSS_SELECTOR, "main form button[type=submit]").click()
+    shown = WebDriverWait(logged_in, 20).until(lambda b: b.find_element(By.CSS_SELECTOR, "main section"))
+    assert "Refused" in shown.text and "no statement allows it" in shown.text
+    open_page(logged_in, node, "/access?who=nobody-here&action=a:b&resource=*")
+    assert "there is no account" in logged_in.find_element(By.CSS_SELECTOR, "main .problem").text

@@ -1,5 +1,7 @@
 import ArgumentParser
+import AsyncHTTPClient
 import BLAKE3
+import NIOCore
 import NIOHTTP1
 import TraceFormat
 import Wire

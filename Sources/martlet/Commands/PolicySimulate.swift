@@ -32,7 +32,7 @@ extension PolicyCommand {
             body["method"] = method.map { .string($0) }
             var values = JSONObject()
             for pair in context {
-                let parts = pair.split(separator: "=", maxSplits: 1).map(String.init)
+                let parts = pair.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
                 guard parts.count == 2 else { throw ValidationError("--context is KEY=VALUE, not '\(pair)'") }
                 values[parts[0]] = .array((values[parts[0]]?.array ?? []) + [.string(parts[1])])
             }
