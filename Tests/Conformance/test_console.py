@@ -243,6 +243,8 @@ def test_a_form_of_another_site_changes_nothing(browser, node, collection):
 
 
 def test_the_audit_trail_is_searched_and_exported(logged_in, node, collection):
+    # On a narrow screen the way to it is not shown.
+    look(logged_in, 1280, "light")
     open_page(logged_in, node, "/")
     logged_in.find_element(By.LINK_TEXT, "Audit").click()
     logged_in.find_element(By.NAME, "what").send_keys("login.*")
