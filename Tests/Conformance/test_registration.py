@@ -1,15 +1,23 @@
 """How people come and go: registration, invitations, new passwords by mail, the policy they sign, and their end."""
 
+import datetime
 import email
 import email.policy
+import ipaddress
 import re
 import secrets
+import ssl
 import time
 
 import pytest
 import requests
 from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import AuthResult
 from browsing import open_page
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 from nodes import free_port
 from people import PASSWORD, Person, browser_login, pictures
 from products import wait_for
@@ -254,8 +262,8 @@ def test_people_ask_to_join_and_managers_answer(node):
     for name in (group, outer):
         node.cli("group", "create", name)
     node.cli("group", "add", outer, "--group", group)
-    shown = node.cli_json("group", "set", group, "--description", "Lenses", "--open", "--attribute", "site=esrin",
-                          "--attribute", "wlcg.optional-group", "--json")
+    arguments = ["--description", "Lenses", "--open", "--attribute", "site=esrin", "--attribute", "wlcg.optional-group"]
+    shown = node.cli_json("group", "set", group, *arguments, "--json")
     assert shown["open"] and shown["attributes"] == {"site": "esrin", "wlcg.optional-group": ""}
     ada, boss, other = Person(node), Person(node), Person(node)
     assert node.cli("group", "manager", outer, boss.name).returncode == 0
@@ -301,3 +309,85 @@ def test_the_pages_look_as_they_should(browser, node, sink, screenshots):
     pictures(browser, screenshots, "groups")
     browser_login(browser, node, "admin", node.password, next="/registrations")
     pictures(browser, screenshots, "registrations")
+
+
+# Mail servers
+
+
+def authority(folder, address):
+    """A certificate for an address, and its key, in one file that is trusted as well."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "mail")])
+    now = datetime.datetime.now(datetime.timezone.utc)
+    certificate = (
+        x509.CertificateBuilder(issuer_name=name, subject_name=name, public_key=key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(address))]), False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), True)
+        .sign(key, hashes.SHA256())
+    )
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    (folder / "mail.pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    (folder / "mail.key").write_bytes(private)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / "mail.pem", folder / "mail.key")
+    return folder / "mail.pem", context
+
+
+@pytest.mark.parametrize("kind", ["starttls", "smtps"])
+def test_letters_go_over_tls_with_a_password(nodes, tmp_path, kind):
+    # 127.0.0.2 is no address that the node takes for its own machine's, so that it insists on TLS.
+    host = "127.0.0.2" if kind == "starttls" else "127.0.0.1"
+    certificate, context = authority(tmp_path, host)
+    sink = Sink()
+    tried = []
+
+    def authenticate(server, session, envelope, mechanism, data):
+        tried.append((mechanism, bytes(data.login), bytes(data.password), session.ssl is not None))
+        return AuthResult(success=data.password == b"s@cret")
+
+    options = {"tls_context": context, "require_starttls": True} if kind == "starttls" else {"ssl_context": context}
+    options |= {"authenticator": authenticate, "auth_required": True, "auth_require_tls": kind == "starttls"}
+    sink.controller = Controller(sink, hostname=host, port=free_port(), **options)
+    sink.controller.start()
+    node = nodes.new("sqlite-http")
+    scheme = "smtp" if kind == "starttls" else "smtps"
+    node.options += ["--smtp", f"{scheme}://node:s%40cret@{host}:{sink.controller.port}"]
+    node.options += ["--smtp-authority", str(certificate)]
+    node.start()
+    try:
+        made = node.cli_json("invite", "ada@example.org", "--json")
+        assert made["link"] in sink.to("ada@example.org").get_content()
+        assert tried[0][:3] == ("PLAIN", b"node", b"s@cret")
+        assert node.files_with([b"s@cret", b"s%40cret"]) == []
+        node.stop()
+    finally:
+        node.remove()
+        sink.controller.stop()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--registration", "approval"],
+        ["--registration", "sometimes", "--smtp", "smtp://localhost"],
+        ["--smtp", "mail.example.org"],
+        ["--smtp", "smtp://user@localhost:25"],
+        ["--smtp", "smtp://localhost:99999"],
+        ["--smtp", "smtp://localhost", "--mail-from", "a <b>"],
+    ],
+)
+def test_settings_that_make_no_sense_are_refused(nodes, options):
+    node = nodes.new("sqlite-http")
+    node.options += options
+    try:
+        with pytest.raises(RuntimeError, match="martlet: --(registration|smtp|mail-from)"):
+            node.start()
+    finally:
+        node.process.stdout.close()
+        node.process = None
+        node.remove()

@@ -120,10 +120,19 @@ struct GroupPage {
 
     private func writeMembers(_ html: inout HTML) {
         html.element("h2", text: "Members")
-        if members.accounts.isEmpty, members.groups.isEmpty { html.element("p", .class("sub"), text: "None.") }
-        html.element(
-            "ul", .class("items compact rows"), .flag("hidden", members.accounts.isEmpty && members.groups.isEmpty)
-        ) { html in
+        if members.accounts.isEmpty, members.groups.isEmpty {
+            html.element("p", .class("sub"), text: "None.")
+        } else {
+            listMembers(&html)
+        }
+        html.form(path + "/members") { html in
+            html.field("Login name", "account")
+            html.submit("Add a member", isQuiet: true)
+        }
+    }
+
+    private func listMembers(_ html: inout HTML) {
+        html.element("ul", .class("items compact rows")) { html in
             for name in members.groups {
                 html.element("li") { html in
                     html.element("div") { $0.element("strong", text: "All of \(name)") }
@@ -143,10 +152,6 @@ struct GroupPage {
         if members.accounts.count > Self.listedMax {
             html.element(
                 "p", .class("sub"), text: "… and \(Words.count(Int64(members.accounts.count - Self.listedMax))) more.")
-        }
-        html.form(path + "/members") { html in
-            html.field("Login name", "account")
-            html.submit("Add a member", isQuiet: true)
         }
     }
 }
