@@ -40,7 +40,7 @@ extension Identity {
             for (id, name) in ended {
                 try transaction.run(
                     "UPDATE accounts SET disabled = 1, changed = ? WHERE id = ?", .init(now), .init(id))
-                try transaction.run("DELETE FROM sessions WHERE account = ?", .init(id))
+                try Self.endSessions(of: id, named: name, by: actor, in: transaction, &events)
                 events.record(.accountSuspended, by: actor, on: name)
             }
             return ended.count

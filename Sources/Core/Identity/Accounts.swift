@@ -111,8 +111,7 @@ extension Identity {
         try await journal.write { transaction, events in
             let id = try Self.accountID(name, in: transaction)
             try Self.store(hash, account: id, in: transaction)
-            try transaction.run(
-                "DELETE FROM sessions WHERE account = ? AND id <> ?", .init(id), .init(kept ?? ""))
+            try Self.endSessions(of: id, named: name, except: kept, by: actor, in: transaction, &events)
             events.record(.passwordChanged, by: actor, on: name)
         }
         principals.clear()
@@ -177,6 +176,7 @@ extension Identity {
             try transaction.run(
                 "UPDATE accounts SET disabled = ?, changed = ? WHERE id = ?", .init(isDisabled),
                 .init(Timestamp.now.microseconds), .init(id))
+            if isDisabled { try Self.endSessions(of: id, named: name, by: actor, in: transaction, &events) }
             events.record(.accountChanged, by: actor, on: name) { $0.member("disabled", isDisabled) }
         }
         principals.clear()

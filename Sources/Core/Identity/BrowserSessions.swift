@@ -170,14 +170,21 @@ extension Identity {
     package func endSessions(of account: String, except kept: String? = nil, by actor: String) async throws {
         try await journal.write { transaction, events in
             let id = try Self.accountID(account, in: transaction)
-            let ended = try transaction.rows(
-                "SELECT id FROM sessions WHERE account = ? AND id <> ?", .init(id), .init(kept ?? "")
-            ) { $0.text(0) }
-            try transaction.run(
-                "DELETE FROM sessions WHERE account = ? AND id <> ?", .init(id), .init(kept ?? ""))
-            for session in ended {
-                events.record(.sessionEnded, by: actor, on: account) { $0.member("session", session) }
-            }
+            try Self.endSessions(of: id, named: account, except: kept, by: actor, in: transaction, &events)
+        }
+    }
+
+    /// Ends them within a transaction. Each is an event, since applications that were logged in to are told of it.
+    static func endSessions(
+        of account: Int64, named name: String, except kept: String? = nil, by actor: String,
+        in transaction: Transaction, _ events: inout EventRecorder
+    ) throws {
+        let ended = try transaction.rows(
+            "SELECT id FROM sessions WHERE account = ? AND id <> ?", .init(account), .init(kept ?? "")
+        ) { $0.text(0) }
+        try transaction.run("DELETE FROM sessions WHERE account = ? AND id <> ?", .init(account), .init(kept ?? ""))
+        for session in ended {
+            events.record(.sessionEnded, by: actor, on: name) { $0.member("session", session) }
         }
     }
 

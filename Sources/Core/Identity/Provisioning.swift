@@ -212,8 +212,10 @@ extension Identity {
             }
             if let hashed {
                 try Self.store(hashed, account: id, in: transaction)
-                try transaction.run("DELETE FROM sessions WHERE account = ?", .init(id))
                 events.record(.passwordChanged, by: actor, on: change.name)
+            }
+            if hashed != nil || change.isActive == false {
+                try Self.endSessions(of: id, named: change.name, by: actor, in: transaction, &events)
             }
             try transaction.run(
                 """

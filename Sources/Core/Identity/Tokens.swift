@@ -20,6 +20,8 @@ package struct TokenWish: Sendable {
     package var actor: JSONValue?
     /// Who alone may use it: `jkt` or `x5t#S256` with a digest of a key.
     package var binding: (name: String, digest: String)?
+    /// `iat`. Set when the wish is made, so that what is reckoned from it still holds when the token is signed.
+    package let issued = Timestamp.now.seconds
     package var lifetime: Int64 = TokenAuthority.lifetimeSeconds
     package var algorithm = JWTSigner.Algorithm.es256
     /// What `iss` is, where it is not the node's address.
@@ -121,7 +123,7 @@ package final class TokenAuthority: Sendable {
     /// - Parameter principal: the account's, as it is now.
     package func issue(_ wish: TokenWish, for principal: Principal) async throws -> String {
         let signer = try await keys.signer(wish.algorithm)
-        let now = Timestamp.now.seconds
+        let now = wish.issued
         let audiences = wish.audiences.isEmpty ? [issuer] : wish.audiences
         var json = JSONWriter(capacity: 1024)
         json.object { json in

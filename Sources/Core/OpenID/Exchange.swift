@@ -51,7 +51,7 @@ extension OpenIDProvider {
         wish.algorithm = client.accessTokenAlgorithm
         wish.issuer = request.issuer == tokens.issuer ? nil : request.issuer
         wish.wlcgGroups = try wlcgGroups(scopes, principal)
-        wish.lifetime = min(TokenAuthority.lifetimeSeconds, subject.expires - Timestamp.now.seconds)
+        wish.lifetime = min(TokenAuthority.lifetimeSeconds, subject.expires - wish.issued)
         try await journal.write { _, events in
             events.record(.tokenExchanged, by: client.id, on: principal.name) {
                 $0.member("grant", subject.grant)

@@ -282,7 +282,7 @@ extension OpenIDProvider {
         } catch let error as OAuthError {
             throw Self.refusedJob(error.message)
         }
-        wish.lifetime = min(TokenAuthority.lifetimeSeconds, row.expires.seconds - Timestamp.now.seconds)
+        wish.lifetime = min(TokenAuthority.lifetimeSeconds, row.expires.seconds - wish.issued)
         wish.actor = ["sub": .string("job:\(id)/\(index)")]
         wish.claims = [("job_id", .string(job.isEmpty ? "\(id)/\(index)" : job))]
         let token = try await tokens.issue(wish, for: principal)
