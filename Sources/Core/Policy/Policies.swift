@@ -50,7 +50,15 @@ package final class Policies: Sendable {
 
     /// Policies that apply to a principal: its own, its groups', those for everybody, and what limits its session.
     func applicable(to principal: Principal) async throws -> [AttachedPolicy] {
-        var policies = try await granted(to: principal)
+        let granted = try await granted(to: principal)
+        let isPlain = principal.session == nil && principal.scopes?.limit == nil
+        return isPlain ? granted : try granted + limits(of: principal)
+    }
+
+    /// What a session's policy and a token's scopes leave of the rights. Apart from ``applicable(to:)``, in which the
+    /// compiler (6.3) cannot take it.
+    private func limits(of principal: Principal) throws -> [AttachedPolicy] {
+        var policies: [AttachedPolicy] = []
         if let session = principal.session, session.role == nil { policies.append(lent) }
         if let text = principal.session?.policy {
             let document: PolicyDocument

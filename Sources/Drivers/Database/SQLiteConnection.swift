@@ -59,7 +59,7 @@ final class SQLiteConnection {
         case .writer:
             // What is deleted is overwritten: a key that was destroyed must not be found in the file. Debian's default.
             try execute("PRAGMA secure_delete = ON")
-            try execute("PRAGMA cache_size = -65536")
+            try execute("PRAGMA cache_size = -40960")
             // 16 MiB of log before it is copied into the file; a log that a long read made grow is cut back.
             try execute("PRAGMA wal_autocheckpoint = 4000")
             try execute("PRAGMA journal_size_limit = 67108864")
