@@ -1,6 +1,7 @@
 """A person at a browser: Chromium, what is done with it in every test, and how wide and how dark it is."""
 
 from selenium import webdriver
+from selenium.common.exceptions import NoSuchElementException, StaleElementReferenceException
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
@@ -29,6 +30,11 @@ def chromium():
     return driver
 
 
+def wait(browser):
+    """Waits 20 seconds, also while one page goes and the next comes: what was looked at is gone for a moment."""
+    return WebDriverWait(browser, 20, ignored_exceptions=(NoSuchElementException, StaleElementReferenceException))
+
+
 def open_page(browser, node, path="/"):
     browser.get(node.web + path)
 
@@ -39,7 +45,7 @@ def log_in(browser, node):
     browser.find_element(By.NAME, "name").send_keys("admin")
     browser.find_element(By.NAME, "password").send_keys(node.password)
     browser.find_element(By.CSS_SELECTOR, "form button[type=submit]").click()
-    WebDriverWait(browser, 20).until(lambda b: "/login" not in b.current_url)
+    wait(browser).until(lambda b: "/login" not in b.current_url)
 
 
 def look(browser, width, scheme):
@@ -60,7 +66,7 @@ def look(browser, width, scheme):
 
 def settled(browser):
     """Waits until the page, its pictures and its map have been drawn."""
-    WebDriverWait(browser, 20).until(
+    wait(browser).until(
         lambda b: b.execute_script(
             "return document.readyState === 'complete' && [...document.images].every(i => i.complete)"
         )

@@ -8,12 +8,11 @@ import urllib.parse
 
 import pytest
 import requests
-from browsing import SCHEMES, WIDTHS, errors, log_in, look, open_page, settled
+from browsing import errors, log_in, look, open_page, SCHEMES, settled, wait, WIDTHS
 from conftest import empty_bucket, new_bucket
 from products import LANDSAT, LEVEL_2A, shared, upload, wait_for, wait_for_item
 from selenium.common.exceptions import NoAlertPresentException
 from selenium.webdriver.common.by import By
-from selenium.webdriver.support.ui import WebDriverWait
 
 # What a person can use and nothing says what it is.
 UNNAMED = """
@@ -63,7 +62,7 @@ def test_a_person_goes_from_login_to_a_file(browser, node, collection):
     browser.find_element(By.NAME, "name").send_keys("admin")
     browser.find_element(By.NAME, "password").send_keys("surely wrong")
     browser.find_element(By.CSS_SELECTOR, "form button[type=submit]").click()
-    WebDriverWait(browser, 20).until(lambda b: any(e.text for e in b.find_elements(By.CSS_SELECTOR, "[role=alert]")))
+    wait(browser).until(lambda b: any(e.text for e in b.find_elements(By.CSS_SELECTOR, "[role=alert]")))
     errors(browser)  # Chromium reports the refusal as one, and empties its list when it is read.
     log_in(browser, node)
     browser.find_element(By.LINK_TEXT, collection).click()
@@ -106,7 +105,7 @@ def test_the_map_moves_and_shows_footprints(logged_in, node, collection):
     open_page(logged_in, node, f"/collections/{collection}")
     settled(logged_in)
     # Leaflet from Debian's package if the node's machine has it, else the drawing.
-    shapes = WebDriverWait(logged_in, 20).until(lambda b: b.find_elements(By.CSS_SELECTOR, ".map path"))
+    shapes = wait(logged_in).until(lambda b: b.find_elements(By.CSS_SELECTOR, ".map path"))
     assert len(shapes) >= 3
 
 
@@ -131,7 +130,7 @@ def test_after_the_login_one_is_where_one_wanted_to_be(browser, node, collection
     browser.find_element(By.NAME, "name").send_keys("admin")
     browser.find_element(By.NAME, "password").send_keys(node.password)
     browser.find_element(By.CSS_SELECTOR, "form button[type=submit]").click()
-    WebDriverWait(browser, 20).until(lambda b: item_path(collection, "RGB.byte") in b.current_url)
+    wait(browser).until(lambda b: item_path(collection, "RGB.byte") in b.current_url)
 
 
 # What pages look like, everywhere
@@ -249,7 +248,7 @@ def test_the_audit_trail_is_searched_and_exported(logged_in, node, collection):
     logged_in.find_element(By.LINK_TEXT, "Audit").click()
     logged_in.find_element(By.NAME, "what").send_keys("login.*")
     logged_in.find_element(By.CSS_SELECTOR, "main form button[type=submit]").click()
-    WebDriverWait(logged_in, 20).until(lambda b: "what=login" in b.current_url)
+    wait(logged_in).until(lambda b: "what=login" in b.current_url)
     kinds = {cell.text for cell in logged_in.find_elements(By.CSS_SELECTOR, "table.audit td:nth-child(3)")}
     assert kinds and all(kind.startswith("login.") for kind in kinds), kinds
     link = logged_in.find_element(By.LINK_TEXT, "CSV").get_attribute("href")
@@ -265,7 +264,7 @@ def test_a_decision_is_explained(logged_in, node, collection):
     for name, value in (("who", "anonymous"), ("action", "s3:GetObject"), ("resource", f"arn:aws:s3:::{collection}/a")):
         logged_in.find_element(By.NAME, name).send_keys(value)
     logged_in.find_element(By.CSS_SELECTOR, "main form button[type=submit]").click()
-    shown = WebDriverWait(logged_in, 20).until(lambda b: b.find_element(By.CSS_SELECTOR, "main section"))
+    shown = wait(logged_in).until(lambda b: b.find_element(By.CSS_SELECTOR, "main section"))
     assert "Refused" in shown.text and "no statement allows it" in shown.text
     open_page(logged_in, node, "/access?who=nobody-here&action=a:b&resource=*")
     assert "there is no account" in logged_in.find_element(By.CSS_SELECTOR, "main .problem").text
