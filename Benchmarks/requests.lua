@@ -37,11 +37,4 @@ function init(args)
     end
 end
 
-function done(summary, latency)
-    local errors = summary.errors
-    io.write(string.format(
-        'RESULT {"requests": %d, "bytes": %d, "seconds": %.6f, "failed": %d, "p50_us": %d, "p99_us": %d}\n',
-        summary.requests, summary.bytes, summary.duration / 1e6,
-        errors.connect + errors.read + errors.write + errors.status + errors.timeout,
-        latency:percentile(50), latency:percentile(99)))
-end
+dofile(debug.getinfo(1, "S").source:match("^@(.*/)") .. "result.lua")

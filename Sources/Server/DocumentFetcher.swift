@@ -23,9 +23,7 @@ final class DocumentFetcher: Sendable {
     @Sendable func fetch(_ url: String, bytesMax: Int) async throws -> [UInt8] {
         var request = HTTPClientRequest(url: url)
         request.headers.add(name: "Accept", value: "application/json")
-        let response = try await http.execute(request, timeout: Self.answerTime)
-        guard response.status == .ok else { throw FetchError(url: url, status: response.status.code) }
-        return Array(try await response.body.collect(upTo: bytesMax).readableBytesView)
+        return try await answer(to: request, bytesMax)
     }
 
     /// - Throws: ``FetchError`` for any status but 200; the client's errors.
@@ -37,8 +35,12 @@ final class DocumentFetcher: Sendable {
         request.headers = ["Accept": "application/json", "Content-Type": "application/x-www-form-urlencoded"]
         if let authorization { request.headers.add(name: "Authorization", value: authorization) }
         request.body = .bytes(ByteBuffer(string: fields.encoded))
+        return try await answer(to: request, bytesMax)
+    }
+
+    private func answer(to request: HTTPClientRequest, _ bytesMax: Int) async throws -> [UInt8] {
         let response = try await http.execute(request, timeout: Self.answerTime)
-        guard response.status == .ok else { throw FetchError(url: url, status: response.status.code) }
+        guard response.status == .ok else { throw FetchError(url: request.url, status: response.status.code) }
         return Array(try await response.body.collect(upTo: bytesMax).readableBytesView)
     }
 

@@ -18,8 +18,7 @@ struct TLSSetup {
     private static let days = 397
 
     static func make(_ configuration: Configuration, authority: Authority) async throws -> TLSSetup {
-        let hasDirectory = configuration.ldap != nil || configuration.ldaps != nil
-        guard hasDirectory || configuration.tls != .off else { return TLSSetup() }
+        guard hasDirectory(configuration) || configuration.tls != .off else { return TLSSetup() }
         var clients: ClientCertificates?
         if let files = configuration.clientCertificates {
             clients = ClientCertificates(authority: authority, others: try files.flatMap { try authorities($0) })
@@ -29,10 +28,7 @@ struct TLSSetup {
         case .files(let certificate, let key):
             let chain = try NIOSSLCertificate.fromPEMFile(certificate).map { NIOSSLCertificateSource.certificate($0) }
             let privateKey = try NIOSSLPrivateKey(file: key, format: .pem)
-            var setup = try setup(
-                configuration, chain: chain, key: privateKey, trusted: trusted, hasDirectory: hasDirectory)
-            setup.clients = clients
-            return setup
+            return try setup(configuration, chain: chain, key: privateKey, clients: clients, trusted: trusted)
         case .own, .off:
             let (issued, above) = try await authority.issueServer(hosts: hosts(configuration), days: days)
             let chain = try ([issued.certificate] + above).map {
@@ -41,21 +37,25 @@ struct TLSSetup {
             let key = try NIOSSLPrivateKey(bytes: Array(issued.keyPEM.utf8), format: .pem)
             let file = configuration.data + "/authority.pem"
             try Folder.write(try CertificateChain.pem(try await authority.certificates().root), to: file)
-            var setup = try setup(configuration, chain: chain, key: key, trusted: trusted, hasDirectory: hasDirectory)
-            setup.clients = clients
+            var setup = try setup(configuration, chain: chain, key: key, clients: clients, trusted: trusted)
             setup.authorityFile = file
             return setup
         }
     }
 
     private static func setup(
-        _ configuration: Configuration, chain: [NIOSSLCertificateSource], key: NIOSSLPrivateKey, trusted: [[UInt8]]?,
-        hasDirectory: Bool
+        _ configuration: Configuration, chain: [NIOSSLCertificateSource], key: NIOSSLPrivateKey,
+        clients: ClientCertificates?, trusted: [[UInt8]]?
     ) throws -> TLSSetup {
         TLSSetup(
             web: configuration.tls == .off
                 ? nil : try context(chain: chain, key: key, trusted: trusted, protocols: ["http/1.1"]),
-            directory: hasDirectory ? try context(chain: chain, key: key, trusted: trusted, protocols: []) : nil)
+            directory: hasDirectory(configuration)
+                ? try context(chain: chain, key: key, trusted: trusted, protocols: []) : nil, clients: clients)
+    }
+
+    private static func hasDirectory(_ configuration: Configuration) -> Bool {
+        configuration.ldap != nil || configuration.ldaps != nil
     }
 
     /// The authorities of a file, in DER.

@@ -91,8 +91,8 @@ package struct CAService: Sendable {
         let signing = try CertificateRequest(
             pemOrDER: try await request.body.collect(upTo: CertificateRequest.bytesMax))
         let issued: IssuedChain
-        if let header = request.header("authorization"), header.prefix(6).lowercased() == "token " {
-            issued = try await authority.enrol(token: header.dropFirst(6).filter { $0 != " " }, signing)
+        if let token = request.credentials("Token") {
+            issued = try await authority.enrol(token: token.filter { $0 != " " }, signing)
         } else if let shown = request.connection.certificate, !Authenticator.isForeign(request),
             let principal = try await authenticator.certificates?.principal(shown)
         {

@@ -95,16 +95,14 @@ package final class Authenticator: Sendable {
         _ request: Request, _ service: String, _ bodyHash: String?, cookies: Bool, passwords: Bool
     ) async throws -> Caller {
         let context = Self.context(of: request)
-        if let header = request.header("authorization"), header.prefix(7).lowercased() == "bearer " {
-            let token = header.dropFirst(7).trimmingSpaces
+        if let token = request.credentials("Bearer") {
             return Caller(principal: try await tokens.principal(token: String(token)), context: context)
         }
-        if let header = request.header("authorization"), header.prefix(5).lowercased() == "dpop " {
-            return Caller(
-                principal: try await boundCaller(request, String(header.dropFirst(5).trimmingSpaces)), context: context)
+        if let token = request.credentials("DPoP") {
+            return Caller(principal: try await boundCaller(request, String(token)), context: context)
         }
-        if passwords, let header = request.header("authorization"), header.prefix(6).lowercased() == "basic " {
-            guard let (name, password) = Self.basicCredentials(header.dropFirst(6).trimmingSpaces) else {
+        if passwords, let text = request.credentials("Basic") {
+            guard let (name, password) = Self.basicCredentials(text) else {
                 throw IdentityError(.invalidCredentials, "the Basic credentials are not name:password in base64")
             }
             let principal = try await identity.basicLogin(

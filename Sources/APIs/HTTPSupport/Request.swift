@@ -57,6 +57,20 @@ package struct Request: Sendable {
     /// The first value of a header.
     package func header(_ name: String) -> String? { headers.first(name: name) }
 
+    /// What follows a scheme in the `Authorization` header (RFC 9110 §11.4), without spaces around it; nil for another
+    /// scheme. By bytes, since each request is asked for several.
+    package func credentials(_ scheme: String) -> Substring? {
+        guard let header = header("authorization") else { return nil }
+        let utf8 = header.utf8
+        // Schemes are letters, and only letters differ by this bit from letters.
+        guard utf8.count > scheme.utf8.count, zip(utf8, scheme.utf8).allSatisfy({ $0 | 0x20 == $1 | 0x20 }) else {
+            return nil
+        }
+        let end = utf8.index(utf8.startIndex, offsetBy: scheme.utf8.count)
+        guard utf8[end] == 0x20 else { return nil }
+        return header[end...].trimmingSpaces
+    }
+
     /// `https://host:port` as the client addressed this node.
     package var origin: String {
         (connection.isSecure ? "https://" : "http://") + (header("host") ?? connection.localAddress)

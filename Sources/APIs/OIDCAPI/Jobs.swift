@@ -55,7 +55,7 @@ extension OIDCService {
     }
 
     private func grantJob(_ call: Call) async throws -> Response {
-        guard let header = call.request.header("authorization"), header.prefix(7).lowercased() == "bearer " else {
+        guard let token = call.request.credentials("Bearer") else {
             throw Problem.unauthorized("a token is needed, of which the job's is made")
         }
         let form = try await form(call)
@@ -68,7 +68,7 @@ extension OIDCService {
         } catch let error as IdentityError {
             throw OAuthError(.invalidScope, error.message)
         }
-        let made = try await provider.grantJob(wish, token: String(header.dropFirst(7).trimmingSpaces))
+        let made = try await provider.grantJob(wish, token: String(token))
         return Self.json(.created) { json in
             write(made.grant, &json)
             json.member("claim", made.claim)

@@ -18,9 +18,7 @@ extension OIDCService {
         guard call.rest.count == 1 else {
             throw Problem.notFound("there is nothing at \(request.rawPath.prefix(200))")
         }
-        let token = request.header("authorization").flatMap { header in
-            header.prefix(7).lowercased() == "bearer " ? String(header.dropFirst(7).trimmingSpaces) : nil
-        }
+        let token = request.credentials("Bearer").map(String.init)
         let client = try await provider.managed(id, token: token ?? "")
         switch request.method {
         case .GET: return answer(.ok, client, secret: nil, registration: token, call)

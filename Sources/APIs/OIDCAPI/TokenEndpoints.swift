@@ -16,8 +16,8 @@ extension OIDCService {
         if isBare, form["grant_type"] == GrantType.password.rawValue {
             credentials.id = TokenAuthority.ownClient
         }
-        if let header = call.request.header("authorization"), header.prefix(6).lowercased() == "basic " {
-            guard credentials.secret == nil, let bytes = Base64.decode(String(header.dropFirst(6).trimmingSpaces)),
+        if let encoded = call.request.credentials("Basic") {
+            guard credentials.secret == nil, let bytes = Base64.decode(String(encoded)),
                 let text = String(validating: bytes, as: UTF8.self), let colon = text.firstIndex(of: ":"),
                 let id = Self.formDecoded(text[..<colon]),
                 let secret = Self.formDecoded(text[text.index(after: colon)...]),

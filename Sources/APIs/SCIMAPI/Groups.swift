@@ -42,7 +42,7 @@ extension SCIMService {
     }
 
     private func change(group id: String, _ call: Call) async throws -> Response {
-        for attempt in 1... {
+        try await changing(call) {
             let found = try await identity.provisionedGroup(id)
             try call.check(found.group.changed)
             var sent = try call.object
@@ -52,15 +52,9 @@ extension SCIMService {
             }
             let change = try Resources.groupChange(sent)
             try await requireChange(of: found, to: change, call)
-            do {
-                _ = try await identity.provision(change, group: id, unchangedSince: found.group.changed, by: call.actor)
-            } catch let error as IdentityError where error.code == .conflict {
-                guard call.version == nil, attempt < 5 else { throw Failure(.preconditionFailed, error.message) }
-                continue
-            }
+            _ = try await identity.provision(change, group: id, unchangedSince: found.group.changed, by: call.actor)
             return try await group(id, call)
         }
-        throw Failure(.preconditionFailed, "others change the group all the time")
     }
 
     private func requireChange(of found: ProvisionedGroup, to change: GroupChange, _ call: Call) async throws {

@@ -101,6 +101,22 @@ package struct SCIMService: Sendable {
         try await gate.require(call.caller.principal, action, on: resource, call.caller.context)
     }
 
+    /// Makes a change. One that another overtook is made anew, from what is there then, unless the client has said of
+    /// which version it speaks.
+    ///
+    /// - Throws: ``Failure`` 412 where that goes on, or the version is another one.
+    func changing(_ call: Call, _ change: () async throws -> Response) async throws -> Response {
+        var attempts = 0
+        while true {
+            do {
+                return try await change()
+            } catch let error as IdentityError where error.code == .conflict {
+                attempts += 1
+                guard call.version == nil, attempts < 5 else { throw Failure(.preconditionFailed, error.message) }
+            }
+        }
+    }
+
     static func response(
         _ status: HTTPResponseStatus = .ok, _ bytes: [UInt8], headers: HTTPHeaders = [:]
     ) -> Response {

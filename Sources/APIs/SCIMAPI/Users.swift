@@ -43,8 +43,7 @@ extension SCIMService {
     }
 
     private func change(user id: String, _ call: Call) async throws -> Response {
-        // What a patch was applied to must still be there when its result is stored.
-        for attempt in 1... {
+        try await changing(call) {
             let found = try await identity.provisionedAccount(id)
             try await require(call, "iam:UpdateUser", on: ResourceName.account(found.account.name))
             try call.check(found.account.changed)
@@ -63,16 +62,11 @@ extension SCIMService {
             if found.account.name == call.actor, change.isActive == false {
                 throw Failure(.conflict, "nobody switches off the account that they are logged in with")
             }
-            do {
-                _ = try await identity.provision(
-                    change, account: id, unchangedSince: found.account.changed, by: call.actor)
-            } catch let error as IdentityError where error.code == .conflict {
-                guard call.version == nil, attempt < 5 else { throw Failure(.preconditionFailed, error.message) }
-                continue
-            }
+            // What a patch was applied to must still be there when its result is stored.
+            _ = try await identity.provision(
+                change, account: id, unchangedSince: found.account.changed, by: call.actor)
             return try await user(id, call)
         }
-        throw Failure(.preconditionFailed, "others change the account all the time")
     }
 
     func user(_ id: String, _ call: Call, _ status: HTTPResponseStatus = .ok) async throws -> Response {

@@ -231,6 +231,8 @@ extension Identity {
         "a.id, a.name, a.kind, a.display_name, a.email, a.disabled, a.created, a.changed, a.uuid, a.number, a.ends"
     }
 
+    static let accountColumnCount = 11
+
     static func account(_ row: borrowing Row) -> Account {
         Account(
             id: row.int(0), name: row.text(1), kind: PrincipalKind(rawValue: row.text(2)) ?? .person,

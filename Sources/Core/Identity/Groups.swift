@@ -196,6 +196,8 @@ extension Identity {
     /// What ``group(_:)`` reads, of the table `g`.
     static var groupColumns: String { "g.id, g.name, g.created, g.changed, g.uuid, g.number, g.description, g.open" }
 
+    static let groupColumnCount = 8
+
     static func group(_ row: borrowing Row) -> Group {
         Group(
             id: row.int(0), name: row.text(1), created: Timestamp(microseconds: row.int(2)),

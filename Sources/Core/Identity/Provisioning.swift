@@ -114,7 +114,9 @@ extension Identity {
                 """,
                 values + [.init(limit), .init(skipping)]
             ) { row in
-                ProvisionedAccount(account: Self.account(row), externalID: row.text(11), attributes: row.text(12))
+                ProvisionedAccount(
+                    account: Self.account(row), externalID: row.text(Self.accountColumnCount),
+                    attributes: row.text(Self.accountColumnCount + 1))
             }
             guard withGroups, let first = found.first, let last = found.last else { return found }
             var groups: [Int64: [ProvisionedReference]] = [:]
@@ -283,7 +285,9 @@ extension Identity {
                 """,
                 values + [.init(limit), .init(skipping)]
             ) { row in
-                ProvisionedGroup(group: Self.group(row), externalID: row.text(8), displayName: row.text(9))
+                ProvisionedGroup(
+                    group: Self.group(row), externalID: row.text(Self.groupColumnCount),
+                    displayName: row.text(Self.groupColumnCount + 1))
             }
             guard withMembers else { return found }
             for index in found.indices {
@@ -410,23 +414,23 @@ extension Identity {
         }
         let known = Set(present.map(\.uuid))
         for uuid in wanted.subtracting(known).sorted() {
-            if let found = try transaction.first(
-                "SELECT id, name FROM accounts WHERE uuid = ?", .init(uuid), map: { ($0.int(0), $0.text(1)) })
-            {
-                try transaction.run(
-                    "INSERT INTO memberships (group_id, account) VALUES (?, ?) ON CONFLICT DO NOTHING", .init(group),
-                    .init(found.0))
-                events.record(.memberAdded, by: actor, on: name) { $0.member("account", found.1) }
-            } else if let found = try transaction.first(
-                "SELECT id, name FROM groups WHERE uuid = ?", .init(uuid), map: { ($0.int(0), $0.text(1)) })
-            {
-                try checkNesting(found.0, in: group, transaction)
-                try transaction.run(
-                    "INSERT INTO memberships (group_id, subgroup) VALUES (?, ?) ON CONFLICT DO NOTHING", .init(group),
-                    .init(found.0))
-                events.record(.memberAdded, by: actor, on: name) { $0.member("group", found.1) }
-            } else {
+            func named(in table: String) throws -> (id: Int64, name: String)? {
+                try transaction.first(
+                    "SELECT id, name FROM \(table) WHERE uuid = ?", .init(uuid), map: { ($0.int(0), $0.text(1)) })
+            }
+            let account = try named(in: "accounts")
+            guard let member = try account ?? named(in: "groups") else {
                 throw IdentityError(.invalidName, "there is no account or group with the id '\(uuid.prefix(64))'")
+            }
+            if account == nil { try checkNesting(member.id, in: group, transaction) }
+            try transaction.run(
+                """
+                INSERT INTO memberships (group_id, \(account == nil ? "subgroup" : "account")) VALUES (?, ?)
+                ON CONFLICT DO NOTHING
+                """,
+                .init(group), .init(member.id))
+            events.record(.memberAdded, by: actor, on: name) {
+                $0.member(account == nil ? "group" : "account", member.name)
             }
         }
         try touch(group: group, in: transaction)

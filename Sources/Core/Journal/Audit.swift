@@ -213,23 +213,23 @@ extension Journal {
         return try await database.read { [conditions, values] reader in
             var stream = AuditStream(last: before)
             var examined = 0
-            try reader.query(
+            try reader.scan(
                 """
-                SELECT tid, sequence, time, kind, actor, subject, collection, detail FROM events
+                SELECT \(Self.eventColumns) FROM events
                 WHERE \(conditions.joined(separator: " AND ")) ORDER BY tid DESC, sequence DESC LIMIT ?
                 """,
                 values
             ) { row in
                 examined += 1
-                guard stream.found.count < limit, !stream.isDone else { return }
                 let record = AuditRecord(Self.event(row))
                 if let since = query.since, record.time < since {
                     stream.isDone = true
-                    return
+                    return false
                 }
                 let place = JournalPosition(tid: row.int(0), sequence: row.int(1))
                 stream.last = place
                 if query.means(record) { stream.found.append((record, place)) }
+                return stream.found.count < limit
             }
             if examined < Self.auditExaminedMax, stream.found.count < limit { stream.isDone = true }
             return stream
@@ -246,7 +246,7 @@ extension Journal {
         return try await database.read { reader in
             var stream = AuditStream(last: before)
             var examined = 0
-            try reader.query(
+            try reader.scan(
                 """
                 SELECT time, number, principal, action, resource, address, allowed, reason, count FROM access_records
                 WHERE (time, number) < (?, ?) AND time >= ? ORDER BY time DESC, number DESC LIMIT ?
@@ -254,11 +254,11 @@ extension Journal {
                 [.init(before.time), .init(before.number), .init(since), .init(Self.auditExaminedMax)]
             ) { row in
                 examined += 1
-                guard stream.found.count < limit else { return }
                 let record = AuditRecord(access: row)
                 let place = (time: row.int(0), number: row.int(1))
                 stream.last = place
                 if query.means(record) { stream.found.append((record, place)) }
+                return stream.found.count < limit
             }
             if examined < Self.auditExaminedMax, stream.found.count < limit { stream.isDone = true }
             return stream

@@ -39,7 +39,7 @@ extension Journal {
             let after = before?.last ?? .start
             let events = try reader.rows(
                 """
-                SELECT tid, sequence, time, kind, actor, subject, collection, detail FROM events
+                SELECT \(Self.eventColumns) FROM events
                 WHERE collection IS NULL AND (tid, sequence) > (?, ?) AND tid < ? ORDER BY tid, sequence LIMIT ?
                 """,
                 .init(after.tid), .init(after.sequence), .init(reader.horizon()), .init(Self.batchEventsMax),
@@ -101,7 +101,7 @@ extension Journal {
         try await database.read { reader in
             try reader.rows(
                 """
-                SELECT tid, sequence, time, kind, actor, subject, collection, detail FROM events
+                SELECT \(Self.eventColumns) FROM events
                 WHERE collection IS NULL AND (tid, sequence) >= (?, ?) AND (tid, sequence) <= (?, ?)
                 ORDER BY tid, sequence LIMIT ?
                 """,

@@ -25,23 +25,20 @@ extension Journal {
             var found: [Event] = []
             var examined = 0
             var last: JournalPosition?
-            try reader.query(
+            try reader.scan(
                 """
-                SELECT tid, sequence, time, kind, actor, subject, collection, detail FROM events
+                SELECT \(Self.eventColumns) FROM events
                 WHERE \(condition) (tid, sequence) < (?, ?) AND tid <= ?
                 ORDER BY tid DESC, sequence DESC LIMIT ?
                 """,
                 values + [.init(place.tid), .init(place.sequence), .init(place.tid), .init(limitExamined)]
             ) { row in
                 examined += 1
-                guard found.count <= limit else { return }
                 let isMeant = row.int(6) == collection && (prefix.isEmpty || row.text(5).hasPrefix(prefix))
-                if isMeant, found.count == limit {
-                    found.append(Self.event(row))
-                    return
-                }
-                last = JournalPosition(tid: row.int(0), sequence: row.int(1))
                 if isMeant { found.append(Self.event(row)) }
+                guard found.count <= limit else { return false }
+                last = JournalPosition(tid: row.int(0), sequence: row.int(1))
+                return true
             }
             let hasMore = found.count > limit || examined == limitExamined
             return (Array(found.prefix(limit)), hasMore ? last : nil)

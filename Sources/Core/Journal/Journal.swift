@@ -48,7 +48,7 @@ package final class Journal: Sendable {
         try await database.read { reader in
             try reader.rows(
                 """
-                SELECT tid, sequence, time, kind, actor, subject, collection, detail FROM events
+                SELECT \(Self.eventColumns) FROM events
                 WHERE (tid, sequence) > (?, ?) AND tid < ? ORDER BY tid, sequence LIMIT ?
                 """,
                 .init(position.tid), .init(position.sequence), .init(reader.horizon()), .init(limit), map: Self.event)
@@ -60,12 +60,15 @@ package final class Journal: Sendable {
         try await database.read { reader in
             try reader.rows(
                 """
-                SELECT tid, sequence, time, kind, actor, subject, collection, detail FROM events
+                SELECT \(Self.eventColumns) FROM events
                 WHERE subject = ? ORDER BY tid DESC LIMIT ?
                 """,
                 .init(subject), .init(limit), map: Self.event)
         }
     }
+
+    /// What ``event(_:)`` reads.
+    static let eventColumns = "tid, sequence, time, kind, actor, subject, collection, detail"
 
     static func event(_ row: borrowing Row) -> Event {
         Event(

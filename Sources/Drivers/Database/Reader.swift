@@ -27,6 +27,18 @@
         try query(sql, values, body: body)
     }
 
+    /// Hands each row to `body` until that answers false: later rows are not looked for.
+    package final func scan(
+        _ sql: String, _ values: [SQLValue], body: (borrowing Row) throws -> Bool
+    ) throws {
+        struct Enough: Error {}
+        do {
+            try query(sql, values) { row in
+                guard try body(row) else { throw Enough() }
+            }
+        } catch is Enough {}
+    }
+
     /// All rows, each through `map`, in order.
     @inlinable
     package final func rows<T>(

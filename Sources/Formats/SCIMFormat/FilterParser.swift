@@ -103,23 +103,24 @@ struct FilterParser {
     }
 
     private mutating func alternatives(depth: Int) throws(SCIMError) -> SCIMFilter {
-        var filter = try conjunction(depth: depth)
-        var count = 0
-        while take("or") {
-            count += 1
-            try check(depth + count)
-            filter = .or(filter, try conjunction(depth: depth + 1))
+        try chain("or", SCIMFilter.or, depth: depth) { parser, depth throws(SCIMError) in
+            try parser.chain("and", SCIMFilter.and, depth: depth) { parser, depth throws(SCIMError) in
+                try parser.term(depth: depth)
+            }
         }
-        return filter
     }
 
-    private mutating func conjunction(depth: Int) throws(SCIMError) -> SCIMFilter {
-        var filter = try term(depth: depth)
+    /// Operands with a word between them, joined from the left.
+    private mutating func chain(
+        _ word: String, _ join: (SCIMFilter, SCIMFilter) -> SCIMFilter, depth: Int,
+        operand: (inout FilterParser, Int) throws(SCIMError) -> SCIMFilter
+    ) throws(SCIMError) -> SCIMFilter {
+        var filter = try operand(&self, depth)
         var count = 0
-        while take("and") {
+        while take(word) {
             count += 1
             try check(depth + count)
-            filter = .and(filter, try term(depth: depth + 1))
+            filter = join(filter, try operand(&self, depth + 1))
         }
         return filter
     }
