@@ -32,6 +32,7 @@ let nioHTTP1: Target.Dependency = .product(name: "NIOHTTP1", package: "swift-nio
 let nioEmbedded: Target.Dependency = .product(name: "NIOEmbedded", package: "swift-nio")
 let nioExtras: Target.Dependency = .product(name: "NIOExtras", package: "swift-nio-extras")
 let nioSSL: Target.Dependency = .product(name: "NIOSSL", package: "swift-nio-ssl")
+let nioTLS = Target.Dependency.product(name: "NIOTLS", package: "swift-nio")
 let httpClient: Target.Dependency = .product(name: "AsyncHTTPClient", package: "async-http-client")
 let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
 let cryptoExtras: Target.Dependency = .product(name: "CryptoExtras", package: "swift-crypto")
@@ -215,7 +216,7 @@ let top: [Target] = [
             "S3API", "SCIMAPI", "SMTP", "STACAPI", "SigV4", "SigningAPI", "TraceAPI", "TransactionAPI", "Vault",
             "WebDAVAPI", "Wire",
             "Workers",
-            httpClient, logging, nioCore, nioHTTP1, nioPosix, nioSSL,
+            httpClient, logging, nioCore, nioHTTP1, nioPosix, nioSSL, nioTLS,
         ]),
     // GDAL reads files that strangers made, so it has a process of its own: see Drivers/Rasters.
     .executableTarget(

@@ -65,6 +65,9 @@ package struct Configuration: Sendable {
     /// Networks in which ACME's challenges are looked for, and at which port.
     package var acmeNetworks: [IPNetwork]
     package var acmePort: Int
+    package var acmeTLSPort: Int
+    /// Who is asked for TXT records; nil: nobody.
+    package var acmeResolver: Address?
     /// Under which address clients reach the web port and the S3 port, where that is not what they listen on.
     package var webURL: String?
     package var s3URL: String?
@@ -134,6 +137,8 @@ package struct Configuration: Sendable {
         ("ca-url", "address at which revocations are asked for, http://… (default: web-url)"),
         ("acme-networks", "networks, with commas, in which hosts may get certificates by ACME (default: none)"),
         ("acme-http-port", "port at which they are asked for the answer to a challenge (default 80)"),
+        ("acme-tls-port", "the same for the challenge tls-alpn-01 (default 443)"),
+        ("acme-resolver", "HOST:PORT of the name server that is asked, over TCP, for the challenge dns-01 (default: none)"),
         ("web-url", "address under which clients reach the web port"),
         ("s3-url", "address under which clients reach the S3 port"),
         ("s3-domain", "names, with commas, below which buckets have host names (default: that of s3-url, localhost)"),
@@ -247,6 +252,8 @@ package struct Configuration: Sendable {
         limits.slowRate = try number("slow-rate", limits.slowRate, from: 0, to: 1 << 20)
         auditDays = value("audit-days") == nil ? nil : try number("audit-days", 1, to: 36_500)
         acmePort = Int(try number("acme-http-port", 80, to: 65_535))
+        acmeTLSPort = Int(try number("acme-tls-port", 443, to: 65_535))
+        acmeResolver = try value("acme-resolver").map { try Address($0, name: "--acme-resolver") }
         limits.connectionsMax = Int(
             try number("connections-max", Int64(limits.connectionsMax), from: 10, to: 1_000_000))
         connectionLimits = limits

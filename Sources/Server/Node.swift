@@ -140,7 +140,8 @@ package final class Node: Sendable {
         )
         let fetcher = DocumentFetcher()
         let webhooks = WebhookClient()
-        let challenges = ChallengeFetcher(networks: configuration.acmeNetworks, port: configuration.acmePort)
+        let challenges = ChallengeFetcher(
+            networks: configuration.acmeNetworks, port: configuration.acmePort, tlsPort: configuration.acmeTLSPort)
         let iamService = IAMService(
             policies: policies, gate: gate,
             sessions: RoleSessions(
@@ -168,7 +169,10 @@ package final class Node: Sendable {
             ca: CAService(authority: authority, authenticator: authenticator),
             acme: ACMEService(
                 authority: authority, authenticator: authenticator,
-                validation: ACMEValidation(fetch: challenges.fetch)),
+                validation: ACMEValidation(
+                    fetch: challenges.fetch, certificate: challenges.certificate,
+                    records: configuration.acmeResolver.map { ChallengeResolver(host: $0.host, port: $0.port).records }
+                )),
             scim: SCIMService(policies: policies, gate: gate, authenticator: authenticator),
             stac: STACService(catalogue: catalogue, gate: gate, authenticator: authenticator),
             traces: TraceService(ledger: ledger, version: Version.current),

@@ -139,6 +139,7 @@ struct AuthorityFormatTests {
             _ = try? OCSPQuestion(Self.broken(question))
             _ = try? SignedMessage(Self.broken(message))
             _ = try? CertificateFacts(pemOrDER: Self.broken(Array(root.certificate)))
+            _ = try? ChallengeCertificate.proof(of: Self.broken(Array(root.certificate)), host: "a.example.org")
         }
         let read = try OCSPQuestion(question)
         #expect(read.subjects.count == 1)

@@ -47,6 +47,26 @@ struct PolicyRulesTests {
         #expect(throws: PolicyError.self) { try rules(text) }
     }
 
+    @Test("changed rules are taken or refused, and what is taken is a policy")
+    func fuzz() throws {
+        let text = Array(
+            "rules:\n  - user: ada\n    collections: [eo, 'sar']\n    storages:\n      - https://h/b/c # d\n  - group: all\n    storages: []\n"
+                .utf8)
+        let pieces = ["\n", " ", "  - ", ":", "[", "]", "'", "\"", "#", "user", "${x}", "*", "\t", "&a", "|", "ü", "\u{0}"]
+        for _ in 0..<20_000 {
+            var bytes = text
+            for _ in 0..<Int.random(in: 1...5) {
+                let place = Int.random(in: 0...bytes.count)
+                let end = min(bytes.count, place + Int.random(in: 0...4))
+                bytes.replaceSubrange(place..<end, with: Array((pieces.randomElement() ?? "").utf8))
+            }
+            guard let rules = try? PolicyRules(yaml: bytes).rules else { continue }
+            for rule in rules where !rule.collections.isEmpty || !rule.storages.isEmpty {
+                _ = try PolicyDocument(parsing: rule.document(isReadOnly: Bool.random()))
+            }
+        }
+    }
+
     @Test("what would have allowed a request is told, where it is one thing")
     func nearMisses() throws {
         let document = try PolicyDocument(

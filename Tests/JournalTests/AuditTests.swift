@@ -124,4 +124,59 @@ struct AuditTests {
             #expect(try await journal.events(after: .start, limit: 10).map(\.subject) == ["data", "new"])
         }
     }
+
+    @Test("sealed events are found by words, addresses and kinds, younger ones too", arguments: TestEngine.allCases)
+    func words(_ engine: TestEngine) async throws {
+        try await withJournal(engine) { journal in
+            func write(_ kind: String, _ actor: String, _ subject: String, _ note: String, from client: String) async throws {
+                try await journal.write { _, events in
+                    events.record(EventKind(kind), by: actor, on: subject) {
+                        $0.member("note", note)
+                        $0.member("client", client)
+                    }
+                    events.record(EventKind(kind), by: actor, on: subject, collection: 1) { $0.member("note", note) }
+                }
+            }
+            func all() async throws -> [String: [String]] {
+                var out: [String: [String]] = [:]
+                func found(_ name: String, _ change: (inout AuditQuery) -> Void) async throws {
+                    var query = AuditQuery()
+                    change(&query)
+                    var (subjects, cursor): ([String], AuditCursor?) = ([], nil)
+                    repeat {
+                        let page = try await journal.audit(query, before: cursor, limit: 2)
+                        subjects += page.records.map(\.subject)
+                        cursor = page.next
+                    } while cursor != nil
+                    out[name] = subjects
+                }
+                try await found("text") { $0.text = "Größe" }
+                try await found("place") { $0.text = "EO-Data/2026" }
+                try await found("middle") { $0.text = "ata/2026" }
+                try await found("address") { $0.address = "192.0.2.7" }
+                try await found("shorter") { $0.address = "192.0.2" }
+                try await found("kinds") { $0.kind = "login.*" }
+                try await found("together") { $0.text = "größe"; $0.actor = "ada"; $0.kind = "login.failed" }
+                try await found("nobody") { $0.text = "größe"; $0.actor = "bob" }
+                try await found("quotes") { $0.text = "\" OR * '):& | \\" }
+                return out
+            }
+            for round in 0..<6 {
+                try await write("login.failed", "ada", "a\(round)", "die größe \"war\nfalsch", from: "192.0.2.7")
+                try await write("policy.stored", "bob", "b\(round)", "eo-data/2026/x", from: "192.0.2.70")
+            }
+            let scanned = try await all()
+            #expect(scanned["text"] == (0..<6).reversed().map { "a\($0)" })
+            #expect(scanned["place"] == (0..<6).reversed().map { "b\($0)" } && scanned["middle"] == [])
+            #expect(scanned["address"] == scanned["text"] && scanned["shorter"] == [] && scanned["nobody"] == [])
+            #expect(scanned["kinds"] == scanned["text"] && scanned["together"] == scanned["text"])
+            var sealed = try await Self.nextBatch(journal, of: 12).batch
+            sealed.digest = "0"
+            try await journal.keep(sealed)
+            #expect(try await all() == scanned)
+            try await write("login.failed", "ada", "a6", "größe", from: "192.0.2.7")
+            let younger = try await all()
+            #expect(younger["text"] == ["a6"] + (scanned["text"] ?? []) && younger["kinds"] == younger["address"])
+        }
+    }
 }

@@ -20,7 +20,7 @@ extension ACMEService {
             }
             return value
         }
-        let order = try await authority.createOrder(account, hosts: hosts)
+        let order = try await authority.createOrder(account, hosts: hosts, by: validation)
         var response = answer(order)
         response.status = .created
         return response
@@ -61,33 +61,41 @@ extension ACMEService {
         var json = JSONWriter()
         json.object { json in
             json.key("identifier")
-            json.object { Self.identifier(step.host, &$0) }
+            json.object { Self.identifier(step.name, &$0) }
             json.member("status", step.status.rawValue)
             json.member("expires", step.expires.rfc3339)
+            if step.isWildcard { json.member("wildcard", true) }
             json.key("challenges")
-            json.array { $0.object { challenge(step, &$0) } }
+            json.array { json in
+                for one in validation.challenges(step) { json.object { write(one, of: step, &$0) } }
+            }
         }
         return Response(.ok, type: "application/json", bytes: json.bytes)
     }
 
     /// Looks at a challenge when its client says that it can be met. The answer comes when that is known.
-    func challenge(_ id: String, _ account: ACMEAccount, _ message: SignedMessage) async throws -> Response {
+    func challenge(
+        _ id: String, _ type: String, _ account: ACMEAccount, _ message: SignedMessage
+    ) async throws -> Response {
         var step = try await authority.authorization(id, of: account)
+        guard let challenge = ACMEChallenge(rawValue: type), validation.challenges(step).contains(challenge) else {
+            throw ACMEError(.notFound, "there is no such challenge for \(step.host)")
+        }
         if !message.payload.isEmpty {
             _ = try message.object()
-            try await authority.validate(step, of: account, by: validation)
+            try await authority.validate(step, challenge, of: account, by: validation)
             step = try await authority.authorization(id, of: account)
         }
         var json = JSONWriter()
-        json.object { challenge(step, &$0) }
+        json.object { write(challenge, of: step, &$0) }
         return Response(
             .ok, type: "application/json", bytes: json.bytes,
             headers: ["Link": "<\(base)/authorization/\(id)>;rel=\"up\""])
     }
 
-    private func challenge(_ step: ACMEAuthorization, _ json: inout JSONWriter) {
-        json.member("type", "http-01")
-        json.member("url", "\(base)/challenge/\(step.id)")
+    private func write(_ challenge: ACMEChallenge, of step: ACMEAuthorization, _ json: inout JSONWriter) {
+        json.member("type", challenge.rawValue)
+        json.member("url", "\(base)/challenge/\(step.id)/\(challenge.rawValue)")
         json.member("token", step.token)
         json.member("status", step.status == .deactivated ? "invalid" : step.status.rawValue)
         if step.status == .valid, let time = step.validated { json.member("validated", time.rfc3339) }

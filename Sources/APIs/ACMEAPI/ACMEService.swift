@@ -8,8 +8,7 @@ import Wire
 
 /// Certificates for hosts by ACME (RFC 8555), for clients such as certbot.
 ///
-/// An ACME account is bound to an account of the node (§7.3.4), so that every certificate is somebody's. One challenge
-/// is known: http-01.
+/// An ACME account is bound to an account of the node (§7.3.4), so that every certificate is somebody's.
 package struct ACMEService: Sendable {
     let authority: Authority
     let authenticator: Authenticator
@@ -94,7 +93,7 @@ package struct ACMEService: Sendable {
         case ("order", 2): return answer(try await authority.order(path[1], of: account))
         case ("order", 3) where path[2] == "finalize": return try await finalize(path[1], account, message)
         case ("authorization", 2): return try await authorization(path[1], account, message)
-        case ("challenge", 2): return try await challenge(path[1], account, message)
+        case ("challenge", 3): return try await challenge(path[1], path[2], account, message)
         case ("certificate", 2):
             guard let pem = try await authority.order(path[1], of: account).certificate else {
                 throw ACMEError(.notFound, "the order has no certificate yet")

@@ -19,16 +19,33 @@ package enum ACMEStatus: String, Sendable {
     case pending, ready, processing, valid, invalid, deactivated, expired, revoked
 }
 
-/// That somebody has a host (RFC 8555 §7.1.4), by the one challenge there is: `http-01`.
+/// How somebody shows that a host is theirs.
+package enum ACMEChallenge: String, Sendable {
+    /// By a file at port 80 (RFC 8555 §8.3).
+    case http = "http-01"
+    /// By a certificate at port 443 (RFC 8737).
+    case tls = "tls-alpn-01"
+    /// By a TXT record (RFC 8555 §8.4), which alone shows wildcards.
+    case dns = "dns-01"
+}
+
+/// That somebody has a host (RFC 8555 §7.1.4).
 package struct ACMEAuthorization: Sendable {
     package var id: String
     package var order: String
+    /// As it will stand in the certificate: a wildcard begins with `*.`.
     package var host: String
     package var token: String
     package var status: ACMEStatus
+    /// The challenge by which it was tried.
+    package var method: ACMEChallenge?
     package var expires: Timestamp
     package var error: String?
     package var validated: Timestamp?
+
+    package var isWildcard: Bool { host.hasPrefix("*.") }
+    /// The host that the challenge is about.
+    package var name: String { isWildcard ? String(host.dropFirst(2)) : host }
 }
 
 /// A certificate that somebody asks for.
@@ -49,7 +66,7 @@ package struct ACMEOrder: Sendable {
 package struct ACMEError: Error, Sendable, CustomStringConvertible {
     package enum Code: String, Sendable {
         case accountDoesNotExist, alreadyRevoked, badCSR, badNonce, badPublicKey, badRevocationReason
-        case badSignatureAlgorithm, connection, externalAccountRequired, incorrectResponse, invalidContact, malformed
+        case badSignatureAlgorithm, connection, dns, externalAccountRequired, incorrectResponse, invalidContact, malformed
         case orderNotReady, rateLimited, rejectedIdentifier, serverInternal, unauthorized, unsupportedIdentifier
         case notFound, alreadyReplaced, conflict
     }

@@ -14,9 +14,62 @@ extension EventKind {
 package struct ACMEValidation: Sendable {
     /// Asks a host for a path by HTTP, of addresses that the operator allows only; at most `bytesMax` of the answer.
     package var fetch: @Sendable (_ host: String, _ path: String, _ bytesMax: Int) async throws -> [UInt8]
+    /// The certificate, in DER, that a host shows to whoever asks for the protocol `acme-tls/1`; as above.
+    package var certificate: @Sendable (_ host: String) async throws -> [UInt8]
+    /// The TXT records of a name; nil where the operator has named no resolver.
+    package var records: (@Sendable (_ name: String) async throws -> [String])?
 
-    package init(fetch: @escaping @Sendable (_ host: String, _ path: String, _ bytesMax: Int) async throws -> [UInt8]) {
+    package init(
+        fetch: @escaping @Sendable (_ host: String, _ path: String, _ bytesMax: Int) async throws -> [UInt8],
+        certificate: @escaping @Sendable (_ host: String) async throws -> [UInt8],
+        records: (@Sendable (_ name: String) async throws -> [String])?
+    ) {
         self.fetch = fetch
+        self.certificate = certificate
+        self.records = records
+    }
+
+    /// The challenges by which a host can be shown: the one that was tried, or all.
+    package func challenges(_ step: ACMEAuthorization) -> [ACMEChallenge] {
+        if let method = step.method { return [method] }
+        let dns: [ACMEChallenge] = records != nil && !AlternativeNames.isAddress(step.host) ? [.dns] : []
+        return step.isWildcard ? dns : [.http, .tls] + dns
+    }
+
+    /// Looks whether a host shows what only the account's key gives.
+    ///
+    /// - Throws: ``ACMEError``.
+    func check(_ step: ACMEAuthorization, _ challenge: ACMEChallenge, _ authorization: String) async throws {
+        let digest = DigestAlgorithm.sha256.hash(Array(authorization.utf8))
+        switch challenge {
+        case .http:
+            let answer = try await fetch(step.name, "/.well-known/acme-challenge/" + step.token, 4096)
+            let text = answer.prefix { !($0 == 10 || $0 == 13 || $0 == 32) }
+            guard constantTimeEquals(Array(text), Array(authorization.utf8)) else {
+                throw ACMEError(.unauthorized, "\(step.name) answers with something else than the key authorization")
+            }
+        case .tls:
+            try Self.check(try await certificate(step.name), of: step.name, digest)
+        case .dns:
+            guard let records else { throw ACMEError(.dns, "this node asks no resolver: see --acme-resolver") }
+            let name = "_acme-challenge." + step.name
+            let expected = Array(Base64.encodeURL(digest).utf8)
+            guard try await records(name).contains(where: { constantTimeEquals(Array($0.utf8), expected) }) else {
+                throw ACMEError(.unauthorized, "\(name) has no TXT record with the digest of the key authorization")
+            }
+        }
+    }
+
+    private static func check(_ certificate: [UInt8], of host: String, _ digest: [UInt8]) throws(ACMEError) {
+        let proof: [UInt8]
+        do throws(CertificatesError) {
+            proof = try ChallengeCertificate.proof(of: certificate, host: host)
+        } catch {
+            throw ACMEError(.incorrectResponse, "\(host) shows another certificate: \(error.message)")
+        }
+        guard constantTimeEquals(proof, digest) else {
+            throw ACMEError(.unauthorized, "the certificate of \(host) is for another key authorization")
+        }
     }
 }
 
@@ -25,12 +78,13 @@ extension Authority {
     private static let orderSeconds: Int64 = 86_400
     /// Orders of one account that are not done.
     private static let openOrdersMax: Int64 = 100
-    private static let answerBytesMax = 4096
 
     /// Takes an order. Hosts that the account may not have are refused, before anybody has to show anything.
     ///
     /// - Throws: ``ACMEError`` `.rejectedIdentifier`, `.unsupportedIdentifier`, `.rateLimited`.
-    package func createOrder(_ account: ACMEAccount, hosts: [String]) async throws -> ACMEOrder {
+    package func createOrder(
+        _ account: ACMEAccount, hosts: [String], by validation: ACMEValidation
+    ) async throws -> ACMEOrder {
         let hosts = Array(Set(hosts.map { $0.lowercased() })).sorted()
         guard (1...EnrolmentTerms.hostsMax).contains(hosts.count) else {
             throw ACMEError(.malformed, "an order has 1 to \(EnrolmentTerms.hostsMax) identifiers")
@@ -39,9 +93,10 @@ extension Authority {
             guard (try? AlternativeNames.check(host: host)) != nil else {
                 throw ACMEError(.rejectedIdentifier, "'\(host.prefix(253))' is no host name or address")
             }
-            guard !host.hasPrefix("*.") else {
+            guard !host.hasPrefix("*.") || validation.records != nil else {
                 throw ACMEError(
-                    .rejectedIdentifier, "'\(host)': http-01, the challenge of this server, shows no wildcards")
+                    .rejectedIdentifier,
+                    "'\(host)': wildcards are shown by dns-01, for which this node's operator sets --acme-resolver")
             }
             guard AlternativeNames.covers(account.hosts, host: host) else {
                 throw ACMEError(
@@ -128,7 +183,7 @@ extension Authority {
         let found = try await journal.find { reader in
             try reader.first(
                 """
-                SELECT z.id, z.order_id, z.host, z.token, z.status, z.expires, z.error, z.validated
+                SELECT z.id, z.order_id, z.host, z.token, z.status, z.expires, z.error, z.validated, z.method
                 FROM acme_authorizations z JOIN acme_orders o ON o.id = z.order_id WHERE z.id = ? AND o.owner = ?
                 """,
                 .init(id), .init(account.id)
@@ -136,6 +191,7 @@ extension Authority {
                 ACMEAuthorization(
                     id: row.text(0), order: row.text(1), host: row.text(2), token: row.text(3),
                     status: ACMEStatus(rawValue: row.text(4)) ?? .invalid,
+                    method: row.textOrNil(8).flatMap(ACMEChallenge.init(rawValue:)),
                     expires: Timestamp(microseconds: row.int(5)), error: row.isNull(6) ? nil : row.text(6),
                     validated: row.intOrNil(7).map { Timestamp(microseconds: $0) })
             }
@@ -146,45 +202,45 @@ extension Authority {
 
     /// Says of an authorization that its challenge was met, not met, or is given up; only once.
     private func settle(
-        _ step: ACMEAuthorization, _ status: ACMEStatus, error: String?, _ account: ACMEAccount
+        _ step: ACMEAuthorization, _ status: ACMEStatus, by method: ACMEChallenge?, error: String?,
+        _ account: ACMEAccount
     ) async throws {
         try await journal.write { transaction, events in
             try transaction.run(
-                "UPDATE acme_authorizations SET status = ?, error = ?, validated = ? WHERE id = ? AND status = 'pending'",
-                .init(status.rawValue), .init(error), .init(Timestamp.now.microseconds), .init(step.id))
+                """
+                UPDATE acme_authorizations SET status = ?, error = ?, validated = ?, method = ?
+                WHERE id = ? AND status = 'pending'
+                """,
+                .init(status.rawValue), .init(error), .init(Timestamp.now.microseconds), .init(method?.rawValue),
+                .init(step.id))
             if let error {
                 try transaction.run("UPDATE acme_orders SET error = ? WHERE id = ?", .init(error), .init(step.order))
             }
             events.record(
                 status == .valid ? .acmeValidated : .acmeRefused, by: account.accountName, on: step.host
             ) {
+                if let method { $0.member("challenge", method.rawValue) }
                 if let error { $0.member("reason", error) }
             }
         }
     }
 
     package func deactivate(_ step: ACMEAuthorization, of account: ACMEAccount) async throws {
-        try await settle(step, .deactivated, error: nil, account)
+        try await settle(step, .deactivated, by: nil, error: nil, account)
     }
 
-    /// Looks whether the host answers with what only the account's key gives (RFC 8555 §8.3).
+    /// Looks whether a host shows what only the account's key gives; only once.
     package func validate(
-        _ step: ACMEAuthorization, of account: ACMEAccount, by validation: ACMEValidation
+        _ step: ACMEAuthorization, _ challenge: ACMEChallenge, of account: ACMEAccount, by validation: ACMEValidation
     ) async throws {
         guard step.status == .pending, step.expires > .now else { return }
-        let expected = step.token + "." + Base64.encodeURL(account.key.thumbprint)
+        let authorization = step.token + "." + Base64.encodeURL(account.key.thumbprint)
         do {
-            let answer = try await validation.fetch(
-                step.host, "/.well-known/acme-challenge/" + step.token, Self.answerBytesMax)
-            let text = String(decoding: answer, as: UTF8.self)
-            let isRight = constantTimeEquals(
-                Array(text.utf8.prefix { !($0 == 10 || $0 == 13 || $0 == 32) }), Array(expected.utf8))
-            guard isRight else {
-                throw ACMEError(.unauthorized, "\(step.host) answers with something else than the key authorization")
-            }
-            try await settle(step, .valid, error: nil, account)
+            try await validation.check(step, challenge, authorization)
+            try await settle(step, .valid, by: challenge, error: nil, account)
         } catch let error as ACMEError {
-            try await settle(step, .invalid, error: error.code.rawValue + " " + error.description, account)
+            try await settle(
+                step, .invalid, by: challenge, error: error.code.rawValue + " " + error.description, account)
         }
     }
 

@@ -4,22 +4,52 @@ import Journal
 import Synchronization
 package import Wire
 
-/// Revocation lists that were signed a moment ago, by issuer.
+/// Revocation lists that were signed already, by issuer. One counts for a second; then as long as nothing was revoked
+/// since, on whatever node.
 final class RevocationLists: Sendable {
-    /// How long one counts: a revocation on another node is in the list so late.
-    private static let microsecondsMax: Int64 = 60_000_000
+    /// What a list was made of: how many revocations, and when the last of them was.
+    struct State: Hashable, Sendable {
+        var count: Int64
+        var last: Int64
+    }
 
-    private let lists = Mutex<[Int64: (der: [UInt8], made: Timestamp)]>([:])
+    private struct List {
+        var der: [UInt8]
+        var state: State
+        var made: Timestamp
+        var seen: Timestamp
+    }
 
-    subscript(_ issuer: Int64) -> [UInt8]? {
-        get {
-            let since = Timestamp.now.microseconds - Self.microsecondsMax
-            return lists.withLock { lists in
-                guard let list = lists[issuer], list.made.microseconds > since else { return nil }
-                return list.der
-            }
+    private static let freshMicroseconds: Int64 = 1_000_000
+    /// Then it is made anew in any case: what has expired leaves it.
+    private static let secondsMax: Int64 = 3600
+
+    private let lists = Mutex<[Int64: List]>([:])
+
+    /// A list that needs no look at the table.
+    func fresh(_ issuer: Int64) -> [UInt8]? {
+        let since = Timestamp.now.microseconds - Self.freshMicroseconds
+        return lists.withLock { lists in
+            guard let list = lists[issuer], list.seen.microseconds > since else { return nil }
+            return list.der
         }
-        set { lists.withLock { $0[issuer] = newValue.map { ($0, .now) } } }
+    }
+
+    /// A list that is made of what is in the table.
+    func known(_ issuer: Int64, _ state: State) -> [UInt8]? {
+        let now = Timestamp.now
+        return lists.withLock { lists in
+            guard let list = lists[issuer], list.state == state, now.seconds - list.made.seconds < Self.secondsMax else {
+                return nil
+            }
+            lists[issuer]?.seen = now
+            return list.der
+        }
+    }
+
+    func store(_ der: [UInt8], _ issuer: Int64, _ state: State) {
+        let now = Timestamp.now
+        lists.withLock { $0[issuer] = List(der: der, state: state, made: now, seen: now) }
     }
 
     func clear() { lists.withLock { $0 = [:] } }
@@ -36,12 +66,14 @@ extension Authority {
     ///
     /// - Throws: `CertificatesError` `.notFound`.
     package func revocationList(issuer id: Int64) async throws -> [UInt8] {
-        if let known = lists[id] { return known }
+        if let fresh = lists.fresh(id) { return fresh }
         guard let issuer = try await issuers().first(where: { $0.id == id }) else {
             throw CertificatesError(.notFound, "there is no authority \(id)")
         }
         let now = Timestamp.now
         try await revokeOrphans(issuer: id, now: now)
+        let state = try await revocationState(issuer: id)
+        if let known = lists.known(id, state) { return known }
         let entries = try await journal.read { reader in
             try reader.rows(
                 """
@@ -57,8 +89,18 @@ extension Authority {
         }
         let list = try issuer.authority.revocationList(
             entries, number: now.microseconds, now: now, next: now.adding(seconds: Self.listSeconds))
-        lists[id] = list
+        lists.store(list, id, state)
         return list
+    }
+
+    private func revocationState(issuer: Int64) async throws -> RevocationLists.State {
+        let found = try await journal.find { reader in
+            try reader.first(
+                "SELECT count(*), max(revoked) FROM certificates WHERE issuer = ? AND revoked IS NOT NULL",
+                .init(issuer)
+            ) { RevocationLists.State(count: $0.int(0), last: $0.intOrNil(1) ?? 0) }
+        }
+        return found ?? RevocationLists.State(count: 0, last: 0)
     }
 
     /// What the certificates of accounts that are gone say is not true any more.

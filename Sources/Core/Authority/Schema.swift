@@ -22,7 +22,7 @@ extension Authority {
                 "CREATE UNIQUE INDEX certificates_by_serial ON certificates (serial)",
                 "CREATE INDEX certificates_by_owner ON certificates (owner, serial)",
                 "CREATE INDEX certificates_by_expiry ON certificates (expires)",
-                "CREATE INDEX certificates_revoked ON certificates (issuer, expires) WHERE revoked IS NOT NULL",
+                "CREATE INDEX certificates_revoked ON certificates (issuer, revoked) WHERE revoked IS NOT NULL",
                 // Those of accounts that are gone, until they are revoked.
                 "CREATE INDEX certificates_of_nobody ON certificates (issuer) WHERE account IS NULL AND revoked IS NULL",
                 // What somebody was given to get a certificate with: a token, found by its hash, or a key for ACME,
@@ -67,7 +67,7 @@ extension Authority {
                 CREATE TABLE acme_authorizations (
                     id TEXT PRIMARY KEY, order_id TEXT NOT NULL REFERENCES acme_orders (id) ON DELETE CASCADE,
                     host TEXT NOT NULL, token TEXT NOT NULL, status TEXT NOT NULL, expires INTEGER NOT NULL, error TEXT,
-                    validated INTEGER)
+                    validated INTEGER, method TEXT)
                 """,
                 "CREATE INDEX acme_authorizations_by_order ON acme_authorizations (order_id, host)",
             ]),

@@ -8,7 +8,7 @@ package struct AuditQuery: Sendable {
     package var kind: String?
     package var subject: String?
     package var address: String?
-    /// Part of whatever a record says, in any case.
+    /// Part of whatever a record says, in any case, from the beginning of a word on.
     package var text: String?
     package var since: Timestamp?
     package var until: Timestamp?
@@ -18,6 +18,9 @@ package struct AuditQuery: Sendable {
     package var includesAccesses = false
 
     package init() {}
+
+    /// Where the particulars of a record have the address that it came from.
+    static let addressMembers = ["client", "address"]
 }
 
 /// One line of the audit trail: an event of the journal, or an access record.
@@ -114,12 +117,20 @@ extension AuditQuery {
         }
         if let until, record.time > until { return false }
         if let address {
-            let isFrom = ["client", "address"].contains { record.detail.contains("\"\($0)\":\"\(address)\"") }
+            let isFrom = Self.addressMembers.contains { record.detail.contains("\"\($0)\":\"\(address)\"") }
             guard isFrom else { return false }
         }
         guard let text else { return true }
         let wanted = text.lowercased()
-        return [record.detail, record.actor, record.subject, record.kind].contains { $0.lowercased().contains(wanted) }
+        guard
+            [record.detail, record.actor, record.subject, record.kind].contains(where: {
+                $0.lowercased().contains(wanted)
+            })
+        else { return false }
+        let words = AuditWords.words(of: record)
+        return AuditWords.textTerms(of: self).allSatisfy { term in
+            words.contains(term.word) || words.contains { $0.hasPrefix(term.word) }
+        }
     }
 }
 
@@ -195,6 +206,26 @@ extension Journal {
             stream.isDone = true
             return stream
         }
+        let terms = query.includesData ? [] : AuditWords.terms(of: query)
+        let engine = database.engine
+        return try await database.read { reader in
+            // What is sealed is found by its words; what is younger, or all, is looked through.
+            let indexed = terms.isEmpty ? 0 : try reader.scalar("SELECT max(last_tid) FROM audit_batches") ?? 0
+            var stream = AuditStream(last: before)
+            if before.tid > indexed {
+                stream = try Self.scan(query, after: indexed, before: before, limit: limit, reader)
+                guard stream.isDone, stream.found.count < limit, indexed > 0 else { return stream }
+            }
+            let place = JournalPosition(tid: min(stream.last.tid, indexed + 1), sequence: 0)
+            stream.last = before.tid > indexed ? place : before
+            return try Self.look(terms, query, into: stream, limit: limit, engine: engine, reader)
+        }
+    }
+
+    /// Looks through events behind a transaction, the newest first.
+    private static func scan(
+        _ query: AuditQuery, after: Int64, before: JournalPosition, limit: Int, _ reader: Reader
+    ) throws -> AuditStream<JournalPosition> {
         var conditions = query.includesData ? [] : ["collection IS NULL"]
         var values: [SQLValue] = []
         // One of these has an index; what else is asked is looked at in each row.
@@ -208,32 +239,71 @@ extension Journal {
             conditions.append("kind = ?")
             values.append(.init(kind))
         }
-        conditions.append("(tid, sequence) < (?, ?)")
-        values += [.init(before.tid), .init(before.sequence), .init(Self.auditExaminedMax)]
-        return try await database.read { [conditions, values] reader in
-            var stream = AuditStream(last: before)
-            var examined = 0
-            try reader.scan(
-                """
-                SELECT \(Self.eventColumns) FROM events
-                WHERE \(conditions.joined(separator: " AND ")) ORDER BY tid DESC, sequence DESC LIMIT ?
-                """,
-                values
-            ) { row in
-                examined += 1
-                let record = AuditRecord(Self.event(row))
-                if let since = query.since, record.time < since {
-                    stream.isDone = true
-                    return false
-                }
-                let place = JournalPosition(tid: row.int(0), sequence: row.int(1))
-                stream.last = place
-                if query.means(record) { stream.found.append((record, place)) }
-                return stream.found.count < limit
+        conditions += ["(tid, sequence) < (?, ?)", "tid > ?"]
+        values += [.init(before.tid), .init(before.sequence), .init(after), .init(auditExaminedMax)]
+        var stream = AuditStream(last: before)
+        var examined = 0
+        try reader.scan(
+            """
+            SELECT \(eventColumns) FROM events
+            WHERE \(conditions.joined(separator: " AND ")) ORDER BY tid DESC, sequence DESC LIMIT ?
+            """,
+            values
+        ) { row in
+            examined += 1
+            let record = AuditRecord(event(row))
+            if let since = query.since, record.time < since {
+                stream.isDone = true
+                return false
             }
-            if examined < Self.auditExaminedMax, stream.found.count < limit { stream.isDone = true }
-            return stream
+            let place = JournalPosition(tid: row.int(0), sequence: row.int(1))
+            stream.last = place
+            if query.means(record) { stream.found.append((record, place)) }
+            return stream.found.count < limit
         }
+        if examined < auditExaminedMax, stream.found.count < limit { stream.isDone = true }
+        return stream
+    }
+
+    /// Transactions that are asked of the index of words at once.
+    private static let auditWordsMax = 200
+
+    /// Finds sealed events by their words, from where the stream has come to.
+    private static func look(
+        _ terms: [AuditWords.Term], _ query: AuditQuery, into given: AuditStream<JournalPosition>, limit: Int,
+        engine: Engine, _ reader: Reader
+    ) throws -> AuditStream<JournalPosition> {
+        var stream = given
+        stream.isDone = false
+        let start = given.last
+        var (tid, examined) = (start.sequence > 0 ? start.tid : start.tid - 1, 0)
+        while examined < auditExaminedMax {
+            let tids = try AuditWords.find(terms, upTo: tid, limit: auditWordsMax, engine: engine, reader)
+            for found in tids {
+                let events = try reader.rows(
+                    """
+                    SELECT \(eventColumns) FROM events WHERE tid = ? AND collection IS NULL
+                    ORDER BY sequence DESC LIMIT ?
+                    """, .init(found), .init(auditExaminedMax), map: event)
+                for event in events where event.tid < start.tid || event.sequence < start.sequence {
+                    examined += 1
+                    let record = AuditRecord(event)
+                    if let since = query.since, record.time < since {
+                        stream.isDone = true
+                        return stream
+                    }
+                    stream.last = JournalPosition(tid: event.tid, sequence: event.sequence)
+                    if query.means(record) { stream.found.append((record, stream.last)) }
+                    if stream.found.count >= limit { return stream }
+                }
+            }
+            guard tids.count == auditWordsMax, let last = tids.last else {
+                stream.isDone = true
+                return stream
+            }
+            tid = last - 1
+        }
+        return stream
     }
 
     private func auditAccesses(

@@ -51,6 +51,13 @@ extension Journal {
                 lines += AuditRecord(event).line
                 taken.append(event)
             }
+            // A transaction stays whole, unless it is a batch by itself.
+            if let last = taken.last, let first = taken.first, first.tid != last.tid,
+                taken.count < events.count || events.count == Self.batchEventsMax
+            {
+                taken.removeAll { $0.tid == last.tid }
+                lines = taken.flatMap { AuditRecord($0).line }
+            }
             guard let first = taken.first, let last = taken.last else { return nil }
             let batch = AuditBatch(
                 number: (before?.number ?? 0) + 1, first: JournalPosition(tid: first.tid, sequence: first.sequence),
@@ -60,9 +67,16 @@ extension Journal {
         }
     }
 
-    /// Writes down that a batch is in the log.
+    /// Writes down that a batch is in the log, and the words by which its events are found.
     package func keep(_ batch: AuditBatch) async throws {
+        let engine = database.engine
         try await database.write { transaction in
+            let before = try transaction.scalar("SELECT max(last_tid) FROM audit_batches") ?? 0
+            let tids = try transaction.rows(
+                "SELECT DISTINCT tid FROM events WHERE collection IS NULL AND tid > ? AND tid <= ? ORDER BY tid",
+                .init(before), .init(batch.last.tid)
+            ) { $0.int(0) }
+            for tid in tids { try AuditWords.add(tid, engine: engine, in: transaction) }
             try transaction.run(
                 """
                 INSERT INTO audit_batches (
@@ -117,21 +131,28 @@ extension Journal {
     /// - Returns: how many; there may be more.
     package func pruneAudit(olderThan age: Int64) async throws -> Int {
         let before = Timestamp.now.adding(seconds: -age).microseconds
+        let engine = database.engine
         return try await database.write { transaction in
             let seen = try transaction.scalar("SELECT min(tid) FROM followers WHERE tid > 0")
             let sealed = try transaction.scalar(
                 "SELECT max(last_tid) FROM audit_batches WHERE time_until < ?", .init(before))
             guard let seen, let sealed else { return 0 }
             // A transaction that also says something of data stays whole.
-            return try transaction.execute(
+            let tids = try transaction.rows(
                 """
-                DELETE FROM events WHERE collection IS NULL AND tid IN (
-                    SELECT DISTINCT e.tid FROM events e
-                    WHERE e.collection IS NULL AND e.tid < ? AND e.tid <= ? AND NOT EXISTS (
-                        SELECT 1 FROM events d WHERE d.tid = e.tid AND d.collection IS NOT NULL)
-                    ORDER BY e.tid LIMIT 1000)
+                SELECT DISTINCT e.tid FROM events e
+                WHERE e.collection IS NULL AND e.tid < ? AND e.tid <= ? AND NOT EXISTS (
+                    SELECT 1 FROM events d WHERE d.tid = e.tid AND d.collection IS NOT NULL)
+                ORDER BY e.tid LIMIT 1000
                 """,
-                .init(seen), .init(sealed))
+                .init(seen), .init(sealed)
+            ) { $0.int(0) }
+            var count = 0
+            for tid in tids {
+                try AuditWords.remove(tid, engine: engine, in: transaction)
+                count += try transaction.execute("DELETE FROM events WHERE tid = ?", .init(tid))
+            }
+            return count
         }
     }
 }

@@ -40,5 +40,6 @@ extension Journal {
                     time_until INTEGER NOT NULL, count INTEGER NOT NULL, digest TEXT NOT NULL, trace TEXT NOT NULL)
                 """,
             ]),
+        Migration(module: "journal", number: 3, AuditWords.sqlite, postgres: AuditWords.postgres),
     ]
 }

@@ -23,7 +23,7 @@ struct AuditCommand: AsyncParsableCommand {
         @Option(help: "What: a kind such as login.failed; login.* for all that begin so.") var what: String?
         @Option(help: "What it was done to.") var on: String?
         @Option(help: "The address that it came from.") var from: String?
-        @Option(help: "A part of whatever a record says.") var text: String?
+        @Option(help: "A part of whatever a record says, from the beginning of a word on.") var text: String?
         @Option(help: "From when on: a day, or a time such as 2026-11-21T18:00:00Z.") var since: String?
         @Option(help: "Until when.") var until: String?
         @Flag(help: "Also what happened to data.") var data = false

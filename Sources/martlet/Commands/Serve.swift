@@ -85,6 +85,12 @@ struct NodeSettings: ParsableArguments {
         name: .customLong("acme-http-port"),
         help: "Port at which hosts are asked for the answer to a challenge (default 80).")
     var acmeHTTPPort: String?
+    @Option(
+        name: .customLong("acme-tls-port"),
+        help: "Port at which hosts are asked for the challenge tls-alpn-01 (default 443).")
+    var acmeTLSPort: String?
+    @Option(help: "HOST:PORT of the name server that is asked for the challenge dns-01, over TCP (default: none).")
+    var acmeResolver: String?
     @Option(name: .customLong("web-url"), help: "Address under which clients reach the web port.") var webURL: String?
     @Option(name: .customLong("s3-url"), help: "Address under which clients reach the S3 port.") var s3URL: String?
     @Option(
@@ -142,6 +148,8 @@ struct NodeSettings: ParsableArguments {
         flags["ca-url"] = caURL
         flags["acme-networks"] = acmeNetworks.isEmpty ? nil : acmeNetworks.joined(separator: ",")
         flags["acme-http-port"] = acmeHTTPPort
+        flags["acme-tls-port"] = acmeTLSPort
+        flags["acme-resolver"] = acmeResolver
         flags["web-url"] = webURL
         flags["s3-url"] = s3URL
         flags["s3-domain"] = s3Domain.isEmpty ? nil : s3Domain.joined(separator: ",")
