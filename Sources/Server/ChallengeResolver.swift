@@ -3,8 +3,8 @@ import NIOCore
 import NIOPosix
 import Wire
 
-/// Asks the operator's resolver for TXT records, over TCP (RFC 7766): whoever is not on the way to it can forge nothing,
-/// and no answer is too long.
+/// Asks the operator's resolver for TXT records, over TCP (RFC 7766): whoever is not on the way to it can forge
+/// nothing, and no answer is too long.
 struct ChallengeResolver: Sendable {
     let host: String
     let port: Int

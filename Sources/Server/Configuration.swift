@@ -138,7 +138,10 @@ package struct Configuration: Sendable {
         ("acme-networks", "networks, with commas, in which hosts may get certificates by ACME (default: none)"),
         ("acme-http-port", "port at which they are asked for the answer to a challenge (default 80)"),
         ("acme-tls-port", "the same for the challenge tls-alpn-01 (default 443)"),
-        ("acme-resolver", "HOST:PORT of the name server that is asked, over TCP, for the challenge dns-01 (default: none)"),
+        (
+            "acme-resolver",
+            "HOST:PORT of the name server that is asked, over TCP, for the challenge dns-01 (default: none)"
+        ),
         ("web-url", "address under which clients reach the web port"),
         ("s3-url", "address under which clients reach the S3 port"),
         ("s3-domain", "names, with commas, below which buckets have host names (default: that of s3-url, localhost)"),

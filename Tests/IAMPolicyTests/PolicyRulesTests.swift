@@ -52,7 +52,9 @@ struct PolicyRulesTests {
         let text = Array(
             "rules:\n  - user: ada\n    collections: [eo, 'sar']\n    storages:\n      - https://h/b/c # d\n  - group: all\n    storages: []\n"
                 .utf8)
-        let pieces = ["\n", " ", "  - ", ":", "[", "]", "'", "\"", "#", "user", "${x}", "*", "\t", "&a", "|", "ü", "\u{0}"]
+        let pieces = [
+            "\n", " ", "  - ", ":", "[", "]", "'", "\"", "#", "user", "${x}", "*", "\t", "&a", "|", "ü", "\u{0}",
+        ]
         for _ in 0..<20_000 {
             var bytes = text
             for _ in 0..<Int.random(in: 1...5) {

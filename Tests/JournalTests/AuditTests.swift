@@ -128,7 +128,9 @@ struct AuditTests {
     @Test("sealed events are found by words, addresses and kinds, younger ones too", arguments: TestEngine.allCases)
     func words(_ engine: TestEngine) async throws {
         try await withJournal(engine) { journal in
-            func write(_ kind: String, _ actor: String, _ subject: String, _ note: String, from client: String) async throws {
+            func write(_ kind: String, _ actor: String, _ subject: String, _ note: String, from client: String)
+                async throws
+            {
                 try await journal.write { _, events in
                     events.record(EventKind(kind), by: actor, on: subject) {
                         $0.member("note", note)
@@ -156,8 +158,12 @@ struct AuditTests {
                 try await found("address") { $0.address = "192.0.2.7" }
                 try await found("shorter") { $0.address = "192.0.2" }
                 try await found("kinds") { $0.kind = "login.*" }
-                try await found("together") { $0.text = "größe"; $0.actor = "ada"; $0.kind = "login.failed" }
-                try await found("nobody") { $0.text = "größe"; $0.actor = "bob" }
+                try await found("together") {
+                    $0.text = "größe"; $0.actor = "ada"; $0.kind = "login.failed"
+                }
+                try await found("nobody") {
+                    $0.text = "größe"; $0.actor = "bob"
+                }
                 try await found("quotes") { $0.text = "\" OR * '):& | \\" }
                 return out
             }

@@ -30,7 +30,9 @@ import Wire
     @Test("texts of all records, put together; names that stand for others; names that are shortened")
     func answers() throws {
         let pointer: [UInt8] = [0xC0, 12]
-        let texts = answer([record(pointer, 16, [1, 65, 2, 66, 67]), record(pointer, 16, [0]), record(pointer, 1, [1, 2, 3, 4])])
+        let texts = answer([
+            record(pointer, 16, [1, 65, 2, 66, 67]), record(pointer, 16, [0]), record(pointer, 1, [1, 2, 3, 4]),
+        ])
         #expect(try DNSMessage.answer(texts, to: name, id: 7) == .init(texts: ["ABC", ""], alias: nil))
         let chain = answer([record(pointer, 5, name("b.example.net")), record(name("b.example.net"), 16, [1, 88])])
         #expect(try DNSMessage.answer(chain, to: name.uppercased(), id: 7).texts == ["X"])
@@ -62,7 +64,9 @@ import Wire
             for _ in 0..<Int.random(in: 1...6, using: &random) {
                 bytes[Int.random(in: 0..<bytes.count, using: &random)] = .random(in: 0 ... .max, using: &random)
             }
-            if Bool.random(using: &random) { bytes = Array(bytes.prefix(Int.random(in: 0...bytes.count, using: &random))) }
+            if Bool.random(using: &random) {
+                bytes = Array(bytes.prefix(Int.random(in: 0...bytes.count, using: &random)))
+            }
             _ = try? DNSMessage.answer(bytes, to: name, id: 7)
         }
     }

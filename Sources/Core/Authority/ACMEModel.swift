@@ -66,7 +66,8 @@ package struct ACMEOrder: Sendable {
 package struct ACMEError: Error, Sendable, CustomStringConvertible {
     package enum Code: String, Sendable {
         case accountDoesNotExist, alreadyRevoked, badCSR, badNonce, badPublicKey, badRevocationReason
-        case badSignatureAlgorithm, connection, dns, externalAccountRequired, incorrectResponse, invalidContact, malformed
+        case badSignatureAlgorithm, connection, dns, externalAccountRequired, incorrectResponse, invalidContact,
+            malformed
         case orderNotReady, rateLimited, rejectedIdentifier, serverInternal, unauthorized, unsupportedIdentifier
         case notFound, alreadyReplaced, conflict
     }

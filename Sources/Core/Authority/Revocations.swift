@@ -39,7 +39,8 @@ final class RevocationLists: Sendable {
     func known(_ issuer: Int64, _ state: State) -> [UInt8]? {
         let now = Timestamp.now
         return lists.withLock { lists in
-            guard let list = lists[issuer], list.state == state, now.seconds - list.made.seconds < Self.secondsMax else {
+            guard let list = lists[issuer], list.state == state, now.seconds - list.made.seconds < Self.secondsMax
+            else {
                 return nil
             }
             lists[issuer]?.seen = now

@@ -72,7 +72,8 @@ enum AuditWords {
         }
     }
 
-    /// What to ask the index for; empty where it does not help, since nothing is asked but what has an index of its own.
+    /// What to ask the index for; empty where it does not help, since nothing is asked but what has an index of its
+    /// own.
     static func terms(of query: AuditQuery) -> [Term] {
         var terms = textTerms(of: query)
         if let address = query.address { terms.append(Term(word: whole("f", address), isPrefix: false)) }

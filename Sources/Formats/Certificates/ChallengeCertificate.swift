@@ -14,7 +14,8 @@ package enum ChallengeCertificate {
     /// - Throws: ``CertificatesError`` for any other certificate.
     package static func proof(of der: [UInt8], host: String) throws(CertificatesError) -> [UInt8] {
         let certificate = try CertificateChain.certificate(der: der)
-        let names = try CertificateAuthority.building { () throws in try certificate.extensions.subjectAlternativeNames }
+        let names = try CertificateAuthority.building { () throws in try certificate.extensions.subjectAlternativeNames
+        }
         guard let names, names.count == 1, let name = names.first, name == (try HostName.generalName(host)) else {
             throw CertificatesError(.invalidParameter, "its one alternative name has to be \(HostName.quoted(host))")
         }
@@ -27,7 +28,8 @@ package enum ChallengeCertificate {
         return Array(digest.bytes)
     }
 
-    /// The name by which a host is asked for in a TLS handshake: of an address that of its reverse look-up (RFC 8738 §6).
+    /// The name by which a host is asked for in a TLS handshake: of an address that of its reverse look-up (RFC 8738
+    /// §6).
     package static func serverName(of host: String) -> String {
         guard HostName.isAddress(host), case .ipAddress(let address)? = try? HostName.generalName(host) else {
             return host

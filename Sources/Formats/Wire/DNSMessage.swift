@@ -1,4 +1,5 @@
-/// Questions for TXT records and their answers (RFC 1035 §4), in bytes as they go over a connection, but for their length.
+/// Questions for TXT records and their answers (RFC 1035 §4), in bytes as they go over a connection, but for their
+/// length.
 package enum DNSMessage {
     /// Records of an answer that are looked at.
     private static let recordsMax = 1000
