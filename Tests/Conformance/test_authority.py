@@ -4,6 +4,7 @@ import base64
 import hashlib
 import json
 import secrets
+import shutil
 import socket
 import subprocess
 import time
@@ -335,6 +336,40 @@ def test_a_root_that_is_kept_elsewhere(nodes, tmp_path):
     finally:
         with_root.stop()
         with_root.remove()
+
+
+def test_a_revocation_on_one_node_counts_on_all(nodes, tmp_path):
+    """Two nodes on one database: list, OCSP's source and logins of one know within a moment what the other was told."""
+    first = nodes.new("postgres-https").start()
+    second = Node("second", metadata=first.metadata, tls=True)
+    try:
+        second.data.mkdir(parents=True, mode=0o700)
+        shutil.copy(first.data / "master.key", second.data / "master.key")
+        second.password = first.password
+        second.start()
+        authority = Authority(first, tmp_path)
+        first.cli_json("account", "create", "roamer", "--kind", "computer", "--json")
+        certificate, files = authority.request("roamer", authority.token("roamer"))
+        points = certificate.extensions.get_extension_for_class(x509.CRLDistributionPoints).value
+        url = second.web + points[0].full_name[0].value.removeprefix(first.web)
+
+        def listed():
+            found = requests.get(url, verify=second.verify, timeout=20)
+            assert found.status_code == 200, found.text
+            return x509.load_der_x509_crl(found.content).get_revoked_certificate_by_serial_number(certificate.serial_number)
+
+        def status():
+            return requests.get(f"{second.web}/admin/v1/accounts", cert=files, verify=second.verify, timeout=20).status_code
+
+        assert listed() is None and status() == 403
+        assert first.cli("ca", "revoke", serial(certificate), "--reason", "key-compromise").returncode == 0
+        deadline = time.monotonic() + 3
+        while listed() is None or status() != 401:
+            assert time.monotonic() < deadline
+    finally:
+        for node in (second, first):
+            node.stop()
+            node.remove()
 
 
 def with_root_domain(node):

@@ -50,7 +50,15 @@ struct PolicyRulesTests {
     @Test("changed rules are taken or refused, and what is taken is a policy")
     func fuzz() throws {
         let text = Array(
-            "rules:\n  - user: ada\n    collections: [eo, 'sar']\n    storages:\n      - https://h/b/c # d\n  - group: all\n    storages: []\n"
+            """
+            rules:
+              - user: ada
+                collections: [eo, 'sar']
+                storages:
+                  - https://h/b/c # d
+              - group: all
+                storages: []
+            """
                 .utf8)
         let pieces = [
             "\n", " ", "  - ", ":", "[", "]", "'", "\"", "#", "user", "${x}", "*", "\t", "&a", "|", "ü", "\u{0}",
