@@ -92,7 +92,7 @@ extension ConsoleService {
         return (Int64(listing.entries.count), listing.next != nil)
     }
 
-    private func may(_ caller: Caller, _ action: String, _ resource: String) async throws -> Bool {
+    func may(_ caller: Caller, _ action: String, _ resource: String) async throws -> Bool {
         try await gate.decide(caller.principal, action, on: resource, caller.context).isAllowed
     }
 }

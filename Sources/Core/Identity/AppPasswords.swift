@@ -121,10 +121,10 @@ extension Identity {
             login = StandingLogin(account: account, method: .appPassword, credential: hash)
         } else {
             let found = try await checkPassword(name: name, password: password, address: address)
-            // Programs that send a password with each request cannot ask for a code.
-            guard !found.needsCode else {
+            // Programs that send a password with each request cannot ask for more.
+            guard !found.needsMore else {
                 throw IdentityError(
-                    .codeNeeded, "the login of '\(name)' needs a code too: a program gets an app password instead")
+                    .codeNeeded, "the login of '\(name)' needs a second factor: a program gets an app password instead")
             }
             login = StandingLogin(account: found.account, method: .password, credential: found.salt)
         }

@@ -6,8 +6,8 @@ package import Wire
 package enum LoginStep: Sendable {
     /// Logged in, by these factors.
     case done(Principal, [AuthenticationFactor])
-    /// The password was right; a code of an app, or a backup code, is needed too.
-    case code(ticket: String)
+    /// The password was right; a second factor is needed too.
+    case second(ticket: String, Identity.SecondStep)
     /// All is proven; the acceptable-use policy has to be signed first.
     case agreement(ticket: String, UsePolicy)
 }
@@ -19,24 +19,41 @@ extension Identity {
 
     /// The first step: name and password.
     ///
+    /// - Parameter isStrong: whether a second factor is asked for wherever there is one.
     /// - Throws: ``IdentityError`` `.invalidCredentials` (also for an unknown or disabled account) or `.rateLimited`.
-    package func beginLogin(name: String, password: String, address: String) async throws -> LoginStep {
+    package func beginLogin(
+        name: String, password: String, isStrong: Bool = false, address: String
+    ) async throws -> LoginStep {
         let found = try await checkPassword(name: name, password: password, address: address)
-        guard found.needsCode else {
+        var needsMore = found.needsMore
+        if isStrong, !needsMore { needsMore = try await hasSecondFactor(account: found.account) }
+        guard needsMore else {
             return try await proceed(account: found.account, factors: [.pwd], address: address)
         }
-        return .code(ticket: try await ticket(account: found.account, factors: [.pwd]))
+        return try await second(account: found.account, factors: [.pwd])
     }
 
     /// A login of somebody who has logged in at another provider.
     func login(linked account: Int64, address: String) async throws -> LoginStep {
-        guard try await journal.find({ try Self.needsCode(account: account, in: $0) }) else {
+        guard try await journal.find({ try Self.needsSecondFactor(account: account, in: $0) }) else {
             return try await proceed(account: account, factors: [.fed], address: address)
         }
-        return .code(ticket: try await ticket(account: account, factors: [.fed]))
+        return try await second(account: account, factors: [.fed])
     }
 
-    /// Whether a code is asked for after these factors, where one was set up.
+    private func second(account: Int64, factors: [AuthenticationFactor]) async throws -> LoginStep {
+        let step = try await secondStep(account: account)
+        return .second(ticket: try await ticket(account: account, factors: factors), step)
+    }
+
+    /// What the second step can be answered with, for who has answered it wrongly.
+    ///
+    /// - Throws: ``IdentityError`` `.expired`.
+    package func secondStep(ticket: String) async throws -> SecondStep {
+        try await secondStep(account: try await login(ticket: ticket).account)
+    }
+
+    /// Whether a second factor is asked for after these, where there is one.
     private static func needMore(_ factors: [AuthenticationFactor]) -> Bool {
         !factors.contains(.otp) && !factors.contains(.hwk)
     }
@@ -53,14 +70,25 @@ extension Identity {
         return try await proceed(account: account, factors: factors + [.otp, .mfa], address: address)
     }
 
+    /// The second step: a passkey.
+    ///
+    /// - Throws: ``IdentityError`` `.invalidCredentials`, `.rateLimited`, `.expired`.
+    package func continueLogin(ticket: String, passkey: PasskeyAnswer, address: String) async throws -> LoginStep {
+        let (account, factors) = try await login(ticket: ticket)
+        guard Self.needMore(factors) else { throw Self.expiredTicket }
+        _ = try await check(passkey, of: account, address: address)
+        try await journal.write { transaction, _ in _ = try Self.redeem(ticket, .login, in: transaction) }
+        return try await proceed(account: account, factors: factors + [.hwk, .user, .mfa], address: address)
+    }
+
     /// The last step: signs the acceptable-use policy.
     ///
     /// - Parameter version: the one that was read.
     /// - Throws: ``IdentityError`` `.expired`, `.conflict` where there is a newer version by now.
     package func continueLogin(ticket: String, signing version: Int64, address: String) async throws -> LoginStep {
         let (account, factors) = try await login(ticket: ticket)
-        let needsCode = try await journal.find { try Self.needsCode(account: account, in: $0) }
-        guard !needsCode || !Self.needMore(factors) else { throw Self.expiredTicket }
+        let needsMore = try await journal.find { try Self.needsSecondFactor(account: account, in: $0) }
+        guard !needsMore || !Self.needMore(factors) else { throw Self.expiredTicket }
         let name = try await journal.find { try Self.accountName(account, in: $0) }
         try await sign(policy: version, as: name)
         try await journal.write { transaction, _ in _ = try Self.redeem(ticket, .login, in: transaction) }

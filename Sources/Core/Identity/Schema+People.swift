@@ -8,6 +8,8 @@ extension Identity {
             // When the account ends by itself; NULL for never.
             "ALTER TABLE accounts ADD COLUMN ends INTEGER",
             "CREATE INDEX accounts_by_end ON accounts (ends) WHERE ends IS NOT NULL",
+            // Whether a passkey is asked for after the password.
+            "ALTER TABLE accounts ADD COLUMN needs_passkey INTEGER NOT NULL DEFAULT 0",
             // The id is text, as the rotation of the root key wants it of rows with something sealed.
             """
             CREATE TABLE one_time_passwords (
