@@ -16,6 +16,7 @@ POLICY = """Data are used for research.
 Nobody shares a password. Whoever loses one says so on the same day.
 
 https://example.org/rules-of-the-house"""
+SCOPES = ["openid", "profile", "email", "groups", "offline_access", "storage.read:/eo"]
 
 
 @pytest.fixture(scope="module")
@@ -40,13 +41,17 @@ def node(nodes, sink):
 @pytest.fixture(scope="module")
 def application(node):
     """An application that people let do things in their name; and where its question is asked."""
-    arguments = ["--redirect", "https://wiki.example.org/callback", "--public", "--scope", "storage.read:/eo"]
-    node.cli_json("client", "add", "wiki", "--name", "Our wiki", *arguments, "--grant", "device", "--json")
+    arguments = ["--redirect", "https://wiki.example.org/callback", "--public"]
+    for scope in SCOPES:
+        arguments += ["--scope", scope]
+    for grant in ("authorization_code", "refresh_token", "device"):
+        arguments += ["--grant", grant]
+    node.cli_json("client", "add", "wiki", "--name", "Our wiki", *arguments, "--json")
     query = {
         "client_id": "wiki",
         "response_type": "code",
         "redirect_uri": "https://wiki.example.org/callback",
-        "scope": "openid profile email groups offline_access storage.read:/eo",
+        "scope": " ".join(SCOPES),
         "code_challenge": "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM",
         "code_challenge_method": "S256",
     }

@@ -11,6 +11,7 @@ import pytest
 import requests
 import zxingcpp
 from browsing import look, open_page, wait
+from passkeys import FLAG, KINDS, Authenticator, encoded, offer
 from people import PASSWORD, Person, browser_login, codes_shown, set_up_codes, ticket
 from PIL import Image
 from selenium.webdriver.common.by import By
@@ -242,6 +243,39 @@ def test_what_needs_a_stronger_login_leads_to_one(ada, node, tmp_path):
     done = ada.post("/login/code", ticket=ticket(step), code=backup[0], next=asked["next"])
     assert done.headers["Location"] == asked["next"]
     assert ada.get(asked["next"]).status_code == 200
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_passkeys_as_another_library_writes_them(ada, node, kind):
+    """python-fido2 as the authenticator: each kind of key, alone and after the password, and what is not right."""
+    key = Authenticator(kind, node.web)
+    key.extensions = {"credProtect": 2}
+    ada.log_in()
+    made = ada.post("/account/passkeys", description=kind, **key.make(offer(ada.get("/account"), "create")))
+    assert made.status_code == 303, made.text
+    alone = Person(node, ada.name)
+    proof = key.prove(offer(alone.get("/login"), "get"))
+    assert alone.post("/login/passkey", next="/account", **proof).status_code == 303 and alone.is_in
+    assert alone.post("/login/passkey", **proof).status_code == 401, "an answer counts once"
+    assert ada.post("/account/passkeys/require").status_code == 200
+    second = Person(node, ada.name)
+    step = second.log_in()
+    asked = offer(step, "get")
+    assert asked["known"] == encoded(key.id)
+    for wrong in ("origin", "flags", "party", "challenge", "key"):
+        other = Authenticator(kind, "https://evil.example" if wrong == "origin" else node.web)
+        other.id, other.user, other.count = key.id, key.user, 100
+        other.key = other.key if wrong == "key" else key.key
+        if wrong == "flags":
+            other.flags = FLAG.UP
+        changed = {"party": "evil.example"} if wrong == "party" else {}
+        if wrong == "challenge":
+            changed = {"challenge": offer(Person(node, ada.name).get("/login"), "get")["challenge"]}
+        refused = second.post("/login/passkey", ticket=ticket(step), **other.prove(asked | changed))
+        assert refused.status_code in (400, 401) and not second.is_in, wrong
+    right = second.post("/login/passkey", ticket=ticket(step), next="/account", **key.prove(asked))
+    assert right.status_code == 303 and second.is_in
+    assert factors(ada, node) == ["pwd", "hwk", "user", "mfa"]
 
 
 def test_an_answer_of_a_passkey_that_is_none_is_refused(ada):

@@ -18,6 +18,7 @@ from cryptography.x509.oid import NameOID
 from mail import Sink, link
 from nodes import free_port
 from people import PASSWORD, Person
+from products import wait_for
 
 
 @pytest.fixture(scope="module")

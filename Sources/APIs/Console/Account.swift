@@ -231,6 +231,7 @@ extension ConsoleService {
             offer: offer, appPasswords: try await identity.appPasswords(account: name),
             keys: try await identity.accessKeys(account: name), sessions: try await identity.sessions(of: name),
             links: try await identity.links(of: name), providers: try await identity.providers(),
+            signature: try await identity.usePolicy() == nil ? nil : try await identity.signature(of: name),
             applications: try await provider.applications(of: name),
             jobs: try await provider.jobGrants(of: name, limit: AccountPage.jobsMax).filter { !$0.isRevoked },
             groups: caller.principal.groups, canChangeEmail: people.sendsMail, done: done, problem: problem

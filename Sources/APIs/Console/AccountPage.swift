@@ -18,6 +18,8 @@ struct AccountPage {
     let sessions: [BrowserSession]
     let links: [LoginLink]
     let providers: [LoginProvider]
+    /// Which acceptable-use policy was signed, and when; nil where there is none to sign.
+    let signature: (version: Int64, signed: Timestamp)?
     let applications: [AllowedApplication]
     let jobs: [JobGrant]
     let groups: [String]
@@ -84,6 +86,13 @@ struct AccountPage {
                     !account.email.isEmpty
                         ? account.email : canChangeEmail ? "none" : "none; an administrator can set it")
                 if let ends = account.ends { html.entry("Ends", Words.day(ends)) }
+                if let signature {
+                    html.element("dt", text: "Agreement")
+                    html.element("dd") { html in
+                        html.element("a", .href("/agreement"), text: "Version \(signature.version)")
+                        html.text(", signed on \(Words.day(signature.signed))")
+                    }
+                }
             }
             html.field(
                 "Name for people to read", "displayName", value: account.displayName, complete: "name",

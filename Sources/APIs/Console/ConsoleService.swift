@@ -113,6 +113,7 @@ package struct ConsoleService: Sendable {
             return try await register(request, caller, path: path)
         case _ where path.first == "groups":
             return try await groups(request, caller, path: Array(path.dropFirst()))
+        case ["agreement"]: return try await agreement(request, caller)
         case _ where path.first == "use-policy":
             return try await usePolicy(request, caller, path: Array(path.dropFirst()))
         case ["logout"]:

@@ -80,6 +80,40 @@ extension HTML {
 }
 
 extension ConsoleService {
+    /// `/agreement`: what somebody has signed, to read it, and to sign it again before it has to be.
+    func agreement(_ request: Request, _ caller: Caller) async throws -> Response {
+        guard caller.principal.method == .session else { return .redirect(Link.login(next: "/agreement")) }
+        let name = caller.principal.name
+        switch request.method {
+        case .GET, .HEAD: break
+        case .POST:
+            try requireOwnForm(request)
+            try await identity.sign(policy: Int64(try await request.form()["version"] ?? "") ?? 0, as: name)
+            return .redirect("/agreement")
+        default: throw Problem.methodNotAllowed("GET, POST")
+        }
+        guard let policy = try await identity.usePolicy() else {
+            throw Problem.notFound("There is no acceptable-use policy on this node.")
+        }
+        let signature = try await identity.signature(of: name)
+        return Page("Agreement", caller.principal).response(files) { html in
+            html.element("div", .class("empty")) { html in
+                html.element("h1", text: "Acceptable-use policy")
+                let signed = signature.map { ", which you signed on \(Words.day($0.signed))" } ?? ""
+                html.element("p", .class("lead"), text: "Version \(policy.version)\(signed):")
+                html.policy(policy.text)
+                guard policy.renewDays > 0 else { return }
+                html.form("/agreement") { html in
+                    html.hidden("version", String(policy.version))
+                    html.submit("Sign it again", isQuiet: true)
+                }
+                html.element(
+                    "p", .class("sub"),
+                    text: "A signature counts for \(Words.count(policy.renewDays, "day", "days")).")
+            }
+        }
+    }
+
     /// Of a form: 48 KiB of text, each byte of which may take three.
     private static let policyFormBytesMax = 160 << 10
 

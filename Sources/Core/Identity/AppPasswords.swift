@@ -102,10 +102,10 @@ extension Identity {
     }
 
     /// ``basicLogin(name:password:address:)`` for a connection that goes on: ``principal(of:)`` tells with each
-    /// operation who it is now.
+    /// operation who it is now. A pair that comes again within the minute is no new login.
     ///
-    /// - Throws: ``IdentityError`` `.invalidCredentials`, also for a disabled account, `.rateLimited` or
-    ///   `.codeNeeded`.
+    /// - Throws: ``IdentityError`` `.invalidCredentials`, also for a disabled account, `.rateLimited`, `.codeNeeded` or
+    ///   `.agreementNeeded`.
     package func standingLogin(name: String, password: String, address: String) async throws -> StandingLogin {
         let key = basicLogins.key(name, password)
         if let known = basicLogins[key] { return known }
@@ -129,6 +129,13 @@ extension Identity {
             login = StandingLogin(account: found.account, method: .password, credential: found.salt)
         }
         basicLogins[key] = login
+        _ = try await principal(account: login.account, method: login.method)
+        try await journal.write { [login] _, events in
+            events.record(.loginSucceeded, by: name, on: name) {
+                $0.member("address", address)
+                $0.member("method", login.method.rawValue)
+            }
+        }
         return login
     }
 

@@ -107,7 +107,7 @@ extension Identity {
         try transaction.run(
             """
             INSERT INTO use_signatures (account, version, signed) VALUES (?, ?, ?)
-            ON CONFLICT (account, version) DO UPDATE SET signed = excluded.signed
+            ON CONFLICT (account, version) DO UPDATE SET signed = excluded.signed, told = 0
             """,
             .init(account), .init(version), .init(Timestamp.now.microseconds))
     }
