@@ -3,8 +3,8 @@ import Identity
 import NIOHTTP1
 import Wire
 
-/// A group as its managers see it: requests, members, managers, and what is known of it. Who may change the group itself
-/// finds the forms for that.
+/// A group as its managers see it: requests, members, managers, and what is known of it. Who may change the group
+/// itself finds the forms for that.
 struct GroupPage {
     let principal: Principal
     let group: Group

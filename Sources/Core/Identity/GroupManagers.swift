@@ -47,9 +47,10 @@ extension Identity {
         try await journal.write { transaction, events in
             let member = try Self.accountID(account, in: transaction)
             let id = try Self.groupID(group, in: transaction)
-            try transaction.run(
+            let added = try transaction.execute(
                 "INSERT INTO group_managers (group_id, account) VALUES (?, ?) ON CONFLICT DO NOTHING", .init(id),
                 .init(member))
+            guard added > 0 else { return }
             events.record(.managerAdded, by: actor, on: group) { $0.member("account", account) }
         }
     }

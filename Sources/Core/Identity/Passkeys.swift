@@ -140,7 +140,8 @@ extension Identity {
         let stored = try await journal.find { reader in
             try reader.first(
                 """
-                SELECT p.account, p.key, p.sign_count, a.name, a.uuid FROM passkeys p JOIN accounts a ON a.id = p.account
+                SELECT p.account, p.key, p.sign_count, a.name, a.uuid FROM passkeys p
+                JOIN accounts a ON a.id = p.account
                 WHERE p.credential = ?
                 """,
                 .init(answer.credential)
