@@ -49,7 +49,7 @@ import Wire
     @Test("a code is asked for once it was set up, and counts once", arguments: TestEngine.allCases)
     func codes(engine: TestEngine) async throws {
         try await withIdentity(engine) { identity in
-            guard case .done(_, [.pwd]) = try await begin(identity) else { throw Unexpected() }
+            guard case .done(_, [.pwd], nil) = try await begin(identity) else { throw Unexpected() }
             let secret = try await identity.prepareOneTimePassword(of: "ada")
             // Nothing changes until the app has shown that it works.
             guard case .done = try await begin(identity) else { throw Unexpected() }
@@ -63,7 +63,7 @@ import Wire
                 try await identity.continueLogin(ticket: ticket, code: code(secret, -1), address: "192.0.2.1")
             }
             guard
-                case .done(let principal, let factors) = try await identity.continueLogin(
+                case .done(let principal, let factors, nil) = try await identity.continueLogin(
                     ticket: ticket, code: code(secret), address: "192.0.2.1")
             else { throw Unexpected() }
             #expect(principal.name == "ada" && factors == [.pwd, .otp, .mfa])
@@ -157,7 +157,7 @@ import Wire
                     address: "192.0.2.1")
             }
             let challenge = try await identity.challenge(account: nil)
-            guard case .done(let principal, [.hwk, .user, .mfa]) = try await logIn(answer(challenge, 2)) else {
+            guard case .done(let principal, [.hwk, .user, .mfa], nil) = try await logIn(answer(challenge, 2)) else {
                 throw Unexpected()
             }
             #expect(principal.name == "ada")
@@ -183,7 +183,7 @@ import Wire
                 try await prove(answer(next, 6), user: request.user)
             }
             await #expect(throws: IdentityError.self) { try await prove(answer(step.challenge, 6), user: [1]) }
-            guard case .done(_, [.pwd, .hwk, .user, .mfa]) = try await prove(answer(step.challenge, 6), user: [])
+            guard case .done(_, [.pwd, .hwk, .user, .mfa], nil) = try await prove(answer(step.challenge, 6), user: [])
             else { throw Unexpected() }
             let again = try await identity.challenge(account: principal.accountID)
             await #expect(throws: IdentityError.self, "a ticket counts once") {
@@ -196,7 +196,7 @@ import Wire
             #expect(refusal?.code == .conflict)
             try await identity.waivePasskey(of: "ada", by: "ada")
             #expect(try await identity.secondFactor(of: "ada").backupCodes == 0)
-            guard case .done(_, [.pwd]) = try await begin(identity) else { throw Unexpected() }
+            guard case .done(_, [.pwd], nil) = try await begin(identity) else { throw Unexpected() }
             let strong = try await identity.beginLogin(
                 name: "ada", password: "a long pass phrase", isStrong: true, address: "192.0.2.1")
             guard case .second = strong else { throw Unexpected() }

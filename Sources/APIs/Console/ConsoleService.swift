@@ -103,6 +103,7 @@ package struct ConsoleService: Sendable {
         switch path {
         case ["login"]: return try await login(request, caller, step: nil)
         case ["login", "callback"] where isRead: return try await federationCallback(request, caller)
+        case ["login", "backchannel"]: return try await backchannelLogout(request)
         case _ where path.starts(with: ["login", "with"]) && path.count == 3 && isRead:
             return try await logIn(with: path[2], request)
         case _ where path.first == "login" && path.count == 2:

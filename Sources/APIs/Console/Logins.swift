@@ -103,7 +103,7 @@ extension ConsoleService {
             return try await shown(LoginPage(.second(ticket: ticket, step, relyingParty), next: next))
         case .agreement(let ticket, let policy):
             return try await shown(LoginPage(.agreement(ticket: ticket, policy), next: next))
-        case .done(let principal, let factors):
+        case .done(let principal, let factors, let upstream):
             var response = Response.redirect(next)
             response.headers.add(name: "Cache-Control", value: "no-store")
             if let old = Authenticator.cookie(Authenticator.sessionCookie, in: request) {
@@ -115,7 +115,7 @@ extension ConsoleService {
                 try await identity.endSession(old)
             }
             let secret = try await identity.openSession(
-                for: principal, factors: factors, address: request.connection.remoteAddress,
+                for: principal, factors: factors, upstream: upstream, address: request.connection.remoteAddress,
                 agent: request.header("user-agent") ?? "")
             response.headers.add(name: "Set-Cookie", value: cookie(secret, seconds: Identity.sessionSeconds, request))
             return response
