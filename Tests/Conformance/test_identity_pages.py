@@ -8,6 +8,7 @@ import urllib.parse
 import pytest
 from browsing import log_in, look, open_page, wait
 from mail import Sink, link
+from passkeys import Authenticator, offer
 from people import PASSWORD, Person, browser_login, faults, pictures, set_up_codes
 from selenium.webdriver.common.by import By
 
@@ -64,6 +65,12 @@ def submit(browser, **fields):
     browser.find_element(By.CSS_SELECTOR, "main form button[type=submit]").click()
 
 
+def add_passkey(person):
+    key = Authenticator("ES256", person.node.web)
+    made = key.make(offer(person.get("/account"), "create"))
+    assert person.post("/account/passkeys", description="My phone", **made).status_code == 303
+
+
 def test_logging_in(browser, node, screenshots):
     ada = Person(node)
     ada.log_in()
@@ -77,6 +84,15 @@ def test_logging_in(browser, node, screenshots):
     submit(browser, password=PASSWORD)
     wait(browser).until(lambda b: b.find_elements(By.NAME, "code"))
     pictures(browser, screenshots, "login-code")
+    grace = Person(node)
+    grace.log_in()
+    add_passkey(grace)
+    assert grace.post("/account/passkeys/require").status_code == 200
+    browser.delete_all_cookies()
+    open_page(browser, node, "/login")
+    submit(browser, name=grace.name, password=PASSWORD)
+    wait(browser).until(lambda b: b.find_elements(By.XPATH, "//button[contains(., 'Use a passkey')]"))
+    pictures(browser, screenshots, "login-passkey")
     browser_login(browser, node, Person(node).name)
     open_page(browser, node, "/logout")
     pictures(browser, screenshots, "logout")
@@ -86,6 +102,7 @@ def test_the_account(browser, node, application, screenshots):
     ada = Person(node, **{"display-name": "Ada Lovelace", "email": f"ada-{secrets.token_hex(4)}@example.org"})
     Person(node, ada.name).log_in()
     ada.log_in()
+    add_passkey(ada)
     ada.post("/account/app-passwords", **{"for": "rclone on the laptop in the office"})
     ada.post("/account/keys", **{"key-for": "boto3"})
     ada.post("/consent", next=application, answer="allow")
@@ -94,7 +111,7 @@ def test_the_account(browser, node, application, screenshots):
         "job-token", "grant", "--scope", "storage.read:/eo", *job, "--json", user=ada.name, password=PASSWORD
     )
     browser_login(browser, node, ada.name)
-    for section in ("applications", "jobs", "keys", "app-passwords", "sessions"):
+    for section in ("applications", "jobs", "keys", "app-passwords", "passkeys", "sessions"):
         assert browser.find_elements(By.CSS_SELECTOR, f"#{section} li"), section
     pictures(browser, screenshots, "account")
     browser.find_element(By.XPATH, "//button[contains(., 'Set up codes')]").click()

@@ -13,7 +13,8 @@ extension HTML {
     ) {
         element("label", .set("for", id ?? name), text: label)
         void(
-            "input", .id(id ?? name), .set("name", name), .set("type", type), .set("value", value.isEmpty ? nil : value),
+            "input", .id(id ?? name), .set("name", name), .set("type", type),
+            .set("value", value.isEmpty ? nil : value),
             .set("autocomplete", complete ?? "off"), .set("autocapitalize", type == "text" ? "none" : nil),
             .set("spellcheck", "false"), .flag("required", isRequired), .flag("autofocus", isFocused),
             .set("aria-describedby", note == nil ? nil : name + "-note"))

@@ -38,7 +38,8 @@ struct UsePolicyPage {
         html.element("dl", .class("facts")) { html in
             html.entry("Published", Words.time(policy.created))
             html.entry(
-                "Signed again", policy.renewDays == 0
+                "Signed again",
+                policy.renewDays == 0
                     ? "never" : "after \(Words.count(policy.renewDays, "day", "days"))")
             html.entry("Signed by", "\(Words.count(signed.count)) of \(Words.count(signed.people, "person", "people"))")
         }

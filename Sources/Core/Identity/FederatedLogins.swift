@@ -183,8 +183,8 @@ package final class FederatedLogins: Sendable {
         return .step(try await identity.login(linked: made, upstream, address: client), next: next)
     }
 
-    /// Takes the word of a provider that a login there has ended (OpenID Connect Back-Channel Logout 1.0 §2.6): sessions
-    /// that it opened here end.
+    /// Takes the word of a provider that a login there has ended (OpenID Connect Back-Channel Logout 1.0 §2.6):
+    /// sessions that it opened here end.
     ///
     /// - Throws: ``IdentityError`` `.invalidToken`, `.expired`, `.unreachable`.
     package func logout(token text: String) async throws {

@@ -20,7 +20,8 @@ extension Identity {
         var factors: [AuthenticationFactor] = [.pwd]
         if found.needsMore {
             guard let code, !code.isEmpty else {
-                throw IdentityError(.codeNeeded, "a code of the app that '\(name)' has set up, or a backup code, is needed too")
+                throw IdentityError(
+                    .codeNeeded, "a code of the app that '\(name)' has set up, or a backup code, is needed too")
             }
             try await checkCode(code, account: found.account, name: name, address: address)
             factors += [.otp, .mfa]

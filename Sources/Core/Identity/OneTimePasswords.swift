@@ -96,8 +96,9 @@ extension Identity {
     static func removeOneTimePassword(
         of account: Int64, _ name: String, in transaction: Transaction, _ events: inout EventRecorder, by actor: String
     ) throws -> Bool {
-        let isSet = try transaction.scalar(
-            "SELECT 1 FROM one_time_passwords WHERE account = ? AND confirmed = 1", .init(account)) != nil
+        let isSet =
+            try transaction.scalar(
+                "SELECT 1 FROM one_time_passwords WHERE account = ? AND confirmed = 1", .init(account)) != nil
         let count = try transaction.execute("DELETE FROM one_time_passwords WHERE account = ?", .init(account))
         if isSet { events.record(.oneTimePasswordRemoved, by: actor, on: name) }
         return count > 0
@@ -111,7 +112,8 @@ extension Identity {
         try await journal.write { transaction, events in
             let account = try Self.accountID(name, in: transaction)
             guard try Self.needsSecondFactor(account: account, in: transaction) else {
-                throw IdentityError(.conflict, "backup codes stand in for codes of an app or a passkey: set these up first")
+                throw IdentityError(
+                    .conflict, "backup codes stand in for codes of an app or a passkey: set these up first")
             }
             try Self.store(backupCodes: codes, account: account, in: transaction)
             events.record(.backupCodesMade, by: actor, on: name)

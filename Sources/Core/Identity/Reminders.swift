@@ -145,7 +145,8 @@ extension People {
             ) { (id: $0.int(0), name: $0.text(1)) }
             for group in groups {
                 let count =
-                    try transaction.scalar("SELECT count(*) FROM join_requests WHERE group_id = ?", .init(group.id)) ?? 0
+                    try transaction.scalar("SELECT count(*) FROM join_requests WHERE group_id = ?", .init(group.id))
+                    ?? 0
                 try transaction.run(
                     "UPDATE join_requests SET told = ? WHERE group_id = ? AND told IS NULL", .init(now.microseconds),
                     .init(group.id))

@@ -45,8 +45,9 @@ extension Identity {
 
     /// Whether each login with the password needs more.
     static func needsSecondFactor(account: Int64, in reader: Reader) throws -> Bool {
-        let hasCodes = try reader.scalar(
-            "SELECT 1 FROM one_time_passwords WHERE account = ? AND confirmed = 1", .init(account)) != nil
+        let hasCodes =
+            try reader.scalar(
+                "SELECT 1 FROM one_time_passwords WHERE account = ? AND confirmed = 1", .init(account)) != nil
         return try hasCodes || needsPasskey(account: account, in: reader)
     }
 

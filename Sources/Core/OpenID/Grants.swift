@@ -266,7 +266,8 @@ extension OpenIDProvider {
                 "SELECT id FROM oauth_grants WHERE account = ? AND client = ?", .init(accountID), .init(client)
             ) { $0.text(0) }
             guard count > 0 || !grants.isEmpty else {
-                throw IdentityError(.notFound, "'\(account)' has let no application '\(client.prefix(128))' do anything")
+                throw IdentityError(
+                    .notFound, "'\(account)' has let no application '\(client.prefix(128))' do anything")
             }
             events.record(.consentWithdrawn, by: actor, on: client) { $0.member("account", account) }
             return grants
