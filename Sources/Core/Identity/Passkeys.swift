@@ -132,9 +132,8 @@ extension Identity {
     /// - Returns: the passkey's account.
     /// - Throws: ``IdentityError`` `.invalidCredentials`, `.expired`, `.rateLimited`.
     func check(_ answer: PasskeyAnswer, of account: Int64?, address: String) async throws -> Int64 {
-        // Passkeys have no name: failures are counted by address.
-        let guesser = "passkey=\(address)"
-        try throttle.check(name: guesser, address: address)
+        // Passkeys have no name: failures are counted by address, behind which there may be many people.
+        try throttle.check(name: nil, address: address)
         let assertion = answer.assertion
         try await checkChallenge(assertion.challenge, account: account)
         let stored = try await journal.find { reader in
@@ -160,7 +159,7 @@ extension Identity {
             count > stored.signCount || (count == 0 && stored.signCount == 0)
         else {
             let name = stored?.name ?? "unknown"
-            throttle.failed(name: guesser, address: address)
+            throttle.failed(name: nil, address: address)
             try await journal.write { _, events in
                 events.record(.loginFailed, by: "anonymous", on: name) {
                     $0.member("address", address)
