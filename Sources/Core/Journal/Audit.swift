@@ -129,7 +129,7 @@ extension AuditQuery {
         else { return false }
         let words = AuditWords.words(of: record)
         return AuditWords.textTerms(of: self).allSatisfy { term in
-            words.contains(term.word) || words.contains { $0.hasPrefix(term.word) }
+            words.contains(term.word) || term.isPrefix && words.contains { $0.hasPrefix(term.word) }
         }
     }
 }

@@ -10,6 +10,7 @@ enum AuditWords {
     /// Bytes of a word that count: longer than any digest in hexadecimal.
     private static let bytesMax = 64
     private static let wordsMax = 20
+    private static let prefixBytesMin = 4
     /// Events of one transaction whose words are kept.
     static let eventsMax = 1000
 
@@ -23,10 +24,17 @@ enum AuditWords {
     /// The words of a text: letters and digits, in lower case. What JSON escapes separates words.
     static func words(of text: String) -> Set<String> {
         var out: Set<String> = []
+        split(text) { out.insert($0) }
+        return out
+    }
+
+    /// - Returns: whether a word could go on behind the end.
+    @discardableResult
+    private static func split(_ text: String, _ body: (String) -> Void) -> Bool {
         var word: [UInt8] = []
         var isEscaped = false
         func end() {
-            if !word.isEmpty { out.insert(String(decoding: word.prefix(bytesMax), as: UTF8.self)) }
+            if !word.isEmpty { body(String(decoding: word.prefix(bytesMax), as: UTF8.self)) }
             word.removeAll(keepingCapacity: true)
         }
         for byte in text.lowercased().utf8 {
@@ -42,8 +50,18 @@ enum AuditWords {
                 isEscaped = byte == UInt8(ascii: "\\")
             }
         }
+        let isOpen = !word.isEmpty
         end()
-        return out
+        return isOpen
+    }
+
+    /// What a part of a text that begins with a word asks for: whole words, and at the end the beginning of one.
+    private static func terms(of text: String) -> [Term] {
+        var words: [String] = []
+        let isOpen = split(text) { words.append($0) }
+        return words.enumerated().prefix(wordsMax).map { index, word in
+            Term(word: word, isPrefix: isOpen && index == words.count - 1)
+        }
     }
 
     /// A word that stands for the whole of a value. No word of a text is longer than ``bytesMax``, and this one may be.
@@ -77,20 +95,18 @@ enum AuditWords {
     static func terms(of query: AuditQuery) -> [Term] {
         var terms = textTerms(of: query)
         if let address = query.address { terms.append(Term(word: whole("f", address), isPrefix: false)) }
-        if let kind = query.kind, kind.hasSuffix("*") {
-            terms += words(of: kind).sorted().map { Term(word: $0, isPrefix: true) }
-        }
+        if let kind = query.kind, kind.hasSuffix("*") { terms += Self.terms(of: String(kind.dropLast())) }
         guard !terms.isEmpty else { return [] }
         if let actor = query.actor { terms.append(Term(word: whole("a", actor), isPrefix: false)) }
         if let subject = query.subject { terms.append(Term(word: whole("s", subject), isPrefix: false)) }
         if let kind = query.kind, !kind.hasSuffix("*") { terms.append(Term(word: whole("k", kind), isPrefix: false)) }
-        return terms
+        // A few letters begin very many words, which takes longer than to look at what the other words have found.
+        let selective = terms.filter { !$0.isPrefix || $0.word.utf8.count >= prefixBytesMin }
+        return selective.isEmpty ? terms : selective
     }
 
     /// What the text of a query asks for.
-    static func textTerms(of query: AuditQuery) -> [Term] {
-        query.text.map { words(of: $0).sorted().prefix(wordsMax).map { Term(word: $0, isPrefix: true) } } ?? []
-    }
+    static func textTerms(of query: AuditQuery) -> [Term] { query.text.map(terms(of:)) ?? [] }
 
     // MARK: The index
 

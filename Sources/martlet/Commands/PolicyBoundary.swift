@@ -26,10 +26,9 @@ extension PolicyCommand {
 
             func run() async throws {
                 try await NodeClient.with { client in
-                    for boundary in try await client.json(.GET, "/admin/v1/boundaries")["boundaries"]?.array ?? [] {
-                        let subject = boundary["subject"]?.string ?? ""
-                        Console.write(
-                            json ? boundary.text : "\(subject.padded(32))  \(boundary["policy"]?.string ?? "")")
+                    let page = try await client.json(.GET, "/admin/v1/boundaries")
+                    Console.list(page["boundaries"], json: json) { boundary in
+                        "\((boundary["subject"]?.string ?? "").padded(32))  \(boundary["policy"]?.string ?? "")"
                     }
                 }
             }
