@@ -100,7 +100,9 @@ let core: [Target] = [
     target(
         "Core", "Identity",
         ["Ciphers", "Database", "IAMPolicy", "JOSE", "Journal", "Vault", "WebAuthn", "Wire", crypto]),
-    target("Core", "OpenID", ["Ciphers", "Database", "Identity", "JOSE", "Journal", "Wire"]),
+    target(
+        "Core", "OpenID",
+        ["Certificates", "Ciphers", "Database", "Identity", "JOSE", "Journal", "LDAPMessage", "Wire"]),
     target("Core", "Policy", ["BucketConfiguration", "Database", "IAMPolicy", "Identity", "Journal", "Wire"]),
     target(
         "Core", "Authority",
@@ -141,7 +143,9 @@ let apis: [Target] = [
         ["Authority", "Certificates", "HTTPSupport", "Identity", "Wire", logging, nioHTTP1]),
     target(
         "APIs", "SCIMAPI", ["HTTPSupport", "Identity", "Policy", "SCIMFormat", "Wire", logging, nioHTTP1]),
-    target("APIs", "OIDCAPI", ["Ciphers", "HTTPSupport", "Identity", "JOSE", "OpenID", "Wire", logging, nioHTTP1]),
+    target(
+        "APIs", "OIDCAPI",
+        ["Certificates", "Ciphers", "HTTPSupport", "Identity", "JOSE", "OpenID", "Wire", logging, nioHTTP1]),
     target(
         "APIs", "AdminAPI",
         [

@@ -10,18 +10,13 @@ import jwt
 import pytest
 import requests
 from nodes import BINARY
-
-PASSWORD = "correct horse battery"
+from oidc import PASSWORD, lend_account
 
 
 @pytest.fixture
 def person(node):
     """Somebody with a password and all rights."""
-    name = "ada-" + secrets.token_hex(3)
-    node.cli_json("account", "create", name, "--password-from-stdin", "--json", input=PASSWORD + "\n")
-    node.cli("group", "add", "administrators", name)
-    yield name
-    node.cli("account", "delete", name)
+    yield from lend_account(node, "administrators")
 
 
 def grant(node, person, *options, scope):

@@ -1,4 +1,5 @@
 package import Authority
+import Certificates
 package import Identity
 import NIOHTTP1
 package import Objects
@@ -16,6 +17,12 @@ package struct Caller: Sendable {
     package var signature: (authorization: Authorization, key: SigningKey)?
     /// The transaction that the request is part of, where the face has looked for one.
     package var transaction: TransactionID?
+
+    /// Whether the caller's token lets something be made at a key, and nothing be replaced: what it then writes is
+    /// refused in its transaction where there is something already.
+    package func createsOnly(_ collection: String, _ key: String) -> Bool {
+        principal.scopes?.onlyCreate(collection, key) ?? false
+    }
 
     package init(
         principal: Principal, context: RequestContext, signature: (authorization: Authorization, key: SigningKey)? = nil
@@ -35,6 +42,8 @@ package final class Authenticator: Sendable {
     package let tokens: TokenAuthority
     /// Nil where the node asks for none.
     package let certificates: ClientCertificates?
+    /// Nil where no other issuers are trusted.
+    private let roles: RoleSessions?
     private let limits: RequestLimits
     private let signingKeys = Mutex<[SigningKeyName: SigningKey]>([:])
 
@@ -55,11 +64,12 @@ package final class Authenticator: Sendable {
 
     package init(
         identity: Identity, tokens: TokenAuthority, certificates: ClientCertificates? = nil,
-        limits: RequestLimits = RequestLimits()
+        roles: RoleSessions? = nil, limits: RequestLimits = RequestLimits()
     ) {
         self.identity = identity
         self.tokens = tokens
         self.certificates = certificates
+        self.roles = roles
         self.limits = limits
     }
 
@@ -96,10 +106,11 @@ package final class Authenticator: Sendable {
     ) async throws -> Caller {
         let context = Self.context(of: request)
         if let token = request.credentials("Bearer") {
-            return Caller(principal: try await tokens.principal(token: String(token)), context: context)
+            let shown = request.connection.certificate.map { (TokenAuthority.certificateBinding, $0.thumbprint) }
+            return Caller(principal: try await bearer(String(token), shown, context), context: context)
         }
         if let token = request.credentials("DPoP") {
-            return Caller(principal: try await boundCaller(request, String(token)), context: context)
+            return Caller(principal: try await boundCaller(request, String(token), context), context: context)
         }
         if passwords, let text = request.credentials("Basic") {
             guard let (name, password) = Self.basicCredentials(text) else {
@@ -134,8 +145,22 @@ package final class Authenticator: Sendable {
         }
     }
 
+    /// Whom a token speaks for, of this node's or of an issuer that it trusts.
+    ///
+    /// - Parameter shown: the key that whoever sends it has proved to have.
+    private func bearer(
+        _ token: String, _ shown: (name: String, digest: String)?, _ context: RequestContext
+    ) async throws -> Principal {
+        do {
+            return try await tokens.principal(token: token, binding: shown)
+        } catch let error as IdentityError where error.code == .otherIssuer {
+            guard let roles else { throw error }
+            return try await roles.principal(token: token, shown: shown, context)
+        }
+    }
+
     /// Who sends a token together with the proof that they hold its key (RFC 9449 §7).
-    private func boundCaller(_ request: Request, _ token: String) async throws -> Principal {
+    private func boundCaller(_ request: Request, _ token: String, _ context: RequestContext) async throws -> Principal {
         guard request.headers["dpop"].count == 1, let proof = request.header("dpop") else {
             throw IdentityError(.invalidToken, "a token that is sent as DPoP comes with one DPoP proof")
         }
@@ -143,7 +168,7 @@ package final class Authenticator: Sendable {
             let thumbprint = try await tokens.proofs.check(
                 proof, method: request.method.rawValue, url: request.origin + request.rawPath, token: token,
                 needsNonce: false)
-            return try await tokens.principal(token: token, binding: ("jkt", thumbprint))
+            return try await bearer(token, (TokenAuthority.keyBinding, thumbprint), context)
         } catch is PossessionProofs.NonceNeeded {
             throw IdentityError(.invalidToken, "the nonce of the DPoP proof has expired")
         }

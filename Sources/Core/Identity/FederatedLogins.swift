@@ -27,7 +27,7 @@ package final class FederatedLogins: Sendable {
     private let identity: Identity
     /// Where providers send people back to.
     private let callback: String
-    private let keys: IssuerKeys
+    private let keys: RemoteKeys
     private let fetch: DocumentFetch
     private let post: FormPost
     private let discovered = RecentReads<JSONValue>()
@@ -37,7 +37,7 @@ package final class FederatedLogins: Sendable {
         callback = people.callback
         self.fetch = fetch
         self.post = post
-        keys = IssuerKeys(fetch: fetch)
+        keys = RemoteKeys.ofIssuers(fetch)
     }
 
     /// Begins a login.
@@ -147,7 +147,7 @@ package final class FederatedLogins: Sendable {
             throw refused("belongs to another login")
         }
         try token.checkTime(now: Timestamp.now.seconds)
-        try await keys.verify(token, issuer: provider.issuer)
+        try await keys.verify(token.jwt, by: provider.issuer)
     }
 
     private func settle(

@@ -101,8 +101,12 @@ extension Identity {
     private static func principal(of content: SessionContent, token: String, in reader: Reader) throws -> Principal {
         var session = TemporarySession(
             role: nil, account: content.account, name: content.name, issued: content.issued, expires: content.expires,
-            policy: content.policy,
-            claims: content.claims, token: token)
+            policy: content.policy, claims: content.claims, token: token, issuer: content.issuer)
+        if let issuer = content.issuer {
+            guard try reader.scalar("SELECT 1 FROM issuers WHERE url = ?", .init(issuer)) != nil else {
+                throw IdentityError(.invalidToken, "the issuer '\(issuer)' of this session is not trusted any more")
+            }
+        }
         var opener: Principal?
         if let account = content.account {
             do {

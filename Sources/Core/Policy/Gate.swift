@@ -129,6 +129,17 @@ package final class Gate: Sendable {
             isAnonymous: principal.isAnonymous && !isKnown)
     }
 
+    /// What a write is refused with that would replace an object, where the token lets its bearer create only. Written
+    /// with other accesses once a second: it is found out within the write's own transaction.
+    package func replacing(
+        _ principal: Principal, on resource: String, _ context: RequestContext
+    ) -> AccessDenied {
+        let (action, reason) = ("s3:PutObject", "the token lets objects be created, and there is one already")
+        note(principal, action, resource, reason, context, isAllowed: false)
+        return AccessDenied(
+            principal: principal.name, action: action, resource: resource, reason: reason, isAnonymous: false)
+    }
+
     static func conditionKeys(_ principal: Principal, _ context: RequestContext) -> [String: [String]] {
         let now = Timestamp.now
         var keys = context.values
