@@ -128,7 +128,7 @@ let apis: [Target] = [
     target(
         "APIs", "HTTPSupport",
         [
-            "Authority", "Certificates", "Database", "Identity", "Journal", "Objects", "Policy", "SigV4", "Wire",
+            "Authority", "Certificates", "Ciphers", "Database", "Identity", "Journal", "Objects", "Policy", "SigV4", "Wire",
             nioCore, nioExtras, nioHTTP1, nioPosix, nioSSL,
         ]),
     target(
@@ -250,7 +250,9 @@ let testTargets: [Target] = [
     tests("LDAPMessageTests", ["LDAPMessage"]),
     tests("SCIMFormatTests", ["SCIMFormat", "Wire"]),
     tests("JOSETests", ["JOSE", "Wire"]),
-    tests("OpenIDTests", ["Database", "Identity", "Journal", "OpenID", "TestSupport", "Vault", "Wire"]),
+    tests(
+        "OpenIDTests",
+        ["Certificates", "Database", "Identity", "JOSE", "Journal", "OpenID", "TestSupport", "Vault", "Wire"]),
     tests("LDAPAPITests", ["Identity", "LDAPAPI", "LDAPMessage", "Wire"]),
     tests("ProductMetadataTests", ["ProductMetadata", "Wire"]),
     tests("DatabaseTests", ["Database", "TestSupport"]),

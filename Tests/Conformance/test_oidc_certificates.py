@@ -12,7 +12,7 @@ from authorities import TestAuthority, pem, self_signed
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from issuers import public_jwk
-from nodes import Node
+from nodes import Node, told_within
 from oidc import CALLBACK, PASSWORD, Browser, discovery, lend_account, lend_registrar, log_in
 
 EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
@@ -63,7 +63,7 @@ def test_metadata(node, nodes):
     assert {"tls_client_auth", "self_signed_tls_client_auth"} <= set(methods)
     assert found["tls_client_certificate_bound_access_tokens"] is True
     assert found["mtls_endpoint_aliases"]["token_endpoint"] == found["token_endpoint"]
-    without = discovery(nodes.shared("sqlite-https"))
+    without = discovery(nodes.shared("postgres-http"))
     assert "tls_client_auth" not in without["token_endpoint_auth_methods_supported"]
     assert without["tls_client_certificate_bound_access_tokens"] is False and "mtls_endpoint_aliases" not in without
 
@@ -87,8 +87,7 @@ def test_an_application_is_known_by_the_name_in_its_certificate(node, authority,
         answer = ask(node, wrong, client)
         assert answer.status_code == 401 and answer.json()["error"] == "invalid_client", why
     assert ask(node, files, client, client_secret="x").status_code == 401, "one way at a time"
-    found = node.cli("audit", "--who", client["client_id"], "--reads", "--json").stdout
-    assert "oauth:Authenticate" in found
+    told_within(node, "oauth:Authenticate", "--who", client["client_id"], "--reads")
 
 
 def test_a_registration_names_one_name(node):
@@ -145,10 +144,10 @@ def test_a_bound_token_opens_nothing_without_its_certificate(node, bound, author
         (f"{node.s3_url}/{bucket}/a", 200),
         (f"{node.web}/dav/{bucket}/a", 200),
         (f"{node.web}/sign?href=s3://{bucket}/a", 200),
-        (f"{node.web}/stac/collections/{bucket}", 404),
+        (f"{node.web}/stac/collections/{bucket}", 200),
         (f"{node.web}/admin/v1/accounts", 403),
         (f"{node.web}/oidc/userinfo", 403),
-        (f"{node.web}/transactions", 403),
+        (f"{node.web}/transactions", 200),
     ):
         answer = requests.get(url, headers=headers, cert=files, verify=node.verify)
         assert answer.status_code == granted, (url, answer.text)

@@ -1,5 +1,6 @@
 package import Authority
 import Certificates
+import Ciphers
 package import Identity
 import NIOHTTP1
 package import Objects
@@ -33,8 +34,8 @@ package struct Caller: Sendable {
     }
 }
 
-/// Finds out who makes a request: SigV4 in header or query, bearer token, password, browser session or client
-/// certificate. Every face uses it, and every way ends at the same principal.
+/// Finds out who makes a request: SigV4 in header or query, bearer token, password, access key, browser session or
+/// client certificate. Every face uses it, and every way ends at the same principal.
 package final class Authenticator: Sendable {
     package static let sessionCookie = "martlet_session"
 
@@ -121,6 +122,7 @@ package final class Authenticator: Sendable {
             return Caller(principal: principal, context: context)
         }
         if let signed = try await signedCaller(request, service, bodyHash, context) { return signed }
+        if let keyed = try await keyedCaller(request, context) { return keyed }
         if cookies, let secret = Self.cookie(Self.sessionCookie, in: request), Self.isSameSite(request),
             let principal = try await identity.principal(session: secret)
         {
@@ -196,6 +198,16 @@ package final class Authenticator: Sendable {
         context.values["s3:signatureversion"] = ["AWS4-HMAC-SHA256"]
         context.values["s3:authType"] = [authorization.form == .header ? "REST-HEADER" : "REST-QUERY-STRING"]
         return Caller(principal: known.principal, context: context, signature: (authorization, key))
+    }
+
+    /// Who shows an access key itself, in the two headers of the SDKs of STAC catalogues.
+    private func keyedCaller(_ request: Request, _ context: RequestContext) async throws -> Caller? {
+        guard let id = request.header("access-key"), let secret = request.header("secret-key") else { return nil }
+        let refused = IdentityError(.invalidCredentials, "the access key or its secret is wrong")
+        guard !id.hasPrefix(Identity.temporaryPrefix), let known = try? await signer(id, sessionToken: nil),
+            constantTimeEquals(known.secret, Array(secret.utf8))
+        else { throw refused }
+        return Caller(principal: known.principal, context: context)
     }
 
     private static func head(of request: Request) throws -> RequestHead {

@@ -7,7 +7,7 @@ import Wire
 
 extension OIDCService {
     /// The provider's metadata (OpenID Connect Discovery 1.0 §3, RFC 8414 §2).
-    func discovery(issuer: String) -> Response {
+    func discovery(issuer: String, to request: Request) -> Response {
         let isRealm = issuer != tokens.issuer
         let base = issuer + (isRealm ? "/protocol/openid-connect" : "/oidc")
         func url(_ own: String, _ realms: String) -> String { base + (isRealm ? realms : own) }
@@ -43,7 +43,7 @@ extension OIDCService {
             json.member("prompt_values_supported", ["none", "login", "consent", "select_account"])
             json.member("id_token_signing_alg_values_supported", algorithms)
             // Where the node asks nobody for a certificate, there is none to be known by.
-            let takesCertificates = authenticator.certificates != nil
+            let takesCertificates = authenticator.certificates != nil && request.connection.isSecure
             let methods = ClientAuthentication.allCases.filter { takesCertificates || !$0.isByCertificate }
                 .map(\.rawValue)
             for endpoint in ["token", "introspection", "revocation"] {

@@ -90,6 +90,9 @@ extension Identity {
             throw Self.invalidSessionToken
         }
         try Self.checkTime(content.expires)
+        if let id = content.tokenID, try await isRevoked(id) {
+            throw IdentityError(.invalidToken, "the token that opened this session was revoked")
+        }
         var principal = try await journal.find { try Self.principal(of: content, token: token, in: $0) }
         principal.accessKeyID = id
         principal.scopes = content.scopes

@@ -52,6 +52,8 @@ struct SessionContent: Sendable {
     var scopes: Scopes?
     /// The issuer of that token, where it is another than this node: the session ends with the trust in it.
     var issuer: String?
+    /// The `jti` of the token of this node's that opened the session: it ends with that.
+    var tokenID: String?
 
     func bytes(secret: String) -> [UInt8] {
         var json = JSONWriter()
@@ -65,6 +67,7 @@ struct SessionContent: Sendable {
             if let policy { json.member("policy", policy) }
             if let scopes { json.member("scopes", scopes.text) }
             if let issuer { json.member("issuer", issuer) }
+            if let tokenID { json.member("jti", tokenID) }
             json.key("claims")
             json.object { json in for (key, values) in claims { json.member(key, values) } }
         }
@@ -81,7 +84,7 @@ struct SessionContent: Sendable {
             account: json["account"]?.integer, role: json["role"]?.integer, name: name,
             issued: Timestamp(microseconds: issued), expires: Timestamp(microseconds: expires),
             policy: json["policy"]?.string,
-            scopes: try json["scopes"]?.string.map { try Scopes(parsing: $0) }, issuer: json["issuer"]?.string)
+            scopes: try json["scopes"]?.string.map { try Scopes(parsing: $0) }, issuer: json["issuer"]?.string, tokenID: json["jti"]?.string)
         for claim in json["claims"]?.object?.members ?? [] {
             content.claims[claim.name] = claim.value.array?.compactMap(\.string)
         }

@@ -16,6 +16,10 @@ package struct WebIdentity: Sendable {
     package var scopes: Scopes?
     /// When the token ends.
     package var expires: Timestamp
+    /// `jti` of a token of this node's own: what it opened is taken back with it.
+    package var tokenID: String?
+    /// Whether it is a job's, so that nothing of it lasts longer than it does.
+    package var isJobs = false
     /// Who alone may show it; see ``TokenWish/binding``.
     package var binding: (name: String, digest: String)?
 
@@ -135,7 +139,8 @@ package final class WebIdentities: Sendable {
         return WebIdentity(
             issuer: Issuer(url: tokens.issuer, audiences: [tokens.issuer], created: .now),
             subject: claims["sub"]?.first ?? "", audience: tokens.issuer, account: principal.accountID,
-            claims: claims, scopes: principal.scopes, expires: token.expires, binding: nil)
+            claims: claims, scopes: principal.scopes, expires: token.expires, tokenID: token.claims["jti"]?.string,
+            isJobs: token.claims["job_id"] != nil)
     }
 
     private static func claims(_ token: UnverifiedToken) -> [String: [String]] {

@@ -133,11 +133,12 @@ package final class RoleSessions: Sendable {
             throw IdentityError(.invalidToken, "a token that is bound to a key is not taken in exchange")
         }
         let role = try await role(wish.role, for: web, session: wish.name, context)
+        let seconds = try Self.seconds(wish.seconds, max: role.sessionSeconds)
+        let remaining = web.expires.seconds - Timestamp.now.seconds
         let credentials = try await identity.openSession(
             in: role, name: wish.name, account: web.account,
-            seconds: try Self.seconds(wish.seconds, max: role.sessionSeconds), policy: wish.policy,
-            claims: web.sessionKeys, scopes: web.scopes, issuer: web.account == nil ? web.issuer.url : nil,
-            by: web.name)
+            seconds: web.isJobs ? min(seconds, max(remaining, Role.sessionSecondsRange.lowerBound)) : seconds,
+            policy: wish.policy, claims: web.sessionKeys, scopes: web.scopes, of: web, by: web.name)
         return (Opened(credentials: credentials, role: role), web)
     }
 

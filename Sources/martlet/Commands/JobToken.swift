@@ -86,7 +86,16 @@ struct JobTokenCommand: AsyncParsableCommand {
     struct Run: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Runs a command with a token that is kept fresh, and gives the token up when it has ended.",
-            discussion: "Example: martlet job-token run -- python process.py")
+            discussion: """
+                Examples:
+
+                    martlet job-token run -- python process.py
+                    martlet job-token run --role readers -- python with_boto3.py
+
+                With --role, libraries of AWS find the token, the role and the node by themselves (AWS_ROLE_ARN,
+                AWS_WEB_IDENTITY_TOKEN_FILE, AWS_ENDPOINT_URL).
+                """)
+        @Option(help: "The role in which libraries of AWS work with the token.") var role: String?
         @Option(help: "The job's number in its array, from 0 (default SLURM_ARRAY_TASK_ID, or 0).") var index: Int?
         @Argument(parsing: .captureForPassthrough, help: "The command with its arguments.") var command: [String]
 
@@ -96,6 +105,14 @@ struct JobTokenCommand: AsyncParsableCommand {
             let index = index
             let first = try await JobTokenCommand.reach { try await JobState.start($0, index: index) }
             setenv("BEARER_TOKEN_FILE", first.file, 1)
+            if let role {
+                let s3 = try await JobTokenCommand.reach { $0.s3 }
+                setenv("AWS_ROLE_ARN", role.hasPrefix("arn:") ? role : "arn:aws:iam::martlet:role/" + role, 1)
+                setenv("AWS_WEB_IDENTITY_TOKEN_FILE", first.file, 1)
+                setenv("AWS_ROLE_SESSION_NAME", "job-\(getpid())", 0)
+                setenv("AWS_ENDPOINT_URL", s3, 0)
+                setenv("AWS_DEFAULT_REGION", "us-east-1", 0)
+            }
             let child = try ChildProcess(command)
             var renewal = ContinuousClock.now + .seconds(first.renewAfter)
             while true {
