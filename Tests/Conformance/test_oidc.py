@@ -296,6 +296,10 @@ def test_a_device_is_let_in_as_the_sdks_do_it(node, browser, account):
         verify=node.verify,
     )
     assert renewed.ok, renewed.text
+    # They name the scopes of the login again, and what comes with these by itself does not get lost.
+    assert "martlet" in renewed.json()["scope"].split()
+    bearer = {"authorization": "bearer " + renewed.json()["access_token"]}
+    assert requests.get(base + "/userinfo", headers=bearer, verify=node.verify).json() == about
 
 
 def test_software_made_for_keycloak_finds_everything(node, app, browser):

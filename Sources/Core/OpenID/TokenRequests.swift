@@ -141,7 +141,9 @@ extension OpenIDProvider {
             for name in asked.names where !content.scopes.cover(name) {
                 throw OAuthError(.invalidScope, "the scope '\(name.prefix(200))' was not granted")
             }
-            content.scopes = asked
+            // What its tokens have without its asking they keep without it, but for a limit that it asks for.
+            let implied = try content.scopes.covered(of: request.client.impliedScopes)
+            content.scopes = asked.capabilities.isEmpty ? try asked.adding(implied) : asked
         }
         let audiences = try narrowed(request.audiences, from: content.audiences, request.client)
         let principal: Principal
