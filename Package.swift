@@ -128,7 +128,8 @@ let apis: [Target] = [
     target(
         "APIs", "HTTPSupport",
         [
-            "Authority", "Certificates", "Ciphers", "Database", "Identity", "Journal", "Objects", "Policy", "SigV4", "Wire",
+            "Authority", "Certificates", "Ciphers", "Database", "Identity", "Journal", "Objects", "Policy", "SigV4",
+            "Wire",
             nioCore, nioExtras, nioHTTP1, nioPosix, nioSSL,
         ]),
     target(

@@ -5,8 +5,8 @@ import NIOPosix
 
 /// Requests to addresses that a client of the node has chosen.
 enum PublicClient {
-    /// Makes an HTTP client that connects to the host of an address, which has to be a public one. What was looked up is
-    /// what is connected to: a name that means another thing the next moment gains nothing.
+    /// Makes an HTTP client that connects to the host of an address, which has to be a public one. What was looked up
+    /// is what is connected to: a name that means another thing the next moment gains nothing.
     ///
     /// - Throws: ``AddressNotPublic``; the errors of `body`.
     static func with<Answer: Sendable>(

@@ -48,7 +48,8 @@ import Testing
             ("storage.create:/eo storage.modify:/eo/a", "eo", "a/b", false),
             ("storage.create:/eo storage.modify:/eo/a", "eo", "c", true),
             ("storage.create:/", "eo", "a", true), ("storage.create:/eo/a/", "eo", "a", false),
-            ("storage.create:/eo/a/", "eo", "a/", true), ("storage.read:/eo", "eo", "a", false), ("martlet", "eo", "a", false),
+            ("storage.create:/eo/a/", "eo", "a/", true), ("storage.read:/eo", "eo", "a", false),
+            ("martlet", "eo", "a", false),
         ])
     func creating(held: String, collection: String, key: String, only: Bool) throws {
         #expect(try Scopes(parsing: held).onlyCreate(collection, key) == only)

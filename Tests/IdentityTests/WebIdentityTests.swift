@@ -112,7 +112,8 @@ private final class FakeIssuer: Sendable {
             }
             for path in ["", "eo", "/eo/", "/../x", "//"] {
                 await #expect(throws: IdentityError.self, "\(path)") {
-                    try await house.identity.trust(issuer: "https://b.example", audiences: ["a"], path: path, by: "test")
+                    try await house.identity.trust(
+                        issuer: "https://b.example", audiences: ["a"], path: path, by: "test")
                 }
             }
         }
@@ -124,7 +125,8 @@ private final class FakeIssuer: Sendable {
             try await house.identity.trust(issuer: FakeIssuer.url, audiences: ["jobs"], by: "test")
             let bound = try await identities.verify(try issuer.token(more: #","cnf":{"x5t#S256":"abc"}"#))
             #expect(bound.isHeld(by: ("x5t#S256", "abc")))
-            #expect(!bound.isHeld(by: ("jkt", "abc")) && !bound.isHeld(by: nil) && !bound.isHeld(by: ("x5t#S256", "abd")))
+            #expect(
+                !bound.isHeld(by: ("jkt", "abc")) && !bound.isHeld(by: nil) && !bound.isHeld(by: ("x5t#S256", "abd")))
             for odd in ["{}", "7", #"{"jwk":{}}"#] {
                 let token = try await identities.verify(try issuer.token(more: #","cnf":\#(odd)"#))
                 #expect(!token.isHeld(by: nil) && !token.isHeld(by: ("jkt", "x")), "\(odd)")

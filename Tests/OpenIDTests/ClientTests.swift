@@ -63,7 +63,9 @@ private struct Signer {
                 let refused = await refusal { _ = try await house.client("app-\(number)", more) }
                 #expect((refused == nil) == isFine, "\(more.map { "\($0.0)=\($0.1.text)" }): \(refused as Any)")
             }
-            #expect(await refusal { _ = try await house.client("host:a.example", [credentials, ("scope", "host.auth")]) } == nil)
+            #expect(
+                await refusal { _ = try await house.client("host:a.example", [credentials, ("scope", "host.auth")]) }
+                    == nil)
         }
     }
 
@@ -73,11 +75,14 @@ private struct Signer {
         try await withHouse(engine) { house in
             let (client, _) = try await house.client("app", [("jwks", ["keys": [try signer.jwk]])])
             let now = Timestamp.now.seconds
-            func token(_ more: [(String, JSONValue)] = [], type: String = "oauth-authz-req+jwt", by other: Signer? = nil) throws
+            func token(
+                _ more: [(String, JSONValue)] = [], type: String = "oauth-authz-req+jwt", by other: Signer? = nil
+            ) throws
                 -> String
             {
                 let claims: [(String, JSONValue)] = [
-                    ("iss", "app"), ("aud", .string(House.issuer)), ("exp", .integer(now + 60)), ("response_type", "code"),
+                    ("iss", "app"), ("aud", .string(House.issuer)), ("exp", .integer(now + 60)),
+                    ("response_type", "code"),
                     ("redirect_uri", "https://app.example/cb"), ("scope", "openid profile"), ("nonce", "n1"),
                     ("resource", [.string(House.issuer)]), ("max_age", 60),
                 ]
@@ -91,7 +96,8 @@ private struct Signer {
             #expect(request.scopes.text == "openid profile" && request.nonce == "n1" && request.maxAge == 60)
             #expect(request.audiences == [House.issuer])
             for broken in [
-                "x", try token(by: try Signer()), try token(type: "at+jwt"), try token([("aud", "https://other.example")]),
+                "x", try token(by: try Signer()), try token(type: "at+jwt"),
+                try token([("aud", "https://other.example")]),
                 try token([("exp", .integer(now - 1))]), try token([("iss", "other")]), try token([("request", "x")]),
                 try token([("nbf", .integer(now + 600))]), try token(by: try Signer(.rs256)),
             ] {
@@ -112,19 +118,23 @@ private struct Signer {
             let ada = try await house.browser()
             func token(_ id: String, _ address: String) async throws -> AccessToken {
                 let (client, _) = try await house.client(
-                    id, [("redirect_uris", [.string(address)]), ("subject_type", "pairwise"), ("scope", "openid email")])
+                    id,
+                    [("redirect_uris", [.string(address)]), ("subject_type", "pairwise"), ("scope", "openid email")])
                 let request = try await house.provider.authorizationRequest(
                     QueryItems([("client_id", id), ("response_type", "code"), ("scope", "openid")]))
                 try await house.provider.agree(to: request, by: ada)
-                guard case .answer(let answer) = try await house.provider.advance(
-                    request, principal: ada, issuer: House.issuer),
+                guard
+                    case .answer(let answer) = try await house.provider.advance(
+                        request, principal: ada, issuer: House.issuer),
                     let code = answer.parameters.first(where: { $0.name == "code" })?.value
                 else { throw OAuthError(.accessDenied, "no code") }
                 let tokens = try await house.tokens(
                     client, [("grant_type", "authorization_code"), ("code", code), ("redirect_uri", address)])
                 return try await house.tokens.accessToken(tokens.accessToken)
             }
-            let (one, two) = (try await token("one", "https://a.example/1"), try await token("two", "https://a.example/2"))
+            let (one, two) = (
+                try await token("one", "https://a.example/1"), try await token("two", "https://a.example/2")
+            )
             let other = try await token("three", "https://b.example/1")
             #expect(one.claims["sub"] == two.claims["sub"] && one.claims["sub"] != other.claims["sub"])
             #expect(one.account == ada.accountID && other.account == ada.accountID)
@@ -161,7 +171,9 @@ private struct Signer {
                 "host:se.example", [("grant_types", ["client_credentials"]), ("scope", "host.auth")], account: "ada")
             let answer = try await house.tokens(client, [("grant_type", "client_credentials"), ("scope", "host.auth")])
             let token = try await house.tokens.accessToken(answer.accessToken)
-            #expect(token.claims["wlcg.ver"] == "1.0" && token.scopes.text == "host.auth" && token.client == "host:se.example")
+            #expect(
+                token.claims["wlcg.ver"] == "1.0" && token.scopes.text == "host.auth"
+                    && token.client == "host:se.example")
             #expect(token.scopes.limit?.isEmpty == true)
             let (app, _) = try await house.client()
             #expect(
@@ -205,8 +217,10 @@ private struct Signer {
             try await authenticate(try assertion(signer, "3"))
             #expect(fetched.withLock { $0.count } <= 2)
             let own = try await provider.register(
-                ["redirect_uris": ["https://b.example/"], "token_endpoint_auth_method": "private_key_jwt",
-                 "jwks_uri": "https://b.example/keys"], address: "::1")
+                [
+                    "redirect_uris": ["https://b.example/"], "token_endpoint_auth_method": "private_key_jwt",
+                    "jwks_uri": "https://b.example/keys",
+                ], address: "::1")
             let text = try signer.sign([
                 ("iss", .string(own.client.id)), ("sub", .string(own.client.id)), ("aud", .string(House.issuer)),
                 ("exp", .integer(now + 60)), ("jti", "1"),

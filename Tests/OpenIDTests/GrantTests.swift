@@ -166,7 +166,8 @@ import Wire
     func impliedScopes() async throws {
         try await withHouse { house in
             let (client, first) = try await family(
-                house, [("scope", "openid profile offline_access storage.read:/eo martlet"), ("implied_scope", "martlet")])
+                house,
+                [("scope", "openid profile offline_access storage.read:/eo martlet"), ("implied_scope", "martlet")])
             #expect(!first.scopes.contains("martlet"), "a capability was asked for, which is a limit")
             let (other, _) = try await house.client(
                 "other", [("scope", "openid profile offline_access martlet"), ("implied_scope", "martlet")])
@@ -174,8 +175,9 @@ import Wire
                 QueryItems([("client_id", "other"), ("response_type", "code"), ("scope", "openid offline_access")]))
             let ada = try await house.browser()
             try await house.provider.agree(to: request, by: ada)
-            guard case .answer(let answer) = try await house.provider.advance(
-                request, principal: ada, issuer: House.issuer),
+            guard
+                case .answer(let answer) = try await house.provider.advance(
+                    request, principal: ada, issuer: House.issuer),
                 let code = answer.parameters.first(where: { $0.name == "code" })?.value
             else { throw OAuthError(.accessDenied, "no code") }
             let begun = try await house.tokens(other, [("grant_type", "authorization_code"), ("code", code)])

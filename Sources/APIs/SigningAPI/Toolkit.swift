@@ -107,7 +107,8 @@ extension SigningService {
         guard caller.principal.accountID != nil else {
             throw Problem.forbidden("API keys are those of an account, which '\(caller.principal.name)' is not")
         }
-        try await gate.require(caller.principal, action, on: ResourceName.account(caller.principal.name), caller.context)
+        try await gate.require(
+            caller.principal, action, on: ResourceName.account(caller.principal.name), caller.context)
         return caller.principal.name
     }
 

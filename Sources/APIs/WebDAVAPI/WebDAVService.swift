@@ -153,8 +153,8 @@ package struct WebDAVService: Sendable {
         try await gate.require(call.caller.principal, action, on: resource, context)
     }
 
-    /// Checks that the caller may write a file, or make a folder. Who may only create is kept to that in the write's own
-    /// transaction: see ``writeCondition(_:)``.
+    /// Checks that the caller may write a file, or make a folder. Who may only create is kept to that in the write's
+    /// own transaction: see ``writeCondition(_:)``.
     func requireWrite(_ call: Call, _ key: String) async throws {
         var call = call
         if call.caller.createsOnly(call.address.collection, key) {

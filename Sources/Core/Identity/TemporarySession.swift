@@ -84,7 +84,8 @@ struct SessionContent: Sendable {
             account: json["account"]?.integer, role: json["role"]?.integer, name: name,
             issued: Timestamp(microseconds: issued), expires: Timestamp(microseconds: expires),
             policy: json["policy"]?.string,
-            scopes: try json["scopes"]?.string.map { try Scopes(parsing: $0) }, issuer: json["issuer"]?.string, tokenID: json["jti"]?.string)
+            scopes: try json["scopes"]?.string.map { try Scopes(parsing: $0) }, issuer: json["issuer"]?.string,
+            tokenID: json["jti"]?.string)
         for claim in json["claims"]?.object?.members ?? [] {
             content.claims[claim.name] = claim.value.array?.compactMap(\.string)
         }

@@ -62,7 +62,8 @@ extension Principal {
     /// Whom a token of another issuer speaks for, in a role, for as long as the token counts.
     package static func bearer(of web: WebIdentity, in role: Role, session: String) -> Principal {
         Principal(
-            accountID: nil, name: "\(role.name)/\(session)", kind: .software, groups: [], method: .token, accessKeyID: nil,
+            accountID: nil, name: "\(role.name)/\(session)", kind: .software, groups: [], method: .token,
+            accessKeyID: nil,
             session: TemporarySession(
                 role: TemporarySession.AssumedRole(id: role.id, name: role.name), account: nil, name: session,
                 issued: .now, expires: web.expires, policy: nil, claims: web.sessionKeys, token: "",
@@ -92,7 +93,8 @@ package final class WebIdentities: Sendable {
             throw IdentityError(.invalidToken, "the token's issuer '\(token.issuer.prefix(200))' is not trusted here")
         }
         guard [nil, "jwt", "at+jwt"].contains(token.jwt.type) else {
-            throw IdentityError(.invalidToken, "a token of the type '\(token.jwt.type?.prefix(80) ?? "")' opens nothing")
+            throw IdentityError(
+                .invalidToken, "a token of the type '\(token.jwt.type?.prefix(80) ?? "")' opens nothing")
         }
         try token.checkTime(now: Timestamp.now.seconds)
         guard let audience = token.audiences.first(where: { issuer.audiences.contains($0) }) else {
@@ -107,8 +109,8 @@ package final class WebIdentities: Sendable {
             scopes: try Self.capabilities(token, below: issuer.path), expires: token.expires, binding: token.binding)
     }
 
-    /// The capabilities of a token (WLCG Common JWT Profiles 1.3 §4.1), below what its issuer has here; nil where it has
-    /// none. Whatever else an issuer calls a scope means nothing here.
+    /// The capabilities of a token (WLCG Common JWT Profiles 1.3 §4.1), below what its issuer has here; nil where it
+    /// has none. Whatever else an issuer calls a scope means nothing here.
     private static func capabilities(_ token: UnverifiedToken, below path: String) throws -> Scopes? {
         let texts = (token.claims["scope"] ?? token.claims["scp"]).map { $0.array ?? [$0] } ?? []
         let names = texts.compactMap(\.string).flatMap { $0.split(separator: " ").map(String.init) }

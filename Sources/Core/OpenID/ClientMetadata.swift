@@ -141,18 +141,21 @@ extension Client {
             throw invalid("\(authentication.rawValue) needs the client's public keys: 'jwks' or 'jwks_uri'")
         }
         guard (authentication == .certificate) == (certificateName != nil) else {
-            throw invalid("tls_client_auth, and nothing else, has one of \(CertificateName.Kind.allCases.map(\.rawValue))")
+            throw invalid(
+                "tls_client_auth, and nothing else, has one of \(CertificateName.Kind.allCases.map(\.rawValue))")
         }
         if let problem = certificateName?.problem { throw invalid(problem) }
         guard !requiresDPoP || !bindsCertificates else {
             throw invalid("tokens are bound to a certificate or to the key of a DPoP proof, not to both")
         }
         guard !isPairwise || sector != nil else {
-            throw invalid("redirect URIs on several hosts, or none, need a 'sector_identifier_uri' for pairwise subjects")
+            throw invalid(
+                "redirect URIs on several hosts, or none, need a 'sector_identifier_uri' for pairwise subjects")
         }
         let isHost = id.hasPrefix("host:") && !grants.contains(.code) && !grants.contains(.device)
         guard isHost || !scopes.contains(Scopes.host) else {
-            throw invalid("the scope '\(Scopes.host)' is for machines: a client_id host:NAME, and no grants of people's")
+            throw invalid(
+                "the scope '\(Scopes.host)' is for machines: a client_id host:NAME, and no grants of people's")
         }
         guard keys.count <= 10, audiences.count <= 100, audiences.allSatisfy({ (1...255).contains($0.utf8.count) })
         else { throw invalid("a client has up to 10 keys and up to 100 audiences of 255 bytes") }

@@ -1,5 +1,5 @@
-import Ciphers
 package import Certificates
+import Ciphers
 package import Identity
 import JOSE
 import Journal
@@ -75,7 +75,8 @@ extension OpenIDProvider {
         case .privateKey: isProved = try await holds(token, of: client, audiences)
         case .certificate, .selfSignedCertificate:
             let isAlone = credentials.secret?.isEmpty ?? true && token == nil
-            isProved = if isAlone, let shown = credentials.certificate { try await holds(shown, of: client) } else { false }
+            isProved =
+                if isAlone, let shown = credentials.certificate { try await holds(shown, of: client) } else { false }
         }
         guard isProved else {
             // Anybody can try: such refusals are written together, once a second.

@@ -12,7 +12,7 @@ extension OpenIDProvider {
                 json.member("active", true)
                 json.member("token_type", token.binding?.name == TokenAuthority.keyBinding ? "DPoP" : "Bearer")
                 if let name = token.claims["preferred_username"]?.string { json.member("username", name) }
-                for claim in token.claims.members 
+                for claim in token.claims.members
                 where claim.name != "userinfo" && claim.name != TokenAuthority.sealedAccount {
                     json.member(claim.name, claim.value)
                 }

@@ -18,7 +18,8 @@ extension OpenIDProvider {
         }
         guard try await verifies(token, client) else { throw invalid("is not signed by a key of the client") }
         let claims = token.claims
-        guard claims["iss"]?.string ?? client.id == client.id, claims["client_id"]?.string ?? client.id == client.id else {
+        guard claims["iss"]?.string ?? client.id == client.id, claims["client_id"]?.string ?? client.id == client.id
+        else {
             throw invalid("is another client's")
         }
         let meant = claims["aud"] ?? .null

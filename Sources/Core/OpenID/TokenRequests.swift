@@ -73,10 +73,12 @@ extension OpenIDProvider {
             throw OAuthError(.invalidDPoPProof, "the client is registered to send a DPoP proof")
         }
         guard !request.client.bindsCertificates || request.certificate != nil else {
-            throw OAuthError(.invalidRequest, "the client is registered to show a certificate, to which its tokens are bound")
+            throw OAuthError(
+                .invalidRequest, "the client is registered to show a certificate, to which its tokens are bound")
         }
         guard !request.client.bindsCertificates || request.keyThumbprint == nil else {
-            throw OAuthError(.invalidRequest, "the client's tokens are bound to its certificate: it sends no DPoP proof")
+            throw OAuthError(
+                .invalidRequest, "the client's tokens are bound to its certificate: it sends no DPoP proof")
         }
         switch grant {
         case .code: return try await code(request)

@@ -126,7 +126,8 @@ package final class RoleSessions: Sendable {
             web = try await webIdentities.verify(token)
         } catch let error as IdentityError {
             _ = try await gate.denied(
-                .anonymous, Self.webIdentityAction, on: ResourceName.role(String(wish.role.prefix(80))), error.message, context)
+                .anonymous, Self.webIdentityAction, on: ResourceName.role(String(wish.role.prefix(80))), error.message,
+                context)
             throw error
         }
         guard web.binding == nil else {

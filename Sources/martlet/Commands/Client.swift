@@ -39,7 +39,8 @@ struct ClientCommand: AsyncParsableCommand {
         @Option(help: "Where it hears that somebody's session has ended.") var backchannelLogout: String?
         @Option(help: "Algorithm of ID tokens: RS256 or ES256.") var idTokenAlgorithm = "RS256"
         @Option(help: "Algorithm of access tokens: ES256 or RS256.") var accessTokenAlgorithm = "ES256"
-        @Option(help: "A file with its public keys as a JWK set: it proves itself by private_key_jwt.") var jwks: String?
+        @Option(help: "A file with its public keys as a JWK set: it proves itself by private_key_jwt.") var jwks:
+            String?
         @Option(help: "Where it publishes them instead.") var jwksUri: String?
         @Option(
             help: """
@@ -61,7 +62,8 @@ struct ClientCommand: AsyncParsableCommand {
         private func authentication() throws -> [(String, JSONValue)] {
             var members: [(String, JSONValue)] = []
             if let jwks {
-                members.append(("jwks", try JSONValue(parsing: Array(try File.read(jwks, limit: 64 << 10)), maximumDepth: 8)))
+                members.append(
+                    ("jwks", try JSONValue(parsing: Array(try File.read(jwks, limit: 64 << 10)), maximumDepth: 8)))
             }
             if let jwksUri { members.append(("jwks_uri", .string(jwksUri))) }
             let hasKeys = !members.isEmpty
