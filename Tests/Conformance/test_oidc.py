@@ -229,6 +229,54 @@ def test_wrong_requests_get_the_answers_of_the_standards(node, app, register):
     assert post(node, "/oidc/revoke", {"token": "rubbish"}, auth).status_code == 200
 
 
+def test_a_code_that_comes_again_takes_back_what_it_gave(node, app, browser):
+    session = library(node, app)
+    endpoints = discovery(node)
+    verifier = secrets.token_urlsafe(48)
+    url, _ = session.create_authorization_url(endpoints["authorization_endpoint"], code_verifier=verifier)
+    code = parameters(browser.authorize(url).application)["code"]
+    fields = {"grant_type": "authorization_code", "code": code, "redirect_uri": CALLBACK, "code_verifier": verifier}
+    auth = (app["client_id"], app["client_secret"])
+    first = post(node, "/oidc/token", fields, auth).json()
+    bearer = {"Authorization": "Bearer " + first["access_token"]}
+    assert requests.get(endpoints["userinfo_endpoint"], headers=bearer, verify=node.verify).ok
+    assert post(node, "/oidc/token", fields, auth).json()["error"] == "invalid_grant"
+    refused = requests.get(endpoints["userinfo_endpoint"], headers=bearer, verify=node.verify)
+    assert refused.status_code == 401 and 'error="invalid_token"' in refused.headers["WWW-Authenticate"]
+    again = {"grant_type": "refresh_token", "refresh_token": first["refresh_token"]}
+    assert post(node, "/oidc/token", again, auth).json()["error"] == "invalid_grant"
+
+
+def test_nobody_learns_which_applications_there_are(node, app):
+    """Neither from what is answered nor from how."""
+    def told(answer):
+        return answer.status_code, answer.json(), sorted(name for name in answer.headers if name != "Date")
+
+    for path in ("token", "introspect", "revoke", "par", "device"):
+        data = {"grant_type": "refresh_token", "refresh_token": "x", "token": "x"}
+        known, unknown = (post(node, "/oidc/" + path, data, (name, "wrong")) for name in (app["client_id"], "nobody"))
+        assert known.status_code == 401 and told(known) == told(unknown), path
+    manage = [
+        requests.get(f"{node.web}/oidc/register/{name}", headers={"Authorization": "Bearer x"}, verify=node.verify)
+        for name in (app["client_id"], "nobody")
+    ]
+    assert told(manage[0]) == told(manage[1]) and manage[0].status_code == 401
+
+
+def test_the_time_of_an_answer_tells_nothing_of_accounts(node, account):
+    """A name that nobody has takes as long as a wrong password: both are hashed."""
+    def seconds(name):
+        begun = time.perf_counter()
+        data = {"grant_type": "password", "username": name, "password": "wrong", "client_id": "martlet"}
+        assert post(node, "/oidc/token", data).status_code == 400
+        return time.perf_counter() - begun
+
+    # In turns, so that both see the same machine; few, so that nobody is slowed down.
+    pairs = [(seconds(account), seconds("nobody-" + secrets.token_hex(4))) for _ in range(3)]
+    known, unknown = (min(times) for times in zip(*pairs))
+    assert 0.4 < known / unknown < 2.5, pairs
+
+
 def test_forged_tokens_open_nothing(node, app, browser):
     _, token = log_in(node, app, browser)
     text = token["access_token"]

@@ -34,8 +34,17 @@ print(json.dumps(getattr(signing, sys.argv[1])(json.loads(sys.argv[2]))))
 
 
 @pytest.fixture
-def person(node):
-    yield from lend_account(node, "administrators")
+def person(node, bucket, s3):
+    """Somebody who may do as they like with one bucket, and look after their own keys, as everybody."""
+    accounts = lend_account(node)
+    name = next(accounts)
+    policy = {
+        "Effect": "Allow", "Principal": {"AWS": f"arn:aws:iam::martlet:user/{name}"}, "Action": "s3:*",
+        "Resource": [f"arn:aws:s3:::{bucket}", f"arn:aws:s3:::{bucket}/*"],
+    }
+    s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps({"Version": "2012-10-17", "Statement": [policy]}))
+    yield name
+    next(accounts, None)
 
 
 @pytest.fixture
@@ -126,8 +135,14 @@ def test_api_keys_are_their_owner_s(node, bearer, key, person):
     entry = next(entry for entry in listed if entry["access-key"] == key["access-key"])
     assert entry["description"] == "laptop" and re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+", entry["created"])
     assert key["access-key"] in sign(node, "list_api_keys", headers=key).json(), "a key counts on its own"
-    who = requests.get(f"{node.web}/admin/v1/keys?account={person}", headers=key, verify=node.verify)
-    assert who.status_code == 200, "and on every face"
+    who = requests.get(f"{node.web}/admin/v1/accounts", headers=key, verify=node.verify)
+    assert who.status_code == 403 and person in who.json()["detail"], "and on every face"
+    job = requests.post(
+        node.web + "/oidc/jobs", data={"scope": "storage.read:/"}, headers=bearer, verify=node.verify
+    ).json()
+    lent = requests.post(node.web + "/oidc/jobs/claim", data={"claim": job["claim"]}, verify=node.verify).json()
+    refused = sign(node, "create_api_key", headers={"Authorization": "Bearer " + lent["access_token"]})
+    assert refused.status_code == 403, "what was lent for an hour makes nothing that lasts"
     for wrong in ({**key, "secret-key": key["secret-key"][:-1] + "~"}, {**key, "access-key": "MRTNOTHERE"}):
         refused = sign(node, "list_api_keys", headers=wrong)
         assert refused.status_code == 401 and wrong["secret-key"] not in refused.text
