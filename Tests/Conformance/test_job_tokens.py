@@ -202,8 +202,6 @@ def test_boto3_reads_with_the_job_s_token_file(node, s3, bucket, person, readers
     s3.put_object(Bucket=bucket, Key="b", Body=b"more")
     made = grant(node, person, scope=f"storage.read:/{bucket}/a")
     environment = {**job_environment(node, made["claim"], tmp_path), "HOME": str(tmp_path)}
-    if node.authority:
-        environment["AWS_CA_BUNDLE"] = str(node.authority)
 
     def job(*command):
         return subprocess.run(

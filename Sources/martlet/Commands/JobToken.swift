@@ -53,6 +53,7 @@ struct JobTokenCommand: AsyncParsableCommand {
         @Flag(help: "Print JSON: file, expires_in, renew_after.") var json = false
 
         func run() async throws {
+            try await JobState.waitForTurn()
             try await JobTokenCommand.reach { client in
                 JobTokenCommand.report(try await JobState.claim(client, index: index), json: json)
             }
@@ -103,6 +104,7 @@ struct JobTokenCommand: AsyncParsableCommand {
             let command = self.command.first == "--" ? Array(self.command.dropFirst()) : self.command
             guard !command.isEmpty else { throw ValidationError("a command is needed: job-token run -- COMMAND") }
             let index = index
+            try await JobState.waitForTurn()
             let first = try await JobTokenCommand.reach { try await JobState.start($0, index: index) }
             setenv("BEARER_TOKEN_FILE", first.file, 1)
             if let role {
@@ -111,6 +113,7 @@ struct JobTokenCommand: AsyncParsableCommand {
                 setenv("AWS_WEB_IDENTITY_TOKEN_FILE", first.file, 1)
                 setenv("AWS_ROLE_SESSION_NAME", "job-\(getpid())", 0)
                 setenv("AWS_ENDPOINT_URL", s3, 0)
+                if let authority = Environment.all["MARTLET_CA"] { setenv("AWS_CA_BUNDLE", authority, 0) }
                 setenv("AWS_DEFAULT_REGION", "us-east-1", 0)
             }
             let child = try ChildProcess(command)
@@ -210,6 +213,13 @@ struct JobState: Sendable {
 
     /// How often a node that is away is asked: for some two minutes.
     static let attemptsMax = 10
+
+    /// Waits a moment where an array starts, so that some thousand of its jobs a second ask, and not all at once.
+    static func waitForTurn() async throws {
+        let count = Environment.all["SLURM_ARRAY_TASK_COUNT"].flatMap { Int($0) } ?? 1
+        guard count > 100 else { return }
+        try await Task.sleep(for: .milliseconds(Int.random(in: 0...min(count, 60_000))))
+    }
 
     static func claim(_ client: NodeClient, index: Int?) async throws -> JobState {
         let environment = Environment.all
