@@ -209,7 +209,7 @@ private struct Signer {
             }
             func authenticate(_ text: String) async throws {
                 _ = try await provider.authenticate(
-                    .init(id: nil, secret: nil, assertion: text, address: "::1"), audiences: [House.issuer])
+                    .init(id: nil, secret: nil, assertion: text), audiences: [House.issuer])
             }
             try await authenticate(try assertion(signer, "1"))
             #expect(await refusal { try await authenticate(try assertion(signer, "1")) } == .invalidClient)

@@ -197,7 +197,7 @@ import Wire
                 "harvester", [("grant_types", ["client_credentials"]), ("scope", "storage.read:/eo")])
             func proves(_ secret: String?) async throws -> Client {
                 try await house.provider.authenticate(
-                    .init(id: "harvester", secret: secret, address: "::1"), audiences: [])
+                    .init(id: "harvester", secret: secret), audiences: [])
             }
             #expect(try await proves(secret).id == client.id)
             for wrong in [nil, "", "guess", (secret ?? "") + "x"] {

@@ -13,8 +13,7 @@ extension OIDCService {
     private func client(_ call: Call, _ form: QueryItems) async throws -> Client {
         let connection = call.request.connection
         var credentials = OpenIDProvider.Credentials(
-            id: form["client_id"], secret: form["client_secret"], certificate: connection.certificate,
-            address: connection.remoteAddress)
+            id: form["client_id"], secret: form["client_secret"], certificate: connection.certificate)
         // Who gives a person's name and password is the command line, or stands in for it.
         let isBare = credentials.id == nil && !call.request.headers.contains(name: "authorization")
         if isBare, form["grant_type"] == GrantType.password.rawValue {
@@ -35,7 +34,12 @@ extension OIDCService {
             }
             credentials.assertion = assertion
         }
-        return try await provider.authenticate(credentials, audiences: [call.issuer, call.url, tokens.issuer])
+        do {
+            return try await provider.authenticate(credentials, audiences: [call.issuer, call.url, tokens.issuer])
+        } catch let error as OAuthError where error.code == .invalidClient {
+            provider.noteRefusal(ofClient: credentials.id ?? "", from: call.request.connection.remoteAddress)
+            throw error
+        }
     }
 
     /// RFC 6749 §2.3.1: both are form-encoded before they become Basic credentials. Some clients forget it; a text

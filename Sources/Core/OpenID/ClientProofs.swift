@@ -33,19 +33,23 @@ extension OpenIDProvider {
         package var assertion: String?
         /// What came with the connection.
         package var certificate: PresentedCertificate?
-        /// Whence the request comes.
-        package var address: String
-
         package init(
-            id: String?, secret: String?, assertion: String? = nil, certificate: PresentedCertificate? = nil,
-            address: String
+            id: String?, secret: String?, assertion: String? = nil, certificate: PresentedCertificate? = nil
         ) {
             self.id = id
             self.secret = secret
             self.assertion = assertion
             self.certificate = certificate
-            self.address = address
         }
+    }
+
+    /// Tells of a client that has not proved who it is. It is counted with refused requests: nobody could fill the
+    /// journal.
+    package func noteRefusal(ofClient id: String, from address: String) {
+        journal.note(
+            AccessRecord(
+                principal: "anonymous", action: "oauth:Authenticate", resource: String(id.prefix(128)),
+                address: address, isAllowed: false, reason: "the client has not proved who it is"))
     }
 
     /// Finds out which client makes a request. Nobody learns from the answer which clients exist.
@@ -78,14 +82,7 @@ extension OpenIDProvider {
             isProved =
                 if isAlone, let shown = credentials.certificate { try await holds(shown, of: client) } else { false }
         }
-        guard isProved else {
-            // Anybody can try: such refusals are written together, once a second.
-            journal.note(
-                AccessRecord(
-                    principal: client.id, action: "oauth:Authenticate", resource: client.id,
-                    address: credentials.address, isAllowed: false, reason: client.authentication.rawValue))
-            throw refused
-        }
+        guard isProved else { throw refused }
         return client
     }
 
