@@ -129,8 +129,7 @@ let apis: [Target] = [
         "APIs", "HTTPSupport",
         [
             "Authority", "Certificates", "Ciphers", "Database", "Identity", "Journal", "Objects", "Policy", "SigV4",
-            "Wire",
-            nioCore, nioExtras, nioHTTP1, nioPosix, nioSSL,
+            "Wire", nioCore, nioExtras, nioHTTP1, nioPosix, nioSSL,
         ]),
     target(
         "APIs", "LDAPAPI",
@@ -203,8 +202,8 @@ let workers: [Target] = [
     target(
         "", "Workers",
         [
-            "BLAKE3", "BucketConfiguration", "Catalogue", "Identity", "Journal", "Ledger", "Notifications", "Objects",
-            "OpenID", "Policy", "ProductMetadata", "Rasters", "TraceFormat", "Wire", logging, nioCore,
+            "Authority", "BLAKE3", "BucketConfiguration", "Catalogue", "Identity", "Journal", "Ledger", "Notifications",
+            "Objects", "OpenID", "Policy", "ProductMetadata", "Rasters", "TraceFormat", "Wire", logging, nioCore,
         ])
 ]
 

@@ -203,7 +203,7 @@ package final class FederatedLogins: Sendable {
             session.utf8.count <= Self.sessionBytesMax, !subject.utf8.contains(0), !session.utf8.contains(0)
         else { throw refused("names neither a session nor a person") }
         try token.checkTime(now: Timestamp.now.seconds)
-        try await keys.verify(token, issuer: provider.issuer)
+        try await keys.verify(token.jwt, by: provider.issuer)
         try await identity.endSessions(
             of: UpstreamLogin(issuer: provider.issuer, subject: subject, session: session),
             by: "provider:\(provider.name)")
