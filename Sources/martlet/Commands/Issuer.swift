@@ -23,13 +23,10 @@ struct IssuerCommand: AsyncParsableCommand {
 
         func run() async throws {
             try await NodeClient.with { client in
-                for one in try await client.json(.GET, "/admin/v1/issuers")["issuers"]?.array ?? [] {
-                    if json {
-                        Console.write(one.text)
-                    } else {
-                        let role = one["role"]?.string.map { "role \($0)" } ?? "by STS only"
-                        Console.write("\((one["issuer"]?.string ?? "").padded(40))  \(role)")
-                    }
+                let found = try await client.json(.GET, "/admin/v1/issuers")["issuers"]
+                Console.list(found, json: json) { one in
+                    let role = one["role"]?.string.map { "role \($0)" } ?? "by STS only"
+                    return "\((one["issuer"]?.string ?? "").padded(40))  \(role)"
                 }
             }
         }
