@@ -106,7 +106,7 @@ let core: [Target] = [
         "Core", "Authority",
         ["Certificates", "Ciphers", "Database", "Identity", "Journal", "Vault", "Wire", asn1, crypto, x509]),
     target("Core", "Notifications", ["Database", "Journal", "Vault", "Wire"]),
-    target("Core", "Catalogue", ["Database", "Geometry", "Journal", "Wire"]),
+    target("Core", "Catalogue", ["Database", "Geometry", "IAMPolicy", "Journal", "Policy", "Wire"]),
     target(
         "Core", "Ledger",
         [
@@ -156,7 +156,10 @@ let apis: [Target] = [
     target("APIs", "SigningAPI", ["HTTPSupport", "Identity", "Policy", "SigV4", "Wire", logging, nioHTTP1]),
     target(
         "APIs", "STACAPI",
-        ["Catalogue", "Geometry", "HTTPSupport", "Identity", "Journal", "Policy", "Wire", logging, nioHTTP1]),
+        [
+            "Catalogue", "Geometry", "HTTPSupport", "IAMPolicy", "Identity", "Journal", "Policy", "Wire", logging,
+            nioHTTP1,
+        ]),
     target(
         "APIs", "TransactionAPI",
         ["HTTPSupport", "Identity", "Journal", "Objects", "Policy", "Wire", logging, nioHTTP1]),
@@ -272,7 +275,9 @@ let testTargets: [Target] = [
             "TestSupport", "Vault", "Wire", nioCore,
             nioPosix,
         ]),
-    tests("CatalogueTests", ["Catalogue", "Database", "Geometry", "Journal", "TestSupport", "Wire"]),
+    tests(
+        "CatalogueTests",
+        ["Catalogue", "Database", "Geometry", "IAMPolicy", "Journal", "Policy", "TestSupport", "Wire"]),
     tests("HTTPSupportTests", ["HTTPSupport", "Wire", httpClient, nioCore, nioHTTP1, nioPosix]),
     tests("S3APITests", ["HTTPSupport", "S3API", nioHTTP1]),
     tests(

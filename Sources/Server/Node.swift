@@ -104,7 +104,7 @@ package final class Node: Sendable {
         let policies = try Policies(journal: journal)
         let catalogue = Catalogue(journal: journal)
         let products = Products(journal: journal)
-        let gate = Gate(policies: policies, journal: journal, resources: objects)
+        let gate = Gate(policies: policies, journal: journal, resources: objects, products: catalogue)
 
         let authority = try await Authority.open(
             journal: journal, identity: identity, settings: configuration.authority)

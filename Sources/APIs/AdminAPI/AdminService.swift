@@ -68,6 +68,7 @@ package struct AdminService: Sendable {
             case "token-keys": return try await tokenKeys(call)
             case "grants": return try await grants(call)
             case "policies": return try await policies(call)
+            case "boundaries": return try await boundaries(call)
             case "simulations": return try await simulations(call)
             case "audit": return try await audit(call)
             case "webhooks": return try await webhooks(call)

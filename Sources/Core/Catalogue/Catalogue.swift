@@ -7,6 +7,7 @@ package import Journal
 package final class Catalogue: Sendable {
     package let journal: Journal
     let directories = RecentReads<CollectionDirectory>()
+    let productProperties = RecentReads<[String: [String]]>()
 
     package init(journal: Journal) { self.journal = journal }
 }

@@ -18,6 +18,8 @@ struct ItemDocument {
     let box: BoundingBox?
     let datetime: Timestamp
     let times: ClosedRange<Timestamp>
+    /// The objects of its own collection that are its assets.
+    let assetKeys: Set<String>
 
     /// - Throws: ``CatalogueError`` `.invalidItem` with the member, `.tooLarge`.
     init(parsing given: [UInt8], collection: String) throws {
@@ -40,6 +42,7 @@ struct ItemDocument {
         box = try Self.box(json)
         try Self.checkAssets(json["assets"])
         try Self.checkLinks(json["links"])
+        assetKeys = Self.assetKeys(json["assets"], collection: collection)
 
         var text = Self.trimmed(given)
         try Self.normalise(&text, collection: collection)

@@ -227,6 +227,13 @@ extension Catalogue {
                 ? "INSERT INTO item_documents (geometry, document, item) VALUES (?, ?, ?)"
                 : "UPDATE item_documents SET geometry = ?, document = ? WHERE item = ?",
             .init(item.geometry.map { Array(item.bytes[$0]) }), .init(item.bytes), .init(number))
+        if !isNew { try transaction.run("DELETE FROM item_assets WHERE item = ?", .init(number)) }
+        guard record.product == nil else { return }
+        for key in item.assetKeys {
+            try transaction.run(
+                "INSERT INTO item_assets (collection, key, item) VALUES (?, ?, ?)", .init(collection), .init(key),
+                .init(number))
+        }
     }
 
     private static func delete(

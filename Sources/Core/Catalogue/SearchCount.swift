@@ -10,6 +10,10 @@ extension SearchScan {
     /// How many items match, given the first of them.
     func count(_ found: [SearchCandidate], isComplete: Bool) throws -> MatchedCount {
         if isComplete { return MatchedCount(count: Int64(found.count), isEstimate: false) }
+        // What policy hides is counted by nothing that has not looked at it.
+        guard filter.directory.tests.isEmpty else {
+            return MatchedCount(count: try estimate(found), isEstimate: true)
+        }
         if filter.area == nil, filter.ids.isEmpty {
             if tables.asOf == nil, filter.interval.from == nil, filter.interval.to == nil {
                 return try countCollections()

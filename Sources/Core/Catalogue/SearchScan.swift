@@ -1,5 +1,6 @@
 import Database
 import Geometry
+import IAMPolicy
 import Wire
 
 /// Runs one search over one snapshot.
@@ -155,7 +156,7 @@ struct SearchScan {
         while found.count < wanted, examined < Self.examinedMax {
             guard let batch = try nextBatch(wanted - found.count) else { return (found, true) }
             examined += batch.count
-            let matching = try exact(batch.filter(filter.matches))
+            let matching = try shown(try exact(batch.filter(filter.matches)))
             found += matching.prefix(wanted - found.count)
             // Of what lies behind the last item that is wanted nothing is known yet.
             if found.count == wanted, let last = found.last { position = last.key }
@@ -180,6 +181,25 @@ struct SearchScan {
             }
         }
         return candidates.filter { !outside.contains($0.number) }
+    }
+
+    /// Those whose properties policy asks for, where it asks for some.
+    private func shown(_ candidates: [SearchCandidate]) throws -> [SearchCandidate] {
+        let tests = filter.directory.tests
+        guard !tests.isEmpty else { return candidates }
+        let unsure = candidates.filter { tests[$0.key.collection] != nil }
+        var hidden = Set<Int64>()
+        for chunk in Chunks(unsure, bytes: \.size) {
+            let collections = Dictionary(chunk.map { ($0.number, $0.key.collection) }) { first, _ in first }
+            try reader.query(
+                "SELECT item, document FROM \(tables.documents) d WHERE item IN (\(Chunks.marks))", Chunks.values(chunk)
+            ) { row in
+                guard let test = collections[row.int(0)].flatMap({ tests[$0] }) else { return }
+                let values = try ItemProperties.values(of: row.blob(1))
+                if !test.holds({ values[$0] ?? [] }) { hidden.insert(row.int(0)) }
+            }
+        }
+        return candidates.filter { !hidden.contains($0.number) }
     }
 
     private func documents(_ candidates: [SearchCandidate]) throws -> [ItemRecord] {
