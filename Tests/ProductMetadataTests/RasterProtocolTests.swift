@@ -2,7 +2,7 @@ import ProductMetadata
 import Testing
 
 @Suite struct RasterProtocolTests {
-    private let start = RasterProtocol.Start(
+    private let offered = RasterProtocol.Start(
         files: [.init(name: "object.shp", size: 1 << 40), .init(name: "object.dbf", size: 0)], wantsPreview: true)
 
     private func read(_ bytes: [UInt8]) -> RasterProtocol.Start? {
@@ -12,11 +12,11 @@ import Testing
     }
 
     @Test("a start is read as it was written")
-    func start() throws { #expect(read(try #require(start.bytes)) == start) }
+    func same() throws { #expect(read(try #require(offered.bytes)) == offered) }
 
     @Test("a start with any byte gone, or none of its files, is refused")
     func cut() throws {
-        let bytes = try #require(start.bytes)
+        let bytes = try #require(offered.bytes)
         for count in 0..<bytes.count { #expect(read(Array(bytes.prefix(count))) == nil) }
         #expect(RasterProtocol.Start(files: [], wantsPreview: false).bytes == nil)
         let long = RasterProtocol.File(name: String(repeating: "x", count: 70_000), size: 1)
@@ -26,10 +26,21 @@ import Testing
     @Test("heads are read as they were written")
     func heads() {
         for head in [
-            RasterProtocol.Head.request(file: 7, offset: 1 << 40, length: 65_536), .result(description: 10, preview: 0),
+            RasterProtocol.Head.request(file: 7, offset: .max, length: 1 << 20), .result(description: 1 << 20, preview: 0),
         ] {
             #expect(RasterProtocol.Head(head.bytes) == head)
+            #expect(head.bytes.count == RasterProtocol.Head.byteCount)
         }
-        #expect(RasterProtocol.Head(RasterProtocol.Head.request(file: 0, offset: 0, length: 0).bytes) == nil)
+    }
+
+    @Test("heads beyond the limits are none")
+    func limits() {
+        for head in [
+            RasterProtocol.Head.request(file: 0, offset: 0, length: 0),
+            .request(file: 0, offset: 0, length: (1 << 20) + 1), .result(description: 1 << 21, preview: 0),
+        ] {
+            #expect(RasterProtocol.Head(head.bytes) == nil)
+        }
+        #expect(RasterProtocol.Head([]) == nil)
     }
 }

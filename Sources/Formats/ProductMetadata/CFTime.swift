@@ -43,8 +43,9 @@ package struct CFTime: Sendable {
 
     /// `1970-1-1`, `1970-01-01 00:00`, `1970-01-01T00:00:00.0Z`, `1970-01-01 00:00:00 UTC`.
     private static func moment(_ text: Substring) -> Timestamp? {
-        var parts = text.split { $0 == " " || $0 == "T" }
-        if let last = parts.last, ["UTC", "GMT", "Z", "+00:00", "+0:00"].contains(last) { parts.removeLast() }
+        var words = text.split(separator: " ")
+        if let last = words.last, ["UTC", "GMT", "Z", "+00:00", "+0:00"].contains(last) { words.removeLast() }
+        let parts = words.flatMap { $0.split(separator: "T") }
         guard parts.count == 1 || parts.count == 2 else { return nil }
         let date = parts[0].split(separator: "-").compactMap { Int($0) }
         guard date.count == 3 else { return nil }
