@@ -52,7 +52,9 @@ struct ArrayFile {
     }
 
     private static let eastward: Set = ["degrees_east", "degree_east", "degrees_E", "degree_E", "degreesE", "degreeE"]
-    private static let northward: Set = ["degrees_north", "degree_north", "degrees_N", "degree_N", "degreesN", "degreeN"]
+    private static let northward: Set = [
+        "degrees_north", "degree_north", "degrees_N", "degree_N", "degreesN", "degreeN",
+    ]
 
     private static let variablesMax = 256
     private static let depthMax = 4
@@ -165,7 +167,8 @@ struct ArrayFile {
     }
 
     private var isInDegrees: Bool {
-        variables.contains { $0.isCoordinate && $0.isLongitude } && variables.contains { $0.isCoordinate && $0.isLatitude }
+        variables.contains { $0.isCoordinate && $0.isLongitude }
+            && variables.contains { $0.isCoordinate && $0.isLatitude }
     }
 
     private func describe(_ dimension: Dimension, _ json: inout JSONWriter) {

@@ -26,7 +26,8 @@ import Testing
     @Test("heads are read as they were written")
     func heads() {
         for head in [
-            RasterProtocol.Head.request(file: 7, offset: .max, length: 1 << 20), .result(description: 1 << 20, preview: 0),
+            RasterProtocol.Head.request(file: 7, offset: .max, length: 1 << 20),
+            .result(description: 1 << 20, preview: 0),
         ] {
             #expect(RasterProtocol.Head(head.bytes) == head)
             #expect(head.bytes.count == RasterProtocol.Head.byteCount)

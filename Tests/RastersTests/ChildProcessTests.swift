@@ -91,7 +91,8 @@ import Testing
         let json = text.replacing("\\", with: "")
         let length = String(json.utf8.count, radix: 8)
         let error = try await run(
-            #"printf 'MRRS\000\000\000\000\000\000\000\\#(length)\000\000\000\000\000\000\000\000'; printf '%s' '\#(json)'; sleep 77"#)
+            #"printf 'MRRS\000\000\000\000\000\000\000\\#(length)\000\000\000\000\000\000\000\000'; printf '%s' '\#(json)'; sleep 77"#
+        )
         #expect(error?.code == .misbehaved)
     }
 

@@ -60,7 +60,9 @@ import Wire
     func readFails() async throws {
         struct Broken: Error {}
         await #expect(throws: Broken.self) {
-            _ = try await reader().inspect(name: "x", files: [.init(name: "object.tif", size: 100)], preview: false) { _, _ in throw Broken() }
+            _ = try await reader().inspect(name: "x", files: [.init(name: "object.tif", size: 100)], preview: false) {
+                _, _ in throw Broken()
+            }
         }
     }
 
@@ -73,7 +75,8 @@ import Wire
     @Test("cancelling the task ends the child")
     func cancel() async throws {
         let task = Task {
-            try await reader().inspect(name: "x", files: [.init(name: "object.tif", size: 1000)], preview: false) { _, _ in
+            try await reader().inspect(name: "x", files: [.init(name: "object.tif", size: 1000)], preview: false) {
+                _, _ in
                 try await Task.sleep(for: .seconds(60))
                 return ByteBuffer()
             }

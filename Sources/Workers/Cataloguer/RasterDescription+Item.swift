@@ -97,7 +97,9 @@ enum TableFields {
 
     static func members(of look: RasterDescription) -> [(name: String, value: JSONValue)] {
         guard let first = look.layers.first else { return [] }
-        if look.layers.count == 1 { return [("table:row_count", .integer(first.count)), ("table:columns", columns(first))] }
+        if look.layers.count == 1 {
+            return [("table:row_count", .integer(first.count)), ("table:columns", columns(first))]
+        }
         let layers = look.layers.map { layer -> JSONValue in
             var out = JSONObject()
             out["name"] = .string(layer.name)
