@@ -67,6 +67,7 @@ let formats: [Target] = [
     target("Formats", "IAMPolicy", ["Wire"]),
     target("Formats", "BucketConfiguration", ["Wire"]),
     target("Formats", "Geometry", ["Wire"]),
+    target("Formats", "CQL2", ["Geometry", "Wire"]),
     target("Formats", "WebDAVFormat", ["Wire"]),
     target("Formats", "LDAPMessage"),
     target("Formats", "SCIMFormat", ["Wire"]),
@@ -106,7 +107,7 @@ let core: [Target] = [
         "Core", "Authority",
         ["Certificates", "Ciphers", "Database", "Identity", "Journal", "Vault", "Wire", asn1, crypto, x509]),
     target("Core", "Notifications", ["Database", "Journal", "Vault", "Wire"]),
-    target("Core", "Catalogue", ["Database", "Geometry", "Journal", "Wire"]),
+    target("Core", "Catalogue", ["CQL2", "Database", "Geometry", "Journal", "Wire"]),
     target(
         "Core", "Ledger",
         [
@@ -156,7 +157,7 @@ let apis: [Target] = [
     target("APIs", "SigningAPI", ["HTTPSupport", "Identity", "Policy", "SigV4", "Wire", logging, nioHTTP1]),
     target(
         "APIs", "STACAPI",
-        ["Catalogue", "Geometry", "HTTPSupport", "Identity", "Journal", "Policy", "Wire", logging, nioHTTP1]),
+        ["CQL2", "Catalogue", "Geometry", "HTTPSupport", "Identity", "Journal", "Policy", "Wire", logging, nioHTTP1]),
     target(
         "APIs", "TransactionAPI",
         ["HTTPSupport", "Identity", "Journal", "Objects", "Policy", "Wire", logging, nioHTTP1]),
@@ -241,6 +242,7 @@ let testTargets: [Target] = [
     tests("IAMPolicyTests", ["IAMPolicy"]),
     tests("BucketConfigurationTests", ["BucketConfiguration", "Wire"]),
     tests("GeometryTests", ["Geometry", "Wire"]),
+    tests("CQL2Tests", ["CQL2", "Geometry", "Wire"]),
     tests("WebAuthnTests", ["WebAuthn", "Wire", crypto]),
     tests("WebDAVFormatTests", ["WebDAVFormat", "Wire"]),
     tests("LDAPMessageTests", ["LDAPMessage"]),
@@ -272,7 +274,7 @@ let testTargets: [Target] = [
             "TestSupport", "Vault", "Wire", nioCore,
             nioPosix,
         ]),
-    tests("CatalogueTests", ["Catalogue", "Database", "Geometry", "Journal", "TestSupport", "Wire"]),
+    tests("CatalogueTests", ["CQL2", "Catalogue", "Database", "Geometry", "Journal", "TestSupport", "Wire"]),
     tests("HTTPSupportTests", ["HTTPSupport", "Wire", httpClient, nioCore, nioHTTP1, nioPosix]),
     tests("S3APITests", ["HTTPSupport", "S3API", nioHTTP1]),
     tests(
