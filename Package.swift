@@ -146,7 +146,7 @@ let apis: [Target] = [
     target(
         "APIs", "AdminAPI",
         [
-            "Authority", "Certificates", "Ciphers", "HTTPSupport", "IAMPolicy", "Identity", "JOSE", "Journal",
+            "Authority", "Catalogue", "Certificates", "Ciphers", "HTTPSupport", "IAMPolicy", "Identity", "JOSE", "Journal",
             "Notifications", "Objects", "OpenID", "Policy", "Wire", logging, nioCore, nioHTTP1,
         ]),
     target(
@@ -157,7 +157,10 @@ let apis: [Target] = [
     target("APIs", "SigningAPI", ["HTTPSupport", "Identity", "Policy", "SigV4", "Wire", logging, nioHTTP1]),
     target(
         "APIs", "STACAPI",
-        ["CQL2", "Catalogue", "Geometry", "HTTPSupport", "Identity", "Journal", "Policy", "Wire", logging, nioHTTP1]),
+        [
+            "CQL2", "Catalogue", "Geometry", "HTTPSupport", "Identity", "Journal", "Objects", "Policy", "Wire", logging,
+            nioHTTP1,
+        ]),
     target(
         "APIs", "TransactionAPI",
         ["HTTPSupport", "Identity", "Journal", "Objects", "Policy", "Wire", logging, nioHTTP1]),
@@ -309,9 +312,9 @@ let testTargets: [Target] = [
     tests(
         "STACAPITests",
         [
-            "Catalogue", "Database", "HTTPSupport", "Identity", "Journal", "Objects", "Policy", "STACAPI",
+            "Blobs", "Catalogue", "Database", "HTTPSupport", "Identity", "Journal", "Objects", "Policy", "STACAPI",
             "TestSupport", "Vault",
-            "Wire", nioCore, nioHTTP1,
+            "Wire", nioCore, nioHTTP1, nioPosix,
         ]),
 ]
 

@@ -163,14 +163,14 @@ package final class Node: Sendable {
             oidc: OIDCService(authenticator: authenticator, provider: provider),
             admin: AdminService(
                 policies: policies, notifications: notifications, gate: gate, authenticator: authenticator,
-                people: people, objects: objects, roots: roots, provider: provider, authority: authority,
+                people: people, objects: objects, catalogue: catalogue, roots: roots, provider: provider, authority: authority,
                 journal: journal),
             ca: CAService(authority: authority, authenticator: authenticator),
             acme: ACMEService(
                 authority: authority, authenticator: authenticator,
                 validation: ACMEValidation(fetch: challenges.fetch)),
             scim: SCIMService(policies: policies, gate: gate, authenticator: authenticator),
-            stac: STACService(catalogue: catalogue, gate: gate, authenticator: authenticator),
+            stac: STACService(catalogue: catalogue, objects: objects, gate: gate, authenticator: authenticator),
             traces: TraceService(ledger: ledger, version: Version.current),
             transactions: TransactionService(objects: objects, gate: gate, authenticator: authenticator),
             signing: signing,

@@ -76,6 +76,7 @@ struct Sketch: Sendable {
     var end: Int64?
     var geometry: Geometry?
     var bbox: [Double]?
+    var properties: [JSONObject.Member] = []
 
     init(
         _ id: String, in collection: String = "eo", at datetime: Int64? = 0, from start: Int64? = nil,
@@ -93,6 +94,12 @@ struct Sketch: Sendable {
         self.init(
             id, in: collection, at: datetime, geometry: rings.count == 1 ? .polygon(rings[0]) : .multiPolygon(rings),
             bbox: [box.west, box.south, box.east, box.north])
+    }
+
+    func with(_ properties: JSONValue) -> Sketch {
+        var sketch = self
+        sketch.properties = properties.object?.members ?? []
+        return sketch
     }
 
     var json: [UInt8] {
@@ -114,6 +121,7 @@ struct Sketch: Sendable {
                 if let datetime { json.string(Timestamp(seconds: datetime).rfc3339) } else { json.null() }
                 if let start { json.member("start_datetime", Timestamp(seconds: start).rfc3339) }
                 if let end { json.member("end_datetime", Timestamp(seconds: end).rfc3339) }
+                for member in properties { json.member(member.name, member.value) }
             }
             json.key("links")
             json.array { _ in }

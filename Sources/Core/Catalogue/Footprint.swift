@@ -33,6 +33,11 @@ enum Footprint {
         }
     }
 
+    /// An item's geometry; one that is drawn across the antimeridian, not cut there, on a plane from 0 to 360.
+    static func unwrapped(_ geometry: Geometry, box: BoundingBox) -> Geometry {
+        box.crossesAntimeridian && spansWorld(geometry) ? geometry.inEasternLongitudes : geometry
+    }
+
     /// Whether an item's geometry has a point in common with a search area.
     static func meets(_ area: SearchArea, _ geometry: Geometry, box: BoundingBox) -> Bool {
         guard box.crossesAntimeridian, spansWorld(geometry) else {

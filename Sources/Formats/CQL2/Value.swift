@@ -43,7 +43,7 @@ extension CQL2 {
         init(day: Timestamp) { self.init(from: day.microseconds, to: day.microseconds &+ 86_400_000_000 - 1) }
 
         /// A text that is a date and time, or a date.
-        init?(_ text: String) {
+        package init?(_ text: String) {
             // Most texts are neither: the hyphen tells quickly.
             guard text.utf8.count >= 10, text.utf8.dropFirst(4).first == UInt8(ascii: "-") else { return nil }
             if let moment = Timestamp(rfc3339: text) {
