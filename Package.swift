@@ -107,7 +107,7 @@ let core: [Target] = [
         "Core", "Authority",
         ["Certificates", "Ciphers", "Database", "Identity", "Journal", "Vault", "Wire", asn1, crypto, x509]),
     target("Core", "Notifications", ["Database", "Journal", "Vault", "Wire"]),
-    target("Core", "Catalogue", ["CQL2", "Database", "Geometry", "Journal", "Wire"]),
+    target("Core", "Catalogue", ["CQL2", "Database", "Geometry", "IAMPolicy", "Journal", "Policy", "Wire"]),
     target(
         "Core", "Ledger",
         [
@@ -146,7 +146,8 @@ let apis: [Target] = [
     target(
         "APIs", "AdminAPI",
         [
-            "Authority", "Catalogue", "Certificates", "Ciphers", "HTTPSupport", "IAMPolicy", "Identity", "JOSE", "Journal",
+            "Authority", "Catalogue", "Certificates", "Ciphers", "HTTPSupport", "IAMPolicy", "Identity", "JOSE",
+            "Journal",
             "Notifications", "Objects", "OpenID", "Policy", "Wire", logging, nioCore, nioHTTP1,
         ]),
     target(
@@ -158,7 +159,9 @@ let apis: [Target] = [
     target(
         "APIs", "STACAPI",
         [
-            "CQL2", "Catalogue", "Geometry", "HTTPSupport", "Identity", "Journal", "Objects", "Policy", "Wire", logging,
+            "CQL2", "Catalogue", "Geometry", "HTTPSupport", "IAMPolicy", "Identity", "Journal", "Objects", "Policy",
+            "Wire",
+            logging,
             nioHTTP1,
         ]),
     target(
@@ -277,7 +280,9 @@ let testTargets: [Target] = [
             "TestSupport", "Vault", "Wire", nioCore,
             nioPosix,
         ]),
-    tests("CatalogueTests", ["CQL2", "Catalogue", "Database", "Geometry", "Journal", "TestSupport", "Wire"]),
+    tests(
+        "CatalogueTests",
+        ["CQL2", "Catalogue", "Database", "Geometry", "IAMPolicy", "Journal", "Policy", "TestSupport", "Wire"]),
     tests("HTTPSupportTests", ["HTTPSupport", "Wire", httpClient, nioCore, nioHTTP1, nioPosix]),
     tests("S3APITests", ["HTTPSupport", "S3API", nioHTTP1]),
     tests(

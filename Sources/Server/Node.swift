@@ -104,7 +104,7 @@ package final class Node: Sendable {
         let policies = try Policies(journal: journal)
         let catalogue = Catalogue(journal: journal)
         let products = Products(journal: journal)
-        let gate = Gate(policies: policies, journal: journal, resources: objects)
+        let gate = Gate(policies: policies, journal: journal, resources: objects, products: catalogue)
 
         let authority = try await Authority.open(
             journal: journal, identity: identity, settings: configuration.authority)
@@ -163,7 +163,8 @@ package final class Node: Sendable {
             oidc: OIDCService(authenticator: authenticator, provider: provider),
             admin: AdminService(
                 policies: policies, notifications: notifications, gate: gate, authenticator: authenticator,
-                people: people, objects: objects, catalogue: catalogue, roots: roots, provider: provider, authority: authority,
+                people: people, objects: objects, catalogue: catalogue, roots: roots, provider: provider,
+                authority: authority,
                 journal: journal),
             ca: CAService(authority: authority, authenticator: authenticator),
             acme: ACMEService(

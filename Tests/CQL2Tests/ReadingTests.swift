@@ -67,7 +67,8 @@ import Wire
             ("a = - b", "a = (-1 * b)"), ("a = 1 + 2 * 3", "a = (1 + (2 * 3))"), ("a = 2 ^ 3 ^ 2", "a = (2 ^ (3 ^ 2))"),
             ("a div 2 = 1", "(a div 2) = 1"), ("a = 'it\\'s'", "a = 'it''s'"), ("a IS NOT NULL", "NOT (a IS NULL)"),
             ("a_overlaps(x, ('p'))", "A_OVERLAPS(x, ('p'))"), ("((a = 1))", "a = 1"), ("a = .5", "a = 0.5"),
-            ("s_equals(g, point z (1 2 3))", "S_EQUALS(g, POINT(1 2))"), ("a=1 or b=2 and c=3", "a = 1 OR (b = 2 AND c = 3)"),
+            ("s_equals(g, point z (1 2 3))", "S_EQUALS(g, POINT(1 2))"),
+            ("a=1 or b=2 and c=3", "a = 1 OR (b = 2 AND c = 3)"),
             ("BBOX > 3", "BBOX > 3"), ("point = 3", "point = 3"),
         ])
     func variants(text: String, same: String) throws {
@@ -77,7 +78,8 @@ import Wire
     @Test(
         "what is wrong is said, with its place",
         arguments: [
-            ("", "ends where a value"), ("a =", "ends where a value"), ("a = 1 b", "byte 6"), ("a = 'x", "does not end"),
+            ("", "ends where a value"), ("a =", "ends where a value"), ("a = 1 b", "byte 6"),
+            ("a = 'x", "does not end"),
             ("a ! 1", "no meaning"), ("5", "a filter is a condition"), ("a AND 'x'", "a condition where a text"),
             ("nothing(a) = 1", "no function nothing"), ("a IN 1", "'(' is missing"), ("NOT", "ends where a value"),
             ("a = DATE('2020-13-01')", "no date"), ("a = TIMESTAMP('x')", "no date and time"),
@@ -108,7 +110,8 @@ import Wire
 
     @Test("forms of older drafts are taken")
     func drafts() throws {
-        let old = #"{"op":"and","args":[{"op":"between","args":[{"property":"a"},[1,2]]},{"op":"isNull","args":{"property":"b"}}]}"#
+        let old =
+            #"{"op":"and","args":[{"op":"between","args":[{"property":"a"},[1,2]]},{"op":"isNull","args":{"property":"b"}}]}"#
         #expect(try CQL2(parsing: JSONValue(parsing: old)) == CQL2(parsing: "a BETWEEN 1 AND 2 AND b IS NULL"))
     }
 

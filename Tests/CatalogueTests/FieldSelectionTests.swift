@@ -1,6 +1,7 @@
-@testable import Catalogue
 import Testing
 import Wire
+
+@testable import Catalogue
 
 @Suite struct FieldSelectionTests {
     private func written(_ include: [String]?, _ exclude: [String]) throws -> JSONValue {
@@ -27,8 +28,12 @@ import Wire
         #expect(names(try written(["geometry"], [])) == identity + ["geometry"])
         let nested = try written(["properties.eo:cloud_cover", "properties.o.q"], ["properties"])
         #expect(nested["properties"] == ["eo:cloud_cover": 5, "o": ["q": 2]])
-        #expect(names(try written(nil, ["assets", "id"])) == ["type", "stac_version", "collection", "links", "geometry", "bbox", "properties"])
-        #expect(try written(["properties"], ["properties.o"])["properties"] == ["datetime": "2020", "eo:cloud_cover": 5])
+        #expect(
+            names(try written(nil, ["assets", "id"])) == [
+                "type", "stac_version", "collection", "links", "geometry", "bbox", "properties",
+            ])
+        #expect(
+            try written(["properties"], ["properties.o"])["properties"] == ["datetime": "2020", "eo:cloud_cover": 5])
         #expect(try written(nil, ["assets.B1.href"])["assets"] == ["B1": ["title": "y"]])
         #expect(names(try written(["geometry"], ["geometry"])) == identity + ["geometry"])
         #expect(names(try written(["nothing", "bbox.x"], [])) == identity)

@@ -1,11 +1,12 @@
 import CQL2
-@testable import Catalogue
 import Database
 import Geometry
 import Journal
 import TestSupport
 import Testing
 import Wire
+
+@testable import Catalogue
 
 @Suite struct FilterTests {
     private func fill(_ catalogue: Catalogue) async throws {
@@ -30,14 +31,16 @@ import Wire
             ("ACCENTI(CASEI(title)) LIKE 'forets%'", ["b"]), ("id = 'a' OR id = 'c'", ["a", "c"]),
             ("id IN ('a', 'b') AND cloud > 10", ["b"]), ("collection = 'sar'", ["c", "d"]),
             ("collection = 'sar' AND collection = 'eo'", []), ("id = 'a' AND id = 'b'", []),
-            ("datetime > TIMESTAMP('1970-01-01T00:03:00Z')", ["b", "c"]), ("datetime = DATE('1970-01-01')", ["a", "b", "c", "d"]),
+            ("datetime > TIMESTAMP('1970-01-01T00:03:00Z')", ["b", "c"]),
+            ("datetime = DATE('1970-01-01')", ["a", "b", "c", "d"]),
             ("T_INTERSECTS(datetime, INTERVAL('1970-01-01T00:10:00Z', '..'))", ["d"]),
             ("T_AFTER(datetime, TIMESTAMP('1970-01-01T00:04:00Z'))", ["c"]), ("created < DATE('2020-01-02')", ["d"]),
             ("S_INTERSECTS(geometry, POINT(0.5 0.5))", ["a"]), ("S_WITHIN(geometry, BBOX(-5, -5, 5, 5))", ["a"]),
             ("S_DISJOINT(geometry, BBOX(-5, -5, 15, 15))", ["c"]), ("S_INTERSECTS(geometry, POINT(-179.5 0.5))", ["c"]),
             ("S_CONTAINS(geometry, POINT(179.5 0.5)) AND cloud > 1", ["c"]), ("geometry IS NULL", ["d"]),
             ("S_INTERSECTS(geometry, BBOX(0, 0, 20, 20)) AND S_WITHIN(geometry, BBOX(9, 9, 12, 12))", ["b"]),
-            ("none = 1", []), ("cloud > 1 AND none = 1", []), ("cloud = tile", []), ("MONTH(datetime) = 1", ["a", "b", "c", "d"]),
+            ("none = 1", []), ("cloud > 1 AND none = 1", []), ("cloud = tile", []),
+            ("MONTH(datetime) = 1", ["a", "b", "c", "d"]),
         ])
     func filters(text: String, expected: [String]) async throws {
         let filter = try CQL2(parsing: text)
@@ -45,7 +48,9 @@ import Wire
             try await engine.withCatalogue(["eo", "sar"]) { catalogue in
                 try await fill(catalogue)
                 #expect(try await catalogue.ids { $0.filter = filter }.sorted() == expected)
-                for collection in ["eo", "sar"] { try await catalogue.makeIndex(of: collection, property: "cloud", by: "ada") }
+                for collection in ["eo", "sar"] {
+                    try await catalogue.makeIndex(of: collection, property: "cloud", by: "ada")
+                }
                 try await catalogue.makeIndex(of: "eo", property: "properties.tile", by: "ada")
                 #expect(try await catalogue.ids { $0.filter = filter }.sorted() == expected, "with indexes")
                 let inEO = try await catalogue.ids {
@@ -72,7 +77,8 @@ import Wire
         }
     }
 
-    @Test("a search for words that cannot be meant is refused", arguments: ["", "(a", "a)", "a AND", "+", "OR", "\"\""])
+    @Test(
+        "a search for words that cannot be meant is refused", arguments: ["", "(a", "a)", "a AND", "+", "OR", "\"\""])
     func wrongWords(text: String) { #expect(throws: CatalogueError.self) { try FreeText(parsing: text) } }
 
     @Test("parentheses 10,000 deep are refused")
@@ -81,14 +87,18 @@ import Wire
         #expect(throws: CatalogueError.self) { try FreeText(parsing: String(repeating: "(", count: 10_000)) }
     }
 
-    @Test("filters and orders over a random catalogue give what a look at every item gives", arguments: TestEngine.allCases)
+    @Test(
+        "filters and orders over a random catalogue give what a look at every item gives",
+        arguments: TestEngine.allCases)
     func oracle(engine: TestEngine) async throws {
         try await engine.withCatalogue(["a", "b"]) { catalogue in
             var random = SeededGenerator(seed: 7)
             var known: [String: JSONValue] = [:]
             var sketches: [Sketch] = []
             for index in 0..<1200 {
-                var members: [JSONObject.Member] = [.init(name: "n", value: .integer(Int64.random(in: 0..<40, using: &random)))]
+                var members: [JSONObject.Member] = [
+                    .init(name: "n", value: .integer(Int64.random(in: 0..<40, using: &random)))
+                ]
                 if index % 3 > 0 {
                     members.append(.init(name: "x", value: .double(Double.random(in: -1...1, using: &random))))
                 }
@@ -97,7 +107,7 @@ import Wire
                 var sketch = Sketch(
                     "i\(index)", in: index % 2 == 0 ? "a" : "b", at: Int64.random(in: 0..<500, using: &random),
                     box: try box(Double(index % 100), 0, Double(index % 100) + 1, 1))
-                sketch.properties = members
+                sketch.properties = .object(JSONObject(members))
                 known[sketch.id] = .object(JSONObject(members))
                 sketches.append(sketch)
             }
@@ -107,7 +117,9 @@ import Wire
                 "x IS NULL", "NOT (n < 38)", "x > 0.99 OR n = 3", "w = '2020-01-01T00:00:00Z'",
                 "w <= TIMESTAMP('2020-01-01T00:00:00Z')", "n > 100",
             ]
-            let orders = ["", "+n", "-n", "+x", "-x,+n", "+w,-x", "-id", "+datetime", "+collection,-datetime", "-n,+w,+id"]
+            let orders = [
+                "", "+n", "-n", "+x", "-x,+n", "+w,-x", "-id", "+datetime", "+collection,-datetime", "-n,+w,+id",
+            ]
             for isIndexed in [false, true] {
                 if isIndexed {
                     for collection in ["a", "b"] {
@@ -138,20 +150,26 @@ import Wire
                     if round % 4 == 0 { query.area = .box(try box(20, 0, 60, 1)) }
                     query.filter = filter
                     query.order = SortOrder(
-                        signs.split(separator: ",").map { .init(String($0.dropFirst()), isDescending: $0.hasPrefix("-")) })
+                        signs.split(separator: ",").map {
+                            .init(String($0.dropFirst()), isDescending: $0.hasPrefix("-"))
+                        })
                     query.limit = [3, 10, 100, 1000][round % 4]
-                    try await check(catalogue, query, Set(expected.keys), known, "\(text ?? "") by \(signs), \(isIndexed)")
+                    try await check(
+                        catalogue, query, Set(expected.keys), known, "\(text ?? "") by \(signs), \(isIndexed)")
                 }
             }
         }
     }
 
     private func check(
-        _ catalogue: Catalogue, _ query: SearchQuery, _ matching: Set<String>, _ known: [String: JSONValue], _ what: String
+        _ catalogue: Catalogue, _ query: SearchQuery, _ matching: Set<String>, _ known: [String: JSONValue],
+        _ what: String
     ) async throws {
         var query = query
         var expected = matching
-        if !query.collections.isEmpty { expected = expected.filter { Int($0.dropFirst()).map { $0 % 2 == 0 } ?? false } }
+        if !query.collections.isEmpty {
+            expected = expected.filter { Int($0.dropFirst()).map { $0 % 2 == 0 } ?? false }
+        }
         if query.area != nil {
             expected = expected.filter { Int($0.dropFirst()).map { (19...60).contains($0 % 100) } ?? false }
         }
@@ -217,7 +235,8 @@ import Wire
             let all = try await catalogue.queryables(whole)
             #expect(
                 all.map(\.name) == [
-                    "cloud", "created", "datetime", "end_datetime", "pass", "proj", "start_datetime", "tags", "tile", "title",
+                    "cloud", "created", "datetime", "end_datetime", "pass", "proj", "start_datetime", "tags", "tile",
+                    "title",
                 ])
             #expect(all.first?.types == [.integer, .number] && all.first?.isIndexed == false)
             let eo = try await catalogue.queryables(whole.filtered(to: ["eo"]))
@@ -264,7 +283,9 @@ import Wire
             ]
             for (sql, expected) in statements {
                 let plan = try await catalogue.journal.database.read { reader in
-                    try reader.rows("EXPLAIN QUERY PLAN \(sql)", Array(repeating: .null, count: sql.count { $0 == "?" })) {
+                    try reader.rows(
+                        "EXPLAIN QUERY PLAN \(sql)", Array(repeating: .null, count: sql.count { $0 == "?" })
+                    ) {
                         $0.text(3)
                     }
                 }

@@ -1,5 +1,6 @@
 import Catalogue
 import Geometry
+import IAMPolicy
 import TestSupport
 import Testing
 import Wire
@@ -125,6 +126,83 @@ import Wire
                 } == [])
             let nobody = try await catalogue.directory().filtered(to: [])
             #expect(try await catalogue.search(SearchQuery(visible: nobody)).items.isEmpty)
+        }
+    }
+
+    @Test("what policy asks of properties hides items, page by page and in counts", arguments: TestEngine.allCases)
+    func properties(engine: TestEngine) async throws {
+        try await engine.withCatalogue(["eo", "sar"]) { catalogue in
+            for number in 0..<40 {
+                for collection in ["eo", "sar"] {
+                    var sketch = Sketch("\(collection)\(number)", in: collection, at: Int64(number))
+                    sketch.properties = ["gsd": .integer(Int64(number % 4)), "tags": ["a", .string("t\(number % 2)")]]
+                    try await catalogue.put(sketch)
+                }
+            }
+            func test(_ condition: String) throws -> ProductTest {
+                let document =
+                    #"{"Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*", "Condition": {\#(condition)}}]}"#
+                return PolicyRequest(principal: "ada", action: "stac:Search", resource: "arn:martlet:stac:::eo")
+                    .productTest([(name: "p", document: try PolicyDocument(parsing: document))])
+            }
+            let fine = try test(
+                #""NumericLessThan": {"martlet:Product/gsd": "1"}, "StringEquals": {"martlet:Product/tags": "t0"}"#)
+            let visible = try await catalogue.directory().filtered(to: ["eo": fine, "sar": .always])
+            let eo = stride(from: 0, to: 40, by: 4).map { "eo\($0)" }
+            #expect(
+                try await catalogue.ids(limit: 3) {
+                    $0.visible = visible; $0.collections = ["eo"]
+                }.sorted() == eo.sorted())
+            #expect(try await catalogue.ids(limit: 7) { $0.visible = visible }.count == 50)
+            var query = SearchQuery(visible: visible)
+            #expect(try await catalogue.search(query).matched == MatchedCount(count: 50, isEstimate: false))
+            query.collections = ["eo"]
+            query.ids = ["eo0", "eo1"]
+            #expect(try await catalogue.search(query).items.map(\.id) == ["eo0"])
+            let none = try await catalogue.directory().filtered(to: ["eo": fine, "sar": .never])
+            #expect(none.names == ["eo"])
+        }
+    }
+
+    @Test(
+        "policies ask for the product of an object by its path, its preview and its assets",
+        arguments: TestEngine.allCases)
+    func products(engine: TestEngine) async throws {
+        try await engine.withCatalogue(["eo", "sar"]) { catalogue in
+            var scene = Sketch("scene")
+            scene.properties = ["eo:cloud_cover": 12.5, "Platform": "S2A", "on": true, "proj": ["a": 1], "none": nil]
+            try await catalogue.put(scene, product: "2026/scene/")
+            for key in ["2026/scene/B1.tif", ".martlet/previews/2026/scene.png"] {
+                let found = try await catalogue.properties(ofObject: key, in: "eo")
+                #expect(found["eo:cloud_cover"] == ["12.5"] && found["platform"] == ["S2A"] && found["on"] == ["true"])
+                #expect(found["proj"] == nil && found["none"] == nil && found["datetime"] != nil)
+            }
+            for (key, collection) in [("2026/other/B1.tif", "eo"), ("2026/scene/B1.tif", "sar"), ("x", "none")] {
+                #expect(try await catalogue.properties(ofObject: key, in: collection).isEmpty)
+            }
+            #expect(try await catalogue.properties(ofItem: "scene", in: "eo")["platform"] == ["S2A"])
+            #expect(try await catalogue.properties(ofItem: "none", in: "eo").isEmpty)
+
+            // An item put by hand says itself which objects it describes, of its own collection only.
+            var byHand = Sketch("by-hand")
+            byHand.properties = ["gsd": 10]
+            byHand.hrefs = [
+                "s3://eo/a b.tif", "http://node:9000/eo/d/b%20c.tif?x=1", "https://eo.s3.example.org/host.tif",
+                "s3://sar/secret.tif", "./relative.tif", "https://elsewhere.example.org/x/eo.tif",
+            ]
+            try await catalogue.put(byHand)
+            for key in ["a b.tif", "d/b c.tif", "host.tif"] {
+                #expect(try await catalogue.properties(ofObject: key, in: "eo")["gsd"] == ["10"], "\(key)")
+            }
+            for (key, collection) in [("secret.tif", "sar"), ("secret.tif", "eo"), ("relative.tif", "eo")] {
+                #expect(try await catalogue.properties(ofObject: key, in: collection).isEmpty, "\(key)")
+            }
+            byHand.hrefs = ["s3://eo/new.tif"]
+            try await catalogue.put(byHand)
+            #expect(try await catalogue.properties(ofObject: "host.tif", in: "eo").isEmpty)
+            #expect(try await !catalogue.properties(ofObject: "new.tif", in: "eo").isEmpty)
+            try await catalogue.remove(collection: "eo", id: "by-hand", by: "ada")
+            #expect(try await catalogue.properties(ofObject: "new.tif", in: "eo").isEmpty)
         }
     }
 

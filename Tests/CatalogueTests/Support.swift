@@ -76,7 +76,9 @@ struct Sketch: Sendable {
     var end: Int64?
     var geometry: Geometry?
     var bbox: [Double]?
-    var properties: [JSONObject.Member] = []
+    /// Further properties, and the addresses of assets.
+    var properties: JSONValue = [:]
+    var hrefs: [String] = []
 
     init(
         _ id: String, in collection: String = "eo", at datetime: Int64? = 0, from start: Int64? = nil,
@@ -98,7 +100,7 @@ struct Sketch: Sendable {
 
     func with(_ properties: JSONValue) -> Sketch {
         var sketch = self
-        sketch.properties = properties.object?.members ?? []
+        sketch.properties = properties
         return sketch
     }
 
@@ -121,12 +123,20 @@ struct Sketch: Sendable {
                 if let datetime { json.string(Timestamp(seconds: datetime).rfc3339) } else { json.null() }
                 if let start { json.member("start_datetime", Timestamp(seconds: start).rfc3339) }
                 if let end { json.member("end_datetime", Timestamp(seconds: end).rfc3339) }
-                for member in properties { json.member(member.name, member.value) }
+                for member in properties.object?.members ?? [] {
+                    json.key(member.name)
+                    json.raw(member.value.bytes)
+                }
             }
             json.key("links")
             json.array { _ in }
             json.key("assets")
-            json.object { _ in }
+            json.object { json in
+                for (index, href) in hrefs.enumerated() {
+                    json.key("asset\(index)")
+                    json.object { $0.member("href", href) }
+                }
+            }
         }
         return json.bytes
     }

@@ -225,8 +225,8 @@ class Writers:
     """Clients that go on putting; what was answered must be there whatever happens to the node."""
 
     def __init__(self, node, buckets, seed):
-        self.answered = {}
-        self.stopped = threading.Event()
+        self.answered, self.failure = {}, None
+        self.begun, self.stopped = threading.Event(), threading.Event()
         self.threads = [threading.Thread(target=self.work, args=(node, buckets, seed, number)) for number in range(2)]
         for thread in self.threads:
             thread.start()
@@ -238,8 +238,9 @@ class Writers:
             try:
                 s3.put_object(Bucket=place[0], Key=place[1], Body=body(place[1]))
                 self.answered[place] = body(place[1])
-            except (BotoCoreError, ClientError):
-                pass
+                self.begun.set()
+            except (BotoCoreError, ClientError) as error:
+                self.failure = error
             count += 1
 
     def stop(self):
@@ -280,15 +281,17 @@ def test_a_rotation_goes_on_after_kills(nodes, kind):
             writers = Writers(node, buckets, seed)
             # An old key is closed five seconds after the rotation, and removed five seconds after its sweep.
             time.sleep(chance.choice([5, 10.2]) + chance.uniform(-0.5, 1))
+            # However slow the machine is.
+            has_begun = writers.begun.wait(60)
             node.kill()
             answered = writers.stop()
+            assert has_begun, f"seed {seed}: no client could write: {writers.failure}"
             node.start()
             s3 = node.s3()
             for bucket, count in counts.items():
                 check(node, bucket, count, sample=chance)
             assert s3.get_object(Bucket=buckets[1], Key="customer", **customer)["Body"].read() == b"customer"
             assert s3.get_object(Bucket=buckets[1], Key="named")["Body"].read() == b"named"
-            assert answered, "clients have to have written"
             for (bucket, key), content in answered.items():
                 assert s3.get_object(Bucket=bucket, Key=key)["Body"].read() == content, f"seed {seed}: {key}"
                 s3.delete_object(Bucket=bucket, Key=key)

@@ -66,7 +66,7 @@ import Wire
 
     @Test("what an action does not have is refused, and so is what comes twice")
     func parameters() throws {
-        #expect(refusal("Action=CreateUser&UserName=a&PermissionsBoundary=x") == "ValidationError")
+        #expect(refusal("Action=CreateGroup&GroupName=a&PermissionsBoundary=x") == "ValidationError")
         #expect(refusal("Action=CreateUser&UserName=a&Tags.member.1.Key=x") == "ValidationError")
         #expect(refusal("Action=CreateUser&UserName=a&UserName=b") == "ValidationError")
         #expect(refusal("Action=ListUsers&Action=DeleteUser&UserName=a") == "ValidationError")

@@ -178,4 +178,104 @@ import Wire
             #expect(Attachment("user:") == nil && Attachment("ada") == nil)
         }
     }
+
+    @Test("a boundary takes away what other policies give", arguments: TestEngine.allCases)
+    func boundaries(engine: TestEngine) async throws {
+        try await withHouse(engine) { house in
+            let (ada, admin) = (try await house.principal("ada"), try await house.principal("admin"))
+            func decide(_ principal: Principal, _ action: String, _ resource: String) async throws -> Decision {
+                try await house.gate.decide(principal, action, on: resource, context)
+            }
+            let (object, item) = ("arn:aws:s3:::eo/a", ResourceName.item("eo", "scene"))
+            try await house.policies.store(
+                name: "all",
+                document:
+                    #"{"Statement": [{"Effect": "Allow", "Action": ["s3:*", "stac:*", "iam:*"], "Resource": "*"}]}"#,
+                by: "admin")
+            try await house.policies.attach("all", to: .account("ada"), by: "admin")
+            try await house.policies.store(name: "read-eo", document: readEO, by: "admin")
+            #expect(try await decide(ada, "s3:PutObject", object).isAllowed)
+
+            try await house.policies.setBoundary("read-eo", of: .account("ada"), by: "admin")
+            #expect(try await decide(ada, "s3:GetObject", object).isAllowed)
+            let refused = try await decide(ada, "s3:PutObject", object)
+            #expect(refused.description == #"Denied because the boundary "read-eo of user:ada" does not allow it."#)
+            let simulation = try await house.gate.simulate(ada, "s3:PutObject", on: object, context)
+            #expect(simulation.decision == refused && simulation.deciding?.from == ["user:ada"])
+            #expect(simulation.nearMisses.map(\.missing) == [.action])
+            let inUse = await #expect(throws: PolicyStoreError.self) {
+                try await house.policies.delete(name: "read-eo", by: "admin")
+            }
+            #expect(inUse?.code == .conflict && inUse?.message.contains("user:ada") == true)
+            try await house.policies.removeBoundary(of: .account("ada"), by: "admin")
+            #expect(try await decide(ada, "s3:PutObject", object).isAllowed)
+
+            // That of a space binds everybody, for what is in it.
+            try await house.policies.setBoundary("read-eo", of: .space("main"), by: "admin")
+            #expect(try await !decide(admin, "s3:PutObject", object).isAllowed)
+            #expect(try await !decide(ada, "stac:GetItem", item).isAllowed)
+            #expect(try await decide(admin, "iam:CreateUser", ResourceName.account("bob")).isAllowed)
+            #expect(try await decide(admin, "s3:GetObject", object).isAllowed)
+            try await house.policies.removeBoundary(of: .space("main"), by: "admin")
+            #expect(try await decide(admin, "s3:PutObject", object).isAllowed)
+
+            // An administrator who is bound can still undo it.
+            try await house.policies.setBoundary("read-eo", of: .account("admin"), by: "admin")
+            #expect(try await !decide(admin, "s3:PutObject", object).isAllowed)
+            #expect(
+                try await decide(admin, "iam:DeleteUserPermissionsBoundary", ResourceName.account("admin")).isAllowed)
+            for missing in [Bounded.account("nobody"), .role("nobody"), .space("other")] {
+                let refusal = await #expect(throws: PolicyStoreError.self) {
+                    try await house.policies.setBoundary("read-eo", of: missing, by: "admin")
+                }
+                #expect(refusal?.code == .notFound)
+            }
+            // Who is gone leaves no boundary to whoever takes the name.
+            try await house.policies.setBoundary("read-eo", of: .account("ada"), by: "admin")
+            try await house.policies.forget(.account("ada"), by: "admin")
+            #expect(try await house.policies.boundary(of: .account("ada")) == nil)
+            #expect(try await house.policies.boundaries().map(\.subject) == [.account("admin")])
+        }
+    }
+
+    /// What a catalogue would say.
+    private struct Shelf: ProductSource {
+        func properties(ofObject key: String, in collection: String) async throws -> [String: [String]] {
+            key.hasPrefix("clear/")
+                ? ["eo:cloud_cover": ["3"]] : key.hasPrefix("dull/") ? ["eo:cloud_cover": ["80"]] : [:]
+        }
+        func properties(ofItem id: String, in collection: String) async throws -> [String: [String]] {
+            try await properties(ofObject: id + "/", in: collection)
+        }
+    }
+
+    @Test("a policy asks for the properties of the product that an object belongs to")
+    func products() async throws {
+        try await withHouse { house in
+            let gate = Gate(policies: house.policies, journal: house.journal, products: Shelf())
+            try await house.policies.store(
+                name: "clear",
+                document: """
+                    {"Statement": [{"Effect": "Allow", "Action": ["s3:GetObject", "stac:*"], "Resource": "*",
+                    "Condition": {"NumericLessThan": {"martlet:Product/eo:cloud_cover": "20"}}}]}
+                    """, by: "admin")
+            try await house.policies.attach("clear", to: .account("ada"), by: "admin")
+            let ada = try await house.principal("ada")
+            for (key, isAllowed) in [("clear/B1.tif", true), ("dull/B1.tif", false), ("none/B1.tif", false)] {
+                let decision = try await gate.decide(
+                    ada, "s3:GetObject", on: ResourceName.object("eo", key), context)
+                #expect(decision.isAllowed == isAllowed, "\(key)")
+            }
+            #expect(try await gate.decide(ada, "stac:GetItem", on: ResourceName.item("eo", "clear"), context).isAllowed)
+            #expect(try await !gate.decide(ada, "stac:GetItem", on: ResourceName.item("eo", "dull"), context).isAllowed)
+            let missed = try await gate.simulate(ada, "s3:GetObject", on: ResourceName.object("eo", "dull/a"), context)
+            #expect(
+                missed.nearMisses.map(\.missing)
+                    == [.condition(key: "martlet:product/eo:cloud_cover", isAbsent: false)])
+            let test = try await gate.itemTest(ada, "stac:Search", in: "eo", context)
+            #expect(!test.isAlways && !test.isNever && test.holds { $0 == "eo:cloud_cover" ? ["3"] : [] })
+            let admin = try await house.principal("admin")
+            #expect(try await gate.itemTest(admin, "stac:Search", in: "eo", context).isAlways)
+        }
+    }
 }

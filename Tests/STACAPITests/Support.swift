@@ -79,7 +79,9 @@ struct Face: Sendable {
         }
     }
 
-    func allow(_ name: String, _ resource: String, actions: String = "stac:*", to subject: Policy.Attachment) async throws {
+    func allow(_ name: String, _ resource: String, actions: String = "stac:*", to subject: Policy.Attachment)
+        async throws
+    {
         let document =
             #"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"\#(actions)","Resource":"\#(resource)"}]}"#
         try await policies.store(name: name, document: document, by: "test")

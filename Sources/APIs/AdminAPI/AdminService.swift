@@ -35,7 +35,8 @@ package struct AdminService: Sendable {
 
     package init(
         policies: Policies, notifications: Notifications, gate: Gate, authenticator: Authenticator, people: People,
-        objects: Objects, catalogue: Catalogue, roots: RootKeys, provider: OpenIDProvider, authority: Authority, journal: Journal
+        objects: Objects, catalogue: Catalogue, roots: RootKeys, provider: OpenIDProvider, authority: Authority,
+        journal: Journal
     ) {
         self.people = people
         self.provider = provider
@@ -71,6 +72,7 @@ package struct AdminService: Sendable {
             case "token-keys": return try await tokenKeys(call)
             case "grants": return try await grants(call)
             case "policies": return try await policies(call)
+            case "boundaries": return try await boundaries(call)
             case "simulations": return try await simulations(call)
             case "audit": return try await audit(call)
             case "webhooks": return try await webhooks(call)

@@ -17,11 +17,11 @@ extension ConsoleService {
 
     func home(_ query: QueryItems, _ caller: Caller) async throws -> Response {
         let all = try await catalogue.directory()
-        var searchable: Set<String> = []
+        var searchable: [String: ProductTest] = [:]
         var visible: Set<String> = []
         for name in all.names {
-            if try await may(caller, "stac:Search", ResourceName.stacCollection(name)) {
-                searchable.insert(name)
+            searchable[name] = try await items(of: name, caller)
+            if searchable[name]?.isNever == false {
                 visible.insert(name)
             } else if try await may(caller, "s3:ListBucket", ResourceName.collection(name)) {
                 visible.insert(name)
@@ -50,10 +50,11 @@ extension ConsoleService {
 
     func collection(_ name: String, _ items: QueryItems, _ caller: Caller) async throws -> Response {
         let canList = try await may(caller, "s3:ListBucket", ResourceName.collection(name))
-        let canSearch = try await may(caller, "stac:Search", ResourceName.stacCollection(name))
+        let shown = try await self.items(of: name, caller)
+        let canSearch = !shown.isNever
         // A denial goes into the journal; what is only left out of a page does not. It comes before the collection is
         // looked for, so that nobody learns of names that they may not see.
-        if canSearch || !canList {
+        if shown.isAlways || !canSearch && !canList {
             try await gate.require(
                 caller.principal, "stac:Search", on: ResourceName.stacCollection(name), caller.context)
         }
@@ -61,7 +62,7 @@ extension ConsoleService {
         let query = CollectionQuery(items)
         var page: ItemPage?
         if canSearch {
-            var search = SearchQuery(visible: try await catalogue.directory().filtered(to: [name]))
+            var search = SearchQuery(visible: try await catalogue.directory().filtered(to: [name: shown]))
             search.collections = [name]
             search.limit = CollectionQuery.limit
             search.interval = query.interval
@@ -90,6 +91,11 @@ extension ConsoleService {
     private func countObjects(_ collection: String) async throws -> (count: Int64, isMore: Bool) {
         let listing = try await objects.list(collection: collection, limit: Self.objectsMax)
         return (Int64(listing.entries.count), listing.next != nil)
+    }
+
+    /// Which items of a collection somebody may see.
+    private func items(of collection: String, _ caller: Caller) async throws -> ProductTest {
+        try await gate.itemTest(caller.principal, "stac:Search", in: collection, caller.context)
     }
 
     private func may(_ caller: Caller, _ action: String, _ resource: String) async throws -> Bool {

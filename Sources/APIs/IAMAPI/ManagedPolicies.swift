@@ -29,14 +29,17 @@ extension IAMService {
         ]
     }
 
-    private static func arn(policy name: String) -> String { "arn:aws:iam::martlet:policy/\(name)" }
+    static func arn(policy name: String) -> String { "arn:aws:iam::martlet:policy/\(name)" }
+
+    private static func policy(_ call: Call) throws -> String {
+        try policy(arn: try call.parameters.required("PolicyArn"), "PolicyArn")
+    }
 
     /// The name of the policy that an ARN names. There are none of AWS's own here.
-    private static func policy(_ call: Call) throws -> String {
-        let arn = try call.parameters.required("PolicyArn")
+    static func policy(arn: String, _ parameter: String) throws -> String {
         let parts = arn.split(separator: ":", maxSplits: 5, omittingEmptySubsequences: false)
         guard parts.count == 6, parts[0] == "arn", parts[2] == "iam", parts[5].hasPrefix("policy/") else {
-            throw IAMError(.validationError, "PolicyArn is like \(Self.arn(policy: "NAME"))")
+            throw IAMError(.validationError, "\(parameter) is like \(Self.arn(policy: "NAME"))")
         }
         guard parts[4] != "aws" else {
             throw IAMError(.noSuchEntity, "there are no policies of AWS here: '\(arn.prefix(200))'")

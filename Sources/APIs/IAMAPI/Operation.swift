@@ -38,7 +38,7 @@ struct Operation: Sendable {
         let iam = [
             IAMService.users, IAMService.accessKeys, IAMService.groups, IAMService.roles, IAMService.managedPolicies,
             IAMService.providers, IAMService.simulations, PolicyHolder.allCases.flatMap(IAMService.inlinePolicies),
-            PolicyHolder.allCases.flatMap(IAMService.attachments), IAMService.temporaryKeys,
+            PolicyHolder.allCases.flatMap(IAMService.attachments), IAMService.boundaries, IAMService.temporaryKeys,
         ]
         return Dictionary(iam.joined().map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
     }()

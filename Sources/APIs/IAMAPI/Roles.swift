@@ -5,7 +5,11 @@ import Wire
 extension IAMService {
     static let roles: [Operation] = [
         Operation(
-            .iam, "CreateRole", ["RoleName", "Path", "AssumeRolePolicyDocument", "Description", "MaxSessionDuration"]
+            .iam, "CreateRole",
+            [
+                "RoleName", "Path", "AssumeRolePolicyDocument", "Description", "MaxSessionDuration",
+                "PermissionsBoundary",
+            ]
         ) { try await $0.createRole($1) },
         Operation(.iam, "GetRole", ["RoleName"]) { try await $0.getRole($1) },
         Operation(.iam, "ListRoles", ["PathPrefix"] + Operation.page) { try await $0.listRoles($1) },
@@ -23,10 +27,13 @@ extension IAMService {
         let trust = try call.parameters.required("AssumeRolePolicyDocument")
         try call.parameters.checkPath()
         let seconds = try sessionSeconds(call)
-        try await call.permit(on: ResourceName.role(name))
+        let boundary = try call.boundary()
+        try await call.permit(on: ResourceName.role(name), with: Call.boundaryKeys(boundary))
+        if let boundary { _ = try await policies.policy(boundary) }
         try await identity.createRole(
             name: name, trust: trust, description: call.parameters["Description"] ?? "", seconds: seconds ?? 3600,
             by: call.actor)
+        if let boundary { try await policies.setBoundary(boundary, of: .role(name), by: call.actor) }
         return try await role(name)
     }
 
@@ -46,7 +53,13 @@ extension IAMService {
 
     private func role(_ name: String) async throws -> Fields {
         let role = try await identity.role(name)
-        return { $0.element("Role") { Self.write(role, &$0) } }
+        let boundary = try await policies.boundary(of: .role(name))
+        return { xml in
+            xml.element("Role") {
+                Self.write(role, &$0)
+                Self.write(boundary: boundary, &$0)
+            }
+        }
     }
 
     private func listRoles(_ call: Call) async throws -> Fields? {
@@ -79,6 +92,7 @@ extension IAMService {
         try await call.permit(on: ResourceName.role(name))
         try await checkBare(.role(name))
         try await identity.deleteRole(name, by: call.actor)
+        try await policies.forget(.role(name), by: call.actor)
         return nil
     }
 

@@ -4,7 +4,7 @@ import Wire
 
 extension IAMService {
     static let users: [Operation] = [
-        Operation(.iam, "CreateUser", ["UserName", "Path"]) { try await $0.createUser($1) },
+        Operation(.iam, "CreateUser", ["UserName", "Path", "PermissionsBoundary"]) { try await $0.createUser($1) },
         Operation(.iam, "GetUser", ["UserName"]) { try await $0.getUser($1) },
         Operation(.iam, "ListUsers", ["PathPrefix"] + Operation.page) { try await $0.listUsers($1) },
         Operation(.iam, "UpdateUser", ["UserName", "NewUserName", "NewPath"]) { try await $0.updateUser($1) },
@@ -14,8 +14,11 @@ extension IAMService {
     private func createUser(_ call: Call) async throws -> Fields? {
         let name = try call.parameters.required("UserName")
         try call.parameters.checkPath()
-        try await call.permit(on: ResourceName.account(name))
+        let boundary = try call.boundary()
+        try await call.permit(on: ResourceName.account(name), with: Call.boundaryKeys(boundary))
+        if let boundary { _ = try await policies.policy(boundary) }
         try await identity.createAccount(name: name, kind: .service, password: nil, by: call.actor)
+        if let boundary { try await policies.setBoundary(boundary, of: .account(name), by: call.actor) }
         return try await user(name)
     }
 
@@ -27,7 +30,13 @@ extension IAMService {
 
     private func user(_ name: String) async throws -> Fields {
         let account = try await identity.account(name)
-        return { $0.element("User") { Self.write(account, &$0) } }
+        let boundary = try await policies.boundary(of: .account(name))
+        return { xml in
+            xml.element("User") {
+                Self.write(account, &$0)
+                Self.write(boundary: boundary, &$0)
+            }
+        }
     }
 
     private func listUsers(_ call: Call) async throws -> Fields? {
@@ -58,6 +67,7 @@ extension IAMService {
         }
         try await checkBare(.account(name))
         try await identity.deleteAccount(name, onlyBare: true, by: call.actor)
+        try await policies.forget(.account(name), by: call.actor)
         return nil
     }
 

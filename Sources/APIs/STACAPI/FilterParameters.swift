@@ -186,7 +186,8 @@ enum QueryExtension {
         var parts: [CQL2] = []
         for member in object.members {
             guard let operations = member.value.object else {
-                throw Problem.badRequest("query: '\(member.name.prefix(60))' needs an object with operators, like {\"lt\": 10}")
+                throw Problem.badRequest(
+                    "query: '\(member.name.prefix(60))' needs an object with operators, like {\"lt\": 10}")
             }
             for operation in operations.members {
                 parts.append(try self.operation(operation.name, .property(member.name), operation.value))

@@ -5,15 +5,16 @@ import Wire
 
 extension STACService {
     /// What this face conforms to. Clients compare these as text.
-    static let conformsTo = [
-        "https://api.stacspec.org/v1.0.0/core",
-        "https://api.stacspec.org/v1.0.0/collections",
-        "https://api.stacspec.org/v1.0.0/ogcapi-features",
-        "https://api.stacspec.org/v1.0.0/item-search",
-        "http://www.opengis.net/spec/ogcapi-features-1/1.0/conf/core",
-        "http://www.opengis.net/spec/ogcapi-features-1/1.0/conf/geojson",
-        "http://www.opengis.net/spec/ogcapi-features-1/1.0/conf/oas30",
-    ]
+    static let conformsTo =
+        [
+            "https://api.stacspec.org/v1.0.0/core",
+            "https://api.stacspec.org/v1.0.0/collections",
+            "https://api.stacspec.org/v1.0.0/ogcapi-features",
+            "https://api.stacspec.org/v1.0.0/item-search",
+            "http://www.opengis.net/spec/ogcapi-features-1/1.0/conf/core",
+            "http://www.opengis.net/spec/ogcapi-features-1/1.0/conf/geojson",
+            "http://www.opengis.net/spec/ogcapi-features-1/1.0/conf/oas30",
+        ]
         + ["fields", "sort", "query", "filter"].map { "https://api.stacspec.org/v1.0.0/item-search#\($0)" }
         + ["fields", "sort", "query"].map { "https://api.stacspec.org/v1.0.0/ogcapi-features#\($0)" }
         // Newer names of the same. Clients match one or the other, so both are there.
@@ -22,6 +23,7 @@ extension STACService {
         + ["item-search", "ogcapi-features"].flatMap { search in
             ["free-text", "advanced-free-text"].map { "https://api.stacspec.org/v1.0.0-rc.1/\(search)#\($0)" }
         }
+        + ["ogcapi-features", "collections"].map { "https://api.stacspec.org/v1.0.0/\($0)/extensions/transaction" }
         + [
             "http://www.opengis.net/spec/ogcapi-features-3/1.0/conf/filter",
             "http://www.opengis.net/spec/ogcapi-features-3/1.0/conf/features-filter",
@@ -31,7 +33,8 @@ extension STACService {
         + [
             "cql2-text", "cql2-json", "basic-cql2", "advanced-comparison-operators", "case-insensitive-comparison",
             "accent-insensitive-comparison", "basic-spatial-functions", "basic-spatial-functions-plus",
-            "spatial-functions", "temporal-functions", "array-functions", "property-property", "functions", "arithmetic",
+            "spatial-functions", "temporal-functions", "array-functions", "property-property", "functions",
+            "arithmetic",
         ].map { "http://www.opengis.net/spec/cql2/1.0/conf/\($0)" }
 
     /// Collections that the landing page links to; `/collections` has them all.
@@ -55,7 +58,8 @@ extension STACService {
             Link("search", address.search, MediaType.geoJSON, title: "Item search", method: "GET"),
             Link("search", address.search, MediaType.geoJSON, title: "Item search", method: "POST"),
             Link(Relation.queryables, address.base + "/queryables", MediaType.schema, title: "What filters can name"),
-            Link(Relation.sortables, address.base + "/sortables", MediaType.schema, title: "What items can be sorted by"),
+            Link(
+                Relation.sortables, address.base + "/sortables", MediaType.schema, title: "What items can be sorted by"),
             Link(Relation.functions, address.base + "/functions", MediaType.json, title: "Functions of filters"),
         ]
         for name in visible.names.prefix(Self.childLinksMax) {

@@ -57,7 +57,11 @@ extension STACService {
         let types = queryable.types
         var names: [String] = []
         if !types.isDisjoint(with: [.text, .moment]) { names.append("string") }
-        if types.contains(.number) { names.append("number") } else if types.contains(.integer) { names.append("integer") }
+        if types.contains(.number) {
+            names.append("number")
+        } else if types.contains(.integer) {
+            names.append("integer")
+        }
         if types.contains(.bool) { names.append("boolean") }
         if types.contains(.list) { names.append("array") }
         if types.contains(.object) { names.append("object") }

@@ -136,13 +136,12 @@ package struct STACService: Sendable {
         if let known = visibleDirectories[key], known.whole === directory {
             visible = known.visible
         } else {
-            var names = Set<String>()
+            var tests: [String: ProductTest] = [:]
             for name in directory.names {
-                let decision = try await gate.decide(
-                    call.caller.principal, "stac:Search", on: ResourceName.stacCollection(name), call.caller.context)
-                if decision.isAllowed { names.insert(name) }
+                tests[name] = try await gate.itemTest(
+                    call.caller.principal, "stac:Search", in: name, call.caller.context)
             }
-            visible = directory.filtered(to: names)
+            visible = directory.filtered(to: tests)
             visibleDirectories[key] = VisibleDirectory(whole: directory, visible: visible)
         }
         if visible.isEmpty, call.caller.principal.isAnonymous {

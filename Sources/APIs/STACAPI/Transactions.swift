@@ -50,6 +50,7 @@ extension STACService {
 
     /// One item, or a FeatureCollection of several, all of which are new.
     private func createItems(_ collection: String, _ call: Call) async throws -> Response {
+        try await requireName(collection, call)
         let documents = try Catalogue.documents(in: try await call.request.body.collect(upTo: Self.itemsBytesMax))
         try await requirePut(documents, collection, call)
         let stored = try await catalogue.put(items: documents, collection: collection, by: call.actor) { id, tid in
@@ -65,6 +66,7 @@ extension STACService {
 
     /// `{"method": "insert" or "upsert", "items": {id: item, …}}`: all or none.
     private func putItems(_ collection: String, _ call: Call) async throws -> Response {
+        try await requireName(collection, call)
         let body = try await call.request.body.collect(upTo: Self.itemsBytesMax)
         let documents = try Catalogue.documents(in: body, bulk: true)
         let method = try JSONValue(parsing: body)["method"]?.string ?? "insert"
@@ -80,6 +82,12 @@ extension STACService {
         var json = JSONWriter()
         json.string("Successfully added \(stored.count) items.")
         return Response(.ok, type: MediaType.json, bytes: json.bytes)
+    }
+
+    /// Which items are meant is known when a large body was read: not for everybody.
+    private func requireName(_ collection: String, _ call: Call) async throws {
+        guard call.caller.principal.isAnonymous else { return }
+        try await require(call, "stac:PutItem", on: ResourceName.item(collection, "*"))
     }
 
     private func requirePut(_ documents: [[UInt8]], _ collection: String, _ call: Call) async throws {
@@ -197,7 +205,8 @@ extension STACService {
     private static func check(_ call: Call, _ what: String) -> @Sendable (Int64?) throws -> Void {
         let conditions = Preconditions(call.request.headers)
         return { tid in
-            guard case .failed(let header) = conditions.evaluate(etag: tid.map(String.init), modified: nil, isRead: false)
+            guard
+                case .failed(let header) = conditions.evaluate(etag: tid.map(String.init), modified: nil, isRead: false)
             else { return }
             let now = tid.map { "the \(what)'s entity tag is \"\($0)\"" } ?? "there is no such \(what)"
             throw Problem(.preconditionFailed, "precondition-failed", "\(header): \(now)")
@@ -217,12 +226,14 @@ extension STACService {
             return { document in
                 do {
                     return try patch.applied(to: document)
-                } catch {
+                } catch let error as JSONPatchError {
                     throw Problem.conflict(error.message)
                 }
             }
         }
-        guard body.object != nil else { throw Problem.badRequest("a merge patch is a JSON object, a JSON Patch a list") }
+        guard body.object != nil else {
+            throw Problem.badRequest("a merge patch is a JSON object, a JSON Patch a list")
+        }
         return { $0.merged(with: body) }
     }
 }

@@ -10,6 +10,7 @@ package final class Catalogue: Sendable {
     let directories = RecentReads<CollectionDirectory>()
     /// What is known of the properties of collections, by row id: what is in here is in the table `item_properties`.
     let knownProperties = Mutex<[Int64: [String: PropertyType]]>([:])
+    let productProperties = RecentReads<[String: [String]]>()
 
     package init(journal: Journal) { self.journal = journal }
 }

@@ -1,5 +1,6 @@
 import Database
 import Geometry
+package import IAMPolicy
 import Journal
 
 /// The names of all collections, or of those that somebody may see, with what is needed to plan a search.
@@ -17,12 +18,15 @@ package final class CollectionDirectory: Sendable {
     let entries: [Entry]
     /// Whether nothing is left out.
     let isWhole: Bool
+    /// What the items of some collections have to be to be shown, by row id; of all others every item is.
+    let tests: [Int64: ProductTest]
     let ids: Set<Int64>
     let itemCount: Int64
 
-    init(_ entries: [Entry], isWhole: Bool) {
+    init(_ entries: [Entry], isWhole: Bool, tests: [Int64: ProductTest] = [:]) {
         self.entries = entries
         self.isWhole = isWhole
+        self.tests = tests
         ids = Set(entries.map(\.id))
         itemCount = entries.reduce(0) { $0 + $1.items }
     }
@@ -31,16 +35,26 @@ package final class CollectionDirectory: Sendable {
     package var count: Int { entries.count }
     package var isEmpty: Bool { entries.isEmpty }
 
-    /// The part with the given names.
+    /// The part that somebody may see: the collections that have a test, and of each the items that pass it.
+    package func filtered(to tests: [String: ProductTest]) -> CollectionDirectory {
+        let kept = entries.filter { tests[$0.name].map { !$0.isNever } ?? false }
+        let conditions = kept.compactMap { entry in
+            tests[entry.name].flatMap { $0.isAlways ? nil : (entry.id, $0) }
+        }
+        return CollectionDirectory(
+            kept, isWhole: isWhole && kept.count == entries.count,
+            tests: Dictionary(conditions, uniquingKeysWith: { first, _ in first }))
+    }
+
+    /// The part with the given names, with all items.
     package func filtered(to names: Set<String>) -> CollectionDirectory {
-        let kept = entries.filter { names.contains($0.name) }
-        return CollectionDirectory(kept, isWhole: isWhole && kept.count == entries.count)
+        filtered(to: Dictionary(names.map { ($0, .always) }) { first, _ in first })
     }
 
     /// The part that was there as of a TID: a collection's id is the TID that made it.
     package func made(upTo tid: Int64) -> CollectionDirectory {
         let kept = entries.filter { $0.id <= tid }
-        return CollectionDirectory(kept, isWhole: isWhole && kept.count == entries.count)
+        return CollectionDirectory(kept, isWhole: isWhole && kept.count == entries.count, tests: tests)
     }
 
     package func contains(_ name: String) -> Bool { entry(name) != nil }

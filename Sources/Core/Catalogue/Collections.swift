@@ -1,6 +1,6 @@
 import Database
 package import Journal
-import Wire
+package import Wire
 
 extension EventKind {
     /// A STAC Collection was put by hand.
@@ -63,8 +63,8 @@ extension Catalogue {
     ///
     /// - Parameter check: looks at the TID of the one before, 0 for none, and throws where that is not to be replaced.
     ///   It may run more than once.
-    /// - Throws: ``CatalogueError`` `.invalidCollection` with the member, `.tooLarge`, `.noSuchCollection`; what `check`
-    ///   throws.
+    /// - Throws: ``CatalogueError`` `.invalidCollection` with the member, `.tooLarge`, `.noSuchCollection`; what
+    ///   `check` throws.
     package func putCollection(
         _ document: [UInt8], name: String, by actor: String,
         check: @escaping @Sendable (_ tid: Int64?) throws -> Void = { _ in }

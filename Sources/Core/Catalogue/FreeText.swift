@@ -142,7 +142,9 @@ package indirect enum FreeText: Hashable, Sendable {
                     wanted.append(try part(depth, isWord: false))
                 }
             }
-            guard !needed.isEmpty || !wanted.isEmpty else { throw CatalogueError(.invalidQuery, "q: a word is missing") }
+            guard !needed.isEmpty || !wanted.isEmpty else {
+                throw CatalogueError(.invalidQuery, "q: a word is missing")
+            }
             if needed.isEmpty { return wanted.count == 1 ? wanted[0] : .any(wanted) }
             return .all(needed + (wanted.isEmpty ? [] : [.any(wanted)]))
         }

@@ -1,6 +1,6 @@
 import Database
 import Journal
-import Wire
+package import Wire
 
 // What clients change of items by hand, one at a time or many as one.
 extension Catalogue {
@@ -49,7 +49,8 @@ extension Catalogue {
     ///   - edit: makes the new document of the stored one. It may run more than once.
     /// - Throws: ``CatalogueError`` `.noSuchItem`, `.invalidItem` for what `edit` made; and what the two throw.
     package func edit(
-        collection name: String, id: String, by actor: String, check: @escaping @Sendable (_ tid: Int64?) throws -> Void,
+        collection name: String, id: String, by actor: String,
+        check: @escaping @Sendable (_ tid: Int64?) throws -> Void,
         _ edit: @escaping @Sendable (JSONValue) throws -> JSONValue
     ) async throws -> ItemRecord {
         let engine = journal.database.engine

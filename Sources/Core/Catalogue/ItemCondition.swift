@@ -26,7 +26,8 @@ struct ItemCondition: Sendable {
                 case "collection": return .string(collection)
                 case "geometry":
                     guard let geometry, let box = candidate.box else { return .null }
-                    let known = try shape ?? Footprint.unwrapped(Geometry(parsing: JSONValue(parsing: geometry)), box: box)
+                    let known =
+                        try shape ?? Footprint.unwrapped(Geometry(parsing: JSONValue(parsing: geometry)), box: box)
                     shape = known
                     return .geometry(known)
                 case "datetime", "properties.datetime":

@@ -22,6 +22,8 @@ struct ItemDocument {
     let box: BoundingBox?
     let datetime: Timestamp
     let times: ClosedRange<Timestamp>
+    /// The objects of its own collection that are its assets.
+    let assetKeys: Set<String>
 
     /// - Throws: ``CatalogueError`` `.invalidItem` with the member, `.tooLarge`.
     init(parsing given: [UInt8], collection: String) throws {
@@ -45,6 +47,7 @@ struct ItemDocument {
         propertyTypes = PropertyType.found(in: json["properties"])
         try Self.checkAssets(json["assets"])
         try Self.checkLinks(json["links"])
+        assetKeys = Self.assetKeys(json["assets"], collection: collection)
 
         var text = Self.trimmed(given)
         try Self.normalise(&text, collection: collection)

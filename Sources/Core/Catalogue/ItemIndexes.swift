@@ -49,7 +49,8 @@ extension Catalogue {
         else {
             throw CatalogueError(
                 .invalidQuery,
-                "'\(property.prefix(80))' needs no index: give the name of a property of 1 to \(PropertyType.nameBytesMax) bytes")
+                "'\(property.prefix(80))' needs no index: give the name of a property of 1 to \(PropertyType.nameBytesMax) bytes"
+            )
         }
         let (collection, index, tid) = try await journal.write { transaction, events in
             try transaction.lock("item indexes of \(name)")
@@ -58,14 +59,18 @@ extension Catalogue {
                 "SELECT id FROM item_indexes WHERE collection = ? AND property = ?", .init(collection), .init(property))
             let tid = try transaction.tid
             if let there { return (collection, there, tid) }
-            let count = try transaction.scalar("SELECT count(*) FROM item_indexes WHERE collection = ?", .init(collection))
+            let count = try transaction.scalar(
+                "SELECT count(*) FROM item_indexes WHERE collection = ?", .init(collection))
             guard count ?? 0 < Self.indexesMax else {
-                throw CatalogueError(.invalidQuery, "'\(name)' has \(Self.indexesMax) indexes, the most that it can have")
+                throw CatalogueError(
+                    .invalidQuery, "'\(name)' has \(Self.indexesMax) indexes, the most that it can have")
             }
             try transaction.run(
                 "INSERT INTO item_indexes (id, collection, property, ready) VALUES (?, ?, ?, 0)", .init(tid),
                 .init(collection), .init(property))
-            events.record(.itemIndexMade, by: actor, on: name, collection: collection) { $0.member("property", property) }
+            events.record(.itemIndexMade, by: actor, on: name, collection: collection) {
+                $0.member("property", property)
+            }
             return (collection, tid, tid)
         }
         // Whoever writes items without knowing of the index began before it: they are waited for.
@@ -155,7 +160,9 @@ extension SearchScan {
     /// The indexes of a property in all collections that are searched; nil where one has none.
     func indexes(of property: String) throws -> [Int64]? {
         let collections = filter.collections ?? filter.directory.entries.map(\.id)
-        guard tables.asOf == nil, !collections.isEmpty, collections.count <= Self.indexedCollectionsMax else { return nil }
+        guard tables.asOf == nil, !collections.isEmpty, collections.count <= Self.indexedCollectionsMax else {
+            return nil
+        }
         let marks = collections.map { _ in "?" }.joined(separator: ", ")
         let found = try reader.rows(
             "SELECT id FROM item_indexes WHERE property = ? AND ready = 1 AND collection IN (\(marks))",

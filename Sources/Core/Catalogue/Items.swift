@@ -238,6 +238,13 @@ extension Catalogue {
                 : "UPDATE item_documents SET geometry = ?, properties = ?, document = ? WHERE item = ?",
             .init(item.geometry.map { Array(item.bytes[$0]) }), .init(Array(item.bytes[item.properties])),
             .init(item.bytes), .init(number))
+        if !isNew { try transaction.run("DELETE FROM item_assets WHERE item = ?", .init(number)) }
+        guard record.product == nil else { return }
+        for key in item.assetKeys {
+            try transaction.run(
+                "INSERT INTO item_assets (collection, key, item) VALUES (?, ?, ?)", .init(collection), .init(key),
+                .init(number))
+        }
     }
 
     private static func delete(

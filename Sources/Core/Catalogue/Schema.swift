@@ -50,6 +50,14 @@ extension Catalogue {
             item INTEGER PRIMARY KEY REFERENCES items (number) ON DELETE CASCADE, geometry BLOB,
             properties BLOB NOT NULL, document BLOB NOT NULL)
         """,
+        // Which objects of their collection the items put by hand name as assets; those of products are known by their
+        // path.
+        """
+        CREATE TABLE item_assets (
+            collection INTEGER NOT NULL, key TEXT NOT NULL,
+            item INTEGER NOT NULL REFERENCES items (number) ON DELETE CASCADE, PRIMARY KEY (collection, key, item)) WITHOUT ROWID
+        """,
+        "CREATE INDEX item_assets_by_item ON item_assets (item)",
         // `west` and `east` bound the items' boxes from -180 to 180, `east_west` and `east_east` from 0 to 360: the
         // narrower pair is the extent. `reach_before` and `reach_after` say how far, at most, an item's time range
         // reaches beyond its `datetime`: a search by time looks that much further.

@@ -84,7 +84,8 @@ struct SearchFilter: Sendable {
             let from = max(interval.from?.microseconds ?? .min, times.lowerBound)
             let to = min(interval.to?.microseconds ?? .max, times.upperBound)
             interval = SearchInterval(
-                from: from == .min ? nil : Timestamp(microseconds: from), to: to == .max ? nil : Timestamp(microseconds: to))
+                from: from == .min ? nil : Timestamp(microseconds: from),
+                to: to == .max ? nil : Timestamp(microseconds: to))
         }
         if let from = interval.from, let to = interval.to, from > to { return nil }
         datetimes = narrowing?.datetimes ?? .min ... .max

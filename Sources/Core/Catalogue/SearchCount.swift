@@ -11,6 +11,10 @@ extension SearchScan {
     func count(_ found: [SearchCandidate], isComplete: Bool) throws -> MatchedCount {
         if let counted { return counted }
         if isComplete { return MatchedCount(count: Int64(found.count), isEstimate: false) }
+        // What policy hides is counted by nothing that has not looked at it.
+        guard filter.directory.tests.isEmpty else {
+            return MatchedCount(count: try estimate(found), isEstimate: true)
+        }
         if filter.boxes == nil, filter.ids.isEmpty, filter.condition == nil {
             if tables.asOf == nil, filter.interval.from == nil, filter.interval.to == nil,
                 filter.datetimes == Int64.min...Int64.max
@@ -77,7 +81,9 @@ extension SearchScan {
             ? min(last.key.datetime, bounds.upperBound)...bounds.upperBound
             : bounds.lowerBound...max(last.key.datetime, bounds.lowerBound)
         let scale: Double
-        if filter.boxes != nil || filter.condition != nil, let passed = try count(seen, checksRanges: false), passed >= least {
+        if filter.boxes != nil || filter.condition != nil, let passed = try count(seen, checksRanges: false),
+            passed >= least
+        {
             scale = Double(try countInterval() ?? most) / Double(passed)
         } else {
             let whole = Double(bounds.upperBound) - Double(bounds.lowerBound)

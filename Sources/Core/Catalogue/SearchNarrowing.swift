@@ -131,7 +131,9 @@ extension CQL2 {
             // Asked in a way that gives it back: a moment is within itself.
             var span: Span?
             if case .string(let text) = self { return Span(text) }
-            if case .date(let day) = self { span = Span(from: day.microseconds, to: day.microseconds &+ 86_399_999_999) }
+            if case .date(let day) = self {
+                span = Span(from: day.microseconds, to: day.microseconds &+ 86_399_999_999)
+            }
             if case .timestamp(let moment) = self { span = Span(moment) }
             if case .interval(let from, let to) = self {
                 let low = from == .open ? Int64.min : from.constantSpan?.from
@@ -168,7 +170,9 @@ struct IndexedCondition {
             }
         case (.less, 2), (.lessOrEqual, 2), (.greater, 2), (.greaterOrEqual, 2):
             let isBelow = call == .less || call == .lessOrEqual
-            guard let range = Self.range(from: isBelow ? nil : parts[1], to: isBelow ? parts[1] : nil) else { return nil }
+            guard let range = Self.range(from: isBelow ? nil : parts[1], to: isBelow ? parts[1] : nil) else {
+                return nil
+            }
             ranges = [range]
         case (.between, 3):
             guard let range = Self.range(from: parts[1], to: parts[2]) else { return nil }

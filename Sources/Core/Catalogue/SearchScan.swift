@@ -1,5 +1,6 @@
 import Database
 import Geometry
+import IAMPolicy
 import Wire
 
 /// Runs one search over one snapshot.
@@ -191,11 +192,13 @@ struct SearchScan {
         return (found, false)
     }
 
-    /// Those whose geometry meets the area and that fulfil the condition, with what they are sorted by.
+    /// Those whose geometry meets the area, that fulfil the condition and that policy shows, with what they are sorted
+    /// by.
     func exact(_ candidates: [SearchCandidate]) throws -> [SearchCandidate] {
         let condition = filter.condition
         let sorts = order.timeIsDescending == nil
-        let needsAll = condition != nil || (sorts && order.needsProperties)
+        let tests = filter.directory.tests
+        let needsAll = condition != nil || !tests.isEmpty || (sorts && order.needsProperties)
         let unsure = needsAll ? candidates : candidates.filter { !filter.isSurelyInside($0) }
         guard !unsure.isEmpty || sorts else { return candidates }
         let names = sorts || condition != nil ? filter.directory.names(of: Set(candidates.map(\.key.collection))) : [:]
@@ -217,6 +220,10 @@ struct SearchScan {
                 if needsAll {
                     let properties = PropertyBytes(row.blob(2))
                     let name = names[candidate.key.collection] ?? ""
+                    if let test = tests[candidate.key.collection] {
+                        let values = try ItemProperties.values(of: JSONValue(parsing: properties.bytes))
+                        guard test.holds({ values[$0] ?? [] }) else { return }
+                    }
                     guard try condition?.holds(candidate, in: name, properties, geometry) ?? true else { return }
                     if sorts { candidate.keys = order.keys(candidate, in: name, properties) }
                 }

@@ -148,7 +148,8 @@ extension SearchScan {
 
     private func countWalked(_ found: Int, isComplete: Bool) throws -> MatchedCount {
         if isComplete { return MatchedCount(count: Int64(found), isEstimate: false) }
-        if filter.boxes == nil, filter.condition == nil, filter.interval == SearchInterval(from: nil, to: nil),
+        if filter.boxes == nil, filter.condition == nil, filter.directory.tests.isEmpty,
+            filter.interval == SearchInterval(from: nil, to: nil),
             filter.datetimes == Int64.min...Int64.max
         {
             return try countCollections()

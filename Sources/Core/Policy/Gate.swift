@@ -14,6 +14,19 @@ package struct RequestContext: Sendable {
         self.address = address
         self.isSecure = isSecure
     }
+
+    /// Adds what is known of a product.
+    mutating func add(_ properties: [String: [String]]) {
+        for (name, list) in properties { values[PolicyKeys.product + name] = list }
+    }
+}
+
+/// Where the gate learns of the products that policies ask about.
+package protocol ProductSource: Sendable {
+    /// The properties of the item that an object belongs to, as text; a list has several. Empty where there is none.
+    func properties(ofObject key: String, in collection: String) async throws -> [String: [String]]
+    /// The same of an item, by its id.
+    func properties(ofItem id: String, in collection: String) async throws -> [String: [String]]
 }
 
 /// The one gate (DESIGN, idea 3): may this principal do this to that? Default deny.
@@ -21,51 +34,104 @@ package final class Gate: Sendable {
     let policies: Policies
     private let journal: Journal
     let resources: (any ResourceAccessSource)?
+    let products: (any ProductSource)?
 
-    /// - Parameter resources: what collections say themselves of who may do what; nil where there are none.
-    package init(policies: Policies, journal: Journal, resources: (any ResourceAccessSource)? = nil) {
+    /// - Parameters:
+    ///   - resources: what collections say themselves of who may do what; nil where there are none.
+    ///   - products: what is known of products; nil where there are none.
+    package init(
+        policies: Policies, journal: Journal, resources: (any ResourceAccessSource)? = nil,
+        products: (any ProductSource)? = nil
+    ) {
         self.policies = policies
         self.journal = journal
         self.resources = resources
+        self.products = products
     }
 
     /// Decides, and says why. Nothing is recorded: for filtering lists and for explaining.
     package func decide(
         _ principal: Principal, _ action: String, on resource: String, _ context: RequestContext
     ) async throws -> Decision {
-        let applicable = try await policies.applicable(to: principal)
-        let named = resources == nil ? nil : ResourceName.parse(resource)
+        try await decide(try await question(principal, action, on: resource, context))
+    }
+
+    /// What one decision is made of.
+    struct Question: Sendable {
+        var principal: Principal
+        var action: String
+        var request: PolicyRequest
+        /// What applies to the principal.
+        var policies: [AttachedPolicy]
+        /// What the collection says itself.
+        var access: ResourceAccess
+        var collection: String?
+        var key: String?
+        /// Of the object; nil for the current one.
+        var version: String?
+    }
+
+    /// Gathers what a decision needs, and no more: tags of an object and properties of a product are read only where a
+    /// policy asks for some.
+    func question(
+        _ principal: Principal, _ action: String, on resource: String, _ context: RequestContext
+    ) async throws -> Question {
+        let named = ResourceName.parse(resource)
+        let item = named == nil ? ResourceName.parse(item: resource) : nil
+        let isRepair = Policies.boundaryRepairs.contains(action) && principal.groups.contains(administrators)
+        let applicable = try await policies.applicable(
+            to: principal, inSpace: named != nil || item != nil, isRepair: isRepair)
         let access =
             if let resources, let named { try await resources.access(ofCollection: named.collection) } else {
                 ResourceAccess.none
             }
-        let asksTags = access.asksObjectTags || applicable.contains(where: \.document.asksObjectTags)
-        let circumstances = if asksTags, let named { try await adding(named, to: context) } else { context }
-        let request = PolicyRequest(
-            // Nobody in particular is meant by `*` alone, not by an ARN with a wildcard in it.
-            principals: principal.isAnonymous ? [""] : principal.arns, action: action,
-            resources: ResourceName.all(of: resource),
-            context: Self.conditionKeys(principal, circumstances))
-        guard let resources, let (collection, key) = named else { return request.evaluate(applicable) }
-        let decision = access.decide(request, action, by: principal, applicable)
-        // The ACL of an object is looked at last, since it has to be read.
-        guard decision.reason == .noMatchingAllow, let key, access.countsObjectACL(for: action) else { return decision }
         let version = context.values["s3:VersionId"]?.first
-        let acl = try await resources.acl(ofObject: key, version: version, in: collection)
-        return access.decide(request, action, by: principal, applicable, objectACL: acl)
+        var circumstances = context
+        if let (collection, key) = named, let key {
+            if access.asksObjectTags || applicable.contains(where: \.document.asksObjectTags) {
+                for tag in try await resources?.tags(ofObject: key, version: version, in: collection) ?? [] {
+                    circumstances.values[PolicyKeys.objectTag + tag.key] = [tag.value]
+                }
+            }
+            if let products, access.asksProduct || applicable.contains(where: \.document.asksProduct) {
+                circumstances.add(try await products.properties(ofObject: key, in: collection))
+            }
+        }
+        if let products, let (collection, id) = item, let id, applicable.contains(where: \.document.asksProduct) {
+            circumstances.add(try await products.properties(ofItem: id, in: collection))
+        }
+        let known = circumstances
+        return Question(
+            principal: principal, action: action,
+            // Nobody in particular is meant by `*` alone, not by an ARN with a wildcard in it.
+            request: PolicyRequest(
+                principals: principal.isAnonymous ? [""] : principal.arns, action: action,
+                resources: ResourceName.all(of: resource),
+                context: Self.conditionKeys(principal, known)),
+            policies: applicable, access: access, collection: named?.collection, key: named?.key, version: version)
     }
 
-    /// The circumstances with the tags of an object, which are read only where a policy asks for some.
-    private func adding(
-        _ object: (collection: String, key: String?), to context: RequestContext
-    ) async throws -> RequestContext {
-        guard let key = object.key else { return context }
-        let version = context.values["s3:VersionId"]?.first
-        var context = context
-        for tag in try await resources?.tags(ofObject: key, version: version, in: object.collection) ?? [] {
-            context.values[PolicyKeys.objectTag + tag.key] = [tag.value]
+    func decide(_ question: Question) async throws -> Decision {
+        let (request, applicable, access) = (question.request, question.policies, question.access)
+        guard let resources, let collection = question.collection else { return request.evaluate(applicable) }
+        let decision = access.decide(request, question.action, by: question.principal, applicable)
+        // The ACL of an object is looked at last, since it has to be read.
+        guard decision.reason == .noMatchingAllow, let key = question.key,
+            access.countsObjectACL(for: question.action)
+        else { return decision }
+        let acl = try await resources.acl(ofObject: key, version: question.version, in: collection)
+        return access.decide(request, question.action, by: question.principal, applicable, objectACL: acl)
+    }
+
+    /// Which items of a collection somebody may see: all, none, or those whose properties pass.
+    package func itemTest(
+        _ principal: Principal, _ action: String, in collection: String, _ context: RequestContext
+    ) async throws -> ProductTest {
+        let question = try await question(principal, action, on: ResourceName.stacCollection(collection), context)
+        guard question.policies.contains(where: \.document.asksProduct) else {
+            return try await decide(question).isAllowed ? .always : .never
         }
-        return context
+        return question.request.productTest(question.policies)
     }
 
     /// Decides, records the access or the denial, and throws where the answer is no.
@@ -194,6 +260,16 @@ package enum ResourceName {
         return (name, slash.map { String(Substring(rest[$0...].dropFirst())) })
     }
 
+    /// The collection, and the id if it is an item's, of a name made by ``item(_:_:)`` or ``stacCollection(_:)``.
+    static func parse(item resource: String) -> (collection: String, id: String?)? {
+        let prefix = "arn:martlet:stac:::"
+        guard resource.utf8.starts(with: prefix.utf8) else { return nil }
+        let parts = resource.dropFirst(prefix.count).split(
+            separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
+        guard let name = parts.first, !name.isEmpty, name != "*" else { return nil }
+        return (String(name), parts.count == 2 ? String(parts[1]) : nil)
+    }
+
     /// An item of the catalogue; `*` for all of a collection.
     package static func item(_ collection: String, _ id: String) -> String { "arn:martlet:stac:::\(collection)/\(id)" }
     package static func stacCollection(_ name: String) -> String { "arn:martlet:stac:::\(name)" }
@@ -202,6 +278,7 @@ package enum ResourceName {
     package static func policy(_ name: String) -> String { "arn:martlet:iam:::policy/\(name)" }
     /// A key of the hierarchy: `master`, `space/NAME`, `collection/NAME`; `*` for all.
     package static func encryptionKey(_ name: String) -> String { "arn:martlet:encryption:::\(name)" }
+    package static func space(_ name: String) -> String { "arn:martlet:iam:::space/\(name)" }
     package static func role(_ name: String) -> String { "arn:martlet:iam:::role/\(name)" }
     package static func issuer(_ name: String) -> String { "arn:martlet:iam:::oidc-provider/\(name)" }
     /// An application that people log in to with this node.

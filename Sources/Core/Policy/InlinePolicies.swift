@@ -97,6 +97,9 @@ extension Policies {
             }
             try transaction.run("DELETE FROM policy_attachments WHERE subject = ?", .init(subject.text))
             try transaction.run("DELETE FROM inline_policies WHERE subject = ?", .init(subject.text))
+            if let bounded = Bounded(subject.text) {
+                try Self.removeBoundary(of: bounded, by: actor, transaction, &events)
+            }
         }
         applicableCache.clear()
     }

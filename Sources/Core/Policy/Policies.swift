@@ -14,10 +14,20 @@ extension EventKind {
 /// A policy with its name, by which decisions are explained.
 typealias AttachedPolicy = (name: String, document: PolicyDocument)
 
+/// What was read of a principal's rights.
+struct GrantedPolicies: Sendable {
+    /// The principal's own, its groups', and those for everybody.
+    var policies: [AttachedPolicy]
+    /// What it may at most do.
+    var boundaries: [AttachedPolicy]
+    /// What anybody may at most do with what is in the space.
+    var ofSpace: [AttachedPolicy]
+}
+
 /// The policies that the node keeps, and to whom they apply.
 package final class Policies: Sendable {
     let journal: Journal
-    let applicableCache = RecentReads<[AttachedPolicy]>()
+    let applicableCache = RecentReads<GrantedPolicies>()
     private let sessionPolicies = RecentReads<PolicyDocument>()
     private let scopePolicies = RecentReads<PolicyDocument>()
 
@@ -48,11 +58,21 @@ package final class Policies: Sendable {
         )
     }
 
-    /// Policies that apply to a principal: its own, its groups', those for everybody, and what limits its session.
-    func applicable(to principal: Principal) async throws -> [AttachedPolicy] {
+    /// Policies that apply to a principal: its own, its groups', those for everybody, and what limits it or its
+    /// session.
+    ///
+    /// - Parameters:
+    ///   - inSpace: whether it is about something in a space, which may have a boundary.
+    ///   - isRepair: whether it is an administrator who may do it whatever boundaries say.
+    func applicable(
+        to principal: Principal, inSpace: Bool = false, isRepair: Bool = false
+    ) async throws -> [AttachedPolicy] {
         let granted = try await granted(to: principal)
+        var policies = granted.policies
+        if !isRepair, !granted.boundaries.isEmpty { policies += granted.boundaries }
+        if inSpace, !granted.ofSpace.isEmpty { policies += granted.ofSpace }
         let isPlain = principal.session == nil && principal.scopes?.limit == nil
-        return isPlain ? granted : try granted + limits(of: principal)
+        return isPlain ? policies : try policies + limits(of: principal)
     }
 
     /// What a session's policy and a token's scopes leave of the rights. Apart from ``applicable(to:)``, in which the
@@ -81,7 +101,7 @@ package final class Policies: Sendable {
         return policies
     }
 
-    private func granted(to principal: Principal) async throws -> [AttachedPolicy] {
+    private func granted(to principal: Principal) async throws -> GrantedPolicies {
         let role = principal.session?.role?.name
         // No name is empty or has a space in it, so that only a role's key begins with one.
         let cacheKey = role.map { " " + $0 } ?? (principal.name + " " + principal.groups.joined(separator: " "))
@@ -89,26 +109,39 @@ package final class Policies: Sendable {
         let texts = Self.subjects(of: principal).map(\.text)
         let values = texts.map { SQLValue($0) }
         let marks = Array(repeating: "?", count: texts.count).joined(separator: ", ")
-        let rows = try await journal.find { reader in
-            try reader.rows(
-                """
-                SELECT DISTINCT p.name, p.document FROM policy_attachments a JOIN policies p ON p.name = a.policy
-                WHERE a.subject IN (\(marks)) ORDER BY p.name
-                """,
-                values
-            ) { (name: $0.text(0), document: $0.text(1)) }
+        let (rows, boundaries) = try await journal.find { reader in
+            let rows =
+                try reader.rows(
+                    """
+                    SELECT DISTINCT p.name, p.document FROM policy_attachments a JOIN policies p ON p.name = a.policy
+                    WHERE a.subject IN (\(marks)) ORDER BY p.name
+                    """,
+                    values
+                ) { (name: $0.text(0), document: $0.text(1)) }
                 + reader.rows(
                     "SELECT subject, name, document FROM inline_policies WHERE subject IN (\(marks)) ORDER BY subject, name",
                     values
                 ) { (name: "\($0.text(1)) of \($0.text(0))", document: $0.text(2)) }
+            return (rows, try Self.boundaries(of: principal, reader))
         }
         var policies: [AttachedPolicy] = []
         if principal.groups.contains(administrators) { policies.append(administrator) }
         for row in rows {
             policies.append((name: row.name, document: try PolicyDocument(parsing: Array(row.document.utf8))))
         }
-        applicableCache[cacheKey] = policies
-        return policies
+        var granted = GrantedPolicies(policies: policies, boundaries: [], ofSpace: [])
+        for boundary in boundaries {
+            let policy = (
+                name: boundary.name, document: try PolicyDocument(parsing: boundary.document, kind: .boundary)
+            )
+            if case .space = boundary.subject {
+                granted.ofSpace.append(policy)
+            } else {
+                granted.boundaries.append(policy)
+            }
+        }
+        applicableCache[cacheKey] = granted
+        return granted
     }
 
     /// Stores a policy under a name, in place of the one that had it.
@@ -149,8 +182,18 @@ package final class Policies: Sendable {
     }
 
     /// - Parameter onlyBare: refuses (`.conflict`) while it is attached to somebody.
+    /// - Throws: ``PolicyStoreError`` `.conflict` for somebody's boundary, without which they could do more.
     package func delete(name: String, onlyBare: Bool = false, by actor: String) async throws {
         try await journal.write { transaction, events in
+            try transaction.lock("policy \(name)")
+            let bounded = try transaction.first("SELECT subject FROM boundaries WHERE policy = ? LIMIT 1", .init(name))
+            {
+                $0.text(0)
+            }
+            if let bounded {
+                throw PolicyStoreError(
+                    code: .conflict, message: "the policy '\(name)' is the boundary of '\(bounded)': remove that first")
+            }
             if onlyBare,
                 try transaction.scalar("SELECT 1 FROM policy_attachments WHERE policy = ? LIMIT 1", .init(name)) != nil
             {
@@ -246,7 +289,7 @@ package final class Policies: Sendable {
         }
     }
 
-    private static func noPolicy(_ name: String) -> PolicyStoreError {
+    static func noPolicy(_ name: String) -> PolicyStoreError {
         PolicyStoreError(code: .notFound, message: "there is no policy '\(name)'")
     }
 }

@@ -60,6 +60,9 @@ package struct ResourceAccess: Sendable {
     /// Whether the policy asks for tags of objects.
     var asksObjectTags: Bool { policy?.document.asksObjectTags == true }
 
+    /// Whether the policy asks for properties of products.
+    var asksProduct: Bool { policy?.document.asksProduct == true }
+
     /// Whether ACLs mean anything here (BucketOwnerEnforced turns them off).
     package var hasACLs: Bool { ownership != .bucketOwnerEnforced }
 

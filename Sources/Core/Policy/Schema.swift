@@ -32,5 +32,14 @@ extension Policies {
                     AND NOT EXISTS (SELECT 1 FROM groups WHERE 'group:' || name = subject)
                 """,
             ]),
+        Migration(
+            module: "policy", number: 3,
+            [
+                """
+                CREATE TABLE boundaries (
+                    subject TEXT PRIMARY KEY, policy TEXT NOT NULL REFERENCES policies (name)) WITHOUT ROWID
+                """,
+                "CREATE INDEX boundaries_by_policy ON boundaries (policy)",
+            ]),
     ]
 }

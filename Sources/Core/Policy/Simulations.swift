@@ -28,21 +28,13 @@ extension Gate {
     package func simulate(
         _ principal: Principal, _ action: String, on resource: String, _ context: RequestContext
     ) async throws -> Simulation {
-        let decision = try await decide(principal, action, on: resource, context)
-        var applicable = try await policies.applicable(to: principal)
-        if let named = ResourceName.parse(resource),
-            let access = try await resources?.access(
-                ofCollection: named.collection)
-        {
-            applicable += access.policies
-        }
+        let question = try await question(principal, action, on: resource, context)
+        let decision = try await decide(question)
+        let applicable = question.policies + question.access.policies
         let origins = try await policies.origins(of: principal)
-        let request = PolicyRequest(
-            principals: principal.isAnonymous ? [""] : principal.arns, action: action,
-            resources: ResourceName.all(of: resource), context: Self.conditionKeys(principal, context))
         return Simulation(
             decision: decision, policies: applicable.map { ($0.name, origins[$0.name] ?? []) },
-            nearMisses: decision.isAllowed ? [] : request.nearMisses(applicable))
+            nearMisses: decision.nearMisses(of: question.request, applicable))
     }
 
     /// Decides by documents that are handed in, and by nothing else.
@@ -65,7 +57,18 @@ extension Gate {
         let decision = request.evaluate(parsed)
         return Simulation(
             decision: decision, policies: parsed.map { ($0.name, []) },
-            nearMisses: decision.isAllowed ? [] : request.nearMisses(parsed))
+            nearMisses: decision.nearMisses(of: request, parsed))
+    }
+}
+
+extension Decision {
+    /// What would have to be otherwise for somebody who was refused.
+    fileprivate func nearMisses(of request: PolicyRequest, _ policies: [AttachedPolicy]) -> [NearMiss] {
+        switch reason {
+        case .allowed: []
+        case .boundary(let name): request.nearMisses(policies, boundary: name)
+        case .explicitDeny, .noMatchingAllow: request.nearMisses(policies)
+        }
     }
 }
 
@@ -86,6 +89,9 @@ extension Policies {
         }
         var out: [String: [String]] = [:]
         for row in rows { out[row.policy, default: []].append(row.subject) }
+        for boundary in try await journal.read({ try Self.boundaries(of: principal, $0) }) {
+            out[boundary.name] = [boundary.subject.text]
+        }
         if principal.groups.contains(administrators) { out["administrator"] = ["group:" + administrators] }
         return out
     }

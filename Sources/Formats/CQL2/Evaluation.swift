@@ -86,7 +86,9 @@ extension CQL2.Operator {
         case .lessOrEqual: return b.isLess(than: a).map { !$0 }
         case .greaterOrEqual: return a.isLess(than: b).map { !$0 }
         case .between:
-            guard all.count == 3, let isBelow = a.isLess(than: b), let isAbove = all[2].isLess(than: a) else { return nil }
+            guard all.count == 3, let isBelow = a.isLess(than: b), let isAbove = all[2].isLess(than: a) else {
+                return nil
+            }
             return !isBelow && !isAbove
         case .isIn:
             guard !a.isNull, case .list(let items) = b else { return nil }

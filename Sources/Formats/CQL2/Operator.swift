@@ -165,7 +165,8 @@ extension CQL2 {
                 default: wanted == given
                 }
             guard fits else {
-                throw CQL2Error("\(call.rawValue) takes a \(wanted.rawValue) where a \(given.rawValue) stands", at: place)
+                throw CQL2Error(
+                    "\(call.rawValue) takes a \(wanted.rawValue) where a \(given.rawValue) stands", at: place)
             }
         }
         return isChain && arguments.count == 1 ? arguments[0] : .call(call, arguments)

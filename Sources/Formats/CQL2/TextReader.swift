@@ -237,7 +237,9 @@ private struct TextReader {
         var arguments = try list()
         if function.group == .array {
             // A list of one looks like a value in parentheses.
-            arguments = arguments.map { if case .any = $0.kind { $0 } else if case .array = $0 { $0 } else { .array([$0]) } }
+            arguments = arguments.map {
+                if case .any = $0.kind { $0 } else if case .array = $0 { $0 } else { .array([$0]) }
+            }
         }
         return try call(function, arguments)
     }

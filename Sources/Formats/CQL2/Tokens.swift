@@ -104,7 +104,8 @@ struct Tokens {
             while isDigit(at) { at += 1 }
         }
         if at < bytes.count, bytes[at] | 0x20 == UInt8(ascii: "e") {
-            let sign = at + 1 < bytes.count && (bytes[at + 1] == UInt8(ascii: "-") || bytes[at + 1] == UInt8(ascii: "+"))
+            let sign =
+                at + 1 < bytes.count && (bytes[at + 1] == UInt8(ascii: "-") || bytes[at + 1] == UInt8(ascii: "+"))
             if isDigit(at + (sign ? 2 : 1)) {
                 at += sign ? 2 : 1
                 while isDigit(at) { at += 1 }

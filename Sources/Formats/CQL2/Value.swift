@@ -81,8 +81,11 @@ extension CQL2.Value {
         case (.geometry(let a), .geometry(let b)): GeometryRelation(a, b).isEqual
         default:
             // A moment is equal to the day in which it lies.
-            if let a = span, let b = other.span { a.from >= b.from && a.to <= b.to || b.from >= a.from && b.to <= a.to }
-            else { nil }
+            if let a = span, let b = other.span {
+                a.from >= b.from && a.to <= b.to || b.from >= a.from && b.to <= a.to
+            } else {
+                nil
+            }
         }
     }
 

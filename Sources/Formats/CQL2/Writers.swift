@@ -78,7 +78,9 @@ extension CQL2 {
 
     /// In parentheses where it is not one word or call.
     private var operand: String {
-        guard case .call(let call, _) = self, [.logical, .comparison, .arithmetic].contains(call.group) else { return text }
+        guard case .call(let call, _) = self, [.logical, .comparison, .arithmetic].contains(call.group) else {
+            return text
+        }
         return "(\(text))"
     }
 

@@ -19,6 +19,7 @@ struct Condition: Sendable {
         case null([Bool])
     }
 
+    /// In lower case.
     let key: String
     let quantifier: Quantifier
     let isNegated: Bool
@@ -28,7 +29,11 @@ struct Condition: Sendable {
     /// - Parameter unknown: what a negated comparison with a variable that has no value gives: true in a Deny, false
     ///   in an Allow, so that a missing value never opens anything.
     func holds(_ context: PolicyContext, unknown: Bool) -> Bool {
-        let values = context[key]
+        holds(context[key], context, unknown: unknown)
+    }
+
+    /// The same for values of the key that are given.
+    func holds(_ values: [String], _ context: PolicyContext, unknown: Bool) -> Bool {
         if case .null(let wanted) = test { return wanted.contains(values.isEmpty) }
         if values.isEmpty {
             if ifExists { return true }

@@ -23,9 +23,14 @@ package struct NearMiss: Hashable, Sendable {
 
 extension PolicyRequest {
     /// Statements that would allow the request, had one thing been otherwise: at most 20, in the order of the policies.
-    package func nearMisses(_ policies: [(name: String, document: PolicyDocument)]) -> [NearMiss] {
+    ///
+    /// - Parameter boundary: the name of the boundary that refused, whose statements are meant then; nil where none
+    ///   did.
+    package func nearMisses(
+        _ policies: [(name: String, document: PolicyDocument)], boundary: String? = nil
+    ) -> [NearMiss] {
         var out: [NearMiss] = []
-        for (name, document) in policies where document.kind != .boundary {
+        for (name, document) in policies where boundary == nil ? document.kind != .boundary : name == boundary {
             for (index, statement) in document.statements.enumerated() where statement.effect == .allow {
                 guard out.count < 20 else { return out }
                 guard let missing = statement.onlyMissing(for: self) else { continue }

@@ -25,6 +25,8 @@ package struct PolicyDocument: Sendable {
     let statements: [Statement]
     /// Whether a condition asks for a tag of the object that is spoken of, which has to be looked up then.
     package let asksObjectTags: Bool
+    /// Whether a condition asks for a property of the product that is spoken of, which has to be looked up then.
+    package let asksProduct: Bool
 
     /// Parses a document.
     ///
@@ -85,6 +87,7 @@ package struct PolicyDocument: Sendable {
         asksObjectTags = statements.contains { statement in
             statement.conditions.contains { $0.key.hasPrefix(PolicyKeys.objectTag.lowercased()) }
         }
+        asksProduct = statements.contains { $0.conditions.contains(where: \.asksProduct) }
     }
 
     package init(parsing text: String, kind: PolicyKind = .identity) throws(PolicyError) {

@@ -6,6 +6,10 @@ package enum PolicyKeys {
     package static let objectTag = "s3:ExistingObjectTag/"
     /// A tag that the request gives an object.
     package static let requestTag = "s3:RequestObjectTag/"
+    /// A property of the item of the catalogue that the object belongs to, or that the item itself has.
+    package static let product = "martlet:Product/"
+    /// The same as conditions have it, whose keys are in lower case.
+    static let productLowercased = "martlet:product/"
 }
 
 /// What is asked: may this principal do this to that, under these circumstances?

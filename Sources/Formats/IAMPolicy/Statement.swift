@@ -28,7 +28,10 @@ struct Statement: Sendable {
     ///
     /// A variable without a value matches nothing. Where a negated element (`NotResource`, `StringNotEquals`) would
     /// then be true, it is so only in a Deny: a missing value never allows.
-    func matches(_ request: PolicyRequest) -> Bool {
+    func matches(_ request: PolicyRequest) -> Bool { speaks(of: request, conditions: conditions) }
+
+    /// The same with some of its conditions.
+    func speaks(of request: PolicyRequest, conditions: [Condition]) -> Bool {
         let unknown = effect == .deny
         guard covers(actions, [request.action], request.context, unknown: unknown) else { return false }
         if let resources, !covers(resources, request.resources, request.context, unknown: unknown) { return false }

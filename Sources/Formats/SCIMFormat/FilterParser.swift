@@ -1,4 +1,4 @@
-package import Wire
+import Wire
 
 extension SCIMFilter {
     /// Bytes of a filter, and filters within filters, that are taken.

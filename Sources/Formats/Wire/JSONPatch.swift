@@ -26,7 +26,7 @@ package struct JSONPatch: Sendable, Hashable {
                     throw JSONPatchError("change \(index): \(name) is a JSON Pointer, like /properties/title")
                 }
                 return text.split(separator: "/", omittingEmptySubsequences: false).dropFirst()
-                    .map { $0.replacing("~1", with: "/").replacing("~0", with: "~") }
+                    .map { String($0).replacing("~1", with: "/").replacing("~0", with: "~") }
             }
             let value = item["value"]
             switch (item["op"]?.string, value) {
@@ -43,7 +43,8 @@ package struct JSONPatch: Sendable, Hashable {
             case ("test", let value?): out.append(.test(try path("path"), value))
             default:
                 throw JSONPatchError(
-                    "change \(index): op is add, remove, replace, move, copy or test; add, replace and test have a value")
+                    "change \(index): op is add, remove, replace, move, copy or test; add, replace and test have a value"
+                )
             }
         }
         operations = out
@@ -53,7 +54,7 @@ package struct JSONPatch: Sendable, Hashable {
     package func applied(to document: JSONValue) throws(JSONPatchError) -> JSONValue {
         var out = document
         for (index, operation) in operations.enumerated() {
-            do {
+            do throws(JSONPatchError) {
                 switch operation {
                 case .add(let path, let value): try out.insert(value, at: path[...])
                 case .remove(let path): _ = try out.removed(at: path[...])
@@ -98,10 +99,11 @@ extension JSONValue {
         switch (self, other) {
         case (.object(let a), .object(let b)):
             let names = Set(a.members.map(\.name))
-            return names == Set(b.members.map(\.name)) && names.allSatisfy { name in
-                guard let x = a[name], let y = b[name] else { return false }
-                return x.isSame(as: y)
-            }
+            return names == Set(b.members.map(\.name))
+                && names.allSatisfy { name in
+                    guard let x = a[name], let y = b[name] else { return false }
+                    return x.isSame(as: y)
+                }
         case (.array(let a), .array(let b)): return a.count == b.count && zip(a, b).allSatisfy { $0.isSame(as: $1) }
         default:
             if let a = number, let b = other.number { return a == b }
@@ -110,7 +112,8 @@ extension JSONValue {
     }
 
     private static func index(_ text: String, below bound: Int) throws(JSONPatchError) -> Int {
-        let isPlain = text == "0" || (!text.hasPrefix("0") && !text.isEmpty && text.utf8.allSatisfy { (48...57).contains($0) })
+        let isPlain =
+            text == "0" || (!text.hasPrefix("0") && !text.isEmpty && text.utf8.allSatisfy { (48...57).contains($0) })
         guard isPlain, let index = Int(text), index < bound else {
             throw JSONPatchError("there is no element '\(text.prefix(40))'")
         }

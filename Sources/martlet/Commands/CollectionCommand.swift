@@ -35,7 +35,11 @@ struct CollectionCommand: AsyncParsableCommand {
                     Report.done("removed", property, json: json)
                 } else {
                     let index = try await client.json(.PUT, path)
-                    if json { Console.write(index.text) } else { Console.write("\(property) of \(collection) is indexed") }
+                    if json {
+                        Console.write(index.text)
+                    } else {
+                        Console.write("\(property) of \(collection) is indexed")
+                    }
                 }
             }
         }

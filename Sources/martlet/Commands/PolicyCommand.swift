@@ -17,7 +17,8 @@ struct PolicyCommand: AsyncParsableCommand {
                 martlet policy attach read-eo --to authenticated
             """,
         subcommands: [
-            List.self, Show.self, Put.self, Attach.self, Detach.self, Delete.self, Simulate.self, Import.self,
+            List.self, Show.self, Put.self, Attach.self, Detach.self, Delete.self, BoundaryCommand.self, Simulate.self,
+            Import.self,
         ])
 
     struct List: AsyncParsableCommand {
