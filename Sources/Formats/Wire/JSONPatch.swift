@@ -89,7 +89,9 @@ extension JSONValue {
         guard let changes = patch.object else { return patch }
         var out = object ?? JSONObject()
         for member in changes.members {
-            out[member.name] = member.value.isNull ? nil : (out[member.name] ?? .null).merged(with: member.value)
+            let merged = (out[member.name] ?? .null).merged(with: member.value)
+            // Said at length: a plain nil could be taken for JSON's null.
+            out[member.name] = member.value.isNull ? Optional<JSONValue>.none : merged
         }
         return .object(out)
     }
