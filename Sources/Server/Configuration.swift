@@ -94,6 +94,8 @@ package struct Configuration: Sendable {
     package var registration: RegistrationMode
     /// How long after its end an account is removed; nil for never.
     package var removeSeconds: Int64?
+    /// How long before something ends people get a letter; nil for none.
+    package var remindSeconds: Int64?
     /// The mail server that takes letters; nil for none.
     package var smtp: SMTPServer?
     /// A file with the certificates by which the mail server is known; nil for those that the system trusts.
@@ -152,6 +154,7 @@ package struct Configuration: Sendable {
         ("smtp-authority", "file with the certificates by which the mail server is known (default: the system's)"),
         ("mail-from", "address that letters are from (default: martlet@ and web-url's host)"),
         ("registration", "off, approval or open: whether people register themselves (default off)"),
+        ("remind-days", "days before an account, a signature or a certificate ends for a letter (default 14; 0: none)"),
         ("remove-days", "days after the end of an account until it is removed (default 90; 0: never)"),
         ("header-seconds", "time for the head of a request (default 20)"),
         ("idle-seconds", "time that a connection may wait for its next request (default 75)"),
@@ -262,6 +265,8 @@ package struct Configuration: Sendable {
             throw ConfigurationError("--registration is off, approval or open, not '\(mode.prefix(40))'")
         }
         self.registration = registration
+        let remindDays = try number("remind-days", 14, from: 0, to: 365)
+        remindSeconds = remindDays == 0 ? nil : remindDays * 86_400
         let removeDays = try number("remove-days", 90, from: 0, to: 36_500)
         removeSeconds = removeDays == 0 ? nil : removeDays * 86_400
         smtp = try value("smtp").map { url in

@@ -202,7 +202,8 @@ package final class Node: Sendable {
         workers.start(Keykeeper(objects: objects, roots: roots))
         workers.start(
             AccountKeeper(
-                identity: identity, policies: policies, journal: journal, removeSeconds: configuration.removeSeconds))
+                identity: identity, policies: policies, journal: journal, people: people, authority: authority,
+                removeSeconds: configuration.removeSeconds, remindSeconds: configuration.remindSeconds))
         if let server = configuration.smtp {
             let sender = MailSender(
                 server, from: configuration.mailFrom, webURL: webURL, authority: configuration.smtpAuthority)

@@ -2,8 +2,10 @@
 
 import base64
 import hashlib
+import html
 import http.server
 import json
+import re
 import secrets
 import threading
 import time
@@ -14,6 +16,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from nodes import free_port
 from people import Person
+from products import wait_for
 
 
 class Provider:
@@ -216,3 +219,74 @@ def test_people_whom_nobody_knows_get_an_account_where_that_is_wanted(nodes, pro
         node.stop()
     finally:
         node.remove()
+
+
+EVENT = {"http://schemas.openid.net/event/backchannel-logout": {}}
+
+
+def test_the_end_of_a_login_there_is_its_end_here(node, provider):
+    """OpenID Connect Back-Channel Logout 1.0, as the one who is told; and what is no such word."""
+    provider.person["sid"] = secrets.token_hex(8)
+    ada = Person(node)
+    ada.log_in()
+    add_login(ada, provider)
+    again = Person(node, ada.name)
+    again.http.get(provider.authorize(begin(again)), allow_redirects=False)
+    now = int(time.time())
+    right = {"iss": provider.issuer, "aud": "martlet", "iat": now, "exp": now + 120, "jti": "1", "events": EVENT}
+    right |= {"sub": provider.person["sub"], "sid": provider.person["sid"]}
+
+    def told(claims, key=provider.key):
+        token = jwt.encode(claims, key, algorithm="ES256", headers={"kid": "1", "typ": "logout+jwt"})
+        answer = node.http(token=False).post(f"{node.web}/login/backchannel", data={"logout_token": token})
+        assert answer.headers["Cache-Control"] == "no-store"
+        return answer.status_code
+
+    for wrong in (
+        {"events": {}}, {"nonce": "n"}, {"aud": "somebody"}, {"iss": "http://127.0.0.1:1"}, {"exp": now - 1},
+        {"sid": "", "sub": ""}, {"sub": "a\0b"},
+    ):  # fmt: skip
+        assert told(right | wrong) == 400, wrong
+    assert told(right, ec.generate_private_key(ec.SECP256R1())) == 400
+    assert told(right | {"sid": "another"}) == 200 and again.is_in
+    assert told(right) == 200
+    assert not again.is_in and ada.is_in, "what was opened with the password goes on"
+    third = Person(node, ada.name)
+    third.http.get(provider.authorize(begin(third)), allow_redirects=False)
+    assert third.is_in and told({name: value for name, value in right.items() if name != "sid"}) == 200
+    assert not third.is_in
+
+
+def test_a_martlet_is_the_provider_of_another(nodes):
+    """Two real nodes: a login is added, logs in, and ends here when it ends there."""
+    there, here = nodes.new("sqlite-http").start(), nodes.new("sqlite-http")
+    here.options += ["--web-url", f"http://localhost:{here.ports['web']}"]
+    here.start()
+    try:
+        issuer = there.http(token=False).get(f"{there.web}/.well-known/openid-configuration").json()["issuer"]
+        callback, told = f"{here.web}/login/callback", f"{here.web}/login/backchannel"
+        arguments = ["--redirect", callback, "--backchannel-logout", told, "--trusted", "--json"]
+        client = there.cli_json("client", "add", "institute", "--name", "Institute", *arguments)
+        arguments = ["--issuer", issuer, "--client-id", "institute", "--title", "Uni", "--secret-from-stdin"]
+        here.cli_json("provider", "add", "uni", *arguments, "--json", input=client["client_secret"] + "\n")
+        grace, ada = Person(there), Person(here)
+        assert grace.log_in().status_code == 303 and ada.log_in().status_code == 303
+
+        def through(address, person):
+            answer = grace.http.get(address, allow_redirects=False)
+            assert answer.headers["Location"].startswith(callback), answer.text
+            return person.http.get(answer.headers["Location"], allow_redirects=False)
+
+        page = ada.post("/account/links/uni").text
+        address = html.unescape(re.search(rf'href="({re.escape(issuer)}/[^"]+)"', page)[1])
+        assert through(address, ada).headers["Location"].startswith("/account")
+        again = Person(here, ada.name)
+        assert through(begin(again), again).headers["Location"] == "/account" and again.is_in
+        assert grace.post("/logout").status_code == 303
+        wait_for("the end of the login", lambda: not again.is_in, seconds=20)
+        assert ada.is_in
+        for node in (there, here):
+            node.stop()
+    finally:
+        there.remove()
+        here.remove()

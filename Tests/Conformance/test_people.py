@@ -1,15 +1,18 @@
 """People and their accounts: logging in with codes and passkeys, and the page on which they look after both."""
 
 import io
+import json
 import re
 import time
+import urllib.parse
 
 import pyotp
 import pytest
 import requests
 import zxingcpp
 from browsing import look, open_page, wait
-from people import PASSWORD, Person, browser_login, codes_shown, pictures, ticket
+from passkeys import FLAG, KINDS, Authenticator, encoded, offer
+from people import PASSWORD, Person, browser_login, codes_shown, set_up_codes, ticket
 from PIL import Image
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.virtual_authenticator import VirtualAuthenticatorOptions
@@ -29,17 +32,6 @@ def node(request, nodes):
 @pytest.fixture
 def ada(node):
     return Person(node)
-
-
-def set_up_codes(person):
-    """Switches codes on; returns the app and the backup codes."""
-    assert person.post("/account/codes").status_code == 303
-    page = person.get("/account/codes").text
-    secret = re.search(r"<code>([A-Z2-7 ]+)</code>", page)[1].replace(" ", "")
-    app = pyotp.TOTP(secret)
-    shown = person.post("/account/codes/confirm", code=app.at(time.time() - 30))
-    assert shown.status_code == 200, shown.text
-    return app, codes_shown(shown)
 
 
 # Codes
@@ -109,7 +101,8 @@ def test_the_picture_of_a_key_is_read_by_a_camera(browser, node, ada):
 
 
 @pytest.fixture
-def authenticator(browser):
+def eager_authenticator(browser):
+    """An authenticator whose holder agrees to whatever is asked, also to what a page only offers."""
     options = VirtualAuthenticatorOptions(
         protocol=VirtualAuthenticatorOptions.Protocol.CTAP2,
         transport=VirtualAuthenticatorOptions.Transport.INTERNAL,
@@ -120,6 +113,16 @@ def authenticator(browser):
     browser.add_virtual_authenticator(options)
     yield browser
     browser.remove_virtual_authenticator()
+
+
+@pytest.fixture
+def authenticator(eager_authenticator):
+    """One in a browser that offers passkeys to nobody who has not pressed a button."""
+    browser = eager_authenticator
+    script = "PublicKeyCredential.isConditionalMediationAvailable = async () => false"
+    added = browser.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": script})
+    yield browser
+    browser.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", added)
 
 
 def test_a_passkey_logs_in_without_name_and_password(authenticator, node, ada):
@@ -144,6 +147,135 @@ def test_a_passkey_logs_in_without_name_and_password(authenticator, node, ada):
     open_page(browser, node, "/login?next=/account")
     browser.find_element(By.XPATH, "//button[contains(., 'Log in with a passkey')]").click()
     wait(browser).until(lambda b: b.find_elements(By.CSS_SELECTOR, "[role=alert]"))
+
+
+def add_passkey(browser, node, person):
+    browser_login(browser, node, person.name)
+    browser.find_element(By.XPATH, "//button[contains(., 'Add a passkey')]").click()
+    wait(browser).until(lambda b: "on one device" in b.find_element(By.ID, "passkeys").text)
+
+
+def factors(person, node):
+    """By what the last login was proven."""
+    return node.cli_json("audit", "--what", "session.opened", "--who", person.name, "--limit", "1", "--json")["detail"]["factors"]
+
+
+def test_a_passkey_is_asked_for_after_the_password(authenticator, node, ada):
+    browser = authenticator
+    add_passkey(browser, node, ada)
+    browser.find_element(By.XPATH, "//button[contains(., 'Ask for a passkey after the password')]").click()
+    wait(browser).until(lambda b: "backup codes" in b.find_element(By.TAG_NAME, "h1").text)
+    backup = browser.find_element(By.TAG_NAME, "code").text.split()
+    assert len(backup) == 10
+    browser.delete_all_cookies()
+    open_page(browser, node, "/login?next=/groups")
+    browser.find_element(By.NAME, "name").send_keys(ada.name)
+    browser.find_element(By.NAME, "password").send_keys(PASSWORD)
+    browser.find_element(By.CSS_SELECTOR, "form button[type=submit]").click()
+    wait(browser).until(lambda b: b.find_elements(By.XPATH, "//button[contains(., 'Use a passkey')]"))
+    assert browser.find_elements(By.NAME, "code"), "a backup code does as well"
+    browser.find_element(By.XPATH, "//button[contains(., 'Use a passkey')]").click()
+    wait(browser).until(lambda b: b.current_url == node.web + "/groups")
+    assert factors(ada, node) == ["pwd", "hwk", "user", "mfa"]
+    # Who has the password only gets nowhere, nor does a program.
+    step = ada.log_in()
+    assert step.status_code == 200 and not ada.is_in
+    assert ada.token().status_code == 400
+    refused = requests.request("PROPFIND", f"{node.web}/dav/", auth=(ada.name, PASSWORD), headers={"Depth": "0"})
+    assert refused.status_code == 401
+    assert ada.post("/login/code", ticket=ticket(step), code=backup[0], next="/account").status_code == 303
+    # The last passkey cannot go while it is asked for.
+    removal = re.search(r'action="(/account/passkeys/[0-9a-f]+/remove)"', ada.get("/account").text)[1]
+    assert ada.post(removal).status_code == 400
+    assert ada.post("/account/passkeys/waive").status_code == 303
+    assert Person(node, ada.name).log_in().status_code == 303
+    assert ada.post(removal).status_code == 303
+
+
+def test_an_administrator_helps_who_has_lost_the_passkey(authenticator, node, ada):
+    add_passkey(authenticator, node, ada)
+    ada.log_in()
+    assert ada.post("/account/passkeys/require").status_code == 200
+    assert node.cli_json("account", "show", ada.name, "--json")["passkeyNeeded"]
+    assert Person(node, ada.name).log_in().status_code == 200
+    node.cli_json("account", "set", ada.name, "--remove-codes", "--json")
+    assert Person(node, ada.name).log_in().status_code == 303
+
+
+def test_the_browser_offers_passkeys_where_it_offers_names(eager_authenticator, node, ada):
+    """Conditional mediation: the virtual authenticator answers for who picks theirs from the list."""
+    browser = eager_authenticator
+    assert 'autocomplete="username webauthn"' in requests.get(f"{node.web}/login").text
+    add_passkey(browser, node, ada)
+    browser.delete_all_cookies()
+    open_page(browser, node, "/login?next=/groups")
+    wait(browser).until(lambda b: b.current_url == node.web + "/groups")
+    assert factors(ada, node) == ["hwk", "user", "mfa"]
+
+
+def test_what_needs_a_stronger_login_leads_to_one(ada, node, tmp_path):
+    """A policy that asks for a second factor (aws:MultiFactorAuthPresent), met by who has one."""
+    document = {
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Effect": "Allow",
+                "Action": "martlet:SearchAudit",
+                "Resource": "*",
+                "Condition": {"Bool": {"aws:MultiFactorAuthPresent": "true"}},
+            }
+        ],
+    }
+    name = "auditors-" + ada.name
+    (tmp_path / "policy.json").write_text(json.dumps(document))
+    node.cli_json("policy", "put", name, tmp_path / "policy.json", "--json")
+    node.cli_json("policy", "attach", name, "--to", f"user:{ada.name}", "--json")
+    ada.log_in()
+    assert ada.get("/audit").status_code == 403, "without a second factor there is nothing that would help"
+    app, backup = set_up_codes(ada)
+    again = ada.get("/audit?kind=login.failed", allow_redirects=False)
+    assert again.status_code == 303
+    target = urllib.parse.urlsplit(again.headers["Location"])
+    asked = dict(urllib.parse.parse_qsl(target.query))
+    assert target.path == "/login" and asked["next"] == "/audit?kind=login.failed"
+    assert 'name="acr" value="mfa"' in ada.get(again.headers["Location"]).text
+    step = ada.post("/login", name=ada.name, password=PASSWORD, acr="mfa", next=asked["next"])
+    done = ada.post("/login/code", ticket=ticket(step), code=backup[0], next=asked["next"])
+    assert done.headers["Location"] == asked["next"]
+    assert ada.get(asked["next"]).status_code == 200
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_passkeys_as_another_library_writes_them(ada, node, kind):
+    """python-fido2 as the authenticator: each kind of key, alone and after the password, and what is not right."""
+    key = Authenticator(kind, node.web)
+    key.extensions = {"credProtect": 2}
+    ada.log_in()
+    made = ada.post("/account/passkeys", description=kind, **key.make(offer(ada.get("/account"), "create")))
+    assert made.status_code == 303, made.text
+    alone = Person(node, ada.name)
+    proof = key.prove(offer(alone.get("/login"), "get"))
+    assert alone.post("/login/passkey", next="/account", **proof).status_code == 303 and alone.is_in
+    assert alone.post("/login/passkey", **proof).status_code == 401, "an answer counts once"
+    assert ada.post("/account/passkeys/require").status_code == 200
+    second = Person(node, ada.name)
+    step = second.log_in()
+    asked = offer(step, "get")
+    assert asked["known"] == encoded(key.id)
+    for wrong in ("origin", "flags", "party", "challenge", "key"):
+        other = Authenticator(kind, "https://evil.example" if wrong == "origin" else node.web)
+        other.id, other.user, other.count = key.id, key.user, 100
+        other.key = other.key if wrong == "key" else key.key
+        if wrong == "flags":
+            other.flags = FLAG.UP
+        changed = {"party": "evil.example"} if wrong == "party" else {}
+        if wrong == "challenge":
+            changed = {"challenge": offer(Person(node, ada.name).get("/login"), "get")["challenge"]}
+        refused = second.post("/login/passkey", ticket=ticket(step), **other.prove(asked | changed))
+        assert refused.status_code in (400, 401) and not second.is_in, wrong
+    right = second.post("/login/passkey", ticket=ticket(step), next="/account", **key.prove(asked))
+    assert right.status_code == 303 and second.is_in
+    assert factors(ada, node) == ["pwd", "hwk", "user", "mfa"]
 
 
 def test_an_answer_of_a_passkey_that_is_none_is_refused(ada):
@@ -221,22 +353,3 @@ def test_forms_of_other_sites_change_nothing(ada):
             # Without the cookie that does not count for them they are nobody.
             assert answer.status_code in (303, 403), (path, answer.status_code)
             assert "/login" in answer.headers.get("Location", "/login")
-
-
-def test_the_pages_look_as_they_should(browser, node, ada, screenshots):
-    ada.log_in()
-    set_up_codes(ada)
-    code_page = Person(node)
-    browser_login(browser, node, code_page.name)
-    pictures(browser, screenshots, "account")
-    browser.find_element(By.XPATH, "//button[contains(., 'Set up codes')]").click()
-    wait(browser).until(lambda b: b.find_elements(By.CSS_SELECTOR, ".code-picture"))
-    pictures(browser, screenshots, "codes")
-    browser.delete_all_cookies()
-    open_page(browser, node, "/login")
-    pictures(browser, screenshots, "login")
-    browser.find_element(By.NAME, "name").send_keys(ada.name)
-    browser.find_element(By.NAME, "password").send_keys(PASSWORD)
-    browser.find_element(By.CSS_SELECTOR, "form button[type=submit]").click()
-    wait(browser).until(lambda b: b.find_elements(By.NAME, "code"))
-    pictures(browser, screenshots, "login-code")

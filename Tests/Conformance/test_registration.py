@@ -1,8 +1,6 @@
 """How people come and go: registration, invitations, new passwords by mail, the policy they sign, and their end."""
 
 import datetime
-import email
-import email.policy
 import ipaddress
 import re
 import secrets
@@ -13,42 +11,14 @@ import pytest
 import requests
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult
-from browsing import open_page
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from mail import Sink, link
 from nodes import free_port
-from people import PASSWORD, Person, browser_login, pictures
+from people import PASSWORD, Person
 from products import wait_for
-
-
-class Sink:
-    """A mail server that keeps what it is given."""
-
-    def __init__(self):
-        self.letters = []
-        self.refusing = False
-        self.controller = Controller(self, hostname="127.0.0.1", port=free_port())
-
-    async def handle_DATA(self, server, session, envelope):
-        if self.refusing:
-            return "451 not now"
-        self.letters.append(email.message_from_bytes(envelope.content, policy=email.policy.default))
-        return "250 taken"
-
-    def to(self, address, subject=""):
-        """The newest letter to an address, once it has come."""
-
-        def find():
-            found = [one for one in self.letters if address in one["To"] and subject in one["Subject"]]
-            return found[-1] if found else None
-
-        return wait_for(f"a letter to {address}", find, seconds=30)
-
-
-def link(letter):
-    return re.search(r"^http\S+$", letter.get_content(), re.M)[0]
 
 
 @pytest.fixture(scope="module")
@@ -290,25 +260,6 @@ def test_people_ask_to_join_and_managers_answer(node):
     assert shown["attributes"] == {"orcid": "0000-0002"}
     shown = node.cli_json("account", "set", ada.name, "--remove-attribute", "orcid", "--json")
     assert shown["attributes"] == {}
-
-
-def test_the_pages_look_as_they_should(browser, node, sink, screenshots):
-    for path, name in (("/register", "register"), ("/reset", "reset")):
-        open_page(browser, node, path)
-        pictures(browser, screenshots, name)
-    group = "pictures-" + secrets.token_hex(3)
-    node.cli("group", "create", group)
-    node.cli("group", "set", group, "--open", "--description", "Everybody who likes pictures of the Earth")
-    ada, boss = Person(node), Person(node)
-    node.cli("group", "manager", group, boss.name)
-    ada.log_in()
-    ada.post(f"/groups/{group}/join", note="I like pictures of the Earth, above all those with many colours.")
-    browser_login(browser, node, boss.name, next=f"/groups/{group}")
-    pictures(browser, screenshots, "group")
-    open_page(browser, node, "/groups")
-    pictures(browser, screenshots, "groups")
-    browser_login(browser, node, "admin", node.password, next="/registrations")
-    pictures(browser, screenshots, "registrations")
 
 
 # Mail servers

@@ -49,7 +49,7 @@ import Wire
     @Test("a code is asked for once it was set up, and counts once", arguments: TestEngine.allCases)
     func codes(engine: TestEngine) async throws {
         try await withIdentity(engine) { identity in
-            guard case .done(_, [.pwd]) = try await begin(identity) else { throw Unexpected() }
+            guard case .done(_, [.pwd], nil) = try await begin(identity) else { throw Unexpected() }
             let secret = try await identity.prepareOneTimePassword(of: "ada")
             // Nothing changes until the app has shown that it works.
             guard case .done = try await begin(identity) else { throw Unexpected() }
@@ -58,24 +58,24 @@ import Wire
             }
             let backup = try await identity.confirmOneTimePassword(code(secret, -1), of: "ada", by: "ada")
             #expect(backup.count == 10 && Set(backup).count == 10)
-            guard case .code(let ticket) = try await begin(identity) else { throw Unexpected() }
+            guard case .second(let ticket, _) = try await begin(identity) else { throw Unexpected() }
             await #expect(throws: IdentityError.self) {
                 try await identity.continueLogin(ticket: ticket, code: code(secret, -1), address: "192.0.2.1")
             }
             guard
-                case .done(let principal, let factors) = try await identity.continueLogin(
+                case .done(let principal, let factors, nil) = try await identity.continueLogin(
                     ticket: ticket, code: code(secret), address: "192.0.2.1")
             else { throw Unexpected() }
             #expect(principal.name == "ada" && factors == [.pwd, .otp, .mfa])
             await #expect(throws: IdentityError.self, "a ticket counts once") {
                 try await identity.continueLogin(ticket: ticket, code: code(secret, 1), address: "192.0.2.1")
             }
-            guard case .code(let second) = try await begin(identity) else { throw Unexpected() }
+            guard case .second(let second, _) = try await begin(identity) else { throw Unexpected() }
             guard
                 case .done = try await identity.continueLogin(
                     ticket: second, code: backup[3].uppercased(), address: "192.0.2.1")
             else { throw Unexpected() }
-            guard case .code(let third) = try await begin(identity) else { throw Unexpected() }
+            guard case .second(let third, _) = try await begin(identity) else { throw Unexpected() }
             await #expect(throws: IdentityError.self, "a backup code counts once") {
                 try await identity.continueLogin(ticket: third, code: backup[3], address: "192.0.2.1")
             }
@@ -98,7 +98,7 @@ import Wire
             var refusals: [IdentityError.Code] = []
             for _ in 0..<8 {
                 do {
-                    guard case .code(let ticket) = try await begin(identity) else { throw Unexpected() }
+                    guard case .second(let ticket, _) = try await begin(identity) else { throw Unexpected() }
                     _ = try await identity.continueLogin(ticket: ticket, code: "000000", address: "192.0.2.1")
                 } catch let error as IdentityError { refusals.append(error.code) }
             }
@@ -153,10 +153,11 @@ import Wire
             }
             func logIn(_ assertion: Assertion, user: [UInt8]? = nil) async throws -> LoginStep {
                 try await identity.login(
-                    credential: [1, 2, 3, 4], user: user ?? request.user, assertion: assertion, address: "192.0.2.1")
+                    PasskeyAnswer(credential: [1, 2, 3, 4], user: user ?? request.user, assertion: assertion),
+                    address: "192.0.2.1")
             }
             let challenge = try await identity.challenge(account: nil)
-            guard case .done(let principal, [.hwk, .user, .mfa]) = try await logIn(answer(challenge, 2)) else {
+            guard case .done(let principal, [.hwk, .user, .mfa], nil) = try await logIn(answer(challenge, 2)) else {
                 throw Unexpected()
             }
             #expect(principal.name == "ada")
@@ -166,8 +167,39 @@ import Wire
                 try await logIn(answer(next, 2))
             }
             await #expect(throws: IdentityError.self) { try await logIn(answer(next, 4), user: [1]) }
+            await #expect(throws: IdentityError.self) { try await logIn(answer(next, 4), user: []) }
             #expect(try await identity.passkeys(of: "ada").map(\.description) == ["Phone"])
+            // As the second step, after the password.
+            #expect(try await identity.requirePasskey(of: "ada", by: "ada").count == 10)
+            guard case .second(let ticket, let step) = try await begin(identity) else { throw Unexpected() }
+            #expect(step.takesCode && step.passkeys == [[1, 2, 3, 4]])
+            func prove(_ assertion: Assertion, user: [UInt8]) async throws -> LoginStep {
+                try await identity.continueLogin(
+                    ticket: ticket,
+                    passkey: PasskeyAnswer(credential: [1, 2, 3, 4], user: user, assertion: assertion),
+                    address: "192.0.2.1")
+            }
+            await #expect(throws: IdentityError.self, "a challenge of before the password is for nobody") {
+                try await prove(answer(next, 6), user: request.user)
+            }
+            await #expect(throws: IdentityError.self) { try await prove(answer(step.challenge, 6), user: [1]) }
+            guard case .done(_, [.pwd, .hwk, .user, .mfa], nil) = try await prove(answer(step.challenge, 6), user: [])
+            else { throw Unexpected() }
+            let again = try await identity.challenge(account: principal.accountID)
+            await #expect(throws: IdentityError.self, "a ticket counts once") {
+                try await prove(answer(again, 7), user: [])
+            }
             let id = try await identity.passkeys(of: "ada")[0].id
+            let refusal = await #expect(throws: IdentityError.self) {
+                try await identity.removePasskey(id, of: "ada", by: "ada")
+            }
+            #expect(refusal?.code == .conflict)
+            try await identity.waivePasskey(of: "ada", by: "ada")
+            #expect(try await identity.secondFactor(of: "ada").backupCodes == 0)
+            guard case .done(_, [.pwd], nil) = try await begin(identity) else { throw Unexpected() }
+            let strong = try await identity.beginLogin(
+                name: "ada", password: "a long pass phrase", isStrong: true, address: "192.0.2.1")
+            guard case .second = strong else { throw Unexpected() }
             try await identity.removePasskey(id, of: "ada", by: "ada")
             await #expect(throws: IdentityError.self) { try await logIn(answer(next, 5)) }
         }

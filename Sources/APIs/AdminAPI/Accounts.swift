@@ -52,7 +52,7 @@ extension AdminService {
             if let isDisabled = body["disabled"]?.bool {
                 try await identity.setDisabled(isDisabled, of: name, by: call.actor)
             }
-            if body["codes"]?.bool == false { try await identity.removeOneTimePassword(of: name, by: call.actor) }
+            if body["codes"]?.bool == false { try await identity.removeSecondFactor(of: name, by: call.actor) }
             return try await shown(name)
         case (1, .DELETE):
             let name = call.path[0]
@@ -84,6 +84,7 @@ extension AdminService {
             json.object { for (name, value) in attributes { $0.member(name, value) } }
             json.member("codes", factor.since != nil)
             json.member("passkeys", passkeys.count)
+            json.member("passkeyNeeded", factor.needsPasskey)
             if let signature {
                 json.member("policySigned", signature.version)
                 json.member("policySignedAt", signature.signed.rfc3339)

@@ -1,6 +1,7 @@
 import HTTPSupport
 import Identity
 import NIOHTTP1
+import OpenID
 import WebAuthn
 import Wire
 
@@ -14,6 +15,9 @@ extension ConsoleService {
         .weakPassword, .invalidName, .invalidCredentials, .rateLimited, .limit, .exists, .expired, .conflict, .notFound,
         .unreachable,
     ]
+
+    /// Parts of the account where nothing is given, only ended.
+    private static let takesBack: Set<String> = ["sessions", "applications", "jobs"]
 
     /// `/account` and below.
     func account(_ request: Request, _ caller: Caller, path: [String]) async throws -> Response {
@@ -31,7 +35,8 @@ extension ConsoleService {
         guard request.method == .POST, !path.isEmpty else { throw Problem.methodNotAllowed("GET, POST") }
         try requireOwnForm(request)
         let form = try await request.form()
-        guard path == ["details"] || path == ["password"] || path[0] == "sessions" || isRecent(caller) else {
+        let isHarmless = path == ["details"] || path == ["password"] || Self.takesBack.contains(path[0])
+        guard isHarmless || isRecent(caller) else {
             return .redirect("/login?prompt=login&next=" + PercentEncoding.encode("/account#" + path[0]))
         }
         do {
@@ -74,6 +79,12 @@ extension ConsoleService {
         case ["passkeys"]:
             try await addPasskey(form, name)
             return done("passkeys", "passkey")
+        case ["passkeys", "require"]:
+            let codes = try await identity.requirePasskey(of: name, by: name)
+            return codes.isEmpty ? done("passkeys", "required") : backupCodes(codes, caller)
+        case ["passkeys", "waive"]:
+            try await identity.waivePasskey(of: name, by: name)
+            return done("passkeys", "waived")
         case ["passkeys", "*", "remove"]:
             try await identity.removePasskey(path[1], of: name, by: name)
             return done("passkeys", "removed")
@@ -113,6 +124,12 @@ extension ConsoleService {
                 issuer: form["issuer"] ?? "", subject: form["subject"] ?? "", of: name, by: name)
             return done("links", "removed")
         case _ where path.count == 2 && path[0] == "links": return try await link(path[1], request, caller)
+        case ["applications", "remove"]:
+            try await provider.withdraw(client: form["client"] ?? "", of: name, by: name)
+            return done("applications", "withdrawn")
+        case ["jobs", "*", "end"]:
+            try await provider.revokeJobs(path[1], of: name, by: name)
+            return done("jobs", "ended")
         case ["sessions", "end"]:
             try await identity.endSessions(of: name, except: caller.principal.authentication?.sessionID, by: name)
             return done("sessions", "ended")
@@ -187,7 +204,10 @@ extension ConsoleService {
         case "password": "The password was changed, and your other sessions have ended."
         case "passkey": "The passkey was added: you can log in with it now."
         case "removed": "Removed."
+        case "required": "From now on a passkey is asked for after your password."
+        case "waived": "Your password is enough again."
         case "ended": "Ended."
+        case "withdrawn": "The application can do nothing in your name any more."
         case "linked": "The login was added: you can log in with it now."
         case "email": "A letter is on its way: follow what it says within a day."
         case "confirmed": "The address was confirmed."
@@ -211,6 +231,9 @@ extension ConsoleService {
             offer: offer, appPasswords: try await identity.appPasswords(account: name),
             keys: try await identity.accessKeys(account: name), sessions: try await identity.sessions(of: name),
             links: try await identity.links(of: name), providers: try await identity.providers(),
+            signature: try await identity.usePolicy() == nil ? nil : try await identity.signature(of: name),
+            applications: try await provider.applications(of: name),
+            jobs: try await provider.jobGrants(of: name, limit: AccountPage.jobsMax).filter { !$0.isRevoked },
             groups: caller.principal.groups, canChangeEmail: people.sendsMail, done: done, problem: problem
         ).response(files)
     }

@@ -1,6 +1,7 @@
 import HTTPSupport
 import Identity
 import NIOHTTP1
+import OpenID
 import WebAuthn
 import Wire
 
@@ -17,9 +18,16 @@ struct AccountPage {
     let sessions: [BrowserSession]
     let links: [LoginLink]
     let providers: [LoginProvider]
+    /// Which acceptable-use policy was signed, and when; nil where there is none to sign.
+    let signature: (version: Int64, signed: Timestamp)?
+    let applications: [AllowedApplication]
+    let jobs: [JobGrant]
     let groups: [String]
     /// Whether letters are sent, by which a new address is confirmed.
     let canChangeEmail: Bool
+    /// Grants for jobs that are listed; more are for the command line.
+    static let jobsMax = 50
+
     /// What was done, or why not.
     var done: String?
     var problem: String?
@@ -46,6 +54,8 @@ struct AccountPage {
                     panel("password", "Password", &html, writePassword)
                     panel("groups", "Groups", &html, writeGroups)
                     panel("sessions", "Sessions", &html, writeSessions)
+                    panel("applications", "Applications", &html, writeApplications)
+                    if !jobs.isEmpty { panel("jobs", "Jobs", &html, writeJobs) }
                 }
                 html.element("div") { html in
                     panel("passkeys", "Passkeys", &html, writePasskeys)
@@ -76,6 +86,13 @@ struct AccountPage {
                     !account.email.isEmpty
                         ? account.email : canChangeEmail ? "none" : "none; an administrator can set it")
                 if let ends = account.ends { html.entry("Ends", Words.day(ends)) }
+                if let signature {
+                    html.element("dt", text: "Agreement")
+                    html.element("dd") { html in
+                        html.element("a", .href("/agreement"), text: "Version \(signature.version)")
+                        html.text(", signed on \(Words.day(signature.signed))")
+                    }
+                }
             }
             html.field(
                 "Name for people to read", "displayName", value: account.displayName, complete: "name",
@@ -113,6 +130,7 @@ struct AccountPage {
                 "\(passkey.isBackedUp ? "kept by its maker in several places" : "on one device") · \(used)",
                 "Remove", "/account/passkeys/\(passkey.id)/remove", &html)
         }
+        writePasskeyRule(&html)
         guard let offer else {
             return html.element(
                 "p", .class("sub"), text: "New ones cannot be made here: the node needs a host name and https.")
@@ -133,23 +151,47 @@ struct AccountPage {
         html.raw("<noscript><p class=\"sub\">Adding one needs JavaScript.</p></noscript>")
     }
 
+    private func writePasskeyRule(_ html: inout HTML) {
+        guard !passkeys.isEmpty || secondFactor.needsPasskey else { return }
+        html.element(
+            "p", .class("sub"),
+            text: secondFactor.needsPasskey
+                ? "A login with your password asks for a passkey too, and programs need app passwords."
+                : "Your password alone still opens your account.")
+        html.element("div", .class("actions")) { html in
+            if secondFactor.needsPasskey {
+                html.button("Let the password be enough", "/account/passkeys/waive")
+            } else {
+                html.button("Ask for a passkey after the password", "/account/passkeys/require")
+            }
+        }
+    }
+
     private func writeCodes(_ html: inout HTML) {
-        guard let since = secondFactor.since else {
+        if let since = secondFactor.since {
+            html.element("p", text: "Set up on \(Words.day(since)). A login with the password asks for a code.")
+        } else {
             html.element(
                 "p", .class("sub"),
                 text:
                     "Besides the password, log in with six digits that an app on your phone shows. Programs then need "
                     + "app passwords.")
-            return html.button("Set up codes", "/account/codes")
         }
-        html.element("p", text: "Set up on \(Words.day(since)). A login with the password asks for a code.")
-        html.element(
-            "p", .class("sub"),
-            text: "\(Words.count(secondFactor.backupCodes, "backup code is", "backup codes are")) left, for when your "
-                + "phone is lost.")
+        if secondFactor.since != nil || secondFactor.needsPasskey {
+            html.element(
+                "p", .class("sub"),
+                text: "\(Words.count(secondFactor.backupCodes, "backup code is", "backup codes are")) left, for when "
+                    + "your phone is lost.")
+        }
         html.element("div", .class("actions")) { html in
-            html.button("New backup codes", "/account/codes/backup")
-            html.button("Remove codes", "/account/codes/remove")
+            if secondFactor.since != nil || secondFactor.needsPasskey {
+                html.button("New backup codes", "/account/codes/backup")
+            }
+            if secondFactor.since != nil {
+                html.button("Remove codes", "/account/codes/remove")
+            } else {
+                html.button("Set up codes", "/account/codes")
+            }
         }
     }
 
@@ -201,6 +243,41 @@ struct AccountPage {
             for provider in providers where !links.contains(where: { $0.issuer == provider.issuer }) {
                 html.button("Add \(provider.title)", "/account/links/\(PercentEncoding.encode(provider.name))")
             }
+        }
+    }
+
+    private func writeApplications(_ html: inout HTML) {
+        html.element(
+            "p", .class("sub"),
+            text: applications.isEmpty
+                ? "You have let no application do anything in your name."
+                : "What you have let applications do in your name.")
+        list(applications, &html) { application, html in
+            html.element("li") { html in
+                html.element("div") { html in
+                    html.element("strong", text: application.name)
+                    html.element(
+                        "p", .class("sub"), text: ConsoleService.words(application.scopes).joined(separator: "; "))
+                    let used = application.used.map { " · last used \(Words.time($0))" } ?? ""
+                    html.element("p", .class("sub"), text: "since \(Words.day(application.since))\(used)")
+                }
+                html.form("/account/applications/remove", class: "inline") { html in
+                    html.hidden("client", application.client)
+                    html.element(
+                        "button", .class("quiet"), .set("type", "submit"),
+                        .set("aria-label", "Take back what \(application.name) may do"), text: "Take back")
+                }
+            }
+        }
+    }
+
+    private func writeJobs(_ html: inout HTML) {
+        html.element("p", .class("sub"), text: "What jobs in a queue may do in your name.")
+        list(jobs, &html) { job, html in
+            row(
+                job.description.isEmpty ? "Job grant" : job.description,
+                "\(job.scopes.text) · \(Words.count(job.claimed)) of \(Words.count(job.count, "job", "jobs")) begun · "
+                    + "until \(Words.time(job.expires))", "End", "/account/jobs/\(job.id)/end", &html)
         }
     }
 

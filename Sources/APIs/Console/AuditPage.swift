@@ -55,22 +55,13 @@ struct AuditPage {
                         .set("autocomplete", "off"), .set("spellcheck", "false"))
                 }
             }
-            check("Also reads that were allowed", "reads", &html)
-            check("Also changes of data", "data", &html)
+            html.check("Also reads that were allowed", "reads", isOn: asked["reads"] == "1")
+            html.check("Also changes of data", "data", isOn: asked["data"] == "1")
             html.raw("<div class=\"actions\"><button type=\"submit\">Search</button>")
             html.element("a", .class("button quiet"), .href(link("/admin/v1/audit", [("format", "csv")])), text: "CSV")
             html.element(
                 "a", .class("button quiet"), .href(link("/admin/v1/audit", [("format", "ndjson")])), text: "NDJSON")
             html.raw("</div>")
-        }
-    }
-
-    private func check(_ label: String, _ name: String, _ html: inout HTML) {
-        html.element("label", .class("check")) { html in
-            html.void(
-                "input", .set("type", "checkbox"), .set("name", name), .set("value", "1"),
-                .flag("checked", asked[name] == "1"))
-            html.text(label)
         }
     }
 

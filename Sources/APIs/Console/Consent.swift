@@ -86,7 +86,7 @@ extension ConsoleService {
     }
 
     /// Scopes in words for people.
-    private static func words(_ scopes: Scopes) -> [String] {
+    static func words(_ scopes: Scopes) -> [String] {
         let known = [
             "openid": "Know who you are", "profile": "See your name", "email": "See your e-mail address",
             "groups": "See which groups you belong to", "wlcg.groups": "See which groups you belong to",

@@ -56,14 +56,35 @@ package struct ConsoleService: Sendable {
         if path.count == 2, path[0] == "static", let response = files.response(path[1], request) {
             return secured(response)
         }
-        var principal: Principal?
+        var known: Caller?
         do {
             let caller = try await authenticator.caller(of: request, cookies: true)
-            principal = caller.principal
+            known = caller
             return secured(try await route(request, path, caller), path)
         } catch {
-            return secured(failure(error, request, principal), path)
+            if let caller = known, let denied = error as? AccessDenied,
+                let login = await strongerLogin(denied, request, caller)
+            {
+                return secured(login, path)
+            }
+            return secured(failure(error, request, known?.principal), path)
         }
+    }
+
+    /// Sends somebody to the login who would be let in after a fresh one with a second factor; nil where that would not
+    /// help, or they have none.
+    private func strongerLogin(_ denied: AccessDenied, _ request: Request, _ caller: Caller) async -> Response? {
+        guard caller.principal.method == .session, let account = caller.principal.accountID, request.method == .GET,
+            (try? await identity.hasSecondFactor(account: account)) == true
+        else { return nil }
+        var stronger = caller
+        stronger.principal.authentication = Authentication(factors: [.pwd, .otp, .mfa])
+        guard (try? await may(stronger, denied.action, denied.resource)) == true else { return nil }
+        return .redirect("/login?prompt=login&acr=mfa&next=" + PercentEncoding.encode(Self.here(request)))
+    }
+
+    private static func here(_ request: Request) -> String {
+        request.rawPath + (request.rawQuery.isEmpty ? "" : "?" + request.rawQuery)
     }
 
     /// Where people make and look after passkeys (WebAuthn's `passkey-endpoints`).
@@ -82,6 +103,7 @@ package struct ConsoleService: Sendable {
         switch path {
         case ["login"]: return try await login(request, caller, step: nil)
         case ["login", "callback"] where isRead: return try await federationCallback(request, caller)
+        case ["login", "backchannel"]: return try await backchannelLogout(request)
         case _ where path.starts(with: ["login", "with"]) && path.count == 3 && isRead:
             return try await logIn(with: path[2], request)
         case _ where path.first == "login" && path.count == 2:
@@ -92,6 +114,9 @@ package struct ConsoleService: Sendable {
             return try await register(request, caller, path: path)
         case _ where path.first == "groups":
             return try await groups(request, caller, path: Array(path.dropFirst()))
+        case ["agreement"]: return try await agreement(request, caller)
+        case _ where path.first == "use-policy":
+            return try await usePolicy(request, caller, path: Array(path.dropFirst()))
         case ["logout"]:
             guard isRead || request.method == .POST else { throw Problem.methodNotAllowed("GET, POST") }
             return isRead ? logoutForm(request, caller) : try await logout(request)
@@ -125,7 +150,7 @@ package struct ConsoleService: Sendable {
     }
 
     private func loginFirst(_ request: Request) -> Response {
-        .redirect(Link.login(next: request.rawPath + (request.rawQuery.isEmpty ? "" : "?" + request.rawQuery)))
+        .redirect(Link.login(next: Self.here(request)))
     }
 
     /// Sends the browser on to a file, with an address that is signed only now.

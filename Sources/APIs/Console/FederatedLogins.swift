@@ -71,6 +71,24 @@ extension ConsoleService {
         }
     }
 
+    /// `/login/backchannel`: where a provider tells that somebody has logged out there (OpenID Connect Back-Channel
+    /// Logout 1.0 §2.5). No browser comes here.
+    func backchannelLogout(_ request: Request) async throws -> Response {
+        guard request.method == .POST else { throw Problem.methodNotAllowed("POST") }
+        do {
+            try await federated.logout(token: try await request.form()["logout_token"] ?? "")
+            return Response(.ok, type: "text/plain", text: "", headers: ["Cache-Control": "no-store"])
+        } catch let error as IdentityError where [.invalidToken, .expired].contains(error.code) {
+            var json = JSONWriter()
+            json.object { json in
+                json.member("error", "invalid_request")
+                json.member("error_description", error.message)
+            }
+            return Response(
+                .badRequest, type: "application/json", bytes: json.bytes, headers: ["Cache-Control": "no-store"])
+        }
+    }
+
     private func federationCookie(_ value: String, _ seconds: Int64, _ request: Request) -> String {
         "\(Self.cookieName)=\(value); Path=/login; Max-Age=\(seconds); HttpOnly; SameSite=Lax"
             + (request.connection.isSecure ? "; Secure" : "")

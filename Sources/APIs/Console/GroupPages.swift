@@ -10,6 +10,11 @@ struct GroupsPage {
     let groups: [Identity.GroupView]
     /// The name behind which the next page begins; nil on the last one.
     let next: String?
+    /// Whether all groups are shown, and lead to their pages.
+    let showsAll: Bool
+    let canCreate: Bool
+    /// How many people wait for somebody to approve their registration; nil for who may not.
+    let waiting: Int?
     var problem: String?
 
     func response(_ files: StaticFiles) -> Response {
@@ -18,6 +23,22 @@ struct GroupsPage {
         return page.response(files) { html in
             html.element("h1", text: "Groups")
             html.problem(problem)
+            if let waiting, waiting > 0 {
+                html.element("p") { html in
+                    html.element(
+                        "a", .href("/registrations"),
+                        text: "\(Words.count(Int64(waiting), "person waits", "people wait")) for an account")
+                }
+            }
+            if canCreate {
+                html.form("/groups", class: "asking narrow") { html in
+                    html.void(
+                        "input", .set("name", "name"), .set("aria-label", "Name of the new group"),
+                        .set("placeholder", "Name of the new group"), .set("autocomplete", "off"),
+                        .set("autocapitalize", "none"), .flag("required"))
+                    html.submit("Make a group", isQuiet: true)
+                }
+            }
             guard !groups.isEmpty else {
                 return html.element(
                     "p", .class("lead"),
@@ -37,8 +58,8 @@ struct GroupsPage {
     private func write(_ view: Identity.GroupView, _ html: inout HTML) {
         let path = Link.group(view.group.name)
         html.element("li", .class("card")) { html in
-            html.element("h3") { html in
-                if view.isManager {
+            html.element("h2") { html in
+                if view.isManager || showsAll {
                     html.element("a", .href(path), text: view.group.name)
                 } else {
                     html.text(view.group.name)
@@ -67,98 +88,12 @@ struct GroupsPage {
     }
 }
 
-/// A group as its managers see it: requests, and members.
-struct GroupPage {
-    let principal: Principal
-    let group: Group
-    let requests: [JoinRequest]
-    let members: (accounts: [String], groups: [String])
-    let managers: [String]
-    var problem: String?
-
-    /// Members that are listed; more are for the command line.
-    private static let listedMax = 500
-
-    func response(_ files: StaticFiles) -> Response {
-        var page = Page(group.name, principal)
-        if problem != nil { page.status = .badRequest }
-        return page.response(files) { html in
-            html.trail([("Groups", "/groups")], here: group.name)
-            html.element("h1", text: group.name)
-            if !group.description.isEmpty { html.element("p", .class("lead"), text: group.description) }
-            html.problem(problem)
-            html.element("div", .class("columns")) { html in
-                html.element("section", .class("panel"), .set("aria-label", "Requests")) { writeRequests(&$0) }
-                html.element("section", .class("panel"), .set("aria-label", "Members")) { writeMembers(&$0) }
-            }
-        }
-    }
-
-    private var path: String { Link.group(group.name) }
-
-    private func writeRequests(_ html: inout HTML) {
-        html.element("h2", text: "Requests to join")
-        guard !requests.isEmpty else { return html.element("p", .class("sub"), text: "None.") }
-        html.element("ul", .class("items compact rows")) { html in
-            for request in requests {
-                let name = PercentEncoding.encode(request.account)
-                html.element("li") { html in
-                    html.element("div") { html in
-                        html.element("strong", text: request.account)
-                        html.element(
-                            "p", .class("sub"),
-                            text: request.note.isEmpty
-                                ? Words.time(request.created)
-                                : "\(Words.time(request.created)): \(request.note)")
-                    }
-                    html.button("Approve", path + "/requests/\(name)/approve", says: "Approve \(request.account)")
-                    html.button("Reject", path + "/requests/\(name)/reject", says: "Reject \(request.account)")
-                }
-            }
-        }
-    }
-
-    private func writeMembers(_ html: inout HTML) {
-        html.element("h2", text: "Members")
-        if members.accounts.isEmpty, members.groups.isEmpty {
-            html.element("p", .class("sub"), text: "None.")
-        } else {
-            listMembers(&html)
-        }
-        html.form(path + "/members") { html in
-            html.field("Login name", "account")
-            html.submit("Add a member", isQuiet: true)
-        }
-    }
-
-    private func listMembers(_ html: inout HTML) {
-        html.element("ul", .class("items compact rows")) { html in
-            for name in members.groups {
-                html.element("li") { html in
-                    html.element("div") { $0.element("strong", text: "All of \(name)") }
-                }
-            }
-            for name in members.accounts.prefix(Self.listedMax) {
-                html.element("li") { html in
-                    html.element("div") { html in
-                        html.element("strong", text: name)
-                        if managers.contains(name) { html.element("p", .class("sub"), text: "Manager") }
-                    }
-                    html.button(
-                        "Remove", path + "/members/\(PercentEncoding.encode(name))/remove", says: "Remove \(name)")
-                }
-            }
-        }
-        if members.accounts.count > Self.listedMax {
-            html.element(
-                "p", .class("sub"), text: "… and \(Words.count(Int64(members.accounts.count - Self.listedMax))) more.")
-        }
-    }
-}
-
 /// Joining, leaving and looking after groups.
 extension ConsoleService {
     private static let groupsMax = 100
+    private static let correctableInGroups: Set<IdentityError.Code> = [
+        .notFound, .exists, .limit, .invalidName, .conflict,
+    ]
 
     /// `/groups` and below.
     func groups(_ request: Request, _ caller: Caller, path: [String]) async throws -> Response {
@@ -171,9 +106,10 @@ extension ConsoleService {
             guard path.count == 1 else { throw Problem.methodNotAllowed("POST") }
             return try await groupPage(path[0], caller)
         }
-        guard request.method == .POST, path.count >= 2 else { throw Problem.methodNotAllowed("GET") }
+        guard request.method == .POST, path.count != 1 else { throw Problem.methodNotAllowed("GET") }
         try requireOwnForm(request)
         let form = try await request.form()
+        guard !path.isEmpty else { return try await createGroup(form["name"] ?? "", account, caller) }
         let (group, name) = (path[0], caller.principal.name)
         let isOwn = path.count == 2 && ["join", "withdraw", "leave"].contains(path[1])
         do {
@@ -190,9 +126,9 @@ extension ConsoleService {
             case ["requests", "*", "approve"], ["requests", "*", "reject"]:
                 try await requireManaging(group, caller)
                 try await identity.answerJoin(group, of: path[2], isApproved: path[3] == "approve", by: name)
-            default: throw Problem.notFound("There is no page at \(request.rawPath.prefix(200)).")
+            case let change: try await edit(group, change, path, form, request, caller)
             }
-        } catch let error as IdentityError where [.notFound, .exists, .limit].contains(error.code) {
+        } catch let error as IdentityError where Self.correctableInGroups.contains(error.code) {
             return isOwn
                 ? try await groupsPage(account, caller, problem: error.message)
                 : try await groupPage(group, caller, problem: error.message)
@@ -206,22 +142,74 @@ extension ConsoleService {
             caller.principal, "iam:AddUserToGroup", on: ResourceName.group(group), caller.context)
     }
 
+    /// What the node's administrators change of a group.
+    private func edit(
+        _ group: String, _ change: [String], _ path: [String], _ form: QueryItems, _ request: Request, _ caller: Caller
+    ) async throws {
+        func require(_ action: String) async throws {
+            try await gate.require(caller.principal, action, on: ResourceName.group(group), caller.context)
+        }
+        let name = caller.principal.name
+        switch change {
+        case ["details"]:
+            try await require("iam:UpdateGroup")
+            try await identity.setDetails(
+                description: form["description"] ?? "", isOpen: form["open"] == "1", ofGroup: group, by: name)
+        case ["managers"]:
+            try await require("iam:UpdateGroup")
+            try await identity.addManager(form["account"] ?? "", to: group, by: name)
+        case ["managers", "*", "remove"]:
+            try await require("iam:UpdateGroup")
+            try await identity.removeManager(path[2], from: group, by: name)
+        case ["attributes"]:
+            try await require("iam:UpdateGroup")
+            try await identity.setAttributes(
+                [(form["attribute"] ?? "", form["value"] ?? "")], of: .group(group), by: name)
+        case ["attributes", "remove"]:
+            try await require("iam:UpdateGroup")
+            try await identity.setAttributes([(form["attribute"] ?? "", nil)], of: .group(group), by: name)
+        case ["groups"]:
+            try await require("iam:AddUserToGroup")
+            try await identity.addMember(group: form["group"] ?? "", to: group, by: name)
+        case ["groups", "*", "remove"]:
+            try await require("iam:RemoveUserFromGroup")
+            try await identity.removeMember(group: path[2], from: group, by: name)
+        default: throw Problem.notFound("There is no page at \(request.rawPath.prefix(200)).")
+        }
+    }
+
+    private func createGroup(_ group: String, _ account: Int64, _ caller: Caller) async throws -> Response {
+        try await gate.require(caller.principal, "iam:CreateGroup", on: ResourceName.group(group), caller.context)
+        do {
+            try await identity.createGroup(name: group, by: caller.principal.name)
+        } catch let error as IdentityError where [.exists, .invalidName].contains(error.code) {
+            return try await groupsPage(account, caller, problem: error.message)
+        }
+        return .redirect(Link.group(group))
+    }
+
     private func groupsPage(
         _ account: Int64, _ caller: Caller, after: String = "", problem: String? = nil
     ) async throws -> Response {
-        let views = try await identity.groupViews(for: account, after: after, limit: Self.groupsMax)
+        let showsAll = try await may(caller, "iam:ListGroups", ResourceName.group("*"))
+        let views = try await identity.groupViews(for: account, all: showsAll, after: after, limit: Self.groupsMax)
+        let approves = try await may(caller, "iam:CreateUser", ResourceName.account("*"))
         return GroupsPage(
             principal: caller.principal, groups: views,
-            next: views.count == Self.groupsMax ? views.last?.group.name : nil, problem: problem
+            next: views.count == Self.groupsMax ? views.last?.group.name : nil, showsAll: showsAll,
+            canCreate: try await may(caller, "iam:CreateGroup", ResourceName.group("*")),
+            waiting: approves ? try await people.registrations(limit: 200).count : nil, problem: problem
         ).response(files)
     }
 
     private func groupPage(_ name: String, _ caller: Caller, problem: String? = nil) async throws -> Response {
         try await requireManaging(name, caller)
+        let canEdit = try await may(caller, "iam:UpdateGroup", ResourceName.group(name))
         return GroupPage(
             principal: caller.principal, group: try await identity.group(name),
             requests: try await identity.joinRequests(group: name), members: try await identity.members(of: name),
-            managers: try await identity.managers(of: name), problem: problem
+            managers: try await identity.managers(of: name),
+            attributes: try await identity.attributes(of: .group(name)), canEdit: canEdit, problem: problem
         ).response(files)
     }
 }

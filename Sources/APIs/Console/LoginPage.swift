@@ -8,7 +8,7 @@ import Wire
 struct LoginPage {
     enum Step {
         case password(PasskeyOffer?)
-        case code(ticket: String)
+        case second(ticket: String, Identity.SecondStep, RelyingParty?)
         case agreement(ticket: String, UsePolicy)
     }
 
@@ -29,6 +29,8 @@ struct LoginPage {
     /// Whether people may register themselves, and have a forgotten password replaced.
     var canRegister = false
     var canReset = false
+    /// Whether a second factor is asked for wherever there is one.
+    var isStrong = false
     var status: HTTPResponseStatus = .ok
     var headers: HTTPHeaders = [:]
 
@@ -44,7 +46,8 @@ struct LoginPage {
         return page.response(files) { html in
             switch step {
             case .password(let offer): html.element("div", .class("login")) { writePassword(offer, &$0) }
-            case .code(let ticket): html.element("div", .class("login")) { writeCode(ticket, &$0) }
+            case .second(let ticket, let step, let party):
+                html.element("div", .class("login")) { writeSecond(ticket, step, party, &$0) }
             case .agreement(let ticket, let policy):
                 html.element("div", .class("empty")) { writeAgreement(ticket, policy, &$0) }
             }
@@ -56,22 +59,17 @@ struct LoginPage {
         html.problem(problem)
         html.form("/login") { html in
             html.hidden("next", next)
-            html.field("Name", "name", value: name, complete: "username", isFocused: name.isEmpty)
+            if isStrong { html.hidden("acr", "mfa") }
+            // The browser offers passkeys where it offers names (WebAuthn Level 3 §5.1.4).
+            html.field(
+                "Name", "name", value: name, complete: offer == nil ? "username" : "username webauthn",
+                isFocused: name.isEmpty)
             html.field(
                 "Password", "password", type: "password", complete: "current-password", isFocused: !name.isEmpty)
             html.submit("Log in")
         }
         if let offer {
-            // Without JavaScript, or without passkeys, the form stays hidden.
-            html.element(
-                "form", .class("fields"), .set("method", "post"), .set("action", "/login/passkey"),
-                .set("data-passkey", "get"), .set("data-challenge", Base64.encodeURL(offer.challenge)),
-                .set("data-party", offer.party.id), .flag("hidden")
-            ) { html in
-                html.hidden("next", next)
-                for name in ["credential", "user", "clientData", "authenticatorData", "signature"] { html.hidden(name) }
-                html.submit("Log in with a passkey", isQuiet: true)
-            }
+            writePasskey("Log in with a passkey", offer, isQuiet: true, &html)
         }
         for provider in providers {
             html.element(
@@ -86,16 +84,49 @@ struct LoginPage {
         }
     }
 
-    private func writeCode(_ ticket: String, _ html: inout HTML) {
+    /// - Parameters:
+    ///   - ticket: that of the step before; nil on the first one.
+    ///   - known: the passkeys of whom the step before has found out; any others do not count.
+    private func writePasskey(
+        _ label: String, _ offer: PasskeyOffer, ticket: String? = nil, known: [[UInt8]] = [], isQuiet: Bool,
+        _ html: inout HTML
+    ) {
+        // Without JavaScript, or without passkeys, the form stays hidden.
+        html.element(
+            "form", .class("fields"), .set("method", "post"), .set("action", "/login/passkey"),
+            .set("data-passkey", "get"), .set("data-challenge", Base64.encodeURL(offer.challenge)),
+            .set("data-party", offer.party.id),
+            .set("data-known", known.map { Base64.encodeURL($0) }.joined(separator: " ")), .flag("hidden")
+        ) { html in
+            html.hidden("next", next)
+            if let ticket { html.hidden("ticket", ticket) }
+            for name in ["credential", "user", "clientData", "authenticatorData", "signature"] { html.hidden(name) }
+            html.submit(label, isQuiet: isQuiet)
+        }
+    }
+
+    private func writeSecond(
+        _ ticket: String, _ step: Identity.SecondStep, _ party: RelyingParty?, _ html: inout HTML
+    ) {
         html.element("h1", text: "One more step")
         html.problem(problem)
-        html.form("/login/code") { html in
-            html.hidden("next", next)
-            html.hidden("ticket", ticket)
-            html.field(
-                "Code", "code", complete: "one-time-code", isFocused: true,
-                note: "The six digits that your app shows now, or one of your backup codes.")
-            html.submit("Go on")
+        if let party, !step.passkeys.isEmpty {
+            writePasskey(
+                "Use a passkey", PasskeyOffer(party: party, challenge: step.challenge), ticket: ticket,
+                known: step.passkeys, isQuiet: step.takesCode, &html)
+            if !step.takesCode {
+                html.raw("<noscript><p class=\"sub\">Your passkey is asked for, which needs JavaScript.</p></noscript>")
+            }
+        }
+        if step.takesCode {
+            html.form("/login/code") { html in
+                html.hidden("next", next)
+                html.hidden("ticket", ticket)
+                html.field(
+                    "Code", "code", complete: "one-time-code", isFocused: true,
+                    note: "The six digits that your app shows now, or one of your backup codes.")
+                html.submit("Go on")
+            }
         }
         html.element("p", .class("links")) { $0.element("a", .href(Link.login(next: next)), text: "Begin again") }
     }
@@ -104,7 +135,7 @@ struct LoginPage {
         html.element("h1", text: "Before you go on")
         html.problem(problem)
         html.element("p", .class("lead"), text: "This node's acceptable-use policy, version \(policy.version):")
-        html.element("div", .class("policy"), .set("tabindex", "0")) { writePolicy(policy.text, &$0) }
+        html.policy(policy.text)
         html.form("/login/agreement") { html in
             html.hidden("next", next)
             html.hidden("ticket", ticket)
@@ -115,17 +146,6 @@ struct LoginPage {
             html.element(
                 "p", .class("sub"),
                 text: "You will be asked again after \(Words.count(policy.renewDays, "day", "days")).")
-        }
-    }
-
-    private func writePolicy(_ text: String, _ html: inout HTML) {
-        for part in text.split(separator: "\n\n") {
-            let line = part.filter { $0 != "\n" }
-            if line.hasPrefix("https://"), Link.isSafe(String(line)) {
-                html.element("p") { $0.element("a", .href(String(line)), text: line) }
-            } else {
-                html.element("p", text: part)
-            }
         }
     }
 }

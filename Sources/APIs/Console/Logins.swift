@@ -23,6 +23,7 @@ extension ConsoleService {
             let isAgain = request.query?["prompt"] == "login"
             guard caller.principal.isAnonymous || isAgain else { return .redirect(next) }
             var page = LoginPage(try await passwordStep(), next: next)
+            page.isStrong = request.query?["acr"] == "mfa"
             page.name = String((request.query?["login_hint"] ?? "").prefix(200))
             if isAgain, !caller.principal.isAnonymous { page.name = caller.principal.name }
             return try await shown(page)
@@ -45,7 +46,16 @@ extension ConsoleService {
                         ticket: form["ticket"] ?? "", signing: Int64(form["version"] ?? "") ?? 0,
                         address: request.connection.remoteAddress),
                     next, request)
-            case "passkey": return try await proceed(try await provePasskey(form, request), next, request)
+            case "passkey":
+                let answer = try passkey(form)
+                let address = request.connection.remoteAddress
+                let proven =
+                    if let ticket = form["ticket"] {
+                        try await identity.continueLogin(ticket: ticket, passkey: answer, address: address)
+                    } else {
+                        try await identity.login(answer, address: address)
+                    }
+                return try await proceed(proven, next, request)
             default: throw Problem.notFound("There is no page at \(request.rawPath.prefix(200)).")
             }
         } catch let error as IdentityError {
@@ -63,16 +73,19 @@ extension ConsoleService {
         guard let password = form["password"], !password.isEmpty, !name.isEmpty, !name.utf8.contains(0) else {
             var page = LoginPage(try await passwordStep(), next: next)
             page.name = name
+            page.isStrong = form["acr"] == "mfa"
             page.status = .badRequest
             page.problem = "Both a name and a password are needed."
             return try await shown(page)
         }
         return try await proceed(
-            try await identity.beginLogin(name: name, password: password, address: request.connection.remoteAddress),
+            try await identity.beginLogin(
+                name: name, password: password, isStrong: form["acr"] == "mfa",
+                address: request.connection.remoteAddress),
             next, request)
     }
 
-    private func provePasskey(_ form: QueryItems, _ request: Request) async throws -> LoginStep {
+    private func passkey(_ form: QueryItems) throws -> PasskeyAnswer {
         guard let party = relyingParty else {
             throw Problem.badRequest("Passkeys need a node that has a host name and https.")
         }
@@ -80,18 +93,17 @@ extension ConsoleService {
         let assertion = try Assertion(
             clientData: bytes("clientData"), authenticatorData: bytes("authenticatorData"),
             signature: bytes("signature"), by: party)
-        return try await identity.login(
-            credential: bytes("credential"), user: bytes("user"), assertion: assertion,
-            address: request.connection.remoteAddress)
+        return PasskeyAnswer(credential: bytes("credential"), user: bytes("user"), assertion: assertion)
     }
 
     /// Answers with what comes next: another form, or a session and the page that was asked for.
     func proceed(_ step: LoginStep, _ next: String, _ request: Request) async throws -> Response {
         switch step {
-        case .code(let ticket): return try await shown(LoginPage(.code(ticket: ticket), next: next))
+        case .second(let ticket, let step):
+            return try await shown(LoginPage(.second(ticket: ticket, step, relyingParty), next: next))
         case .agreement(let ticket, let policy):
             return try await shown(LoginPage(.agreement(ticket: ticket, policy), next: next))
-        case .done(let principal, let factors):
+        case .done(let principal, let factors, let upstream):
             var response = Response.redirect(next)
             response.headers.add(name: "Cache-Control", value: "no-store")
             if let old = Authenticator.cookie(Authenticator.sessionCookie, in: request) {
@@ -103,7 +115,7 @@ extension ConsoleService {
                 try await identity.endSession(old)
             }
             let secret = try await identity.openSession(
-                for: principal, factors: factors, address: request.connection.remoteAddress,
+                for: principal, factors: factors, upstream: upstream, address: request.connection.remoteAddress,
                 agent: request.header("user-agent") ?? "")
             response.headers.add(name: "Set-Cookie", value: cookie(secret, seconds: Identity.sessionSeconds, request))
             return response
@@ -114,10 +126,14 @@ extension ConsoleService {
         _ error: IdentityError, _ step: String?, _ form: QueryItems, _ next: String
     ) async throws -> Response {
         var page = LoginPage(try await passwordStep(), next: next)
-        if step == "code", [.invalidCredentials, .rateLimited].contains(error.code) {
-            page = LoginPage(.code(ticket: form["ticket"] ?? ""), next: next)
+        if let ticket = form["ticket"], step == "code" || step == "passkey",
+            [.invalidCredentials, .rateLimited].contains(error.code),
+            let second = try? await identity.secondStep(ticket: ticket)
+        {
+            page = LoginPage(.second(ticket: ticket, second, relyingParty), next: next)
         }
         page.name = form["name"] ?? ""
+        page.isStrong = form["acr"] == "mfa"
         switch error.code {
         case .rateLimited:
             let seconds = error.retryAfter ?? 1

@@ -59,8 +59,12 @@ struct Page {
             html.raw("<span>Martlet</span>")
         }
         guard let principal, !principal.isAnonymous else { return }
-        html.raw("<nav aria-label=\"Main\"><a href=\"/\">Collections</a> <a href=\"/groups\">Groups</a>")
+        // On a narrow screen a menu, which the browser opens and closes by itself.
+        html.raw("<button class=\"quiet menu\" type=\"button\" popovertarget=\"menu\">Menu</button>")
+        html.raw("<nav id=\"menu\" popover aria-label=\"Main\">")
+        html.raw("<a href=\"/\">Collections</a> <a href=\"/groups\">Groups</a>")
         if principal.groups.contains(administrators) {
+            html.raw(" <a href=\"/registrations\">Registrations</a> <a href=\"/use-policy\">Agreement</a>")
             html.raw(" <a href=\"/audit\">Audit</a> <a href=\"/access\">Access</a>")
         }
         html.raw("</nav>")

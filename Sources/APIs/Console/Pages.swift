@@ -98,7 +98,7 @@ extension ConsoleService {
         try await gate.itemTest(caller.principal, "stac:Search", in: collection, caller.context)
     }
 
-    private func may(_ caller: Caller, _ action: String, _ resource: String) async throws -> Bool {
+    func may(_ caller: Caller, _ action: String, _ resource: String) async throws -> Bool {
         try await gate.decide(caller.principal, action, on: resource, caller.context).isAllowed
     }
 }

@@ -166,7 +166,7 @@ extension ConsoleService {
             html.element("ul", .class("cards")) { html in
                 for registration in waiting {
                     html.element("li", .class("card")) { html in
-                        html.element("h3", text: "\(registration.displayName) (\(registration.name))")
+                        html.element("h2", text: "\(registration.displayName) (\(registration.name))")
                         html.element(
                             "p", .class("sub"), text: "\(registration.email) · \(Words.time(registration.created))")
                         if !registration.note.isEmpty { html.element("p", text: registration.note) }

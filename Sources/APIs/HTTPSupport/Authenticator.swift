@@ -262,22 +262,20 @@ package final class Authenticator: Sendable {
     }
 
     /// Whether a browser says that a page of another site makes it change something. Programs say nothing of that kind.
-    package static func isForeign(_ request: Request) -> Bool {
+    package static func isForeign(_ request: Request) -> Bool { isForeign(request, asked: "none", unknown: false) }
+
+    /// Whether a request with a cookie may change something: only where the browser says that a page of ours sent it.
+    package static func isSameSite(_ request: Request) -> Bool { !isForeign(request, asked: nil, unknown: true) }
+
+    /// - Parameters:
+    ///   - asked: what else than `same-origin` the browser may say, such as `none` for an address that somebody typed.
+    ///   - unknown: what counts where the browser says nothing.
+    private static func isForeign(_ request: Request, asked: String?, unknown: Bool) -> Bool {
         switch request.method {
         case .GET, .HEAD, .OPTIONS: return false
         default: break
         }
-        if let site = request.header("sec-fetch-site") { return site != "same-origin" && site != "none" }
-        return request.header("origin").map { $0 != request.origin } ?? false
-    }
-
-    /// Whether a request with a cookie may change something: only where the browser says that a page of ours sent it.
-    package static func isSameSite(_ request: Request) -> Bool {
-        switch request.method {
-        case .GET, .HEAD, .OPTIONS: return true
-        default: break
-        }
-        if let site = request.header("sec-fetch-site") { return site == "same-origin" }
-        return request.header("origin") == request.origin
+        if let site = request.header("sec-fetch-site") { return site != "same-origin" && site != asked }
+        return request.header("origin").map { $0 != request.origin } ?? unknown
     }
 }

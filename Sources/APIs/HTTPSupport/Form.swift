@@ -2,14 +2,14 @@ import NIOHTTP1
 package import Wire
 
 extension Request {
-    /// The fields of an HTML form (`application/x-www-form-urlencoded`), at most 64 KiB.
-    package func form() async throws -> QueryItems {
+    /// The fields of an HTML form (`application/x-www-form-urlencoded`), at most 64 KiB unless said.
+    package func form(upTo limit: Int = 64 << 10) async throws -> QueryItems {
         let type = header("content-type")?.lowercased() ?? ""
         guard type.hasPrefix("application/x-www-form-urlencoded") else {
             throw Problem(
                 .unsupportedMediaType, "unsupported-media-type", "the body is application/x-www-form-urlencoded")
         }
-        let bytes = try await body.collect(upTo: 64 << 10)
+        let bytes = try await body.collect(upTo: limit)
         guard let text = String(validating: bytes, as: UTF8.self), let items = QueryItems(parsing: text) else {
             throw Problem.badRequest("the form is not valid percent-encoding")
         }

@@ -36,7 +36,7 @@ extension OIDCService {
         case .answer(let answer): return send(answer)
         case .consent:
             return .redirect("/consent?" + QueryItems([("next", here(request, query))]).encoded)
-        case .login(let after, let isAgain):
+        case .login(let after, let isAgain, let isStrong):
             var onward = query
             if let after {
                 onward.items.removeAll { $0.name == AuthorizationRequest.afterParameter }
@@ -44,6 +44,7 @@ extension OIDCService {
             }
             var items: [(name: String, value: String?)] = [("next", here(request, onward))]
             if isAgain { items.append(("prompt", "login")) }
+            if isStrong { items.append(("acr", "mfa")) }
             if let hint = wanted.loginHint { items.append(("login_hint", String(hint.prefix(200)))) }
             return .redirect("/login?" + QueryItems(items).encoded)
         }

@@ -31,7 +31,12 @@ extension OIDCService {
             }
             credentials.assertion = assertion
         }
-        return try await provider.authenticate(credentials, audiences: [call.issuer, call.url, tokens.issuer])
+        do {
+            return try await provider.authenticate(credentials, audiences: [call.issuer, call.url, tokens.issuer])
+        } catch let error as OAuthError where error.code == .invalidClient {
+            provider.noteRefusal(ofClient: credentials.id ?? "", from: call.request.connection.remoteAddress)
+            throw error
+        }
     }
 
     /// RFC 6749 §2.3.1: both are form-encoded before they become Basic credentials. Some clients forget it; a text

@@ -17,7 +17,8 @@ extension Authority {
                     fingerprint BLOB PRIMARY KEY, issuer INTEGER NOT NULL REFERENCES ca_issuers (id),
                     serial TEXT NOT NULL, account INTEGER REFERENCES accounts (id) ON DELETE SET NULL,
                     owner TEXT NOT NULL, subject TEXT NOT NULL, hosts TEXT NOT NULL, certificate BLOB NOT NULL,
-                    issued INTEGER NOT NULL, expires INTEGER NOT NULL, revoked INTEGER, reason INTEGER)
+                    issued INTEGER NOT NULL, expires INTEGER NOT NULL, revoked INTEGER, reason INTEGER,
+                    told INTEGER NOT NULL DEFAULT 0)
                 """,
                 "CREATE UNIQUE INDEX certificates_by_serial ON certificates (serial)",
                 "CREATE INDEX certificates_by_owner ON certificates (owner, serial)",

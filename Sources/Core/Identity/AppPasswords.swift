@@ -102,10 +102,10 @@ extension Identity {
     }
 
     /// ``basicLogin(name:password:address:)`` for a connection that goes on: ``principal(of:)`` tells with each
-    /// operation who it is now.
+    /// operation who it is now. A pair that comes again within the minute is no new login.
     ///
-    /// - Throws: ``IdentityError`` `.invalidCredentials`, also for a disabled account, `.rateLimited` or
-    ///   `.codeNeeded`.
+    /// - Throws: ``IdentityError`` `.invalidCredentials`, also for a disabled account, `.rateLimited`, `.codeNeeded` or
+    ///   `.agreementNeeded`.
     package func standingLogin(name: String, password: String, address: String) async throws -> StandingLogin {
         let key = basicLogins.key(name, password)
         if let known = basicLogins[key] { return known }
@@ -121,14 +121,21 @@ extension Identity {
             login = StandingLogin(account: account, method: .appPassword, credential: hash)
         } else {
             let found = try await checkPassword(name: name, password: password, address: address)
-            // Programs that send a password with each request cannot ask for a code.
-            guard !found.needsCode else {
+            // Programs that send a password with each request cannot ask for more.
+            guard !found.needsMore else {
                 throw IdentityError(
-                    .codeNeeded, "the login of '\(name)' needs a code too: a program gets an app password instead")
+                    .codeNeeded, "the login of '\(name)' needs a second factor: a program gets an app password instead")
             }
             login = StandingLogin(account: found.account, method: .password, credential: found.salt)
         }
         basicLogins[key] = login
+        _ = try await principal(account: login.account, method: login.method)
+        try await journal.write { [login] _, events in
+            events.record(.loginSucceeded, by: name, on: name) {
+                $0.member("address", address)
+                $0.member("method", login.method.rawValue)
+            }
+        }
         return login
     }
 

@@ -35,9 +35,11 @@ extension Identity {
     ///
     /// - Parameters:
     ///   - factors: by which the account has just proved who it is.
+    ///   - upstream: the login at another provider, if that is how.
     ///   - agent: what the browser calls itself.
     package func openSession(
-        for principal: Principal, factors: [AuthenticationFactor], address: String, agent: String
+        for principal: Principal, factors: [AuthenticationFactor], upstream: UpstreamLogin? = nil, address: String,
+        agent: String
     ) async throws -> String {
         guard let account = principal.accountID else { throw IdentityError.invalidCredentials }
         let secret = randomBytes(32)
@@ -49,12 +51,15 @@ extension Identity {
             try transaction.run("DELETE FROM sessions WHERE expires < ?", .init(now.microseconds))
             try transaction.run(
                 """
-                INSERT INTO sessions (hash, id, account, factors, authenticated, address, agent, created, seen, expires)
-                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                INSERT INTO sessions (
+                    hash, id, account, factors, authenticated, address, agent, created, seen, expires, issuer, subject,
+                    upstream)
+                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
                 """,
                 .init(hash), .init(id), .init(account), .init(authentication.text), .init(now.microseconds),
                 .init(address), .init(String(agent.prefix(256))), .init(now.microseconds), .init(now.microseconds),
-                .init(now.adding(seconds: Self.sessionSeconds).microseconds))
+                .init(now.adding(seconds: Self.sessionSeconds).microseconds), .init(upstream?.issuer),
+                .init(upstream?.subject), .init(upstream?.session))
             events.record(.sessionOpened, by: principal.name, on: principal.name) {
                 $0.member("session", id)
                 $0.member("factors", factors.map(\.rawValue))
@@ -171,6 +176,26 @@ extension Identity {
         try await journal.write { transaction, events in
             let id = try Self.accountID(account, in: transaction)
             try Self.endSessions(of: id, named: account, except: kept, by: actor, in: transaction, &events)
+        }
+    }
+
+    /// Ends the sessions that were opened by a login at another provider, which has ended there.
+    ///
+    /// - Parameter login: without a session, all of its subject.
+    func endSessions(of login: UpstreamLogin, by actor: String) async throws {
+        try await journal.write { transaction, events in
+            let (column, value) = login.session.isEmpty ? ("subject", login.subject) : ("upstream", login.session)
+            let ended = try transaction.rows(
+                """
+                SELECT s.id, a.name FROM sessions s JOIN accounts a ON a.id = s.account
+                WHERE s.issuer = ? AND s.\(column) = ? ORDER BY s.id LIMIT 1000
+                """,
+                .init(login.issuer), .init(value)
+            ) { (id: $0.text(0), name: $0.text(1)) }
+            for session in ended {
+                try transaction.run("DELETE FROM sessions WHERE id = ?", .init(session.id))
+                events.record(.sessionEnded, by: actor, on: session.name) { $0.member("session", session.id) }
+            }
         }
     }
 

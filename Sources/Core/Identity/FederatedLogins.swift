@@ -23,6 +23,7 @@ package final class FederatedLogins: Sendable {
     /// How long somebody may take there.
     package static let seconds: Int64 = 900
     private static let documentBytesMax = 256 << 10
+    private static let sessionBytesMax = 255
 
     private let identity: Identity
     /// Where providers send people back to.
@@ -171,13 +172,44 @@ package final class FederatedLogins: Sendable {
             }
             return .linked
         }
+        let upstream = UpstreamLogin(
+            issuer: provider.issuer, subject: subject,
+            session: String((token.claims["sid"]?.string ?? "").prefix(Self.sessionBytesMax)))
         if let known = try await identity.linkedAccount(issuer: provider.issuer, subject: subject) {
-            return .step(try await identity.login(linked: known, address: client), next: next)
+            return .step(try await identity.login(linked: known, upstream, address: client), next: next)
         }
         guard provider.createsAccounts else { return .unknown(provider: provider.title, shown: shown) }
         let made = try await create(token, provider, subject: subject, shown: shown)
-        return .step(try await identity.login(linked: made, address: client), next: next)
+        return .step(try await identity.login(linked: made, upstream, address: client), next: next)
     }
+
+    /// Takes the word of a provider that a login there has ended (OpenID Connect Back-Channel Logout 1.0 §2.6):
+    /// sessions that it opened here end.
+    ///
+    /// - Throws: ``IdentityError`` `.invalidToken`, `.expired`, `.unreachable`.
+    package func logout(token text: String) async throws {
+        func refused(_ what: String) -> IdentityError { IdentityError(.invalidToken, "the logout token \(what)") }
+        let token = try UnverifiedToken(text)
+        guard let provider = try await identity.providers().first(where: { $0.issuer == token.issuer }) else {
+            throw refused("is not that of a provider that people log in with here")
+        }
+        guard token.audiences.contains(provider.client) else { throw refused("is meant for somebody else") }
+        // What an ID token is must not end sessions, nor the other way about.
+        guard token.claims["events"]?[Self.logoutEvent]?.object != nil, token.claims["nonce"] == nil else {
+            throw refused("is no logout token")
+        }
+        let (subject, session) = (token.claims["sub"]?.string ?? "", token.claims["sid"]?.string ?? "")
+        guard !subject.isEmpty || !session.isEmpty, subject.utf8.count <= Self.sessionBytesMax,
+            session.utf8.count <= Self.sessionBytesMax, !subject.utf8.contains(0), !session.utf8.contains(0)
+        else { throw refused("names neither a session nor a person") }
+        try token.checkTime(now: Timestamp.now.seconds)
+        try await keys.verify(token, issuer: provider.issuer)
+        try await identity.endSessions(
+            of: UpstreamLogin(issuer: provider.issuer, subject: subject, session: session),
+            by: "provider:\(provider.name)")
+    }
+
+    private static let logoutEvent = "http://schemas.openid.net/event/backchannel-logout"
 
     /// Makes an account for somebody whom nobody knows here. A name that is taken is not theirs.
     private func create(

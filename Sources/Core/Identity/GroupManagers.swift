@@ -47,9 +47,10 @@ extension Identity {
         try await journal.write { transaction, events in
             let member = try Self.accountID(account, in: transaction)
             let id = try Self.groupID(group, in: transaction)
-            try transaction.run(
+            let added = try transaction.execute(
                 "INSERT INTO group_managers (group_id, account) VALUES (?, ?) ON CONFLICT DO NOTHING", .init(id),
                 .init(member))
+            guard added > 0 else { return }
             events.record(.managerAdded, by: actor, on: group) { $0.member("account", account) }
         }
     }
@@ -103,7 +104,11 @@ extension Identity {
 
     /// The groups that concern an account: those that are open, that it is a direct member of, or that it manages
     /// itself; in the order of their names, after `name`.
-    package func groupViews(for account: Int64, after name: String = "", limit: Int = 200) async throws -> [GroupView] {
+    ///
+    /// - Parameter all: all groups, for who may see them.
+    package func groupViews(
+        for account: Int64, all: Bool = false, after name: String = "", limit: Int = 200
+    ) async throws -> [GroupView] {
         try await journal.read { reader in
             try reader.rows(
                 """
@@ -112,14 +117,14 @@ extension Identity {
                         (SELECT 1 FROM memberships m WHERE m.group_id = g.id AND m.account = ?) AS member,
                         (SELECT 1 FROM group_managers m WHERE m.group_id = g.id AND m.account = ?) AS manager,
                         (SELECT 1 FROM join_requests j WHERE j.group_id = g.id AND j.account = ?) AS asked
-                    FROM groups g WHERE g.id IN (
+                    FROM groups g WHERE (? = 1 OR g.id IN (
                         SELECT id FROM groups WHERE open = 1 UNION
                         SELECT group_id FROM memberships WHERE account = ? UNION
-                        SELECT group_id FROM group_managers WHERE account = ?) AND g.name > ?) found
+                        SELECT group_id FROM group_managers WHERE account = ?)) AND g.name > ?) found
                 ORDER BY name LIMIT ?
                 """,
-                .init(account), .init(account), .init(account), .init(account), .init(account), .init(name),
-                .init(limit)
+                .init(account), .init(account), .init(account), .init(all), .init(account), .init(account),
+                .init(name), .init(limit)
             ) { row in
                 GroupView(
                     group: Self.group(row), isMember: !row.isNull(8), isManager: !row.isNull(9),

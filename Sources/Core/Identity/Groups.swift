@@ -114,9 +114,10 @@ extension Identity {
         try await journal.write { transaction, events in
             let member = try Self.accountID(account, in: transaction)
             let id = try Self.groupID(group, in: transaction)
-            try transaction.run(
+            let added = try transaction.execute(
                 "INSERT INTO memberships (group_id, account) VALUES (?, ?) ON CONFLICT DO NOTHING", .init(id),
                 .init(member))
+            guard added > 0 else { return }
             try Self.touch(group: id, in: transaction)
             events.record(.memberAdded, by: actor, on: group) { $0.member("account", account) }
         }
@@ -132,9 +133,10 @@ extension Identity {
             let member = try Self.groupID(subgroup, in: transaction)
             let id = try Self.groupID(group, in: transaction)
             try Self.checkNesting(member, in: id, transaction)
-            try transaction.run(
+            let added = try transaction.execute(
                 "INSERT INTO memberships (group_id, subgroup) VALUES (?, ?) ON CONFLICT DO NOTHING", .init(id),
                 .init(member))
+            guard added > 0 else { return }
             try Self.touch(group: id, in: transaction)
             events.record(.memberAdded, by: actor, on: group) { $0.member("group", subgroup) }
         }

@@ -8,7 +8,7 @@ extension EventKind {
 
 extension People {
     /// For how long an invitation counts: a week.
-    private static let invitationSeconds: Int64 = 7 * 86_400
+    static let invitationSeconds: Int64 = 7 * 86_400
     private static let groupsMax = 20
 
     /// Invites somebody to make their own account. Who may was decided before.

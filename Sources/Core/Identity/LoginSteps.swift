@@ -4,12 +4,26 @@ package import Wire
 
 /// How far somebody has come in logging in.
 package enum LoginStep: Sendable {
-    /// Logged in, by these factors.
-    case done(Principal, [AuthenticationFactor])
-    /// The password was right; a code of an app, or a backup code, is needed too.
-    case code(ticket: String)
+    /// Logged in, by these factors, and perhaps at another provider.
+    case done(Principal, [AuthenticationFactor], UpstreamLogin?)
+    /// The password was right; a second factor is needed too.
+    case second(ticket: String, Identity.SecondStep)
     /// All is proven; the acceptable-use policy has to be signed first.
     case agreement(ticket: String, UsePolicy)
+}
+
+/// A login at another provider, which ends sessions here when it ends there.
+package struct UpstreamLogin: Sendable, Equatable {
+    package var issuer: String
+    package var subject: String
+    /// `sid` of the provider's session; empty where it tells none.
+    package var session: String
+
+    package init(issuer: String, subject: String, session: String) {
+        self.issuer = issuer
+        self.subject = subject
+        self.session = session
+    }
 }
 
 /// Logging in with a browser, a step at a time. Between steps a ticket says how far somebody has come.
@@ -19,24 +33,43 @@ extension Identity {
 
     /// The first step: name and password.
     ///
+    /// - Parameter isStrong: whether a second factor is asked for wherever there is one.
     /// - Throws: ``IdentityError`` `.invalidCredentials` (also for an unknown or disabled account) or `.rateLimited`.
-    package func beginLogin(name: String, password: String, address: String) async throws -> LoginStep {
+    package func beginLogin(
+        name: String, password: String, isStrong: Bool = false, address: String
+    ) async throws -> LoginStep {
         let found = try await checkPassword(name: name, password: password, address: address)
-        guard found.needsCode else {
+        var needsMore = found.needsMore
+        if isStrong, !needsMore { needsMore = try await hasSecondFactor(account: found.account) }
+        guard needsMore else {
             return try await proceed(account: found.account, factors: [.pwd], address: address)
         }
-        return .code(ticket: try await ticket(account: found.account, factors: [.pwd]))
+        return try await second(account: found.account, factors: [.pwd])
     }
 
     /// A login of somebody who has logged in at another provider.
-    func login(linked account: Int64, address: String) async throws -> LoginStep {
-        guard try await journal.find({ try Self.needsCode(account: account, in: $0) }) else {
-            return try await proceed(account: account, factors: [.fed], address: address)
+    func login(linked account: Int64, _ upstream: UpstreamLogin, address: String) async throws -> LoginStep {
+        guard try await journal.find({ try Self.needsSecondFactor(account: account, in: $0) }) else {
+            return try await proceed(account: account, factors: [.fed], upstream, address: address)
         }
-        return .code(ticket: try await ticket(account: account, factors: [.fed]))
+        return try await second(account: account, factors: [.fed], upstream)
     }
 
-    /// Whether a code is asked for after these factors, where one was set up.
+    private func second(
+        account: Int64, factors: [AuthenticationFactor], _ upstream: UpstreamLogin? = nil
+    ) async throws -> LoginStep {
+        let step = try await secondStep(account: account)
+        return .second(ticket: try await ticket(account: account, factors: factors, upstream), step)
+    }
+
+    /// What the second step can be answered with, for who has answered it wrongly.
+    ///
+    /// - Throws: ``IdentityError`` `.expired`.
+    package func secondStep(ticket: String) async throws -> SecondStep {
+        try await secondStep(account: try await login(ticket: ticket).account)
+    }
+
+    /// Whether a second factor is asked for after these, where there is one.
     private static func needMore(_ factors: [AuthenticationFactor]) -> Bool {
         !factors.contains(.otp) && !factors.contains(.hwk)
     }
@@ -45,12 +78,24 @@ extension Identity {
     ///
     /// - Throws: ``IdentityError`` `.invalidCredentials`, `.rateLimited`, `.expired`.
     package func continueLogin(ticket: String, code: String, address: String) async throws -> LoginStep {
-        let (account, factors) = try await login(ticket: ticket)
+        let (account, factors, upstream) = try await login(ticket: ticket)
         guard Self.needMore(factors) else { throw Self.expiredTicket }
         let name = try await journal.find { try Self.accountName(account, in: $0) }
         try await checkCode(code, account: account, name: name, address: address)
         try await journal.write { transaction, _ in _ = try Self.redeem(ticket, .login, in: transaction) }
-        return try await proceed(account: account, factors: factors + [.otp, .mfa], address: address)
+        return try await proceed(account: account, factors: factors + [.otp, .mfa], upstream, address: address)
+    }
+
+    /// The second step: a passkey.
+    ///
+    /// - Throws: ``IdentityError`` `.invalidCredentials`, `.rateLimited`, `.expired`.
+    package func continueLogin(ticket: String, passkey: PasskeyAnswer, address: String) async throws -> LoginStep {
+        let (account, factors, upstream) = try await login(ticket: ticket)
+        guard Self.needMore(factors) else { throw Self.expiredTicket }
+        _ = try await check(passkey, of: account, address: address)
+        try await journal.write { transaction, _ in _ = try Self.redeem(ticket, .login, in: transaction) }
+        return try await proceed(
+            account: account, factors: factors + [.hwk, .user, .mfa], upstream, address: address)
     }
 
     /// The last step: signs the acceptable-use policy.
@@ -58,17 +103,19 @@ extension Identity {
     /// - Parameter version: the one that was read.
     /// - Throws: ``IdentityError`` `.expired`, `.conflict` where there is a newer version by now.
     package func continueLogin(ticket: String, signing version: Int64, address: String) async throws -> LoginStep {
-        let (account, factors) = try await login(ticket: ticket)
-        let needsCode = try await journal.find { try Self.needsCode(account: account, in: $0) }
-        guard !needsCode || !Self.needMore(factors) else { throw Self.expiredTicket }
+        let (account, factors, upstream) = try await login(ticket: ticket)
+        let needsMore = try await journal.find { try Self.needsSecondFactor(account: account, in: $0) }
+        guard !needsMore || !Self.needMore(factors) else { throw Self.expiredTicket }
         let name = try await journal.find { try Self.accountName(account, in: $0) }
         try await sign(policy: version, as: name)
         try await journal.write { transaction, _ in _ = try Self.redeem(ticket, .login, in: transaction) }
-        return try await proceed(account: account, factors: factors, address: address)
+        return try await proceed(account: account, factors: factors, upstream, address: address)
     }
 
     /// Goes on after everything was proven.
-    func proceed(account: Int64, factors: [AuthenticationFactor], address: String) async throws -> LoginStep {
+    func proceed(
+        account: Int64, factors: [AuthenticationFactor], _ upstream: UpstreamLogin? = nil, address: String
+    ) async throws -> LoginStep {
         do {
             let principal = try await principal(account: account, method: .session)
             try await journal.write { _, events in
@@ -77,29 +124,39 @@ extension Identity {
                     $0.member("factors", factors.map(\.rawValue))
                 }
             }
-            return .done(principal, factors)
+            return .done(principal, factors, upstream)
         } catch let error as IdentityError where error.code == .agreementNeeded {
             guard let policy = try await usePolicy() else { throw error }
-            return .agreement(ticket: try await ticket(account: account, factors: factors), policy)
+            return .agreement(ticket: try await ticket(account: account, factors: factors, upstream), policy)
         } catch let error as IdentityError where [.disabled, .notFound].contains(error.code) {
             throw IdentityError.invalidCredentials
         }
     }
 
-    private func ticket(account: Int64, factors: [AuthenticationFactor]) async throws -> String {
+    private func ticket(
+        account: Int64, factors: [AuthenticationFactor], _ upstream: UpstreamLogin? = nil
+    ) async throws -> String {
         var content = JSONObject()
         content["factors"] = .array(factors.map { .string($0.rawValue) })
+        if let upstream {
+            content["upstream"] = .array([upstream.issuer, upstream.subject, upstream.session].map { .string($0) })
+        }
         return try await journal.write { [content] transaction, _ in
             try Self.issueTicket(
                 .login, account: account, content: content, seconds: Self.loginSeconds, in: transaction)
         }
     }
 
-    private func login(ticket: String) async throws -> (account: Int64, factors: [AuthenticationFactor]) {
+    private func login(
+        ticket: String
+    ) async throws -> (account: Int64, factors: [AuthenticationFactor], upstream: UpstreamLogin?) {
         let found = try await journal.find { try Self.ticket(ticket, .login, in: $0) }
         guard let account = found.account else { throw Self.expiredTicket }
         let names = found.content["factors"]?.array?.compactMap(\.string) ?? []
-        return (account, names.compactMap { AuthenticationFactor(rawValue: $0) })
+        let parts = found.content["upstream"]?.array?.compactMap(\.string) ?? []
+        let upstream =
+            parts.count == 3 ? UpstreamLogin(issuer: parts[0], subject: parts[1], session: parts[2]) : nil
+        return (account, names.compactMap { AuthenticationFactor(rawValue: $0) }, upstream)
     }
 
     static func accountName(_ id: Int64, in reader: Reader) throws -> String {

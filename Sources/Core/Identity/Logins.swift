@@ -18,9 +18,10 @@ extension Identity {
     ) async throws -> Principal {
         let found = try await checkPassword(name: name, password: password, address: address)
         var factors: [AuthenticationFactor] = [.pwd]
-        if found.needsCode {
+        if found.needsMore {
             guard let code, !code.isEmpty else {
-                throw IdentityError(.codeNeeded, "a code of the app that '\(name)' has set up is needed too")
+                throw IdentityError(
+                    .codeNeeded, "a code of the app that '\(name)' has set up, or a backup code, is needed too")
             }
             try await checkCode(code, account: found.account, name: name, address: address)
             factors += [.otp, .mfa]
@@ -41,8 +42,8 @@ extension Identity {
         var account: Int64
         /// That of the password.
         var salt: [UInt8]
-        /// Whether a login needs a code too.
-        var needsCode: Bool
+        /// Whether a login needs a second factor.
+        var needsMore: Bool
     }
 
     /// The account whose name and password these are. A failure is an event.
@@ -51,7 +52,7 @@ extension Identity {
         let stored = try await journal.read { reader in
             try reader.first(
                 """
-                SELECT a.id, a.disabled, a.ends, p.salt, p.hash, p.cost, o.account FROM accounts a
+                SELECT a.id, a.disabled, a.ends, p.salt, p.hash, p.cost, o.account, a.needs_passkey FROM accounts a
                 LEFT JOIN passwords p ON p.account = a.id
                 LEFT JOIN one_time_passwords o ON o.account = a.id AND o.confirmed = 1 WHERE a.name = ?
                 """,
@@ -61,7 +62,7 @@ extension Identity {
                     id: row.int(0),
                     isDisabled: row.int(1) != 0 || (row.intOrNil(2) ?? .max) <= Timestamp.now.microseconds,
                     hash: row.isNull(3) ? nil : PasswordHash(salt: row.blob(3), bytes: row.blob(4), cost: row.int(5)),
-                    needsCode: !row.isNull(6)
+                    needsMore: !row.isNull(6) || row.int(7) != 0
                 )
             }
         }
@@ -75,9 +76,9 @@ extension Identity {
             }
             throw IdentityError.invalidCredentials
         }
-        // Where a code is needed the failures of before stay, or codes could be guessed between right passwords.
-        if !stored.needsCode { throttle.succeeded(name: name) }
-        return CheckedPassword(account: stored.id, salt: stored.hash?.salt ?? [], needsCode: stored.needsCode)
+        // Where more is needed the failures of before stay, or codes could be guessed between right passwords.
+        if !stored.needsMore { throttle.succeeded(name: name) }
+        return CheckedPassword(account: stored.id, salt: stored.hash?.salt ?? [], needsMore: stored.needsMore)
     }
 
     /// Checks the password of an account that is about to get another one.

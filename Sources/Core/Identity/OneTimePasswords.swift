@@ -18,24 +18,6 @@ extension Identity {
     private static let stepSeconds: Int64 = 30
     private static let backupCodeCount = 10
 
-    /// What an account has beside its password.
-    package struct SecondFactor: Sendable {
-        /// Since when an app gives codes; nil where none does.
-        package var since: Timestamp?
-        /// Backup codes that were not used yet.
-        package var backupCodes: Int64
-    }
-
-    package func secondFactor(of name: String) async throws -> SecondFactor {
-        try await journal.find { reader in
-            let account = try Self.accountID(name, in: reader)
-            let since = try reader.scalar(
-                "SELECT created FROM one_time_passwords WHERE account = ? AND confirmed = 1", .init(account))
-            let codes = try reader.scalar("SELECT count(*) FROM backup_codes WHERE account = ?", .init(account))
-            return SecondFactor(since: since.map { Timestamp(microseconds: $0) }, backupCodes: codes ?? 0)
-        }
-    }
-
     /// Makes a secret for an app. It counts once the first code of it has come:
     /// ``confirmOneTimePassword(_:of:by:)``. Until then what was before stays.
     ///
@@ -97,18 +79,29 @@ extension Identity {
         return codes
     }
 
-    /// Removes codes and backup codes: the password is enough again.
+    /// Removes the codes of an app, and backup codes where nothing else is asked for after the password.
     ///
     /// - Throws: ``IdentityError`` `.notFound` where there are none.
     package func removeOneTimePassword(of name: String, by actor: String) async throws {
         try await journal.write { transaction, events in
             let account = try Self.accountID(name, in: transaction)
-            let count = try transaction.execute(
-                "DELETE FROM one_time_passwords WHERE account = ?", .init(account))
-            guard count > 0 else { throw IdentityError(.notFound, "'\(name)' has set up no codes") }
-            try transaction.run("DELETE FROM backup_codes WHERE account = ?", .init(account))
-            events.record(.oneTimePasswordRemoved, by: actor, on: name)
+            guard try Self.removeOneTimePassword(of: account, name, in: transaction, &events, by: actor) else {
+                throw IdentityError(.notFound, "'\(name)' has set up no codes")
+            }
+            try Self.dropNeedlessBackupCodes(of: account, in: transaction)
         }
+    }
+
+    /// - Returns: whether there was something to remove.
+    static func removeOneTimePassword(
+        of account: Int64, _ name: String, in transaction: Transaction, _ events: inout EventRecorder, by actor: String
+    ) throws -> Bool {
+        let isSet =
+            try transaction.scalar(
+                "SELECT 1 FROM one_time_passwords WHERE account = ? AND confirmed = 1", .init(account)) != nil
+        let count = try transaction.execute("DELETE FROM one_time_passwords WHERE account = ?", .init(account))
+        if isSet { events.record(.oneTimePasswordRemoved, by: actor, on: name) }
+        return count > 0
     }
 
     /// Makes new backup codes, shown this once; the old ones count no more.
@@ -118,8 +111,9 @@ extension Identity {
         let codes = Self.newBackupCodes()
         try await journal.write { transaction, events in
             let account = try Self.accountID(name, in: transaction)
-            guard try Self.needsCode(account: account, in: transaction) else {
-                throw IdentityError(.conflict, "backup codes stand in for codes of an app: set these up first")
+            guard try Self.needsSecondFactor(account: account, in: transaction) else {
+                throw IdentityError(
+                    .conflict, "backup codes stand in for codes of an app or a passkey: set these up first")
             }
             try Self.store(backupCodes: codes, account: account, in: transaction)
             events.record(.backupCodesMade, by: actor, on: name)
@@ -128,11 +122,6 @@ extension Identity {
     }
 
     // MARK: Checking
-
-    static func needsCode(account: Int64, in reader: Reader) throws -> Bool {
-        try reader.scalar(
-            "SELECT 1 FROM one_time_passwords WHERE account = ? AND confirmed = 1", .init(account)) != nil
-    }
 
     /// Takes a code of an account's app, or a backup code, which then is used up. A code of an app counts once.
     ///
@@ -214,9 +203,9 @@ extension Identity {
     // MARK: Backup codes
 
     /// 98 random bits each, so that a plain hash tells nothing.
-    private static func newBackupCodes() -> [String] { (0..<backupCodeCount).map { _ in readablePassword() } }
+    static func newBackupCodes() -> [String] { (0..<backupCodeCount).map { _ in readablePassword() } }
 
-    private static func store(backupCodes codes: [String], account: Int64, in transaction: Transaction) throws {
+    static func store(backupCodes codes: [String], account: Int64, in transaction: Transaction) throws {
         try transaction.run("DELETE FROM backup_codes WHERE account = ?", .init(account))
         for code in codes {
             try transaction.run(

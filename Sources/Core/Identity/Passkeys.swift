@@ -19,6 +19,21 @@ package struct Passkey: Sendable {
     package var used: Timestamp?
 }
 
+/// What a browser answers that was asked for a passkey.
+package struct PasskeyAnswer: Sendable {
+    /// The passkey's id.
+    var credential: [UInt8]
+    /// The account's lasting name, as the authenticator says; empty where it says none.
+    var user: [UInt8]
+    var assertion: Assertion
+
+    package init(credential: [UInt8], user: [UInt8], assertion: Assertion) {
+        self.credential = credential
+        self.user = user
+        self.assertion = assertion
+    }
+}
+
 extension Identity {
     private static let passkeysMax: Int64 = 50
 
@@ -84,37 +99,51 @@ extension Identity {
         }
     }
 
-    /// - Throws: ``IdentityError`` `.notFound`.
+    /// - Throws: ``IdentityError`` `.notFound`; `.conflict` for the last one where the login asks for it.
     package func removePasskey(_ id: String, of name: String, by actor: String) async throws {
         try await journal.write { transaction, events in
             let account = try Self.accountID(name, in: transaction)
+            try transaction.lock("passkeys \(account)")
             let count = try transaction.execute(
                 "DELETE FROM passkeys WHERE id = ? AND account = ?", .init(id), .init(account))
             guard count == 1 else { throw IdentityError(.notFound, "'\(name)' has no passkey '\(id.prefix(64))'") }
+            if try Self.needsPasskey(account: account, in: transaction) {
+                let left = try transaction.scalar("SELECT 1 FROM passkeys WHERE account = ? LIMIT 1", .init(account))
+                guard left != nil else {
+                    throw IdentityError(
+                        .conflict, "a passkey is asked for after the password: change that before the last one goes")
+                }
+            }
             events.record(.passkeyRemoved, by: actor, on: name) { $0.member("passkey", id) }
         }
     }
 
     /// Logs in with a passkey. It is two factors at once: the key, and what its holder showed to it.
     ///
-    /// - Parameters:
-    ///   - credential: the passkey's id, as the browser says.
-    ///   - user: the account's lasting name, as the authenticator says; has to be the passkey's.
     /// - Throws: ``IdentityError`` `.invalidCredentials`, `.expired`, `.rateLimited`.
-    package func login(
-        credential: [UInt8], user: [UInt8], assertion: Assertion, address: String
-    ) async throws -> LoginStep {
-        // Passkeys have no name: failures are counted by address.
-        let guesser = "passkey=\(address)"
-        try throttle.check(name: guesser, address: address)
-        try await checkChallenge(assertion.challenge, account: nil)
+    package func login(_ answer: PasskeyAnswer, address: String) async throws -> LoginStep {
+        let account = try await check(answer, of: nil, address: address)
+        return try await proceed(account: account, factors: [.hwk, .user, .mfa], address: address)
+    }
+
+    /// Checks an authenticator's answer, and uses its challenge up. A failure is an event.
+    ///
+    /// - Parameter account: whose password was right a moment ago; nil where the passkey says who it is.
+    /// - Returns: the passkey's account.
+    /// - Throws: ``IdentityError`` `.invalidCredentials`, `.expired`, `.rateLimited`.
+    func check(_ answer: PasskeyAnswer, of account: Int64?, address: String) async throws -> Int64 {
+        // Passkeys have no name: failures are counted by address, behind which there may be many people.
+        try throttle.check(name: nil, address: address)
+        let assertion = answer.assertion
+        try await checkChallenge(assertion.challenge, account: account)
         let stored = try await journal.find { reader in
             try reader.first(
                 """
-                SELECT p.account, p.key, p.sign_count, a.name, a.uuid FROM passkeys p JOIN accounts a ON a.id = p.account
+                SELECT p.account, p.key, p.sign_count, a.name, a.uuid FROM passkeys p
+                JOIN accounts a ON a.id = p.account
                 WHERE p.credential = ?
                 """,
-                .init(credential)
+                .init(answer.credential)
             ) { row in
                 (
                     account: row.int(0), key: row.blob(1), signCount: row.int(2), name: row.text(3), uuid: row.text(4)
@@ -123,12 +152,14 @@ extension Identity {
         }
         let count = Int64(assertion.signCount)
         guard let stored, let key = PublicKey(bytes: stored.key), assertion.isSigned(by: key),
-            user == Self.userHandle(stored.uuid),
+            account == nil || account == stored.account,
+            // Who was asked for certain passkeys need not be told whose they are (§7.2).
+            answer.user == Self.userHandle(stored.uuid) || (account != nil && answer.user.isEmpty),
             // A count that does not rise is that of a copy (§6.1.1).
             count > stored.signCount || (count == 0 && stored.signCount == 0)
         else {
             let name = stored?.name ?? "unknown"
-            throttle.failed(name: guesser, address: address)
+            throttle.failed(name: nil, address: address)
             try await journal.write { _, events in
                 events.record(.loginFailed, by: "anonymous", on: name) {
                     $0.member("address", address)
@@ -141,8 +172,8 @@ extension Identity {
             try Self.useChallenge(assertion.challenge, in: transaction)
             try transaction.run(
                 "UPDATE passkeys SET sign_count = ?, used = ? WHERE credential = ?", .init(count),
-                .init(Timestamp.now.microseconds), .init(credential))
+                .init(Timestamp.now.microseconds), .init(answer.credential))
         }
-        return try await proceed(account: stored.account, factors: [.hwk, .user, .mfa], address: address)
+        return stored.account
     }
 }

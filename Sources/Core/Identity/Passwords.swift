@@ -74,8 +74,10 @@ final class LoginThrottle: Sendable {
 
     private let failures = Mutex<[String: [Int64]]>([:])
 
-    /// - Parameter address: nil where it does not matter who asks.
-    func check(name: String, address: String?) throws {
+    /// - Parameters:
+    ///   - name: nil where no name is given, as with passkeys.
+    ///   - address: nil where it does not matter who asks.
+    func check(name: String?, address: String?) throws {
         let now = Timestamp.now.seconds
         for (key, limit) in Self.keys(name, address) {
             let recent = failures.withLock { ($0[key] ?? []).filter { now - $0 < Self.window } }
@@ -87,11 +89,11 @@ final class LoginThrottle: Sendable {
         }
     }
 
-    private static func keys(_ name: String, _ address: String?) -> [(key: String, limit: Int)] {
-        [("n:" + name, perName)] + (address.map { [("a:" + $0, perAddress)] } ?? [])
+    private static func keys(_ name: String?, _ address: String?) -> [(key: String, limit: Int)] {
+        (name.map { [("n:" + $0, perName)] } ?? []) + (address.map { [("a:" + $0, perAddress)] } ?? [])
     }
 
-    func failed(name: String, address: String?) {
+    func failed(name: String?, address: String?) {
         let now = Timestamp.now.seconds
         failures.withLock { failures in
             if failures.count > Self.countMax { failures = [:] }

@@ -401,25 +401,25 @@ extension Identity {
         of group: Int64, named name: String, to uuids: [String], by actor: String, in transaction: Transaction,
         _ events: inout EventRecorder
     ) throws {
+        func named(_ uuid: String, _ table: String) throws -> (id: Int64, name: String)? {
+            try transaction.first(
+                "SELECT id, name FROM \(table) WHERE uuid = ?", .init(uuid), map: { ($0.int(0), $0.text(1)) })
+        }
         let wanted = Set(uuids)
         let present = try references(in: group, transaction)
         for member in present where !wanted.contains(member.uuid) {
             let (table, column) = member.isGroup ? ("groups", "subgroup") : ("accounts", "account")
+            guard let gone = try named(member.uuid, table) else { continue }
             try transaction.run(
-                "DELETE FROM memberships WHERE group_id = ? AND \(column) = (SELECT id FROM \(table) WHERE uuid = ?)",
-                .init(group), .init(member.uuid))
+                "DELETE FROM memberships WHERE group_id = ? AND \(column) = ?", .init(group), .init(gone.id))
             events.record(.memberRemoved, by: actor, on: name) {
-                $0.member(member.isGroup ? "group" : "account", member.name)
+                $0.member(member.isGroup ? "group" : "account", gone.name)
             }
         }
         let known = Set(present.map(\.uuid))
         for uuid in wanted.subtracting(known).sorted() {
-            func named(in table: String) throws -> (id: Int64, name: String)? {
-                try transaction.first(
-                    "SELECT id, name FROM \(table) WHERE uuid = ?", .init(uuid), map: { ($0.int(0), $0.text(1)) })
-            }
-            let account = try named(in: "accounts")
-            guard let member = try account ?? named(in: "groups") else {
+            let account = try named(uuid, "accounts")
+            guard let member = try account ?? named(uuid, "groups") else {
                 throw IdentityError(.invalidName, "there is no account or group with the id '\(uuid.prefix(64))'")
             }
             if account == nil { try checkNesting(member.id, in: group, transaction) }

@@ -8,6 +8,10 @@ extension Identity {
             // When the account ends by itself; NULL for never.
             "ALTER TABLE accounts ADD COLUMN ends INTEGER",
             "CREATE INDEX accounts_by_end ON accounts (ends) WHERE ends IS NOT NULL",
+            // The end that a letter has told of.
+            "ALTER TABLE accounts ADD COLUMN told_end INTEGER",
+            // Whether a passkey is asked for after the password.
+            "ALTER TABLE accounts ADD COLUMN needs_passkey INTEGER NOT NULL DEFAULT 0",
             // The id is text, as the rotation of the root key wants it of rows with something sealed.
             """
             CREATE TABLE one_time_passwords (
@@ -31,9 +35,10 @@ extension Identity {
             CREATE TABLE tickets (
                 hash BLOB PRIMARY KEY, purpose TEXT NOT NULL,
                 account INTEGER REFERENCES accounts (id) ON DELETE CASCADE, content TEXT NOT NULL,
-                expires INTEGER NOT NULL)
+                expires INTEGER NOT NULL, told INTEGER NOT NULL DEFAULT 0)
             """,
             "CREATE INDEX tickets_by_expiry ON tickets (expires)",
+            "CREATE INDEX tickets_of_invitations ON tickets (expires) WHERE purpose = 'invitation' AND told = 0",
             "CREATE INDEX tickets_by_account ON tickets (account)",
             "ALTER TABLE groups ADD COLUMN description TEXT NOT NULL DEFAULT ''",
             // Whether people may ask to become members.
@@ -49,9 +54,10 @@ extension Identity {
             CREATE TABLE join_requests (
                 group_id INTEGER NOT NULL REFERENCES groups (id) ON DELETE CASCADE,
                 account INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE, note TEXT NOT NULL,
-                created INTEGER NOT NULL, PRIMARY KEY (group_id, account))
+                created INTEGER NOT NULL, told INTEGER, PRIMARY KEY (group_id, account))
             """,
             "CREATE INDEX join_requests_by_account ON join_requests (account)",
+            "CREATE INDEX join_requests_untold ON join_requests (group_id) WHERE told IS NULL",
             """
             CREATE TABLE attributes (
                 account INTEGER REFERENCES accounts (id) ON DELETE CASCADE,
@@ -69,15 +75,18 @@ extension Identity {
             """
             CREATE TABLE use_signatures (
                 account INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE, version INTEGER NOT NULL,
-                signed INTEGER NOT NULL, PRIMARY KEY (account, version))
+                signed INTEGER NOT NULL, told INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (account, version))
             """,
+            "CREATE INDEX use_signatures_untold ON use_signatures (version, signed) WHERE told = 0",
             """
             CREATE TABLE registrations (
                 id TEXT PRIMARY KEY, name TEXT NOT NULL, display_name TEXT NOT NULL, email TEXT NOT NULL,
                 note TEXT NOT NULL, salt BLOB, hash BLOB, cost INTEGER,
-                confirmed INTEGER NOT NULL, created INTEGER NOT NULL)
+                confirmed INTEGER NOT NULL, created INTEGER NOT NULL, told INTEGER)
             """,
             "CREATE INDEX registrations_by_time ON registrations (created)",
+            "CREATE INDEX registrations_untold ON registrations (created) WHERE confirmed = 1 AND told IS NULL",
+            "CREATE INDEX registrations_told ON registrations (told) WHERE told IS NOT NULL",
             """
             CREATE TABLE outbox (
                 id TEXT PRIMARY KEY, sealed BLOB NOT NULL, created INTEGER NOT NULL, due INTEGER NOT NULL,

@@ -56,8 +56,12 @@ extension Identity {
                     hash BLOB PRIMARY KEY, id TEXT NOT NULL UNIQUE,
                     account INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE, factors TEXT NOT NULL,
                     authenticated INTEGER NOT NULL, address TEXT NOT NULL, agent TEXT NOT NULL,
-                    created INTEGER NOT NULL, seen INTEGER NOT NULL, expires INTEGER NOT NULL)
+                    created INTEGER NOT NULL, seen INTEGER NOT NULL, expires INTEGER NOT NULL,
+                    issuer TEXT, subject TEXT, upstream TEXT)
                 """,
+                // Those of a login at another provider, which tells of its end.
+                "CREATE INDEX sessions_by_upstream ON sessions (issuer, upstream) WHERE issuer IS NOT NULL",
+                "CREATE INDEX sessions_by_subject ON sessions (issuer, subject) WHERE issuer IS NOT NULL",
                 "CREATE INDEX sessions_by_account ON sessions (account)",
                 "CREATE INDEX sessions_by_expiry ON sessions (expires)",
                 """

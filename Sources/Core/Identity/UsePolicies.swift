@@ -107,9 +107,25 @@ extension Identity {
         try transaction.run(
             """
             INSERT INTO use_signatures (account, version, signed) VALUES (?, ?, ?)
-            ON CONFLICT (account, version) DO UPDATE SET signed = excluded.signed
+            ON CONFLICT (account, version) DO UPDATE SET signed = excluded.signed, told = 0
             """,
             .init(account), .init(version), .init(Timestamp.now.microseconds))
+    }
+
+    /// How many people's signatures of the current version count, and how many people could sign it.
+    package func signatures() async throws -> (count: Int64, people: Int64) {
+        guard let policy = try await usePolicy() else { return (0, 0) }
+        let since = policy.renewDays == 0 ? 0 : Timestamp.now.adding(seconds: -policy.renewDays * 86_400).microseconds
+        return try await journal.read { reader in
+            let people = "FROM accounts a WHERE a.kind = 'person' AND a.disabled = 0"
+            let signed = try reader.scalar(
+                """
+                SELECT count(*) \(people) AND EXISTS (
+                    SELECT 1 FROM use_signatures s WHERE s.account = a.id AND s.version = ? AND s.signed > ?)
+                """,
+                .init(policy.version), .init(since))
+            return (signed ?? 0, try reader.scalar("SELECT count(*) \(people)") ?? 0)
+        }
     }
 
     /// Which version an account has signed last, and when.

@@ -15,8 +15,8 @@ extension EventKind {
 /// What comes next on the way of an authorization request.
 package enum AuthorizationStep: Sendable {
     case answer(AuthorizationAnswer)
-    /// Somebody has to log in, perhaps again, and then come back with this in the address.
-    case login(after: Int64?, isAgain: Bool)
+    /// Somebody has to log in, perhaps again or with a second factor, and then come back with this in the address.
+    case login(after: Int64?, isAgain: Bool, isStrong: Bool)
     /// Somebody is asked whether they agree.
     case consent
 }
@@ -40,7 +40,8 @@ extension OpenIDProvider {
         let isSilent = request.prompts.contains("none")
         guard let principal, let account = principal.accountID, let login = principal.authentication else {
             return isSilent
-                ? refuse(.loginRequired, "nobody is logged in") : .login(after: request.after, isAgain: false)
+                ? refuse(.loginRequired, "nobody is logged in")
+                : .login(after: request.after, isAgain: false, isStrong: request.wantsMultiFactor)
         }
         if request.isDenied { return refuse(.accessDenied, "'\(principal.name)' has not agreed") }
         let now = Timestamp.now
@@ -59,7 +60,8 @@ extension OpenIDProvider {
             guard !isOther || request.after == nil else {
                 return refuse(.loginRequired, "somebody else is logged in than the application expects")
             }
-            return .login(after: request.after ?? now.microseconds, isAgain: true)
+            return .login(
+                after: request.after ?? now.microseconds, isAgain: true, isStrong: request.wantsMultiFactor)
         }
         if isWeak, request.isAcrEssential {
             return refuse(.unmetAuthentication, "the login was not as strong as the application needs it")

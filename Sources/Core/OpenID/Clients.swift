@@ -179,6 +179,15 @@ extension OpenIDProvider {
         }
     }
 
+    /// Tells of a client that has not proved who it is. It is counted with refused requests: nobody could fill the
+    /// journal.
+    package func noteRefusal(ofClient id: String, from address: String) {
+        journal.note(
+            AccessRecord(
+                principal: "anonymous", action: "oauth:Authenticate", resource: String(id.prefix(128)),
+                address: address, isAllowed: false, reason: "the client has not proved who it is"))
+    }
+
     /// Finds out which client makes a request. Nobody learns from the answer which clients exist.
     ///
     /// - Parameter audiences: what an assertion may be meant for: the addresses of this node.

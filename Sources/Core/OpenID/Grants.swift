@@ -21,6 +21,17 @@ package struct StandingGrant: Sendable {
     package var expires: Timestamp
 }
 
+/// An application that somebody has let do something in their name.
+package struct AllowedApplication: Sendable {
+    package var client: String
+    /// What people call it.
+    package var name: String
+    package var scopes: Scopes
+    package var since: Timestamp
+    /// When it last came for a token while they were away; nil where it never did.
+    package var used: Timestamp?
+}
+
 /// Refresh tokens. One has two parts: the first names its family and stays, the second changes with each use. The next
 /// second part follows from the one before by a key of the node: who asks twice, or on two nodes at once, gets the same
 /// answer, and still only hashes are stored.
@@ -211,17 +222,55 @@ extension OpenIDProvider {
         }
     }
 
+    /// The applications that an account has let do something, newest first.
+    package func applications(of account: String) async throws -> [AllowedApplication] {
+        let accountID = try await identity.account(account).id
+        var found = try await journal.find { reader in
+            try reader.rows(
+                "SELECT client, scopes, created FROM oauth_consents WHERE account = ? ORDER BY client LIMIT 200",
+                .init(accountID)
+            ) { row in
+                AllowedApplication(
+                    client: row.text(0), name: row.text(0), scopes: try Scopes(parsing: row.text(1)),
+                    since: Timestamp(microseconds: row.int(2)))
+            }
+        }
+        // One that the node's administrators trust is not asked about, and has refresh tokens all the same.
+        for grant in try await grants(of: account) {
+            guard let index = found.firstIndex(where: { $0.client == grant.client }) else {
+                found.append(
+                    AllowedApplication(
+                        client: grant.client, name: grant.client, scopes: grant.scopes, since: grant.created,
+                        used: grant.used))
+                continue
+            }
+            let used = max(found[index].used?.microseconds ?? 0, grant.used.microseconds)
+            found[index].used = Timestamp(microseconds: used)
+        }
+        for index in found.indices {
+            if let client = try? await client(found[index].client) { found[index].name = client.name }
+        }
+        return found.sorted { $0.since.microseconds > $1.since.microseconds }
+    }
+
     /// Takes back what an account has let a client do: its consent, its refresh tokens, and the tokens that came of
     /// them.
+    ///
+    /// - Throws: `IdentityError` `.notFound` where there is nothing to take back.
     package func withdraw(client: String, of account: String, by actor: String) async throws {
         let accountID = try await identity.account(account).id
         let ids = try await journal.write { transaction, events in
-            try transaction.run(
+            let count = try transaction.execute(
                 "DELETE FROM oauth_consents WHERE account = ? AND client = ?", .init(accountID), .init(client))
-            events.record(.consentWithdrawn, by: actor, on: client) { $0.member("account", account) }
-            return try transaction.rows(
+            let grants = try transaction.rows(
                 "SELECT id FROM oauth_grants WHERE account = ? AND client = ?", .init(accountID), .init(client)
             ) { $0.text(0) }
+            guard count > 0 || !grants.isEmpty else {
+                throw IdentityError(
+                    .notFound, "'\(account)' has let no application '\(client.prefix(128))' do anything")
+            }
+            events.record(.consentWithdrawn, by: actor, on: client) { $0.member("account", account) }
+            return grants
         }
         try await revokeGrants(ids, reason: "withdrawn", by: actor)
     }

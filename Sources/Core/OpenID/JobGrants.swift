@@ -163,15 +163,16 @@ extension OpenIDProvider {
         let outcome: Outcome = try await journal.write { transaction, events in
             let row = try transaction.first(
                 """
-                SELECT account, client, document, expires, jobs, claim FROM job_grants
-                WHERE id = ? AND expires > ? AND is_revoked = 0
+                SELECT g.account, g.client, g.document, g.expires, g.jobs, g.claim, a.name FROM job_grants g
+                JOIN accounts a ON a.id = g.account WHERE g.id = ? AND g.expires > ? AND g.is_revoked = 0
                 """,
                 .init(id), .init(now.microseconds)
             ) { row in
                 (
                     row: Row(
                         account: row.int(0), client: row.text(1), content: try GrantContent(parsing: row.text(2)),
-                        expires: Timestamp(microseconds: row.int(3))), jobs: row.int(4), claim: row.blob(5)
+                        expires: Timestamp(microseconds: row.int(3))), jobs: row.int(4), claim: row.blob(5),
+                    owner: row.text(6)
                 )
             }
             guard let row, constantTimeEquals(row.claim, hash), (0..<row.jobs).contains(index) else { return .unknown }
@@ -183,7 +184,8 @@ extension OpenIDProvider {
                 .init(id), .init(index), .init(String(job.prefix(128))), .init(Self.hash(renewal)),
                 .init(now.microseconds), .init(now.microseconds))
             guard count > 0 else { return .claimed }
-            events.record(.jobClaimed, by: row.row.client, on: id) {
+            events.record(.jobClaimed, by: row.owner, on: row.owner) {
+                $0.member("grant", id)
                 $0.member("number", index)
                 $0.member("job", String(job.prefix(128)))
             }
@@ -245,16 +247,21 @@ extension OpenIDProvider {
         let now = Timestamp.now
         try await journal.write { transaction, events in
             let found = try transaction.first(
-                "SELECT grant_id, number, job FROM job_claims WHERE (renewal = ? OR previous = ?) AND ended IS NULL",
+                """
+                SELECT c.grant_id, c.number, c.job, a.name FROM job_claims c JOIN job_grants g ON g.id = c.grant_id
+                JOIN accounts a ON a.id = g.account WHERE (c.renewal = ? OR c.previous = ?) AND c.ended IS NULL
+                """,
                 .init(hash), .init(hash)
-            ) { (id: $0.text(0), index: $0.int(1), job: $0.text(2)) }
+            ) { (id: $0.text(0), index: $0.int(1), job: $0.text(2), owner: $0.text(3)) }
             guard let found else { throw Self.refusedJob("the job has ended already, or is none") }
             try transaction.run(
                 "UPDATE job_claims SET ended = ? WHERE grant_id = ? AND number = ?", .init(now.microseconds),
                 .init(found.id), .init(found.index))
             try Identity.revoke(token: Self.tokenName(found.id, found.index), in: transaction)
-            events.record(.jobEnded, by: found.job.isEmpty ? found.id : found.job, on: found.id) {
+            events.record(.jobEnded, by: found.owner, on: found.owner) {
+                $0.member("grant", found.id)
                 $0.member("number", found.index)
+                $0.member("job", found.job)
             }
         }
         identity.noteRevocation()

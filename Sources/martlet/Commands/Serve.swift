@@ -111,6 +111,8 @@ struct NodeSettings: ParsableArguments {
     var smtpAuthority: String?
     @Option(help: "Address that letters are from (default: martlet@ and --web-url's host).") var mailFrom: String?
     @Option(help: "Whether people register themselves: off, approval or open (default off).") var registration: String?
+    @Option(help: "Days before an account, a signature or a certificate ends for a letter (default 14; 0: none).")
+    var remindDays: String?
     @Option(help: "Days after the end of an account until it is removed (default 90; 0: never).")
     var removeDays: String?
     @Option(help: "Seconds for the head of a request (default 20).") var headerSeconds: String?
@@ -160,6 +162,7 @@ struct NodeSettings: ParsableArguments {
         flags["smtp-authority"] = smtpAuthority
         flags["mail-from"] = mailFrom
         flags["registration"] = registration
+        flags["remind-days"] = remindDays
         flags["remove-days"] = removeDays
         flags["header-seconds"] = headerSeconds
         flags["idle-seconds"] = idleSeconds

@@ -53,9 +53,14 @@ const bytesOf = (text) => Uint8Array.from(atob(text.replace(/-/g, "+").replace(/
 const textOf = (buffer) => btoa(String.fromCharCode(...new Uint8Array(buffer)))
     .replace(/\+/g, "-").replace(/\//g, "_").replace(/=+$/, "");
 
-async function prove({ challenge, party }) {
+const named = (ids) => ids.split(" ").filter(Boolean).map((id) => ({ type: "public-key", id: bytesOf(id) }));
+
+async function prove({ challenge, party, known }, options = {}) {
     const made = await navigator.credentials.get({
-        publicKey: { challenge: bytesOf(challenge), rpId: party, userVerification: "required" },
+        ...options,
+        publicKey: {
+            challenge: bytesOf(challenge), rpId: party, userVerification: "required", allowCredentials: named(known),
+        },
     });
     const { clientDataJSON, authenticatorData, signature, userHandle } = made.response;
     return {
@@ -70,11 +75,27 @@ async function make({ challenge, party, user, name, shown, known }) {
             challenge: bytesOf(challenge), rp: { id: party, name: "Martlet" }, attestation: "none",
             user: { id: bytesOf(user), name, displayName: shown },
             pubKeyCredParams: [-7, -8, -257].map((alg) => ({ type: "public-key", alg })),
-            excludeCredentials: known.split(" ").filter(Boolean).map((id) => ({ type: "public-key", id: bytesOf(id) })),
+            excludeCredentials: named(known),
             authenticatorSelection: { residentKey: "required", requireResidentKey: true, userVerification: "required" },
         },
     });
     return { clientData: textOf(made.response.clientDataJSON), attestation: textOf(made.response.attestationObject) };
+}
+
+function send(form, values) {
+    for (const [name, value] of Object.entries(values)) form.elements[name].value = value;
+    form.submit();
+}
+
+// A field that takes passkeys has the browser offer them where it offers names. A button takes over from that.
+const offered = new AbortController();
+
+async function offerPasskeys(form) {
+    if (!document.querySelector("[autocomplete~=webauthn]")) return;
+    if (!await PublicKeyCredential.isConditionalMediationAvailable?.()) return;
+    // Nobody has asked for anything yet: what fails here is not told.
+    const values = await prove(form.dataset, { mediation: "conditional", signal: offered.signal }).catch(() => null);
+    if (values) send(form, values);
 }
 
 for (const form of window.PublicKeyCredential ? bySelector("form[data-passkey]") : []) {
@@ -84,15 +105,15 @@ for (const form of window.PublicKeyCredential ? bySelector("form[data-passkey]")
         const button = form.querySelector("button");
         const label = button.textContent;
         button.disabled = true;
+        offered.abort();
         try {
-            const values = await (form.dataset.passkey === "get" ? prove : make)(form.dataset);
-            for (const [name, value] of Object.entries(values)) form.elements[name].value = value;
-            form.submit();
+            send(form, await (form.dataset.passkey === "get" ? prove : make)(form.dataset));
         } catch (error) {
             button.textContent = error.name === "InvalidStateError" ? "It is known already" : "That did not work";
             setTimeout(() => { button.textContent = label; button.disabled = false; }, 2500);
         }
     });
+    if (form.dataset.passkey === "get") offerPasskeys(form);
 }
 
 // --- Map
