@@ -202,7 +202,7 @@ let workers: [Target] = [
     target(
         "", "Workers",
         [
-            "BLAKE3", "BucketConfiguration", "Catalogue", "Identity", "Journal", "Ledger", "Notifications", "Objects",
+            "Authority", "BLAKE3", "BucketConfiguration", "Catalogue", "Identity", "Journal", "Ledger", "Notifications", "Objects",
             "OpenID", "Policy", "ProductMetadata", "Rasters", "TraceFormat", "Wire", logging, nioCore,
         ])
 ]

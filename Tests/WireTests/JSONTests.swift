@@ -176,7 +176,8 @@ struct JSONTests {
         "a patch that cannot be applied is refused",
         arguments: [
             5, [["op": "add", "path": "/a"]], [["op": "add", "path": "a", "value": 1]], [["op": "x", "path": "/a"]],
-            [["op": "remove", "path": "/none"]], [["op": "remove", "path": "/a/9"]], [["op": "remove", "path": "/a/01"]],
+            [["op": "remove", "path": "/none"]], [["op": "remove", "path": "/a/9"]],
+            [["op": "remove", "path": "/a/01"]],
             [["op": "add", "path": "/a/4", "value": 1]], [["op": "replace", "path": "/a/-", "value": 1]],
             [["op": "test", "path": "/a/0", "value": 2]], [["op": "move", "from": "/a", "path": "/a/0/x"]],
             [["op": "add", "path": "/a/0/x", "value": 1]],
@@ -186,7 +187,8 @@ struct JSONTests {
     @Test("a merge patch replaces members, and takes away those that are null (RFC 7386)")
     func merges() {
         let document: JSONValue = ["a": ["b": "c", "d": 1], "e": [1]]
-        #expect(document.merged(with: ["a": ["b": nil, "f": ["g": nil]], "e": 2]) == ["a": ["d": 1, "f": [:]], "e": 2])
+        #expect(
+            document.merged(with: ["a": ["b": nil, "f": ["g": nil]], "e": 2]) == ["a": ["d": 1, "f": [:]], "e": 2])
         #expect(document.merged(with: ["a": [1]]) == ["a": [1], "e": [1]])
     }
 }
