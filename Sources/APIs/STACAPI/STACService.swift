@@ -181,6 +181,8 @@ package struct STACService: Sendable {
             }
         } else if let error = error as? ObjectsError, error.code == .collectionNotEmpty {
             problem = .conflict("\(error.message): remove its objects first")
+        } else if let error = error as? ObjectsError, error.code == .collectionExists {
+            problem = .conflict("\(error.message); PUT describes it anew")
         } else if let known = Problem(error) {
             problem = known
         } else {
