@@ -44,6 +44,11 @@ enum Console {
     static func write(_ text: String) { put(text + "\n", 1) }
     static func error(_ text: String) { put("martlet: " + text + "\n", 2) }
 
+    /// One line for each of what a node has listed: the member as it is, or the columns that people read.
+    static func list(_ members: JSONValue?, json: Bool, columns: (JSONValue) -> String) {
+        for member in members?.array ?? [] { write(json ? member.text : columns(member)) }
+    }
+
     /// Bytes as they are.
     static func raw(_ bytes: [UInt8]) { put(bytes[...], 1) }
 

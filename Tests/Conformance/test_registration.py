@@ -4,6 +4,7 @@ import datetime
 import ipaddress
 import re
 import secrets
+import sqlite3
 import ssl
 import time
 
@@ -260,6 +261,46 @@ def test_people_ask_to_join_and_managers_answer(node):
     assert shown["attributes"] == {"orcid": "0000-0002"}
     shown = node.cli_json("account", "set", ada.name, "--remove-attribute", "orcid", "--json")
     assert shown["attributes"] == {}
+
+
+# Letters about what is coming
+
+
+def test_letters_say_what_ends_and_who_waits(node, sink):
+    """Each once; what was written is told (tests of each kind and of the times: RemindersTests)."""
+    people = [Person(node, email=f"{name}@example.org") for name in (unique()[0], unique()[0])]
+    ada, boss = people
+    address = {one.name: node.cli_json("account", "show", one.name, "--json")["email"] for one in people}
+    end = (datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=5)).strftime("%Y-%m-%d")
+    node.cli_json("account", "set", ada.name, "--ends", end, "--json")
+    assert end in sink.to(address[ada.name], "Your account ends").get_content()
+    group = "readers-" + secrets.token_hex(3)
+    for arguments in (("create", group), ("set", group, "--open"), ("manager", group, boss.name)):
+        assert node.cli("group", *arguments).returncode == 0
+    ada.log_in()
+    ada.post(f"/groups/{group}/join")
+    assert link(sink.to(address[boss.name], "Somebody asks to join")) == f"{node.web}/groups/{group}"
+    told = node.cli("audit", "--what", "reminder.posted", "--on", ada.name, "--json").stdout.splitlines()
+    assert len(told) == 1 and '"about":"account-end"' in told[0].replace(" ", "")
+    assert len([one for one in sink.letters if address[ada.name] in one["To"]]) == 1
+
+
+def test_a_certificate_that_ends_is_told_of(node, sink):
+    if node.metadata != "sqlite":
+        pytest.skip("its life is shortened in the node's file")
+    name, address = unique()
+    ada = Person(node, name=None, email=address)
+    token = node.cli_json("ca", "token", ada.name, "--json")["token"]
+    key = ec.generate_private_key(ec.SECP256R1())
+    request = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([])).sign(key, hashes.SHA256())
+    pem = request.public_bytes(serialization.Encoding.PEM)
+    made = requests.post(f"{node.web}/ca/certificates", data=pem, headers={"Authorization": "Token " + token})
+    assert made.status_code == 201, made.text
+    time.sleep(0.1)
+    assert not [one for one in sink.letters if address in one["To"]], "a week is long"
+    with sqlite3.connect(node.data / "metadata.sqlite", timeout=30) as database:
+        database.execute("UPDATE certificates SET issued = issued - 6 * 86400000000, expires = expires - 6 * 86400000000")
+    assert "martlet ca renew" in sink.to(address, "certificate ends").get_content()
 
 
 # Mail servers

@@ -56,11 +56,12 @@ import Wire
             await #expect(throws: IdentityError.self) {
                 try await identity.confirmOneTimePassword("000000", of: "ada", by: "ada")
             }
-            let backup = try await identity.confirmOneTimePassword(code(secret, -1), of: "ada", by: "ada")
+            let used = code(secret, -1)
+            let backup = try await identity.confirmOneTimePassword(used, of: "ada", by: "ada")
             #expect(backup.count == 10 && Set(backup).count == 10)
             guard case .second(let ticket, _) = try await begin(identity) else { throw Unexpected() }
             await #expect(throws: IdentityError.self) {
-                try await identity.continueLogin(ticket: ticket, code: code(secret, -1), address: "192.0.2.1")
+                try await identity.continueLogin(ticket: ticket, code: used, address: "192.0.2.1")
             }
             guard
                 case .done(let principal, let factors, nil) = try await identity.continueLogin(
@@ -172,7 +173,7 @@ import Wire
             // As the second step, after the password.
             #expect(try await identity.requirePasskey(of: "ada", by: "ada").count == 10)
             guard case .second(let ticket, let step) = try await begin(identity) else { throw Unexpected() }
-            #expect(step.takesCode && step.passkeys == [[1, 2, 3, 4]])
+            #expect(!step.hasApp && step.hasBackupCodes && step.passkeys == [[1, 2, 3, 4]])
             func prove(_ assertion: Assertion, user: [UInt8]) async throws -> LoginStep {
                 try await identity.continueLogin(
                     ticket: ticket,

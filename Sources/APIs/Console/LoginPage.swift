@@ -113,19 +113,23 @@ struct LoginPage {
         if let party, !step.passkeys.isEmpty {
             writePasskey(
                 "Use a passkey", PasskeyOffer(party: party, challenge: step.challenge), ticket: ticket,
-                known: step.passkeys, isQuiet: step.takesCode, &html)
-            if !step.takesCode {
+                known: step.passkeys, isQuiet: step.hasApp, &html)
+            if !step.hasApp {
                 html.raw("<noscript><p class=\"sub\">Your passkey is asked for, which needs JavaScript.</p></noscript>")
             }
         }
-        if step.takesCode {
+        if step.hasApp || step.hasBackupCodes {
             html.form("/login/code") { html in
                 html.hidden("next", next)
                 html.hidden("ticket", ticket)
-                html.field(
-                    "Code", "code", complete: "one-time-code", isFocused: true,
-                    note: "The six digits that your app shows now, or one of your backup codes.")
-                html.submit("Go on")
+                if step.hasApp {
+                    html.field(
+                        "Code", "code", complete: "one-time-code", isFocused: true,
+                        note: "The six digits that your app shows now, or one of your backup codes.")
+                } else {
+                    html.field("Backup code", "code", note: "If you do not have your passkey with you.")
+                }
+                html.submit("Go on", isQuiet: !step.hasApp)
             }
         }
         html.element("p", .class("links")) { $0.element("a", .href(Link.login(next: next)), text: "Begin again") }

@@ -123,27 +123,27 @@ extension Identity {
 
     /// What somebody can answer the second step with.
     package struct SecondStep: Sendable {
-        /// Whether codes of an app, or backup codes, are there.
-        package var takesCode: Bool
+        /// Whether an app gives codes.
+        package var hasApp: Bool
+        package var hasBackupCodes: Bool
         /// The ids of the account's passkeys.
         package var passkeys: [[UInt8]]
         package var challenge: [UInt8]
     }
 
     func secondStep(account: Int64) async throws -> SecondStep {
-        let (takesCode, passkeys) = try await journal.find { reader in
-            let code = try reader.scalar(
-                """
-                SELECT 1 WHERE EXISTS (SELECT 1 FROM one_time_passwords WHERE account = ? AND confirmed = 1)
-                    OR EXISTS (SELECT 1 FROM backup_codes WHERE account = ?)
-                """,
-                .init(account), .init(account))
-            let passkeys = try reader.rows("SELECT credential FROM passkeys WHERE account = ?", .init(account)) {
-                $0.blob(0)
+        var step = try await journal.find { reader in
+            func has(_ what: String) throws -> Bool {
+                try reader.scalar("SELECT 1 FROM \(what) LIMIT 1", .init(account)) != nil
             }
-            return (code != nil, passkeys)
+            return SecondStep(
+                hasApp: try has("one_time_passwords WHERE confirmed = 1 AND account = ?"),
+                hasBackupCodes: try has("backup_codes WHERE account = ?"),
+                passkeys: try reader.rows("SELECT credential FROM passkeys WHERE account = ?", .init(account)) {
+                    $0.blob(0)
+                }, challenge: [])
         }
-        return SecondStep(
-            takesCode: takesCode, passkeys: passkeys, challenge: try await challenge(account: account))
+        step.challenge = try await challenge(account: account)
+        return step
     }
 }

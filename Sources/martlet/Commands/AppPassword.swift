@@ -16,14 +16,8 @@ struct AppPasswordCommand: AsyncParsableCommand {
             try await NodeClient.with { client in
                 let query = account.map { "?account=" + PercentEncoding.encode($0) } ?? ""
                 let page = try await client.json(.GET, "/admin/v1/app-passwords" + query)
-                for password in page["appPasswords"]?.array ?? [] {
-                    if json {
-                        Console.write(password.text)
-                    } else {
-                        Console.write(
-                            "\(password["id"]?.string ?? "")  \((password["account"]?.string ?? "").padded(20))  \(password["created"]?.string?.prefix(10) ?? "")  \(password["description"]?.string ?? "")"
-                        )
-                    }
+                Console.list(page["appPasswords"], json: json) { password in
+                    "\(password["id"]?.string ?? "")  \((password["account"]?.string ?? "").padded(20))  \(password["created"]?.string?.prefix(10) ?? "")  \(password["description"]?.string ?? "")"
                 }
             }
         }

@@ -243,14 +243,8 @@ struct CACommand: AsyncParsableCommand {
             try await NodeClient.with { client in
                 let query = account.map { "?account=" + PercentEncoding.encode($0) } ?? ""
                 let page = try await client.json(.GET, "/admin/v1/certificates/links" + query)
-                for link in page["links"]?.array ?? [] {
-                    if json {
-                        Console.write(link.text)
-                    } else {
-                        Console.write(
-                            "\(link["id"]?.string ?? "")  \((link["account"]?.string ?? "").padded(20))  \(link["subject"]?.string ?? "")"
-                        )
-                    }
+                Console.list(page["links"], json: json) { link in
+                    "\(link["id"]?.string ?? "")  \((link["account"]?.string ?? "").padded(20))  \(link["subject"]?.string ?? "")"
                 }
             }
         }

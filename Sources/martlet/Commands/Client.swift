@@ -152,14 +152,8 @@ struct TokenKeyCommand: AsyncParsableCommand {
         subcommands: [List.self, Rotate.self])
 
     static func show(_ answer: JSONValue, json: Bool) {
-        for key in answer["keys"]?.array ?? [] {
-            if json {
-                Console.write(key.text)
-            } else {
-                Console.write(
-                    "\((key["kid"]?.string ?? "").padded(44))  \(key["algorithm"]?.string ?? "")  signs from \(key["active"]?.string ?? "")"
-                )
-            }
+        Console.list(answer["keys"], json: json) { key in
+            "\((key["kid"]?.string ?? "").padded(44))  \(key["algorithm"]?.string ?? "")  signs from \(key["active"]?.string ?? "")"
         }
     }
 

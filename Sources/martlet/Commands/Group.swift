@@ -159,14 +159,8 @@ struct GroupCommand: AsyncParsableCommand {
         func run() async throws {
             try await NodeClient.with { client in
                 let page = try await client.json(.GET, GroupCommand.path(name) + "/requests")
-                for request in page["requests"]?.array ?? [] {
-                    if json {
-                        Console.write(request.text)
-                    } else {
-                        Console.write(
-                            "\((request["account"]?.string ?? "").padded(24))  \(request["created"]?.string?.prefix(10) ?? "")  \(request["note"]?.string ?? "")"
-                        )
-                    }
+                Console.list(page["requests"], json: json) { request in
+                    "\((request["account"]?.string ?? "").padded(24))  \(request["created"]?.string?.prefix(10) ?? "")  \(request["note"]?.string ?? "")"
                 }
             }
         }

@@ -16,14 +16,8 @@ struct KeyCommand: AsyncParsableCommand {
             try await NodeClient.with { client in
                 let query = account.map { "?account=" + PercentEncoding.encode($0) } ?? ""
                 let page = try await client.json(.GET, "/admin/v1/keys" + query)
-                for key in page["keys"]?.array ?? [] {
-                    if json {
-                        Console.write(key.text)
-                    } else {
-                        Console.write(
-                            "\(key["accessKeyId"]?.string ?? "")  \((key["account"]?.string ?? "").padded(20))  \(key["created"]?.string?.prefix(10) ?? "")  \(key["description"]?.string ?? "")"
-                        )
-                    }
+                Console.list(page["keys"], json: json) { key in
+                    "\(key["accessKeyId"]?.string ?? "")  \((key["account"]?.string ?? "").padded(20))  \(key["created"]?.string?.prefix(10) ?? "")  \(key["description"]?.string ?? "")"
                 }
             }
         }

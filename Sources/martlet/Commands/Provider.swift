@@ -14,14 +14,8 @@ struct ProviderCommand: AsyncParsableCommand {
         func run() async throws {
             try await NodeClient.with { client in
                 let page = try await client.json(.GET, "/admin/v1/providers")
-                for one in page["providers"]?.array ?? [] {
-                    if json {
-                        Console.write(one.text)
-                    } else {
-                        Console.write(
-                            "\((one["name"]?.string ?? "").padded(16))  \(one["issuer"]?.string ?? "")  \(one["title"]?.string ?? "")"
-                        )
-                    }
+                Console.list(page["providers"], json: json) { one in
+                    "\((one["name"]?.string ?? "").padded(16))  \(one["issuer"]?.string ?? "")  \(one["title"]?.string ?? "")"
                 }
             }
         }

@@ -17,14 +17,8 @@ struct RegistrationCommand: AsyncParsableCommand {
         func run() async throws {
             try await NodeClient.with { client in
                 let page = try await client.json(.GET, "/admin/v1/registrations")
-                for one in page["registrations"]?.array ?? [] {
-                    if json {
-                        Console.write(one.text)
-                    } else {
-                        Console.write(
-                            "\(one["id"]?.string ?? "")  \((one["name"]?.string ?? "").padded(20))  \(one["email"]?.string ?? "")  \(one["displayName"]?.string ?? "")  \(one["note"]?.string ?? "")"
-                        )
-                    }
+                Console.list(page["registrations"], json: json) { one in
+                    "\(one["id"]?.string ?? "")  \((one["name"]?.string ?? "").padded(20))  \(one["email"]?.string ?? "")  \(one["displayName"]?.string ?? "")  \(one["note"]?.string ?? "")"
                 }
             }
         }
