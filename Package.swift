@@ -101,7 +101,9 @@ let core: [Target] = [
     target(
         "Core", "Identity",
         ["Ciphers", "Database", "IAMPolicy", "JOSE", "Journal", "Vault", "WebAuthn", "Wire", crypto]),
-    target("Core", "OpenID", ["Ciphers", "Database", "Identity", "JOSE", "Journal", "Wire"]),
+    target(
+        "Core", "OpenID",
+        ["Certificates", "Ciphers", "Database", "Identity", "JOSE", "Journal", "LDAPMessage", "Wire"]),
     target("Core", "Policy", ["BucketConfiguration", "Database", "IAMPolicy", "Identity", "Journal", "Wire"]),
     target(
         "Core", "Authority",
@@ -127,8 +129,8 @@ let apis: [Target] = [
     target(
         "APIs", "HTTPSupport",
         [
-            "Authority", "Certificates", "Database", "Identity", "Journal", "Objects", "Policy", "SigV4", "Wire",
-            nioCore, nioExtras, nioHTTP1, nioPosix, nioSSL,
+            "Authority", "Certificates", "Ciphers", "Database", "Identity", "Journal", "Objects", "Policy", "SigV4",
+            "Wire", nioCore, nioExtras, nioHTTP1, nioPosix, nioSSL,
         ]),
     target(
         "APIs", "LDAPAPI",
@@ -142,7 +144,9 @@ let apis: [Target] = [
         ["Authority", "Certificates", "HTTPSupport", "Identity", "Wire", logging, nioHTTP1]),
     target(
         "APIs", "SCIMAPI", ["HTTPSupport", "Identity", "Policy", "SCIMFormat", "Wire", logging, nioHTTP1]),
-    target("APIs", "OIDCAPI", ["Ciphers", "HTTPSupport", "Identity", "JOSE", "OpenID", "Wire", logging, nioHTTP1]),
+    target(
+        "APIs", "OIDCAPI",
+        ["Certificates", "Ciphers", "HTTPSupport", "Identity", "JOSE", "OpenID", "Wire", logging, nioHTTP1]),
     target(
         "APIs", "AdminAPI",
         [
@@ -202,8 +206,8 @@ let workers: [Target] = [
     target(
         "", "Workers",
         [
-            "Authority", "BLAKE3", "BucketConfiguration", "Catalogue", "Identity", "Journal", "Ledger", "Notifications", "Objects",
-            "OpenID", "Policy", "ProductMetadata", "Rasters", "TraceFormat", "Wire", logging, nioCore,
+            "Authority", "BLAKE3", "BucketConfiguration", "Catalogue", "Identity", "Journal", "Ledger", "Notifications",
+            "Objects", "OpenID", "Policy", "ProductMetadata", "Rasters", "TraceFormat", "Wire", logging, nioCore,
         ])
 ]
 
@@ -254,7 +258,9 @@ let testTargets: [Target] = [
     tests("LDAPMessageTests", ["LDAPMessage"]),
     tests("SCIMFormatTests", ["SCIMFormat", "Wire"]),
     tests("JOSETests", ["JOSE", "Wire"]),
-    tests("OpenIDTests", ["Database", "Identity", "Journal", "OpenID", "TestSupport", "Vault", "Wire"]),
+    tests(
+        "OpenIDTests",
+        ["Certificates", "Database", "Identity", "JOSE", "Journal", "OpenID", "TestSupport", "Vault", "Wire"]),
     tests("LDAPAPITests", ["Identity", "LDAPAPI", "LDAPMessage", "Wire"]),
     tests("ProductMetadataTests", ["ProductMetadata", "Wire"]),
     tests("DatabaseTests", ["Database", "TestSupport"]),

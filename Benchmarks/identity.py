@@ -1,7 +1,10 @@
-"""The rows of the OpenID provider: tokens for clients, refreshes, introspections."""
+"""The rows of the OpenID provider: tokens for clients, refreshes, introspections, jobs of an array."""
 
 import base64
 import json
+import statistics
+import threading
+import time
 import urllib.parse
 import urllib.request
 
@@ -12,6 +15,8 @@ from servers import Martlet
 
 CLIENTS = 64
 CHAINS = 32
+# A grant is for so many at most; an array of 10,000 that starts at once is a part of it.
+JOBS = 100_000
 DEVICE = "urn:ietf:params:oauth:grant-type:device_code"
 FORM = "Content-Type: application/x-www-form-urlencoded"
 
@@ -33,6 +38,8 @@ def measure(bench):
                 ("Client credentials", "tokens/s", "a token", f"ES256, {CLIENTS} clients", 2000),
                 ("Refresh, durable", "refreshes/s", "a refresh", f"rotated, {CHAINS} chains, with an ID token", 1000),
                 ("Introspection", "answers/s", "an answer", f"{CLIENTS} clients, one token", 8000))}
+        rows["Job claims"] = bench.row(
+            "Job claims", "claims/s", "a claim", f"one array, {CLIENTS} jobs at a time; p99 of an introspection beside it")
         chains = bench.bodies / "refresh-tokens"
         chains.write_text("".join(token + "\n" for token in devices(node, connection)))
         asked, wished = bench.bodies / "introspect", bench.bodies / "client-credentials"
@@ -44,6 +51,8 @@ def measure(bench):
                 requests = bench.requests("oidc", [load.Request("POST", target, (basic, FORM))])
                 bench.wrk(rows[row], server, "POST", requests, CLIENTS, body, port=node.web)
             refresh(bench, rows["Refresh, durable"], server, chains)
+            claims(bench, rows["Job claims"], server, connection, load.Request("POST", "/oidc/introspect", (basic, FORM)),
+                   asked.read_bytes())
             # The next round goes on with tokens of its own: nobody wrote down where each chain has come to.
             chains.write_text("".join(token + "\n" for token in devices(node, connection)))
         connection.close()
@@ -59,6 +68,37 @@ def refresh(bench, row, server, chains):
     used = server.cpu_seconds() - before
     row.add(server.name, result["requests"] / result["seconds"], 1e6 * used / result["requests"],
             p50_us=result["p50_us"], p99_us=result["p99_us"])
+
+
+def claims(bench, row, server, connection, other, body):
+    """All jobs of an array claim their tokens, while somebody else asks about a token again and again."""
+    login = urllib.parse.urlencode({"grant_type": "password", "username": "admin", "password": server.password})
+    token = post(connection, "/oidc/token", login.encode())["access_token"]
+    wish = urllib.parse.urlencode({"scope": "storage.read:/eo", "count": JOBS})
+    claim = bench.bodies / "claim"
+    claim.write_text(post(connection, "/oidc/jobs", wish.encode(), f"Authorization: Bearer {token}")["claim"] + "\n")
+    times, is_over = [], threading.Event()
+
+    def ask():
+        beside = load.Connection(server.web)
+        while not is_over.is_set():
+            begun = time.perf_counter()
+            beside.ask(other, body)
+            times.append(1e6 * (time.perf_counter() - begun))
+            time.sleep(0.002)
+        beside.close()
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    before = server.cpu_seconds()
+    try:
+        result = load.run_wrk("claims.lua", server.web, CLIENTS, CLIENTS, bench.plan.seconds, [claim, CLIENTS])
+    finally:
+        is_over.set()
+        asking.join()
+    used = server.cpu_seconds() - before
+    row.add(server.name, result["requests"] / result["seconds"], 1e6 * used / result["requests"],
+            p50_us=result["p50_us"], p99_us=result["p99_us"], beside_p99_us=statistics.quantiles(times, n=100)[98])
 
 
 def post(connection, target, body, *headers):

@@ -12,18 +12,36 @@ final class DocumentFetcher: Sendable {
     private static let answerTime = TimeAmount.seconds(10)
 
     init() {
+        http = HTTPClient(eventLoopGroupProvider: .singleton, configuration: Self.configuration)
+    }
+
+    private static var configuration: HTTPClient.Configuration {
         // What is fetched is trusted as far as its address is, so nobody may send us elsewhere.
         var configuration = HTTPClient.Configuration(
-            redirectConfiguration: .disallow, timeout: .init(connect: Self.connectTime, read: Self.answerTime))
+            redirectConfiguration: .disallow, timeout: .init(connect: connectTime, read: answerTime))
         configuration.httpVersion = .http1Only
-        http = HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
+        return configuration
     }
 
     /// - Throws: ``FetchError`` for any status but 200; the client's errors.
     @Sendable func fetch(_ url: String, bytesMax: Int) async throws -> [UInt8] {
+        try await answer(to: Self.get(url), bytesMax, by: http)
+    }
+
+    /// The same of an address that a client of the node has chosen: `https:`, on a host that is public.
+    ///
+    /// - Throws: ``AddressNotPublic`` as well.
+    @Sendable func fetchPublic(_ url: String, bytesMax: Int) async throws -> [UInt8] {
+        guard url.hasPrefix("https://") else { throw AddressNotPublic(host: url) }
+        return try await PublicClient.with(url, Self.configuration) {
+            try await answer(to: Self.get(url), bytesMax, by: $0)
+        }
+    }
+
+    private static func get(_ url: String) -> HTTPClientRequest {
         var request = HTTPClientRequest(url: url)
         request.headers.add(name: "Accept", value: "application/json")
-        return try await answer(to: request, bytesMax)
+        return request
     }
 
     /// - Throws: ``FetchError`` for any status but 200; the client's errors.
@@ -35,10 +53,12 @@ final class DocumentFetcher: Sendable {
         request.headers = ["Accept": "application/json", "Content-Type": "application/x-www-form-urlencoded"]
         if let authorization { request.headers.add(name: "Authorization", value: authorization) }
         request.body = .bytes(ByteBuffer(string: fields.encoded))
-        return try await answer(to: request, bytesMax)
+        return try await answer(to: request, bytesMax, by: http)
     }
 
-    private func answer(to request: HTTPClientRequest, _ bytesMax: Int) async throws -> [UInt8] {
+    private func answer(
+        to request: HTTPClientRequest, _ bytesMax: Int, by http: HTTPClient
+    ) async throws -> [UInt8] {
         let response = try await http.execute(request, timeout: Self.answerTime)
         guard response.status == .ok else { throw FetchError(url: request.url, status: response.status.code) }
         return Array(try await response.body.collect(upTo: bytesMax).readableBytesView)

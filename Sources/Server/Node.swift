@@ -121,11 +121,19 @@ package final class Node: Sendable {
         let s3URL = configuration.s3URL ?? s3.url
 
         let tokens = try await TokenAuthority(identity: identity, issuer: webURL, audiences: [s3URL])
-        let provider = OpenIDProvider(identity: identity, tokens: tokens, journal: journal)
+        let fetcher = DocumentFetcher()
+        let provider = OpenIDProvider(
+            identity: identity, tokens: tokens, journal: journal,
+            sources: ClientSources(
+                fetch: fetcher.fetch, fetchPublic: fetcher.fetchPublic,
+                facts: { try await tls.clients?.facts($0) }))
         let requestLimits = RequestLimits(
             perAddress: configuration.ratePerAddress, perPrincipal: configuration.ratePerPrincipal)
+        let roles = RoleSessions(
+            identity: identity, gate: gate,
+            webIdentities: WebIdentities(identity: identity, tokens: tokens, fetch: fetcher.fetch))
         let authenticator = Authenticator(
-            identity: identity, tokens: tokens, certificates: tls.clients, limits: requestLimits)
+            identity: identity, tokens: tokens, certificates: tls.clients, roles: roles, limits: requestLimits)
         let directory = LDAPService(
             tree: configuration.directory, identity: identity, gate: gate, limits: requestLimits,
             certificates: tls.clients, version: Version.current)
@@ -138,15 +146,10 @@ package final class Node: Sendable {
             objects: objects, gate: gate, authenticator: authenticator, notifications: notifications,
             domains: S3Domains(configuration.s3Domains), isBehindTLS: configuration.s3URL?.hasPrefix("https://") == true
         )
-        let fetcher = DocumentFetcher()
         let webhooks = WebhookClient()
         let challenges = ChallengeFetcher(networks: configuration.acmeNetworks, port: configuration.acmePort)
         let iamService = IAMService(
-            policies: policies, gate: gate,
-            sessions: RoleSessions(
-                identity: identity, gate: gate,
-                webIdentities: WebIdentities(identity: identity, tokens: tokens, fetch: fetcher.fetch)),
-            authenticator: authenticator)
+            policies: policies, gate: gate, sessions: roles, authenticator: authenticator)
         let people = People(
             identity: identity, address: webURL, registration: configuration.registration,
             sendsMail: configuration.smtp != nil)

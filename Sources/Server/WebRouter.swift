@@ -53,7 +53,7 @@ struct WebRouter: Sendable {
         // Microsoft's client asks the top what the server can before it goes on to a folder.
         case nil where request.method == .OPTIONS: return WebDAVService.options
         case "transactions", "history": return await transactions.respond(to: request, path: path)
-        case "sign" where rest.isEmpty: return await signing.respond(to: request)
+        case "sign": return await rest.isEmpty ? signing.respond(to: request) : signing.respond(to: request, path: rest)
         case "healthz" where rest.isEmpty: return Response(.ok, type: "text/plain; charset=utf-8", text: "ok\n")
         case "readyz" where rest.isEmpty: return await readiness()
         case ".well-known" where rest == ["passkey-endpoints"]: return console.passkeyEndpoints

@@ -1,8 +1,6 @@
 import AsyncHTTPClient
-import IAMPolicy
 import NIOCore
 import NIOHTTP1
-import NIOPosix
 import Notifications
 
 /// Posts messages to webhooks.
@@ -29,10 +27,7 @@ final class WebhookClient: Sendable {
 
     /// Posts one message and returns the status of the answer.
     ///
-    /// An address that a client of the node has chosen has to be a public one, and what was looked up is what is
-    /// connected to: a name that means another thing the next moment gains nothing.
-    ///
-    /// - Throws: ``WebhookError`` for an address that is not public; the client's errors.
+    /// - Throws: ``AddressNotPublic`` for an address that a client of the node has chosen; the client's errors.
     @Sendable func post(_ address: DeliveryAddress, _ message: [UInt8]) async throws -> Int {
         try await post(address, message, type: "application/json")
     }
@@ -40,21 +35,8 @@ final class WebhookClient: Sendable {
     /// ``post(_:_:)`` of a body of any type.
     func post(_ address: DeliveryAddress, _ message: [UInt8], type: String) async throws -> Int {
         guard !address.isTrusted else { return try await send(address, message, type, by: http) }
-        let host = PublicAddress.host(ofURL: address.url)
-        let found = try await NIOThreadPool.singleton.runIfActive {
-            try SocketAddress.makeAddressResolvingHost(host, port: 443).ipAddress ?? ""
-        }
-        guard PublicAddress.isPublic(found) else { throw WebhookError(description: "\(host) is no public address") }
-        var configuration = Self.configuration
-        configuration.dnsOverride = [host: found]
-        let client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
-        do {
-            let status = try await send(address, message, type, by: client)
-            try await client.shutdown()
-            return status
-        } catch {
-            try? await client.shutdown()
-            throw error
+        return try await PublicClient.with(address.url, Self.configuration) {
+            try await send(address, message, type, by: $0)
         }
     }
 
@@ -72,8 +54,4 @@ final class WebhookClient: Sendable {
     }
 
     func close() async throws { try await http.shutdown() }
-}
-
-struct WebhookError: Error, CustomStringConvertible {
-    var description: String
 }

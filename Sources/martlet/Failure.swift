@@ -14,7 +14,7 @@ struct Failure: Error, CustomStringConvertible {
 
     var code: Code
     var description: String
-    /// The node did not answer at all: it may a moment later.
+    /// The node did not answer at all, or was too busy: it may a moment later.
     var isUnreachable = false
 
     init(_ code: Code, _ description: String) {

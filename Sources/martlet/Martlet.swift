@@ -22,6 +22,7 @@ struct Martlet: AsyncParsableCommand {
         subcommands: [
             Serve.self, Demo.self, Login.self, Ls.self, Cp.self, Search.self, Sign.self, AccountCommand.self,
             GroupCommand.self, RegistrationCommand.self, Invite.self, UsePolicyCommand.self, ProviderCommand.self,
+            IssuerCommand.self,
             KeyCommand.self, ClientCommand.self, TokenKeyCommand.self, JobTokenCommand.self, KeysCommand.self,
             KmsCommand.self, AppPasswordCommand.self, PolicyCommand.self, LDAPCommand.self, CACommand.self,
             AuditCommand.self, QuotaCommand.self, CollectionCommand.self, WebhookCommand.self, TransactionCommand.self,

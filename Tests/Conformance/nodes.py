@@ -377,6 +377,14 @@ class Postgres:
         shutil.rmtree(self.home, ignore_errors=True)
 
 
+def told_within(node, text, *options, seconds=10):
+    """Waits until a search of the audit trail tells something: accesses are written once a second."""
+    deadline = time.monotonic() + seconds
+    while text not in (told := node.cli("audit", *options, "--json").stdout):
+        assert time.monotonic() < deadline, told
+        time.sleep(0.2)
+
+
 class Nodes:
     """The nodes of a session, each started when it is first asked for."""
 

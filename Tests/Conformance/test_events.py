@@ -1,9 +1,11 @@
-"""What is done to people, groups, applications and keys is told: each act by exactly its events, with who, what and whence."""
+"""What is done to people, groups, applications and keys is told: each act by exactly its events: who, what, whence."""
 
+import json
 import re
 import urllib.parse
 from unittest.mock import ANY
 
+import boto3
 import botocore.exceptions
 import ldap
 import pyotp
@@ -70,6 +72,15 @@ class World:
         finally:
             connection.unbind_s()
 
+    def ldap_password(self):
+        connection = ldap.initialize(self.node.ldap[0])
+        connection.set_option(ldap.OPT_X_TLS_CACERTFILE, self.node.ldap_authority)
+        connection.set_option(ldap.OPT_X_TLS_NEWCTX, 0)
+        connection.start_tls_s()
+        connection.simple_bind_s("uid=eve,ou=people,dc=martlet", PASSWORD)
+        connection.passwd_s(None, PASSWORD, PASSWORD)
+        connection.unbind_s()
+
     # What a person does with a browser
 
     def codes_on(self):
@@ -127,6 +138,12 @@ class World:
         self.post(self.ada, "/device", user_code=begun["user_code"], answer=answer)
 
 
+    def aws(self, service, key):
+        return boto3.client(
+            service, endpoint_url=self.node.s3_url, region_name="us-east-1", aws_access_key_id=key["accessKeyId"],
+            aws_secret_access_key=key["secretAccessKey"],
+        )
+
     def s3_refused(self):
         with pytest.raises(botocore.exceptions.ClientError):
             self.node.s3(key=("MRT00000000000000000", "wrong")).list_buckets()
@@ -163,7 +180,8 @@ class World:
 
     def grant_job(self, token):
         answer = requests.post(
-            self.node.web + "/oidc/jobs", data={"scope": "storage.read:/eo"}, headers={"Authorization": "Bearer " + token}
+            self.node.web + "/oidc/jobs", data={"scope": "storage.read:/eo"},
+            headers={"Authorization": "Bearer " + token},
         )
         assert answer.ok, answer.text
         return answer.json()
@@ -237,7 +255,8 @@ def acts(world):
         return Person(w.node, "ada").log_in(password)
 
     # Logging in, on each face
-    yield "console: in", lambda _: cookie_free(PASSWORD), [("login.succeeded", "ada", "ada"), ("session.opened", "ada", "ada")]
+    yield "console: in", lambda _: cookie_free(PASSWORD), [
+        ("login.succeeded", "ada", "ada"), ("session.opened", "ada", "ada")]
     yield "console: wrong", lambda _: cookie_free("wrong wrong"), [("login.failed", "anonymous", "ada")]
     yield "console: unknown", lambda _: Person(w.node, "noone").log_in(), [("login.failed", "anonymous", "noone")]
     yield "token: in", lambda _: ada.token(client_id="martlet"), [("login.succeeded", "ada", "ada")]
@@ -247,6 +266,12 @@ def acts(world):
     yield "webdav: wrong", lambda _: w.dav("wrong wrong"), [("login.failed", "anonymous", "ada")]
     yield "ldap: in, from another program", lambda _: w.bind(PASSWORD), []
     yield "ldap: wrong", lambda _: w.bind("wrong wrong"), [("login.failed", "anonymous", "ada")]
+    app = w.call("POST", "app-passwords", {"account": "ada"})
+    yield "ldap: in, with an app password", lambda _: w.bind(app["password"]), [("login.succeeded", "ada", "ada")]
+    yield "its app password off", lambda _: w.call("DELETE", "app-passwords/" + app["id"]), [
+        ("app-password.deleted", "admin", "ada")]
+    yield "ldap: a new password", lambda _: w.ldap_password(), [
+        ("login.succeeded", "eve", "eve"), ("account.password-changed", "eve", "eve")]
     yield "access key: wrong", lambda _: w.s3_refused(), []
 
     # What people do to their accounts
@@ -315,6 +340,11 @@ def acts(world):
     yield "group off", delete("groups/lenses"), [("group.deleted", "admin", "lenses")]
 
     # People come and go
+    yield "account", post("accounts", name="robot", kind="service"), [("account.created", "admin", "robot")]
+    yield "its key", lambda _: keep("key", w.call("POST", "keys", {"account": "robot"})), [
+        ("access-key.created", "admin", "robot")]
+    yield "its key off", lambda _: w.call("DELETE", "keys/" + made["key"]["accessKeyId"]), [
+        ("access-key.deleted", "admin", "robot")]
     yield "registered", lambda _: w.register("grace"), [("registration.begun", "anonymous", "grace")]
     yield "confirmed", lambda _: w.confirm("grace"), [("registration.confirmed", "anonymous", "grace")]
     yield "approved", lambda _: w.answer("grace", True), [
@@ -322,7 +352,8 @@ def acts(world):
     w.register("mallory")
     w.confirm("mallory")
     yield "declined", lambda _: w.answer("mallory", False), [("registration.rejected", "admin", "mallory")]
-    yield "invited", lambda _: keep("link", w.call("POST", "invitations", {"email": "n@example.org", "groups": ["optics"]})), [
+    invitation = {"email": "n@example.org", "groups": ["optics"]}
+    yield "invited", lambda _: keep("link", w.call("POST", "invitations", invitation)), [
         ("account.invited", "admin", "n@example.org")]
     yield "accepted", lambda _: w.accept(made["link"]["link"], "nina"), [
         ("account.created", "admin", "nina"), ("group.member-added", "admin", "optics")]
@@ -366,6 +397,18 @@ def acts(world):
     yield "wrong secret", lambda _: w.credentials(made["batch"], 401), []
     yield "token key", post("token-keys", algorithm="ES256"), [("token-key.rotated", "admin", ANY)]
 
+    # Roles, with a client of AWS's
+    own_key = w.call("POST", "keys", {"account": "admin"})
+    iam, sts = w.aws("iam", own_key), w.aws("sts", own_key)
+    anybody = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"AWS": "*"}}
+    trust = json.dumps({"Version": "2012-10-17", "Statement": [anybody]})
+    yield "role", lambda _: iam.create_role(RoleName="reader", AssumeRolePolicyDocument=trust), [
+        ("role.created", "admin", "reader")]
+    arn = iam.get_role(RoleName="reader")["Role"]["Arn"]
+    yield "assumed", lambda _: sts.assume_role(RoleArn=arn, RoleSessionName="night"), [
+        ("temporary-key.issued", "admin", ANY)]
+    yield "role off", lambda _: iam.delete_role(RoleName="reader"), [("role.deleted", "admin", "reader")]
+
     # Policies, certificates, what people agree to
     document = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:ListBucket", "Resource": "*"}]}
     yield "policy", put("policies/readers", **document), [("policy.stored", "admin", "readers")]
@@ -403,7 +446,8 @@ def test_each_act_is_told(world):
 def test_what_is_counted_is_told_too(world):
     """Tokens of services, which ask for thousands, and clients that do not prove who they are."""
     made = world.call("POST", "clients", {
-        "client_id": "meter", "client_name": "Meter", "grant_types": ["client_credentials"], "scope": "storage.read:/eo"})
+        "client_id": "meter", "client_name": "Meter", "grant_types": ["client_credentials"],
+        "scope": "storage.read:/eo"})
     world.credentials(made)
     world.credentials(made | {"client_secret": "wrong"}, 401)
 

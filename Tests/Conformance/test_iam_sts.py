@@ -1,10 +1,8 @@
 """IAM and STS on the S3 port with an unmodified boto3: users, policies, roles, and credentials that end."""
 
 import base64
-import http.server
 import json
 import secrets
-import threading
 import time
 
 import boto3
@@ -16,6 +14,7 @@ from botocore import UNSIGNED
 from conftest import empty_bucket, new_bucket
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from errors import refused
+from issuers import IdP
 
 AUDIENCE = "martlet-jobs"
 
@@ -335,7 +334,7 @@ def test_parameters_that_are_not_kept_are_refused(iam, sts, role):
     with refused("ValidationError", 400):
         iam.create_user(UserName=name("x"), Path="/division/")
     with refused("ValidationError", 400):
-        iam.create_user(UserName=name("x"), PermissionsBoundary="some")
+        iam.create_user(UserName=name("x"), PermissionsBoundary="arn:aws:iam::martlet:policy/some")
     _, arn = role(trust({"AWS": "*"}))
     with refused("ValidationError", 400) as failure:
         sts.assume_role(RoleArn=arn, RoleSessionName="tagged", Tags=[{"Key": "a", "Value": "b"}])
@@ -582,67 +581,9 @@ def test_the_signing_face_signs_with_a_sessions_own_rights(node, sts, bucket, ro
 # Tokens of this node and of others
 
 
-class IdP:
-    """An OpenID provider: a discovery document, keys, and tokens of whatever claims."""
-
-    def __init__(self):
-        self.fetched = []
-        self.keys = {"one": ec.generate_private_key(ec.SECP256R1())}
-        self.documents = {}
-        outer = self
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def do_GET(self):
-                outer.fetched.append(self.path)
-                answer = outer.documents.get(self.path)
-                body = json.dumps(answer).encode() if not isinstance(answer, bytes) else answer
-                self.send_response(200 if answer is not None else 404)
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, *_):
-                pass
-
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.issuer = f"http://127.0.0.1:{self.server.server_port}/realms/eo"
-        self.name = self.issuer.removeprefix("http://")
-        self.documents["/realms/eo/.well-known/openid-configuration"] = {
-            "issuer": self.issuer,
-            "jwks_uri": f"http://127.0.0.1:{self.server.server_port}/keys",
-        }
-        self.publish()
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-
-    def publish(self):
-        keys = []
-        for kid, key in self.keys.items():
-            algorithm = jwt.algorithms.ECAlgorithm if isinstance(key, ec.EllipticCurvePrivateKey) else jwt.algorithms.RSAAlgorithm
-            keys.append(algorithm.to_jwk(key.public_key(), as_dict=True) | {"kid": kid, "use": "sig"})
-        self.documents["/keys"] = {"keys": keys}
-
-    def token(self, kid="one", key=None, algorithm="ES256", **claims):
-        now = int(time.time())
-        claims = {
-            "iss": self.issuer,
-            "sub": "job-7",
-            "aud": AUDIENCE,
-            "iat": now,
-            "exp": now + 300,
-            "groups": ["makers", "readers"],
-            **claims,
-        }
-        claims = {name: value for name, value in claims.items() if value is not None}
-        return jwt.encode(claims, key or self.keys[kid], algorithm=algorithm, headers={"kid": kid})
-
-    def close(self):
-        self.server.shutdown()
-        self.server.server_close()
-
-
 @pytest.fixture
 def idp(iam):
-    idp = IdP()
+    idp = IdP(AUDIENCE)
     arn = iam.create_open_id_connect_provider(Url=idp.issuer, ClientIDList=[AUDIENCE, "other"])[
         "OpenIDConnectProviderArn"
     ]

@@ -1,5 +1,5 @@
-"""Every page on which people log in and look after accounts, groups and rights: in light and dark, on a wide and a narrow
-screen, looked at by axe. What they look like is in out/screenshots.
+"""Every page on which people log in and look after accounts, groups and rights: in light and dark, on a wide and a
+narrow screen, looked at by axe. What they look like is in out/screenshots.
 """
 
 import secrets
@@ -256,8 +256,8 @@ def test_what_people_agree_to(browser, node, screenshots):
     assert node.cli_json("use-policy", "show", "--json")["text"] == POLICY
     admin = Person(node, "admin")
     admin.log_in(node.password)
-    for fields in ({"text": "x", "renewDays": "-1"}, {"text": "", "renewDays": "1"}, {"text": "x" * 50_000, "renewDays": ""}):
-        assert admin.post("/use-policy", **fields).status_code == 400
+    for text, days in (("x", "-1"), ("", "1"), ("x" * 50_000, "0"), ("x", "")):
+        assert admin.post("/use-policy", text=text, renewDays=days).status_code == 400
     browser.delete_all_cookies()
     open_page(browser, node, "/login")
     submit(browser, name=ada.name, password=PASSWORD)

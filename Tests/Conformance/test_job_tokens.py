@@ -1,27 +1,25 @@
 """Tokens for jobs that wait in a queue: granted at submission, claimed once, renewed while they run."""
 
+import datetime
 import json
 import secrets
 import subprocess
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+import boto3
 import jwt
 import pytest
 import requests
 from nodes import BINARY
-
-PASSWORD = "correct horse battery"
+from oidc import PASSWORD, lend_account
 
 
 @pytest.fixture
 def person(node):
     """Somebody with a password and all rights."""
-    name = "ada-" + secrets.token_hex(3)
-    node.cli_json("account", "create", name, "--password-from-stdin", "--json", input=PASSWORD + "\n")
-    node.cli("group", "add", "administrators", name)
-    yield name
-    node.cli("account", "delete", name)
+    yield from lend_account(node, "administrators")
 
 
 def grant(node, person, *options, scope):
@@ -159,3 +157,110 @@ def test_the_command_line_keeps_a_token_where_programs_look(node, s3, bucket, pe
     assert open(file).read() != first
     assert martlet("job-token", "claim").returncode != 0, "a claim is for once"
     assert martlet("job-token", "end").returncode == 0
+
+
+READ = """
+import sys, boto3
+s3 = boto3.client("s3")
+print(s3.get_object(Bucket=sys.argv[1], Key=sys.argv[2])["Body"].read().decode())
+"""
+
+
+@pytest.fixture
+def readers(node, bucket):
+    """A role that reads a bucket, for whom this node's own tokens speak for."""
+    iam = s3_role_client(node)
+    name = "readers-" + secrets.token_hex(4)
+    host = node.web.split("//")[1]
+    trust = {
+        "Effect": "Allow", "Principal": {"Federated": f"arn:aws:iam::martlet:oidc-provider/{host}"},
+        "Action": "sts:AssumeRoleWithWebIdentity",
+    }
+    rights = {"Effect": "Allow", "Action": "s3:*", "Resource": [f"arn:aws:s3:::{bucket}", f"arn:aws:s3:::{bucket}/*"]}
+    iam.create_role(RoleName=name, AssumeRolePolicyDocument=document(trust))
+    iam.put_role_policy(RoleName=name, PolicyName="rights", PolicyDocument=document(rights))
+    yield name
+    iam.delete_role_policy(RoleName=name, PolicyName="rights")
+    iam.delete_role(RoleName=name)
+
+
+def document(statement):
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+
+
+def s3_role_client(node):
+    access, secret = node.access_key()
+    return boto3.session.Session().client(
+        "iam", endpoint_url=node.s3_url, region_name="us-east-1", aws_access_key_id=access,
+        aws_secret_access_key=secret, verify=node.verify,
+    )
+
+
+def test_boto3_reads_with_the_job_s_token_file(node, s3, bucket, person, readers, tmp_path):
+    """Inside the job nothing is configured: role, token file and node stand in its environment."""
+    s3.put_object(Bucket=bucket, Key="a/in", Body=b"data")
+    s3.put_object(Bucket=bucket, Key="b", Body=b"more")
+    made = grant(node, person, scope=f"storage.read:/{bucket}/a")
+    environment = {**job_environment(node, made["claim"], tmp_path), "HOME": str(tmp_path)}
+
+    def job(*command):
+        return subprocess.run(
+            [BINARY, "job-token", "run", "--role", readers, "--", *command], env=environment, capture_output=True,
+            text=True, timeout=100,
+        )
+
+    ran = job(sys.executable, "-c", READ, bucket, "a/in")
+    assert ran.returncode == 0 and ran.stdout == "data\n", ran.stderr
+    again = grant(node, person, scope=f"storage.read:/{bucket}/a")
+    environment["MARTLET_JOB_CLAIM"] = again["claim"]
+    refused = job(sys.executable, "-c", READ, bucket, "b")
+    assert refused.returncode != 0 and "AccessDenied" in refused.stderr, "the role may, and the job's token may not"
+
+
+def assume(node, role, token, seconds=3600):
+    fields = {
+        "Action": "AssumeRoleWithWebIdentity", "Version": "2011-06-15", "RoleArn": "arn:aws:iam::martlet:role/" + role,
+        "RoleSessionName": "job", "WebIdentityToken": token, "DurationSeconds": seconds,
+    }
+    answer = requests.post(node.s3_url, data=fields, verify=node.verify)
+    assert answer.status_code == 200, answer.text
+
+    def found(name):
+        return answer.text.split(f"<{name}>")[1].split("<")[0]
+
+    keys = boto3.session.Session().client(
+        "s3", endpoint_url=node.s3_url, region_name="us-east-1", aws_access_key_id=found("AccessKeyId"),
+        aws_secret_access_key=found("SecretAccessKey"), aws_session_token=found("SessionToken"), verify=node.verify,
+    )
+    expires = datetime.datetime.fromisoformat(found("Expiration").replace("Z", "+00:00")).timestamp()
+    return keys, expires - time.time()
+
+
+def test_what_a_job_s_token_opened_ends_with_the_job(node, s3, bucket, person, readers):
+    """Temporary keys, and addresses signed with them, are no way to go on after the end, and last no longer."""
+    s3.put_object(Bucket=bucket, Key="a", Body=b"data")
+    made = grant(node, person, scope=f"storage.read:/{bucket}")
+    job = ask(node, "claim", claim=made["claim"]).json()
+    keys, seconds = assume(node, readers, job["access_token"])
+    assert seconds <= 3600
+    signed = keys.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": "a"}, ExpiresIn=3600)
+    assert requests.get(signed, verify=node.verify).content == b"data"
+    assert ask(node, "end", renewal=job["renewal"]).status_code == 204
+    deadline = time.monotonic() + 1.5
+    while requests.get(signed, verify=node.verify).status_code == 200:
+        assert time.monotonic() < deadline, "it ends within a second"
+        time.sleep(0.05)
+    # Nor does a session last longer than the job's own token, but for the quarter of an hour that STS has at least.
+    bearer = {"Authorization": "Bearer " + person_token(node, person)}
+    short = requests.post(
+        node.web + "/oidc/jobs", data={"scope": f"storage.read:/{bucket}", "seconds": "600"}, headers=bearer,
+        verify=node.verify,
+    ).json()
+    job = ask(node, "claim", claim=short["claim"]).json()
+    assert job["expires_in"] <= 600
+    assert assume(node, readers, job["access_token"])[1] <= 900
+
+
+def person_token(node, person):
+    fields = {"grant_type": "password", "username": person, "password": PASSWORD}
+    return requests.post(f"{node.web}/oidc/token", data=fields, verify=node.verify).json()["access_token"]

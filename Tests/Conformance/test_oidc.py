@@ -13,11 +13,22 @@ import urllib.parse
 import jwt
 import pytest
 import requests
-from authlib.integrations.requests_client import OAuth2Session
-from oidc import Browser, hidden, parameters
+from oidc import (
+    CALLBACK,
+    PASSWORD,
+    Browser,
+    discovery,
+    hidden,
+    keys,
+    lend_account,
+    lend_registrar,
+    library,
+    log_in,
+    parameters,
+    post,
+    verified,
+)
 
-PASSWORD = "correct horse battery"
-CALLBACK = "https://app.example.org/callback"
 DEVICE = "urn:ietf:params:oauth:grant-type:device_code"
 EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
 ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"
@@ -25,13 +36,7 @@ ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"
 
 @pytest.fixture
 def account(node):
-    name = "user-" + secrets.token_hex(4)
-    node.cli_json(
-        "account", "create", name, "--email", f"{name}@example.org", "--password-from-stdin", "--json",
-        input=PASSWORD + "\n",
-    )
-    yield name
-    node.cli("account", "delete", name)
+    yield from lend_account(node)
 
 
 @pytest.fixture
@@ -41,79 +46,12 @@ def browser(node, account):
 
 @pytest.fixture
 def register(node):
-    """Registers applications by the command line; they are removed when the test has ended."""
-    made = []
-
-    def register(*options):
-        name = "app-" + secrets.token_hex(4)
-        client = node.cli_json("client", "add", name, *options, "--json")
-        made.append(name)
-        return client
-
-    yield register
-    for name in made:
-        node.cli("client", "remove", name)
+    yield from lend_registrar(node)
 
 
 @pytest.fixture
 def app(register):
     return register("--redirect", CALLBACK, "--logout-redirect", "https://app.example.org/bye")
-
-
-def discovery(node, path=""):
-    return requests.get(f"{node.web}{path}/.well-known/openid-configuration", verify=node.verify).json()
-
-
-def library(node, client, scope="openid profile email groups offline_access", **more):
-    session = OAuth2Session(
-        client["client_id"],
-        client.get("client_secret"),
-        scope=scope,
-        redirect_uri=CALLBACK,
-        code_challenge_method="S256",
-        token_endpoint_auth_method="client_secret_basic" if "client_secret" in client else "none",
-        **more,
-    )
-    session.trust_env = False
-    session.verify = node.verify
-    return session
-
-
-def log_in(node, client, browser, scope="openid profile email groups offline_access", **parameters_):
-    """The whole flow with Authlib: its address, the browser, its token request."""
-    session = library(node, client, scope)
-    endpoints = discovery(node)
-    verifier = secrets.token_urlsafe(48)
-    url, state = session.create_authorization_url(
-        endpoints["authorization_endpoint"], code_verifier=verifier, **parameters_
-    )
-    end = browser.authorize(url)
-    assert end.application and end.application.startswith(CALLBACK), end.text
-    answer = parameters(end.application)
-    assert answer.get("state") == state and answer.get("iss") == node.web, answer
-    token = session.fetch_token(
-        endpoints["token_endpoint"], authorization_response=end.application, code_verifier=verifier, state=state
-    )
-    return session, token
-
-
-def keys(node, path="/oidc/jwks"):
-    return {
-        key["kid"]: jwt.PyJWK(key)
-        for key in requests.get(node.web + path, verify=node.verify).json()["keys"]
-    }
-
-
-def verified(node, token, audience, issuer=None):
-    """The claims of a token, checked by PyJWT with the published keys."""
-    key = keys(node)[jwt.get_unverified_header(token)["kid"]]
-    return jwt.decode(
-        token, key, algorithms=["RS256", "ES256"], audience=audience, issuer=issuer or node.web, leeway=5
-    )
-
-
-def post(node, path, data, auth=None, headers=None):
-    return requests.post(node.web + path, data=data, auth=auth, headers=headers, verify=node.verify)
 
 
 def test_an_application_logs_somebody_in_with_authlib(node, app, browser, account):
@@ -291,6 +229,54 @@ def test_wrong_requests_get_the_answers_of_the_standards(node, app, register):
     assert post(node, "/oidc/revoke", {"token": "rubbish"}, auth).status_code == 200
 
 
+def test_a_code_that_comes_again_takes_back_what_it_gave(node, app, browser):
+    session = library(node, app)
+    endpoints = discovery(node)
+    verifier = secrets.token_urlsafe(48)
+    url, _ = session.create_authorization_url(endpoints["authorization_endpoint"], code_verifier=verifier)
+    code = parameters(browser.authorize(url).application)["code"]
+    fields = {"grant_type": "authorization_code", "code": code, "redirect_uri": CALLBACK, "code_verifier": verifier}
+    auth = (app["client_id"], app["client_secret"])
+    first = post(node, "/oidc/token", fields, auth).json()
+    bearer = {"Authorization": "Bearer " + first["access_token"]}
+    assert requests.get(endpoints["userinfo_endpoint"], headers=bearer, verify=node.verify).ok
+    assert post(node, "/oidc/token", fields, auth).json()["error"] == "invalid_grant"
+    refused = requests.get(endpoints["userinfo_endpoint"], headers=bearer, verify=node.verify)
+    assert refused.status_code == 401 and 'error="invalid_token"' in refused.headers["WWW-Authenticate"]
+    again = {"grant_type": "refresh_token", "refresh_token": first["refresh_token"]}
+    assert post(node, "/oidc/token", again, auth).json()["error"] == "invalid_grant"
+
+
+def test_nobody_learns_which_applications_there_are(node, app):
+    """Neither from what is answered nor from how."""
+    def told(answer):
+        return answer.status_code, answer.json(), sorted(name for name in answer.headers if name != "Date")
+
+    for path in ("token", "introspect", "revoke", "par", "device"):
+        data = {"grant_type": "refresh_token", "refresh_token": "x", "token": "x"}
+        known, unknown = (post(node, "/oidc/" + path, data, (name, "wrong")) for name in (app["client_id"], "nobody"))
+        assert known.status_code == 401 and told(known) == told(unknown), path
+    manage = [
+        requests.get(f"{node.web}/oidc/register/{name}", headers={"Authorization": "Bearer x"}, verify=node.verify)
+        for name in (app["client_id"], "nobody")
+    ]
+    assert told(manage[0]) == told(manage[1]) and manage[0].status_code == 401
+
+
+def test_the_time_of_an_answer_tells_nothing_of_accounts(node, account):
+    """A name that nobody has takes as long as a wrong password: both are hashed."""
+    def seconds(name):
+        begun = time.perf_counter()
+        data = {"grant_type": "password", "username": name, "password": "wrong", "client_id": "martlet"}
+        assert post(node, "/oidc/token", data).status_code == 400
+        return time.perf_counter() - begun
+
+    # In turns, so that both see the same machine; few, so that nobody is slowed down.
+    pairs = [(seconds(account), seconds("nobody-" + secrets.token_hex(4))) for _ in range(3)]
+    known, unknown = (min(times) for times in zip(*pairs))
+    assert 0.4 < known / unknown < 2.5, pairs
+
+
 def test_forged_tokens_open_nothing(node, app, browser):
     _, token = log_in(node, app, browser)
     text = token["access_token"]
@@ -358,6 +344,10 @@ def test_a_device_is_let_in_as_the_sdks_do_it(node, browser, account):
         verify=node.verify,
     )
     assert renewed.ok, renewed.text
+    # They name the scopes of the login again, and what comes with these by itself does not get lost.
+    assert "martlet" in renewed.json()["scope"].split()
+    bearer = {"authorization": "bearer " + renewed.json()["access_token"]}
+    assert requests.get(base + "/userinfo", headers=bearer, verify=node.verify).json() == about
 
 
 def test_software_made_for_keycloak_finds_everything(node, app, browser):

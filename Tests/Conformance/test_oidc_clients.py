@@ -15,18 +15,14 @@ import jwt
 import pytest
 import requests
 from nodes import clean_environment, free_port
-from oidc import Browser
+from oidc import PASSWORD, Browser, lend_account, lend_registrar
 
-PASSWORD = "correct horse battery"
 APACHE_MODULES = pathlib.Path("/usr/lib/apache2/modules")
 
 
 @pytest.fixture
 def person(any_node):
-    name = "ada-" + secrets.token_hex(3)
-    any_node.cli_json("account", "create", name, "--password-from-stdin", "--json", input=PASSWORD + "\n")
-    yield name
-    any_node.cli("account", "delete", name)
+    yield from lend_account(any_node)
 
 
 @pytest.fixture
@@ -40,17 +36,7 @@ def group(any_node, person):
 
 @pytest.fixture
 def register(any_node):
-    made = []
-
-    def register(*options):
-        name = "app-" + secrets.token_hex(4)
-        client = any_node.cli_json("client", "add", name, *options, "--json")
-        made.append(name)
-        return client
-
-    yield register
-    for name in made:
-        any_node.cli("client", "remove", name)
+    yield from lend_registrar(any_node)
 
 
 def wait_for(url, process, log, **options):

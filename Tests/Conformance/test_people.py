@@ -157,7 +157,8 @@ def add_passkey(browser, node, person):
 
 def factors(person, node):
     """By what the last login was proven."""
-    return node.cli_json("audit", "--what", "session.opened", "--who", person.name, "--limit", "1", "--json")["detail"]["factors"]
+    told = node.cli_json("audit", "--what", "session.opened", "--who", person.name, "--limit", "1", "--json")
+    return told["detail"]["factors"]
 
 
 def test_a_passkey_is_asked_for_after_the_password(authenticator, node, ada):

@@ -40,6 +40,21 @@ import Testing
         #expect(throws: IdentityError.self) { try Scopes(parsing: text) }
     }
 
+    @Test(
+        "who may create at a path, and not modify, replaces nothing there",
+        arguments: [
+            ("storage.create:/eo", "eo", "a/b", true), ("storage.create:/eo/a", "eo", "a/b", true),
+            ("storage.create:/eo/a", "eo", "ab", false), ("storage.create:/eo/a", "other", "a/b", false),
+            ("storage.create:/eo storage.modify:/eo/a", "eo", "a/b", false),
+            ("storage.create:/eo storage.modify:/eo/a", "eo", "c", true),
+            ("storage.create:/", "eo", "a", true), ("storage.create:/eo/a/", "eo", "a", false),
+            ("storage.create:/eo/a/", "eo", "a/", true), ("storage.read:/eo", "eo", "a", false),
+            ("martlet", "eo", "a", false),
+        ])
+    func creating(held: String, collection: String, key: String, only: Bool) throws {
+        #expect(try Scopes(parsing: held).onlyCreate(collection, key) == only)
+    }
+
     @Test("scopes keep their order and each comes once; any capability limits the token to capabilities")
     func limits() throws {
         let scopes = try Scopes(parsing: "openid  profile openid storage.read:/eo")

@@ -95,6 +95,45 @@ private final class FakeIssuer: Sendable {
         }
     }
 
+    @Test("of a token's scopes its capabilities count, below its issuer's path")
+    func capabilities() async throws {
+        try await withIssuer { house, issuer, identities in
+            try await house.identity.trust(issuer: FakeIssuer.url, audiences: ["jobs"], path: "/eo/cms", by: "test")
+            func scopes(_ claim: String) async throws -> String? {
+                try await identities.verify(try issuer.token(more: ",\(claim)")).scopes?.text
+            }
+            #expect(try await scopes(#""scope":"openid martlet""#) == nil)
+            #expect(try await scopes(#""scope":"openid storage.read:/""#) == "storage.read:/eo/cms")
+            #expect(
+                try await scopes(#""scp":["storage.modify:/a%20b/","compute.read"]"#)
+                    == "storage.modify:/eo/cms/a%20b/ compute.read")
+            for broken in ["storage.read", "storage.read:/../x", "storage.read:x", "storage.write:/"] {
+                #expect(await refusal(identities, try issuer.token(more: #","scope":"\#(broken)""#)) == .invalidToken)
+            }
+            for path in ["", "eo", "/eo/", "/../x", "//"] {
+                await #expect(throws: IdentityError.self, "\(path)") {
+                    try await house.identity.trust(
+                        issuer: "https://b.example", audiences: ["a"], path: path, by: "test")
+                }
+            }
+        }
+    }
+
+    @Test("a token that is bound to a key is held by who shows that key only")
+    func bindings() async throws {
+        try await withIssuer { house, issuer, identities in
+            try await house.identity.trust(issuer: FakeIssuer.url, audiences: ["jobs"], by: "test")
+            let bound = try await identities.verify(try issuer.token(more: #","cnf":{"x5t#S256":"abc"}"#))
+            #expect(bound.isHeld(by: ("x5t#S256", "abc")))
+            #expect(
+                !bound.isHeld(by: ("jkt", "abc")) && !bound.isHeld(by: nil) && !bound.isHeld(by: ("x5t#S256", "abd")))
+            for odd in ["{}", "7", #"{"jwk":{}}"#] {
+                let token = try await identities.verify(try issuer.token(more: #","cnf":\#(odd)"#))
+                #expect(!token.isHeld(by: nil) && !token.isHeld(by: ("jkt", "x")), "\(odd)")
+            }
+        }
+    }
+
     @Test("tokens that do not hold")
     func refusals() async throws {
         try await withIssuer { house, issuer, identities in
@@ -104,6 +143,7 @@ private final class FakeIssuer: Sendable {
                 try issuer.token(header: #"{"alg":"none","kid":"k1"}"#),
                 try issuer.token(header: #"{"alg":"HS256","kid":"k1"}"#),
                 try issuer.token(header: #"{"alg":"RS256","kid":"k1"}"#),
+                try issuer.token(header: #"{"alg":"ES256","kid":"k1","typ":"logout+jwt"}"#),
                 try issuer.token(header: #"{"alg":"ES256","kid":"k2"}"#),
                 try issuer.token(header: #"{"alg":"ES256","kid":"k1","crit":["x"]}"#),
                 try issuer.token(more: #","SUB":"job-8""#), try issuer.token(more: #","nbf":99999999999"#),

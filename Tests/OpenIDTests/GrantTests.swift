@@ -162,13 +162,42 @@ import Wire
         }
     }
 
+    @Test("what a client's tokens have without its asking stays when it names its scopes again")
+    func impliedScopes() async throws {
+        try await withHouse { house in
+            let (client, first) = try await family(
+                house,
+                [("scope", "openid profile offline_access storage.read:/eo martlet"), ("implied_scope", "martlet")])
+            #expect(!first.scopes.contains("martlet"), "a capability was asked for, which is a limit")
+            let (other, _) = try await house.client(
+                "other", [("scope", "openid profile offline_access martlet"), ("implied_scope", "martlet")])
+            let request = try await house.provider.authorizationRequest(
+                QueryItems([("client_id", "other"), ("response_type", "code"), ("scope", "openid offline_access")]))
+            let ada = try await house.browser()
+            try await house.provider.agree(to: request, by: ada)
+            guard
+                case .answer(let answer) = try await house.provider.advance(
+                    request, principal: ada, issuer: House.issuer),
+                let code = answer.parameters.first(where: { $0.name == "code" })?.value
+            else { throw OAuthError(.accessDenied, "no code") }
+            let begun = try await house.tokens(other, [("grant_type", "authorization_code"), ("code", code)])
+            #expect(begun.scopes.contains("martlet"))
+            let renewed = try await refresh(house, other, begun.refreshToken, [("scope", "openid")])
+            #expect(renewed.scopes.text == "openid martlet")
+            let limited = try await refresh(house, other, renewed.refreshToken, [("scope", "storage.read:/eo")])
+            #expect(limited.scopes.text == "storage.read:/eo")
+            #expect(try await refresh(house, client, first.refreshToken, [("scope", "openid")]).scopes.text == "openid")
+        }
+    }
+
     @Test("a client acts as its own account with its own secret")
     func clientCredentials() async throws {
         try await withHouse { house in
             let (client, secret) = try await house.client(
                 "harvester", [("grant_types", ["client_credentials"]), ("scope", "storage.read:/eo")])
             func proves(_ secret: String?) async throws -> Client {
-                try await house.provider.authenticate(.init(id: "harvester", secret: secret), audiences: [])
+                try await house.provider.authenticate(
+                    .init(id: "harvester", secret: secret), audiences: [])
             }
             #expect(try await proves(secret).id == client.id)
             for wrong in [nil, "", "guess", (secret ?? "") + "x"] {

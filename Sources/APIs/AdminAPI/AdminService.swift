@@ -63,6 +63,7 @@ package struct AdminService: Sendable {
             case "keys": return try await keys(call)
             case "registrations": return try await registrations(call)
             case "providers": return try await providers(call)
+            case "issuers": return try await tokenIssuers(call)
             case "invitations": return try await invitations(call)
             case "use-policy": return try await usePolicy(call)
             case "encryption": return try await encryption(call)

@@ -1,4 +1,6 @@
 package import Authority
+import Certificates
+import Ciphers
 package import Identity
 import NIOHTTP1
 package import Objects
@@ -17,6 +19,12 @@ package struct Caller: Sendable {
     /// The transaction that the request is part of, where the face has looked for one.
     package var transaction: TransactionID?
 
+    /// Whether the caller's token lets something be made at a key, and nothing be replaced: what it then writes is
+    /// refused in its transaction where there is something already.
+    package func createsOnly(_ collection: String, _ key: String) -> Bool {
+        principal.scopes?.onlyCreate(collection, key) ?? false
+    }
+
     package init(
         principal: Principal, context: RequestContext, signature: (authorization: Authorization, key: SigningKey)? = nil
     ) {
@@ -26,8 +34,8 @@ package struct Caller: Sendable {
     }
 }
 
-/// Finds out who makes a request: SigV4 in header or query, bearer token, password, browser session or client
-/// certificate. Every face uses it, and every way ends at the same principal.
+/// Finds out who makes a request: SigV4 in header or query, bearer token, password, access key, browser session or
+/// client certificate. Every face uses it, and every way ends at the same principal.
 package final class Authenticator: Sendable {
     package static let sessionCookie = "martlet_session"
 
@@ -35,6 +43,8 @@ package final class Authenticator: Sendable {
     package let tokens: TokenAuthority
     /// Nil where the node asks for none.
     package let certificates: ClientCertificates?
+    /// Nil where no other issuers are trusted.
+    private let roles: RoleSessions?
     private let limits: RequestLimits
     private let signingKeys = Mutex<[SigningKeyName: SigningKey]>([:])
 
@@ -55,11 +65,12 @@ package final class Authenticator: Sendable {
 
     package init(
         identity: Identity, tokens: TokenAuthority, certificates: ClientCertificates? = nil,
-        limits: RequestLimits = RequestLimits()
+        roles: RoleSessions? = nil, limits: RequestLimits = RequestLimits()
     ) {
         self.identity = identity
         self.tokens = tokens
         self.certificates = certificates
+        self.roles = roles
         self.limits = limits
     }
 
@@ -96,10 +107,11 @@ package final class Authenticator: Sendable {
     ) async throws -> Caller {
         let context = Self.context(of: request)
         if let token = request.credentials("Bearer") {
-            return Caller(principal: try await tokens.principal(token: String(token)), context: context)
+            let shown = request.connection.certificate.map { (TokenAuthority.certificateBinding, $0.thumbprint) }
+            return Caller(principal: try await bearer(String(token), shown, context), context: context)
         }
         if let token = request.credentials("DPoP") {
-            return Caller(principal: try await boundCaller(request, String(token)), context: context)
+            return Caller(principal: try await boundCaller(request, String(token), context), context: context)
         }
         if passwords, let text = request.credentials("Basic") {
             guard let (name, password) = Self.basicCredentials(text) else {
@@ -110,6 +122,7 @@ package final class Authenticator: Sendable {
             return Caller(principal: principal, context: context)
         }
         if let signed = try await signedCaller(request, service, bodyHash, context) { return signed }
+        if let keyed = try await keyedCaller(request, context) { return keyed }
         if cookies, let secret = Self.cookie(Self.sessionCookie, in: request), Self.isSameSite(request),
             let principal = try await identity.principal(session: secret)
         {
@@ -134,8 +147,22 @@ package final class Authenticator: Sendable {
         }
     }
 
+    /// Whom a token speaks for, of this node's or of an issuer that it trusts.
+    ///
+    /// - Parameter shown: the key that whoever sends it has proved to have.
+    private func bearer(
+        _ token: String, _ shown: (name: String, digest: String)?, _ context: RequestContext
+    ) async throws -> Principal {
+        do {
+            return try await tokens.principal(token: token, binding: shown)
+        } catch let error as IdentityError where error.code == .otherIssuer {
+            guard let roles else { throw error }
+            return try await roles.principal(token: token, shown: shown, context)
+        }
+    }
+
     /// Who sends a token together with the proof that they hold its key (RFC 9449 §7).
-    private func boundCaller(_ request: Request, _ token: String) async throws -> Principal {
+    private func boundCaller(_ request: Request, _ token: String, _ context: RequestContext) async throws -> Principal {
         guard request.headers["dpop"].count == 1, let proof = request.header("dpop") else {
             throw IdentityError(.invalidToken, "a token that is sent as DPoP comes with one DPoP proof")
         }
@@ -143,7 +170,7 @@ package final class Authenticator: Sendable {
             let thumbprint = try await tokens.proofs.check(
                 proof, method: request.method.rawValue, url: request.origin + request.rawPath, token: token,
                 needsNonce: false)
-            return try await tokens.principal(token: token, binding: ("jkt", thumbprint))
+            return try await bearer(token, (TokenAuthority.keyBinding, thumbprint), context)
         } catch is PossessionProofs.NonceNeeded {
             throw IdentityError(.invalidToken, "the nonce of the DPoP proof has expired")
         }
@@ -171,6 +198,16 @@ package final class Authenticator: Sendable {
         context.values["s3:signatureversion"] = ["AWS4-HMAC-SHA256"]
         context.values["s3:authType"] = [authorization.form == .header ? "REST-HEADER" : "REST-QUERY-STRING"]
         return Caller(principal: known.principal, context: context, signature: (authorization, key))
+    }
+
+    /// Who shows an access key itself, in the two headers of the SDKs of STAC catalogues.
+    private func keyedCaller(_ request: Request, _ context: RequestContext) async throws -> Caller? {
+        guard let id = request.header("access-key"), let secret = request.header("secret-key") else { return nil }
+        let refused = IdentityError(.invalidCredentials, "the access key or its secret is wrong")
+        guard !id.hasPrefix(Identity.temporaryPrefix), let known = try? await signer(id, sessionToken: nil),
+            constantTimeEquals(known.secret, Array(secret.utf8))
+        else { throw refused }
+        return Caller(principal: known.principal, context: context)
     }
 
     private static func head(of request: Request) throws -> RequestHead {

@@ -78,7 +78,9 @@ extension Problem {
                 .tooManyRequests, "rate-limited", error.message, headers: ["Retry-After": String(error.retryAfter ?? 1)]
             )
         case .unreachable: self.init(.badGateway, "unreachable", error.message)
-        case .invalidCredentials, .invalidToken, .expired, .disabled, .codeNeeded: self = .unauthorized(error.message)
+        case .invalidCredentials, .invalidToken, .expired, .disabled, .codeNeeded, .otherIssuer:
+            self = .unauthorized(error.message)
+            if let challenge = error.bearerChallenge { headers = ["WWW-Authenticate": challenge] }
         case .agreementNeeded: self = .forbidden(error.message)
         }
     }
@@ -95,6 +97,17 @@ extension Problem {
             return Problem(
                 .internalServerError, "internal", "the request failed inside the server; it is logged as \(request.id)"
             ).response
+        }
+    }
+}
+
+extension IdentityError {
+    /// What whoever has shown a token that does not count is told in `WWW-Authenticate` (RFC 6750 §3.1); nil for an
+    /// error that is about no token.
+    package var bearerChallenge: String? {
+        switch code {
+        case .invalidToken, .expired, .otherIssuer: #"Bearer realm="martlet", error="invalid_token""#
+        default: nil
         }
     }
 }

@@ -118,7 +118,7 @@ struct IAMError: Error, Sendable, CustomStringConvertible {
         case .conflict: .deleteConflict
         // STS counts nothing: its limits are those of values.
         case .limit: service == .sts ? .validationError : .limitExceeded
-        case .invalidToken: .invalidIdentityToken
+        case .invalidToken, .otherIssuer: .invalidIdentityToken
         case .expired: .expiredTokenException
         case .unreachable: .idpCommunicationError
         case .rateLimited: .throttling

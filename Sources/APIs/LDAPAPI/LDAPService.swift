@@ -175,7 +175,8 @@ package struct LDAPService: Sendable {
         case let error as IdentityError:
             let code: ResultCode =
                 switch error.code {
-                case .invalidCredentials, .disabled, .expired, .invalidToken, .codeNeeded, .agreementNeeded:
+                case .invalidCredentials, .disabled, .expired, .invalidToken, .codeNeeded, .agreementNeeded,
+                    .otherIssuer:
                     .invalidCredentials
                 // Programs take a server that is busy for one that is gone, which no guesser may bring about.
                 case .rateLimited: error.retryAfter == nil ? .busy : .invalidCredentials

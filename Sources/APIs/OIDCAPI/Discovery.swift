@@ -7,7 +7,7 @@ import Wire
 
 extension OIDCService {
     /// The provider's metadata (OpenID Connect Discovery 1.0 §3, RFC 8414 §2).
-    func discovery(issuer: String) -> Response {
+    func discovery(issuer: String, to request: Request) -> Response {
         let isRealm = issuer != tokens.issuer
         let base = issuer + (isRealm ? "/protocol/openid-connect" : "/oidc")
         func url(_ own: String, _ realms: String) -> String { base + (isRealm ? realms : own) }
@@ -31,7 +31,7 @@ extension OIDCService {
             json.member("response_types_supported", ["code"])
             json.member("response_modes_supported", ["query", "form_post"])
             json.member("code_challenge_methods_supported", ["S256"])
-            json.member("subject_types_supported", ["public"])
+            json.member("subject_types_supported", ["public", "pairwise"])
             json.member("scopes_supported", Client.defaultScopes.names)
             json.member(
                 "claims_supported",
@@ -42,7 +42,10 @@ extension OIDCService {
             json.member("acr_values_supported", [Authentication.singleFactor, Authentication.multiFactor])
             json.member("prompt_values_supported", ["none", "login", "consent", "select_account"])
             json.member("id_token_signing_alg_values_supported", algorithms)
-            let methods = ClientAuthentication.allCases.map(\.rawValue)
+            // Where the node asks nobody for a certificate, there is none to be known by.
+            let takesCertificates = authenticator.certificates != nil && request.connection.isSecure
+            let methods = ClientAuthentication.allCases.filter { takesCertificates || !$0.isByCertificate }
+                .map(\.rawValue)
             for endpoint in ["token", "introspection", "revocation"] {
                 json.member("\(endpoint)_endpoint_auth_methods_supported", methods)
                 json.member("\(endpoint)_endpoint_auth_signing_alg_values_supported", JWK.algorithms)
@@ -50,7 +53,21 @@ extension OIDCService {
             json.member("dpop_signing_alg_values_supported", JWK.algorithms)
             json.member("authorization_response_iss_parameter_supported", true)
             json.member("claims_parameter_supported", true)
-            json.member("request_parameter_supported", false)
+            json.member("request_parameter_supported", true)
+            json.member("request_object_signing_alg_values_supported", JWK.algorithms)
+            json.member("tls_client_certificate_bound_access_tokens", takesCertificates)
+            if takesCertificates {
+                // The same addresses: certificates are asked for on all of them, and required on none.
+                json.key("mtls_endpoint_aliases")
+                json.object { json in
+                    json.member("token_endpoint", url("/token", "/token"))
+                    json.member("userinfo_endpoint", url("/userinfo", "/userinfo"))
+                    json.member("introspection_endpoint", url("/introspect", "/token/introspect"))
+                    json.member("revocation_endpoint", url("/revoke", "/revoke"))
+                    json.member("device_authorization_endpoint", url("/device", "/auth/device"))
+                    json.member("pushed_authorization_request_endpoint", url("/par", "/ext/par/request"))
+                }
+            }
             json.member("request_uri_parameter_supported", false)
             json.member("backchannel_logout_supported", true)
             json.member("backchannel_logout_session_supported", true)

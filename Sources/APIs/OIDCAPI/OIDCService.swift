@@ -81,7 +81,7 @@ package struct OIDCService: Sendable {
         let suffix = path.dropFirst().map { "/" + $0 }.joined()
         let issuer = tokens.issuer + suffix
         guard tokens.isOwn(issuer: issuer) else { return nil }
-        return discovery(issuer: issuer)
+        return discovery(issuer: issuer, to: request)
     }
 
     private func nothing(_ request: Request) -> Response {
@@ -116,7 +116,7 @@ package struct OIDCService: Sendable {
         switch endpoint {
         case .discovery:
             try only(.GET, .HEAD)
-            return discovery(issuer: call.issuer)
+            return discovery(issuer: call.issuer, to: call.request)
         case .jwks:
             try only(.GET, .HEAD)
             return Response(

@@ -1,3 +1,4 @@
+import Certificates
 import HTTPSupport
 import Identity
 import NIOHTTP1
@@ -10,7 +11,9 @@ extension OIDCService {
 
     /// The client that sends a form (RFC 6749 §2.3, RFC 7523 §2.2).
     private func client(_ call: Call, _ form: QueryItems) async throws -> Client {
-        var credentials = OpenIDProvider.Credentials(id: form["client_id"], secret: form["client_secret"])
+        let connection = call.request.connection
+        var credentials = OpenIDProvider.Credentials(
+            id: form["client_id"], secret: form["client_secret"], certificate: connection.certificate)
         // Who gives a person's name and password is the command line, or stands in for it.
         let isBare = credentials.id == nil && !call.request.headers.contains(name: "authorization")
         if isBare, form["grant_type"] == GrantType.password.rawValue {
@@ -23,7 +26,7 @@ extension OIDCService {
                 let secret = Self.formDecoded(text[text.index(after: colon)...]),
                 credentials.id == nil || credentials.id == id
             else { throw OAuthError(.invalidClient, "the client proves who it is in one way, and as one client") }
-            credentials = OpenIDProvider.Credentials(id: id, secret: secret)
+            (credentials.id, credentials.secret) = (id, secret)
         }
         if let assertion = form["client_assertion"] {
             guard form["client_assertion_type"] == Self.assertionType else {
@@ -60,10 +63,10 @@ extension OIDCService {
         let answer = try await provider.tokens(
             for: TokenRequest(
                 client: client, form: form, issuer: call.issuer, address: call.request.connection.remoteAddress,
-                keyThumbprint: thumbprint))
+                keyThumbprint: thumbprint, certificate: call.request.connection.certificate?.thumbprint))
         return Self.json { json in
             json.member("access_token", answer.accessToken)
-            json.member("token_type", answer.isBound ? "DPoP" : "Bearer")
+            json.member("token_type", answer.isDPoP ? "DPoP" : "Bearer")
             json.member("expires_in", answer.expiresIn)
             json.member("scope", answer.scopes.text)
             if let token = answer.refreshToken { json.member("refresh_token", token) }
@@ -158,13 +161,15 @@ extension OIDCService {
         } catch let error as IdentityError {
             throw OAuthError(.invalidToken, error.message)
         }
-        if token.binding?.name == "jkt" || isProof {
-            guard isProof, let proof = request.header("dpop"), token.binding?.name == "jkt" else {
-                throw OAuthError(.invalidToken, "the token is bound to a key: a DPoP proof is needed")
+        var shown = request.connection.certificate.map { (TokenAuthority.certificateBinding, $0.thumbprint) }
+        if isProof {
+            guard let proof = request.header("dpop") else {
+                throw OAuthError(.invalidToken, "a token that is sent as DPoP comes with a DPoP proof")
             }
-            guard try await self.proof(proof, call, token: text) == token.binding?.digest else {
-                throw OAuthError(.invalidToken, "the token is bound to another key")
-            }
+            shown = (TokenAuthority.keyBinding, try await self.proof(proof, call, token: text))
+        }
+        guard !isProof || token.binding?.name == TokenAuthority.keyBinding, token.isHeld(by: shown) else {
+            throw OAuthError(.invalidToken, "the token is bound to a key that its sender has not shown")
         }
         return try await provider.userinfo(token).response()
     }

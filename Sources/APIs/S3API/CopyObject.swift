@@ -28,7 +28,8 @@ extension S3Service {
             tags: replacesTags ? described.tags : nil,
             lock: described, checksum: algorithm, by: caller.principal.name, in: caller.transaction,
             unlock: { try await unlock($0, request, caller, isSource: true) },
-            sourceCondition: Self.sourceCondition(request), condition: Self.writeCondition(request))
+            sourceCondition: Self.sourceCondition(request),
+            condition: writeCondition(request, caller, address))
         var response = Self.xml("CopyObjectResult") { xml in
             xml.element("LastModified", version.created.rfc3339Milliseconds)
             xml.element("ETag", "\"\(version.etag)\"")

@@ -149,7 +149,7 @@ extension S3Service {
             collection: address.bucket, key: address.key, id: id, parts: parts, checksum: whole,
             size: request.header("x-amz-mp-object-size").flatMap { Int64($0) },
             customerKey: try customerKey(of: request, EncryptionHeaders(request)), by: caller.principal.name,
-            in: caller.transaction, condition: Self.writeCondition(request))
+            in: caller.transaction, condition: writeCondition(request, caller, address))
         var response = Self.xml("CompleteMultipartUploadResult") { xml in
             xml.element("Location", location(address, request))
             xml.element("Bucket", address.bucket)

@@ -34,7 +34,7 @@ extension S3Service {
         expectations.md5 = try Payload.announcedMD5(put.headers)
         let version = try await objects.put(
             collection: bucket, key: address.key, description: description, expecting: expectations,
-            by: caller.principal.name, as: .post, body: form)
+            by: caller.principal.name, as: .post, condition: writeCondition(put, caller, address), body: form)
         let headers = try await written(version, put, in: bucket)
         return answer(version, address, fields, headers, request)
     }

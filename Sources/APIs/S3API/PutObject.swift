@@ -3,6 +3,7 @@ import HTTPSupport
 import Identity
 import NIOHTTP1
 import Objects
+import Policy
 import Wire
 
 extension S3Service {
@@ -13,7 +14,7 @@ extension S3Service {
         let version = try await objects.put(
             collection: address.bucket, key: address.key, description: description,
             expecting: payload.expectations, by: caller.principal.name, in: caller.transaction,
-            condition: Self.writeCondition(request), body: payload.body)
+            condition: writeCondition(request, caller, address), body: payload.body)
         return try await Response(.ok, headers: written(version, request, in: address.bucket))
     }
 
@@ -35,9 +36,18 @@ extension S3Service {
         return headers
     }
 
-    /// If-Match and If-None-Match of a write, looked at under the key's lock.
-    static func writeCondition(_ request: Request) -> WriteCondition {
-        writeCondition(Preconditions(request.headers))
+    /// If-Match and If-None-Match of a write, and that a token that lets its bearer create replaces nothing, looked at
+    /// under the key's lock.
+    func writeCondition(_ request: Request, _ caller: Caller, _ address: ObjectAddress) -> WriteCondition {
+        let condition = Self.writeCondition(Preconditions(request.headers))
+        guard caller.createsOnly(address.bucket, address.key) else { return condition }
+        return { [gate] current in
+            try condition(current)
+            guard current == nil else {
+                throw gate.replacing(
+                    caller.principal, on: ResourceName.object(address.bucket, address.key), caller.context)
+            }
+        }
     }
 
     static func writeCondition(_ preconditions: Preconditions) -> WriteCondition {
@@ -65,7 +75,7 @@ extension S3Service {
         let deletion = try await objects.delete(
             collection: address.bucket, [(address.key, address.version)], by: caller.principal.name,
             bypassesGovernance: bypassesGovernance(request, caller, on: address),
-            in: caller.transaction, conditions: [0: Self.writeCondition(request)]
+            in: caller.transaction, conditions: [0: Self.writeCondition(Preconditions(request.headers))]
         ).first
         if let failure = deletion?.failure { throw failure }
         var headers = HTTPHeaders()

@@ -97,6 +97,12 @@ struct S3Error: Error, Sendable {
         return Response(code.status, type: "application/xml", bytes: xml.bytes, headers: headers)
     }
 
+    /// Session tokens of AWS are refused with 400; who sends a bearer token waits for 401 (RFC 6750 §3.1).
+    mutating func refuseToken(_ challenge: String) {
+        code = Code("InvalidToken", .unauthorized)
+        headers.replaceOrAdd(name: "WWW-Authenticate", value: challenge)
+    }
+
     /// Whatever was thrown, in S3's words. Nil for an error that clients are told nothing about but that it happened.
     init?(_ error: any Error) {
         switch error {

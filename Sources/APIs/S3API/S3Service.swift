@@ -60,6 +60,9 @@ package struct S3Service: Sendable {
             if known?.code == .authorizationHeaderMalformed, request.rawQuery.contains("X-Amz-") {
                 known?.code = .authorizationQueryParametersError
             }
+            if let challenge = (error as? IdentityError)?.bearerChallenge, Self.isBearer(request) {
+                known?.refuseToken(challenge)
+            }
             if known == nil || known?.code == .internalError {
                 logger.error("\(request.method) \(request.rawPath) [\(request.id)]: \(error)")
             }
@@ -121,6 +124,10 @@ package struct S3Service: Sendable {
         }
     }
 
+    private static func isBearer(_ request: Request) -> Bool {
+        request.credentials("Bearer") != nil || request.credentials("DPoP") != nil
+    }
+
     /// What a presigned URL of the version before SigV4 has signed as its resource.
     private func legacyResource(of request: Request) -> String? {
         guard request.query?.has("AWSAccessKeyId") == true else { return nil }
@@ -171,6 +178,10 @@ package struct S3Service: Sendable {
         if let version = address.version ?? address.asOf.map({ "@\($0)" }) {
             action = action.replacing("Object", with: "ObjectVersion")
             context.values["s3:VersionId"] = [version]
+        }
+        // Kept in the write's own transaction: see writeCondition.
+        if action == "s3:PutObject", caller.createsOnly(address.bucket, address.key) {
+            context.values["s3:if-none-match"] = ["*"]
         }
         try await gate.require(
             caller.principal, action, on: ResourceName.object(address.bucket, address.key), context)

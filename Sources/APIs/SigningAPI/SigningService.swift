@@ -18,11 +18,11 @@ package struct SigningService: Sendable {
     /// Addresses signed in one call.
     static let countMax = 1000
 
-    private let gate: Gate
-    private let authenticator: Authenticator
+    let gate: Gate
+    let authenticator: Authenticator
     /// Where clients reach the S3 face, `https://host:port`.
     private let s3URL: String
-    private let logger = Logger(label: "martlet.sign")
+    let logger = Logger(label: "martlet.sign")
 
     package init(gate: Gate, authenticator: Authenticator, s3URL: String) {
         self.gate = gate
@@ -82,7 +82,7 @@ package struct SigningService: Sendable {
         }
     }
 
-    private func lifetime(_ asked: Int64?) throws -> Int64 {
+    func lifetime(_ asked: Int64?) throws -> Int64 {
         guard let asked else { return Self.lifetimeSeconds }
         guard (1...Self.lifetimeSecondsMax).contains(asked) else {
             throw Problem.badRequest("duration_seconds is 1 to \(Self.lifetimeSecondsMax)")
@@ -90,11 +90,11 @@ package struct SigningService: Sendable {
         return asked
     }
 
-    private func expiry(_ seconds: Int64, _ json: inout JSONWriter) {
+    func expiry(_ seconds: Int64, _ json: inout JSONWriter) {
         json.member("expiry", Timestamp(seconds: Timestamp.now.seconds + seconds).rfc3339)
     }
 
-    private func answer(_ body: (inout JSONWriter) -> Void) -> Response {
+    func answer(_ body: (inout JSONWriter) -> Void) -> Response {
         var json = JSONWriter()
         json.object { body(&$0) }
         return Response(.ok, type: "application/json", bytes: json.bytes, headers: ["Cache-Control": "no-store"])

@@ -1,6 +1,7 @@
 import HTTPSupport
 import NIOHTTP1
 import Objects
+import Policy
 import WebDAVFormat
 
 /// The `If` header of a request, with the states of the resources that it speaks of.
@@ -65,8 +66,14 @@ extension WebDAVService {
     func writeCondition(_ call: Call) -> WriteCondition {
         let preconditions = Preconditions(call.request.headers)
         let conditions = call.conditions
-        guard !preconditions.isEmpty || conditions.header != nil else { return { _ in } }
-        return { current in
+        let (caller, address) = (call.caller, call.address)
+        let createsOnly = caller.createsOnly(address.collection, address.path)
+        guard createsOnly || !preconditions.isEmpty || conditions.header != nil else { return { _ in } }
+        return { [gate] current in
+            guard !createsOnly || current == nil else {
+                throw gate.replacing(
+                    caller.principal, on: ResourceName.object(address.collection, address.path), caller.context)
+            }
             let outcome = preconditions.evaluate(etag: current?.etag, modified: current?.modified, isRead: false)
             if case .failed(let header) = outcome {
                 throw ObjectsError(

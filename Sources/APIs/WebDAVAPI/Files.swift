@@ -108,7 +108,7 @@ extension WebDAVService {
         guard call.request.header("content-range") == nil else {
             throw WebDAVError(.badRequest, "a PUT stores a whole file: it has no Content-Range")
         }
-        try await require(call, "s3:PutObject", address.path)
+        try await requireWrite(call, address.path)
         if let entry = try await entry(at: address) {
             guard !entry.isFolder else { throw Self.isFolder }
         } else {

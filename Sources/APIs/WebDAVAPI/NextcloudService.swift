@@ -211,7 +211,7 @@ extension WebDAVService {
             throw WebDAVError(.conflict, "files lie in collections, not beside them")
         }
         var call = Call(request: request, caller: caller, address: address, conditions: Conditions())
-        try await require(call, "s3:PutObject", address.path)
+        try await requireWrite(call, address.path)
         // It speaks of the file, not of the upload.
         if let text = request.header("if") {
             call.conditions = try await conditions(try IfHeader(parsing: text), call)

@@ -21,7 +21,7 @@ extension WebDAVService {
                 try await require(call, "s3:CreateBucket", onCollection: address.collection)
                 try await objects.createCollection(address.collection, owner: call.actor)
             } else {
-                try await require(call, "s3:PutObject", address.path + "/")
+                try await requireWrite(call, address.path + "/")
                 _ = try await objects.createFolder(
                     collection: address.collection, path: address.path, by: call.actor, holding: call.tokens)
             }
@@ -39,7 +39,7 @@ extension WebDAVService {
         guard !address.isCollection else {
             throw WebDAVError(.methodNotAllowed, "a transaction makes no collection")
         }
-        try await require(call, "s3:PutObject", address.path + "/")
+        try await requireWrite(call, address.path + "/")
         guard try await entry(at: address) == nil, try await !isFolder(address.path, call) else {
             throw WebDAVError(.methodNotAllowed, "there is something at '\(address.path.prefix(200))' already")
         }

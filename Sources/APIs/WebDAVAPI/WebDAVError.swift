@@ -79,6 +79,7 @@ struct WebDAVError: Error, Sendable {
             default:
                 self.init(.unauthorized, error.message)
                 headers = Self.challenge
+                if let challenge = error.bearerChallenge { headers.add(name: "WWW-Authenticate", value: challenge) }
             }
         case let error as SignatureError: self.init(.forbidden, error.message)
         case let error as BodyTooLarge: self.init(.payloadTooLarge, error.description)

@@ -153,6 +153,16 @@ package struct WebDAVService: Sendable {
         try await gate.require(call.caller.principal, action, on: resource, context)
     }
 
+    /// Checks that the caller may write a file, or make a folder. Who may only create is kept to that in the write's
+    /// own transaction: see ``writeCondition(_:)``.
+    func requireWrite(_ call: Call, _ key: String) async throws {
+        var call = call
+        if call.caller.createsOnly(call.address.collection, key) {
+            call.caller.context.values["s3:if-none-match"] = ["*"]
+        }
+        try await require(call, "s3:PutObject", key)
+    }
+
     /// What somebody overwrote or deleted is seen by those who may see versions, as over S3.
     private static func asked(_ call: Call, _ action: String) -> (action: String, context: RequestContext) {
         guard let asOf = call.address.asOf else { return (action, call.caller.context) }

@@ -31,6 +31,8 @@ package final class ClientCertificates: Sendable {
     /// What the tables say of a certificate.
     enum Standing: Sendable {
         case account(Int64)
+        /// It counts, and is nobody's.
+        case unlinked(String)
         case refused(String)
     }
 
@@ -61,11 +63,28 @@ package final class ClientCertificates: Sendable {
         case .refused(let why): throw IdentityError(.invalidCredentials, why)
         case .trusted(let facts, let issuer, _):
             switch try await standing(facts, issuer: issuer) {
-            case .refused(let why): throw IdentityError(.invalidCredentials, why)
+            case .refused(let why), .unlinked(let why): throw IdentityError(.invalidCredentials, why)
             case .account(let id):
                 var principal = try await identity.principal(account: id, method: .certificate)
                 principal.authentication = Authentication(factors: [.x509])
                 return principal
+            }
+        }
+    }
+
+    /// What a certificate says that leads to an authority that is trusted, whether or not it is an account's; nil for
+    /// one that does not count (any more), and for one of a suspended account.
+    package func facts(_ shown: PresentedCertificate) async throws -> CertificateFacts? {
+        guard case .trusted(let facts, let issuer, _) = try await verdict(shown) else { return nil }
+        switch try await standing(facts, issuer: issuer) {
+        case .refused: return nil
+        case .unlinked: return facts
+        case .account(let id):
+            do {
+                _ = try await identity.principal(account: id, method: .certificate)
+                return facts
+            } catch is IdentityError {
+                return nil
             }
         }
     }
@@ -101,7 +120,7 @@ package final class ClientCertificates: Sendable {
             let account = try reader.scalar(
                 "SELECT account FROM certificate_links WHERE name_hash = ?", .init(facts.nameHash))
             if let account { return .account(account) }
-            return .refused("the certificate of \(facts.subject) is linked with no account")
+            return .unlinked("the certificate of \(facts.subject) is linked with no account")
         }
         standings[key] = standing
         return standing

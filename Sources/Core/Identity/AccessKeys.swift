@@ -126,13 +126,18 @@ extension Identity {
     /// An access key of this account for presigned URLs that the node makes itself on the account's behalf, made when
     /// it is first needed. Such URLs end when the key is deleted or the account is disabled, like any other.
     ///
-    /// Temporary credentials sign with themselves, so that a URL gives no more than they do and ends with them.
+    /// Temporary credentials sign with themselves, so that a URL gives no more than they do and ends with them; so do
+    /// those that are made here for whom a token of another issuer speaks.
     package func signingKey(for principal: Principal) async throws
         -> (id: String, secret: [UInt8], sessionToken: String?)
     {
         if let session = principal.session, let id = principal.accessKeyID {
             let known = try await temporaryPrincipal(accessKey: id, token: session.token)
             return (id, known.secret ?? [], session.token)
+        }
+        if let session = principal.session, let role = session.role, session.token.isEmpty {
+            let made = try await temporaryKey(of: session, role, principal)
+            return (made.accessKeyID, Array(made.secret.utf8), made.token)
         }
         guard let account = principal.accountID else { throw IdentityError.invalidCredentials }
         let existing = try await journal.find { reader in

@@ -71,6 +71,20 @@ extension Identity {
         }
     }
 
+    /// The groups of a principal that have an attribute, whatever its value.
+    package func groups(withAttribute name: String, of principal: Principal) async throws -> Set<String> {
+        let found = try await journal.find { reader in
+            try principal.groups.filter { group in
+                try reader.scalar(
+                    """
+                    SELECT 1 FROM attributes a JOIN groups g ON g.id = a.group_id WHERE g.name = ? AND a.name = ?
+                    """,
+                    .init(group), .init(name)) != nil
+            }
+        }
+        return Set(found)
+    }
+
     private static func place(_ owner: AttributeOwner, in reader: Reader) throws -> (column: String, id: Int64) {
         switch owner {
         case .account(let name): ("account", try accountID(name, in: reader))

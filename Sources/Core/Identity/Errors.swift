@@ -5,6 +5,8 @@ package struct IdentityError: Error, Sendable, CustomStringConvertible {
             invalidToken, limit, conflict, unreachable
         /// The password is right, and a code of the account's app is needed as well.
         case codeNeeded
+        /// The token is another issuer's.
+        case otherIssuer
         /// The account has not signed the acceptable-use policy, or too long ago.
         case agreementNeeded
     }

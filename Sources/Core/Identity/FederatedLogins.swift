@@ -28,7 +28,7 @@ package final class FederatedLogins: Sendable {
     private let identity: Identity
     /// Where providers send people back to.
     private let callback: String
-    private let keys: IssuerKeys
+    private let keys: RemoteKeys
     private let fetch: DocumentFetch
     private let post: FormPost
     private let discovered = RecentReads<JSONValue>()
@@ -38,7 +38,7 @@ package final class FederatedLogins: Sendable {
         callback = people.callback
         self.fetch = fetch
         self.post = post
-        keys = IssuerKeys(fetch: fetch)
+        keys = RemoteKeys.ofIssuers(fetch)
     }
 
     /// Begins a login.
@@ -148,7 +148,7 @@ package final class FederatedLogins: Sendable {
             throw refused("belongs to another login")
         }
         try token.checkTime(now: Timestamp.now.seconds)
-        try await keys.verify(token, issuer: provider.issuer)
+        try await keys.verify(token.jwt, by: provider.issuer)
     }
 
     private func settle(
@@ -203,7 +203,7 @@ package final class FederatedLogins: Sendable {
             session.utf8.count <= Self.sessionBytesMax, !subject.utf8.contains(0), !session.utf8.contains(0)
         else { throw refused("names neither a session nor a person") }
         try token.checkTime(now: Timestamp.now.seconds)
-        try await keys.verify(token, issuer: provider.issuer)
+        try await keys.verify(token.jwt, by: provider.issuer)
         try await identity.endSessions(
             of: UpstreamLogin(issuer: provider.issuer, subject: subject, session: session),
             by: "provider:\(provider.name)")

@@ -14,10 +14,19 @@ extension Identity {
 
     /// Takes an OpenID provider's tokens from now on, where they are meant for one of these audiences.
     ///
+    /// - Parameters:
+    ///   - role: see ``Issuer/role``; the role need not be there yet.
+    ///   - path: see ``Issuer/path``.
     /// - Throws: ``IdentityError`` `.invalidName`, `.exists`, `.limit`.
-    package func trust(issuer url: String, audiences: [String], by actor: String) async throws {
+    package func trust(
+        issuer url: String, audiences: [String], role: String? = nil, path: String = "/", by actor: String
+    ) async throws {
         let url = url.hasSuffix("/") ? String(url.dropLast()) : url
         try Self.checkIssuer(url)
+        if let role { try Self.checkName(role) }
+        guard let capability = try Capability(scope: Capability.Operation.read.rawValue + ":" + path),
+            !capability.isFolder
+        else { throw IdentityError(.invalidName, "'\(path.prefix(200))' is no path: / or /COLLECTION/…") }
         guard (1...Self.audiencesMax).contains(audiences.count),
             audiences.allSatisfy({ (1...255).contains($0.utf8.count) && !$0.utf8.contains(0) })
         else {
@@ -35,9 +44,14 @@ extension Identity {
                 throw IdentityError(.limit, "\(Self.issuersMax) issuers are trusted already")
             }
             try transaction.run(
-                "INSERT INTO issuers (url, audiences, created) VALUES (?, ?, ?)", .init(url),
-                .init(JSONValue.array(audiences.map { .string($0) }).text), .init(Timestamp.now.microseconds))
-            events.record(.issuerTrusted, by: actor, on: url) { $0.member("audiences", audiences) }
+                "INSERT INTO issuers (url, audiences, role, path, created) VALUES (?, ?, ?, ?, ?)", .init(url),
+                .init(JSONValue.array(audiences.map { .string($0) }).text), .init(role), .init(path),
+                .init(Timestamp.now.microseconds))
+            events.record(.issuerTrusted, by: actor, on: url) {
+                $0.member("audiences", audiences)
+                if let role { $0.member("role", role) }
+                $0.member("path", path)
+            }
         }
     }
 
@@ -48,16 +62,18 @@ extension Identity {
             }
             events.record(.issuerForgotten, by: actor, on: url)
         }
+        // Sessions that its tokens opened end with the trust.
+        principals.clear()
     }
 
     /// All trusted issuers, in the order of their addresses; they are few.
     package func issuers() async throws -> [Issuer] {
         try await journal.find { reader in
-            try reader.rows("SELECT url, audiences, created FROM issuers ORDER BY url") { row in
+            try reader.rows("SELECT url, audiences, role, path, created FROM issuers ORDER BY url") { row in
                 Issuer(
                     url: row.text(0),
                     audiences: try JSONValue(parsing: row.text(1)).array?.compactMap(\.string) ?? [],
-                    created: Timestamp(microseconds: row.int(2)))
+                    role: row.textOrNil(2), path: row.text(3), created: Timestamp(microseconds: row.int(4)))
             }
         }
     }

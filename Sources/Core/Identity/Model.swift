@@ -79,6 +79,11 @@ package struct Issuer: Sendable {
     package var url: String
     /// Its tokens have to be meant for one of these (`aud`).
     package var audiences: [String]
+    /// The role in which whoever shows its tokens to a face itself is, where the role's trust policy lets them in; nil
+    /// where its tokens open nothing but by STS.
+    package var role: String?
+    /// Below which its tokens' capabilities count: `/` or `/COLLECTION/…`, percent-encoded.
+    package var path = "/"
     package var created: Timestamp
 
     /// The address without its scheme: how AWS names a provider in policies.

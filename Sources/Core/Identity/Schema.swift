@@ -86,7 +86,11 @@ extension Identity {
                     created INTEGER NOT NULL)
                 """,
                 "CREATE INDEX app_passwords_by_account ON app_passwords (account)",
-                "CREATE TABLE issuers (url TEXT PRIMARY KEY, audiences TEXT NOT NULL, created INTEGER NOT NULL)",
+                """
+                CREATE TABLE issuers (
+                    url TEXT PRIMARY KEY, audiences TEXT NOT NULL, role TEXT, path TEXT NOT NULL,
+                    created INTEGER NOT NULL)
+                """,
             ]),
         Migration(
             module: "identity", number: 3,

@@ -10,6 +10,8 @@ package struct Scopes: Sendable, Hashable {
     /// somebody is.
     package static let everything = "martlet"
     package static let offline = "offline_access"
+    /// Says that a machine speaks for itself (WLCG Common JWT Profiles 1.3); it opens nothing.
+    package static let host = "host.auth"
 
     package private(set) var names: [String]
     /// Those among them that are capabilities.
@@ -55,6 +57,17 @@ package struct Scopes: Sendable, Hashable {
     /// What a token with these scopes may do here; nil for all that its account may.
     package var limit: [Capability]? { capabilities.isEmpty && contains(Self.everything) ? nil : capabilities }
 
+    /// Whether these let something be made at a key, and nothing there be replaced.
+    package func onlyCreate(_ collection: String, _ key: String) -> Bool {
+        guard !capabilities.isEmpty else { return false }
+        let path = [collection] + key.split(separator: "/").map(String.init)
+        func give(_ operation: Capability.Operation) -> Bool {
+            let wanted = Capability(operation: operation, path: path, isFolder: key.hasSuffix("/"))
+            return capabilities.contains { $0.operation == operation && $0.covers(wanted) }
+        }
+        return give(.create) && !give(.modify)
+    }
+
     /// Whether these scopes give another one: by its name, or by one that reaches further.
     package func cover(_ name: String) -> Bool {
         if names.contains(name) { return true }
@@ -95,6 +108,12 @@ package struct Capability: Sendable, Hashable {
     package let path: [String]
     /// A slash at the end: only what is below it is meant.
     package let isFolder: Bool
+
+    init(operation: Operation, path: [String], isFolder: Bool) {
+        self.operation = operation
+        self.path = path
+        self.isFolder = isFolder
+    }
 
     /// Nil for a scope that is no capability.
     ///

@@ -13,17 +13,32 @@ extension Identity {
     ///   - account: who opens it, if that is an account: the session ends with it.
     ///   - policy: a session policy; it was checked before.
     ///   - scopes: of the token that opens it: the session may do no more than that.
+    ///   - web: whom that token speaks for: the session ends with the trust in another issuer, and with a token of
+    ///     this node's.
     ///   - actor: who opens it, for the journal.
     package func openSession(
         in role: Role, name: String, account: Int64?, seconds: Int64, policy: String?, claims: [String: [String]],
-        scopes: Scopes? = nil, by actor: String
+        scopes: Scopes? = nil, of web: WebIdentity? = nil, by actor: String
     ) async throws -> TemporaryCredentials {
         try Self.checkSessionName(name)
         let now = Timestamp.now
         return try await issueTemporaryKey(
             SessionContent(
                 account: account, role: role.id, name: name, issued: now, expires: now.adding(seconds: seconds),
-                policy: policy, claims: claims, scopes: scopes), by: actor, on: role.name)
+                policy: policy, claims: claims, scopes: scopes,
+                issuer: web.flatMap { $0.account == nil ? $0.issuer.url : nil }, tokenID: web?.tokenID),
+            by: actor, on: role.name)
+    }
+
+    /// Credentials for a session that has none: what a token of another issuer opened, for as long as that counts.
+    func temporaryKey(of session: TemporarySession, _ role: TemporarySession.AssumedRole, _ principal: Principal)
+        async throws -> TemporaryCredentials
+    {
+        try await issueTemporaryKey(
+            SessionContent(
+                account: nil, role: role.id, name: session.name, issued: .now, expires: session.expires,
+                policy: nil, claims: session.claims, scopes: principal.scopes, issuer: session.issuer),
+            by: principal.name, on: role.name)
     }
 
     /// Opens a session of an account itself, perhaps with fewer rights.

@@ -90,6 +90,9 @@ extension Identity {
             throw Self.invalidSessionToken
         }
         try Self.checkTime(content.expires)
+        if let id = content.tokenID, try await isRevoked(id) {
+            throw IdentityError(.invalidToken, "the token that opened this session was revoked")
+        }
         var principal = try await journal.find { try Self.principal(of: content, token: token, in: $0) }
         principal.accessKeyID = id
         principal.scopes = content.scopes
@@ -101,8 +104,12 @@ extension Identity {
     private static func principal(of content: SessionContent, token: String, in reader: Reader) throws -> Principal {
         var session = TemporarySession(
             role: nil, account: content.account, name: content.name, issued: content.issued, expires: content.expires,
-            policy: content.policy,
-            claims: content.claims, token: token)
+            policy: content.policy, claims: content.claims, token: token, issuer: content.issuer)
+        if let issuer = content.issuer {
+            guard try reader.scalar("SELECT 1 FROM issuers WHERE url = ?", .init(issuer)) != nil else {
+                throw IdentityError(.invalidToken, "the issuer '\(issuer)' of this session is not trusted any more")
+            }
+        }
         var opener: Principal?
         if let account = content.account {
             do {

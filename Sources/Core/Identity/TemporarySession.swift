@@ -14,8 +14,10 @@ package struct TemporarySession: Sendable {
     package var policy: String?
     /// Condition keys with their values, of the token that opened the session: `jwt:sub` and so on.
     package var claims: [String: [String]]
-    /// The sealed text that has to come with each request.
+    /// The sealed text that has to come with each request; empty where the request came with another issuer's token.
     package var token: String
+    /// The issuer of the token that opened it, where that is another than this node.
+    package var issuer: String?
 
     package struct AssumedRole: Sendable {
         package var id: Int64
@@ -46,8 +48,12 @@ struct SessionContent: Sendable {
     var expires: Timestamp
     var policy: String?
     var claims: [String: [String]] = [:]
-    /// Of the token that opened the session, where one of this node's did.
+    /// Of the token that opened the session, where one did.
     var scopes: Scopes?
+    /// The issuer of that token, where it is another than this node: the session ends with the trust in it.
+    var issuer: String?
+    /// The `jti` of the token of this node's that opened the session: it ends with that.
+    var tokenID: String?
 
     func bytes(secret: String) -> [UInt8] {
         var json = JSONWriter()
@@ -60,6 +66,8 @@ struct SessionContent: Sendable {
             json.member("expires", expires.microseconds)
             if let policy { json.member("policy", policy) }
             if let scopes { json.member("scopes", scopes.text) }
+            if let issuer { json.member("issuer", issuer) }
+            if let tokenID { json.member("jti", tokenID) }
             json.key("claims")
             json.object { json in for (key, values) in claims { json.member(key, values) } }
         }
@@ -76,7 +84,8 @@ struct SessionContent: Sendable {
             account: json["account"]?.integer, role: json["role"]?.integer, name: name,
             issued: Timestamp(microseconds: issued), expires: Timestamp(microseconds: expires),
             policy: json["policy"]?.string,
-            scopes: try json["scopes"]?.string.map { try Scopes(parsing: $0) })
+            scopes: try json["scopes"]?.string.map { try Scopes(parsing: $0) }, issuer: json["issuer"]?.string,
+            tokenID: json["jti"]?.string)
         for claim in json["claims"]?.object?.members ?? [] {
             content.claims[claim.name] = claim.value.array?.compactMap(\.string)
         }

@@ -24,6 +24,8 @@ package struct TokenWish: Sendable {
     package let issued = Timestamp.now.seconds
     package var lifetime: Int64 = TokenAuthority.lifetimeSeconds
     package var algorithm = JWTSigner.Algorithm.es256
+    /// What `sub` is, where it is not the account's number.
+    package var subject: String?
     /// What `iss` is, where it is not the node's address.
     package var issuer: String?
     /// Further claims.
@@ -50,6 +52,17 @@ package struct AccessToken: Sendable {
     package var authentication: Authentication?
     package var binding: (name: String, digest: String)?
 
+    /// Whether whoever sends it has shown the key that it is bound to, if it is bound to one.
+    package func isHeld(by shown: (name: String, digest: String)?) -> Bool {
+        Self.isHeld(binding, by: shown)
+    }
+
+    static func isHeld(_ binding: (name: String, digest: String)?, by shown: (name: String, digest: String)?) -> Bool {
+        guard let binding else { return true }
+        guard let shown, binding.name == shown.name else { return false }
+        return constantTimeEquals(Array(binding.digest.utf8), Array(shown.digest.utf8))
+    }
+
     /// Names what it comes from.
     package var grant: String { String(id.prefix { $0 != "." }) }
 }
@@ -62,6 +75,11 @@ package final class TokenAuthority: Sendable {
     package static let lifetimeSecondsMax: Int64 = 6 * 3600
     /// What tokens for every service name as their audience (WLCG §2.1).
     package static let anyAudience = "https://wlcg.cern.ch/jwt/v1/any"
+    /// What tokens are bound to: the key of a DPoP proof (RFC 9449 §6.1), a certificate (RFC 8705 §3.1).
+    package static let keyBinding = "jkt"
+    package static let certificateBinding = "x5t#S256"
+    /// The claim with the number of the account, for nobody else to read, where `sub` does not tell it.
+    package static let sealedAccount = "martlet_account"
     /// The client that stands for the node's own command line.
     package static let ownClient = "martlet"
 
@@ -125,23 +143,33 @@ package final class TokenAuthority: Sendable {
         let signer = try await keys.signer(wish.algorithm)
         let now = wish.issued
         let audiences = wish.audiences.isEmpty ? [issuer] : wish.audiences
+        let id = wish.grant + "." + Hex.encode(randomBytes(8))
+        var sealed: [UInt8]?
+        if wish.subject != nil {
+            sealed = try await identity.openSessionKey().seal(
+                Array(String(wish.account).utf8), authenticating: Self.authenticated(id))
+        }
+        let isNamed = wish.subject == nil || wish.scopes.contains("profile")
         var json = JSONWriter(capacity: 1024)
         json.object { json in
             json.member("iss", wish.issuer ?? issuer)
-            json.member("sub", String(wish.account))
+            json.member("sub", wish.subject ?? String(wish.account))
+            if let sealed { json.member(Self.sealedAccount, Base64.encodeURL(sealed)) }
             if audiences.count == 1 { json.member("aud", audiences[0]) } else { json.member("aud", audiences) }
             json.member("exp", now + wish.lifetime)
             json.member("iat", now)
             json.member("nbf", now - 60)
-            json.member("jti", wish.grant + "." + Hex.encode(randomBytes(8)))
+            json.member("jti", id)
             json.member("client_id", wish.client)
             json.member("azp", wish.client)
             json.member("scope", wish.scopes.text)
-            json.member("preferred_username", principal.name)
+            if isNamed { json.member("preferred_username", principal.name) }
             if wish.scopes.contains("groups") || wish.scopes.contains(Scopes.everything) {
                 json.member("groups", principal.groups)
             }
-            if !wish.scopes.capabilities.isEmpty || wish.scopes.names.contains(where: { $0.hasPrefix("wlcg") }) {
+            if !wish.scopes.capabilities.isEmpty || wish.scopes.contains(Scopes.host)
+                || wish.scopes.names.contains(where: { $0.hasPrefix("wlcg") })
+            {
                 json.member("wlcg.ver", "1.0")
                 if !wish.wlcgGroups.isEmpty { json.member("wlcg.groups", wish.wlcgGroups) }
             }
@@ -187,7 +215,10 @@ package final class TokenAuthority: Sendable {
     /// - Throws: ``IdentityError`` `.invalidToken`.
     package func signed(_ text: String, type: String) async throws -> JSONObject {
         let token = try UnverifiedToken(text)
-        guard isOwn(issuer: token.issuer), token.jwt.type == type, let id = token.jwt.keyID,
+        guard isOwn(issuer: token.issuer) else {
+            throw IdentityError(.otherIssuer, "the token's issuer '\(token.issuer.prefix(200))' is not trusted here")
+        }
+        guard token.jwt.type == type, let id = token.jwt.keyID,
             let key = try await keys.key(named: id), key.verifies(token.jwt)
         else { throw IdentityError(.invalidToken, "the token is not one of this node's, or was altered") }
         return token.claims
@@ -205,7 +236,7 @@ package final class TokenAuthority: Sendable {
         if let known = verified.withLock({ $0[hash] }) {
             token = known
         } else {
-            token = try Self.read(try await signed(text, type: "at+jwt"))
+            token = try await read(try await signed(text, type: "at+jwt"))
             verified.withLock { verified in
                 if verified.count >= Self.verifiedMax { verified = [:] }
                 verified[hash] = token
@@ -220,8 +251,18 @@ package final class TokenAuthority: Sendable {
         return token
     }
 
-    private static func read(_ claims: JSONObject) throws -> AccessToken {
-        guard let account = claims["sub"]?.string.flatMap({ Int64($0) }), let id = claims["jti"]?.string,
+    private static func authenticated(_ id: String) -> [UInt8] { Array("token \(id)".utf8) }
+
+    private func account(_ claims: JSONObject, _ id: String) async throws -> Int64? {
+        guard let sealed = claims[Self.sealedAccount]?.string.flatMap({ Base64.decode($0) }) else {
+            return claims["sub"]?.string.flatMap { Int64($0) }
+        }
+        let plain = try? await identity.openSessionKey().open(sealed, authenticating: Self.authenticated(id))
+        return plain.flatMap { Int64(String(decoding: $0, as: UTF8.self)) }
+    }
+
+    private func read(_ claims: JSONObject) async throws -> AccessToken {
+        guard let id = claims["jti"]?.string, let account = try await account(claims, id),
             let expires = claims["exp"]?.integer
         else { throw IdentityError(.invalidToken, "the token lacks a claim") }
         let audience = claims["aud"] ?? .null
@@ -243,19 +284,16 @@ package final class TokenAuthority: Sendable {
     /// end with it; what it may do is limited by the token's scopes.
     ///
     /// - Parameter binding: the key that whoever sends the token has proved to have, for a token that is bound to one.
-    /// - Throws: ``IdentityError`` `.invalidToken`, `.expired`, `.disabled`.
+    /// - Throws: ``IdentityError`` `.invalidToken`, `.expired`, `.disabled`; `.otherIssuer` for a token that is none of
+    ///   this node's.
     package func principal(token text: String, binding: (name: String, digest: String)? = nil) async throws -> Principal
     {
         let token = try await accessToken(text)
         guard token.audiences.contains(where: isOwn(audience:)) else {
             throw IdentityError(.invalidToken, "the token is meant for another audience than \(issuer)")
         }
-        if let bound = token.binding {
-            guard let binding, bound.name == binding.name,
-                constantTimeEquals(Array(bound.digest.utf8), Array(binding.digest.utf8))
-            else {
-                throw IdentityError(.invalidToken, "the token is bound to a key that its sender has not shown")
-            }
+        guard token.isHeld(by: binding) else {
+            throw IdentityError(.invalidToken, "the token is bound to a key that its sender has not shown")
         }
         var principal = try await identity.principal(account: token.account, method: .token)
         principal.authentication = token.authentication

@@ -24,6 +24,16 @@ struct UnverifiedToken: Sendable {
     /// `aud`: for whom the token is meant.
     var audiences: [String] { Self.texts(claims["aud"] ?? .null) }
 
+    /// `exp`, which ``checkTime(now:)`` looks at.
+    var expires: Timestamp { Timestamp(seconds: claims["exp"]?.number.flatMap { Int64(exactly: $0.rounded()) } ?? 0) }
+
+    /// `cnf`: the key that whoever shows it has to have (RFC 7800 §3.1). One that is not known here is nobody's.
+    var binding: (name: String, digest: String)? {
+        claims["cnf"].map { cnf in
+            (cnf.object?.members.first).map { ($0.name, $0.value.string ?? "") } ?? ("", "")
+        }
+    }
+
     /// Checks `exp`, `nbf` and `iat` with a minute's grace for clocks that differ.
     func checkTime(now: Int64) throws {
         func seconds(_ name: String) throws -> Int64? {

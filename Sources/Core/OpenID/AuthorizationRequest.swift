@@ -40,6 +40,9 @@ package struct AuthorizationRequest: Sendable {
     /// Parameters that may come more than once.
     static let repeatable: Set<String> = ["resource", "audience"]
     /// Those that this program adds to the address while somebody is on the way through login and consent.
+    static let ownPrefix = "martlet_"
+    /// What a signed request said, which was opened when it was pushed.
+    static let signedParameter = "martlet_signed"
     package static let afterParameter = "martlet_after"
     package static let deniedParameter = "martlet_denied"
 }
@@ -68,11 +71,17 @@ extension OpenIDProvider {
     /// - Throws: ``AuthorizationFault`` where it is not certain whom to answer; then nobody is sent anywhere.
     ///   ``AuthorizationRefusal`` for what the application hears of.
     package func authorizationRequest(_ query: QueryItems) async throws -> AuthorizationRequest {
+        try await authorizationRequest(query, isOpened: false)
+    }
+
+    /// - Parameter isOpened: whether a signed request was opened already, so that the mark of that is ours.
+    func authorizationRequest(_ query: QueryItems, isOpened: Bool) async throws -> AuthorizationRequest {
         func fault(_ message: String) -> AuthorizationFault { AuthorizationFault(message: message) }
         guard let id = query["client_id"] else { throw fault("the address lacks client_id") }
         guard let client = try? await client(id) else { throw fault("there is no application '\(id.prefix(128))'") }
         var query = query
         var isPushed = false
+        if !isOpened { query.items.removeAll { $0.name == AuthorizationRequest.signedParameter } }
         if let uri = query["request_uri"] {
             guard let pushed = try await pushedRequest(uri, client: client.id) else {
                 throw fault("the request_uri is unknown or has expired: begin again at the application")
@@ -83,6 +92,8 @@ extension OpenIDProvider {
             }
             query = QueryItems(pushed.items + marks)
             isPushed = true
+        } else if !isOpened {
+            do { query = try await opened(query, client) } catch let error as OAuthError { throw fault(error.message) }
         }
         for item in query.items
         where !AuthorizationRequest.repeatable.contains(item.name) && query.all(item.name).count > 1 {
@@ -110,9 +121,6 @@ extension OpenIDProvider {
     private func read(_ query: QueryItems, isPushed: Bool, into request: inout AuthorizationRequest) throws {
         func invalid(_ message: String) -> OAuthError { OAuthError(.invalidRequest, message) }
         let client = request.client
-        guard query["request"] == nil else {
-            throw OAuthError(.requestNotSupported, "request objects are not supported: push the request instead")
-        }
         guard query["response_mode"].map({ AuthorizationRequest.ResponseMode(rawValue: $0) != nil }) ?? true else {
             throw invalid("response_mode is query or form_post")
         }
@@ -122,6 +130,9 @@ extension OpenIDProvider {
         }
         guard client.grants.contains(.code) else {
             throw OAuthError(.unauthorizedClient, "the client is not registered for authorization_code")
+        }
+        guard !client.requiresSignedRequests || query.has(AuthorizationRequest.signedParameter) else {
+            throw invalid("the client is registered to sign its requests (RFC 9101)")
         }
         guard isPushed || !client.requiresPushedRequests else {
             throw invalid("the client is registered to push its requests (RFC 9126)")
@@ -188,7 +199,7 @@ extension OpenIDProvider {
         } catch let error as IdentityError {
             throw OAuthError(.invalidScope, error.message)
         }
-        let known = Client.identityScopes + ["wlcg", "wlcg.groups", Scopes.everything]
+        let known = Client.identityScopes + ["wlcg", "wlcg.groups", Scopes.host, Scopes.everything]
         for name in asked.names where !client.scopes.cover(name) {
             let isKnown = known.contains(name) || name.hasPrefix("storage.") || name.hasPrefix("compute.")
             guard !isKnown else {

@@ -45,7 +45,7 @@ extension OpenIDProvider {
         }
         if request.isDenied { return refuse(.accessDenied, "'\(principal.name)' has not agreed") }
         let now = Timestamp.now
-        let isOther = try await isOther(account, hint: request.idTokenHint)
+        let isOther = try await isOther(account, request)
         let isOld: Bool
         if let after = request.after {
             isOld = login.time.microseconds < after
@@ -72,10 +72,11 @@ extension OpenIDProvider {
         return .answer(try await issueCode(request, to: principal, account, login, issuer: issuer))
     }
 
-    private func isOther(_ account: Int64, hint: String?) async throws -> Bool {
-        guard let hint else { return false }
-        let claims = try? await tokens.signed(hint, type: "jwt")
-        return claims.map { $0["sub"]?.string != String(account) } ?? false
+    private func isOther(_ account: Int64, _ request: AuthorizationRequest) async throws -> Bool {
+        guard let hint = request.idTokenHint, let claims = try? await tokens.signed(hint, type: "jwt") else {
+            return false
+        }
+        return try await claims["sub"]?.string != subject(of: account, for: request.client)
     }
 
     private func needsConsent(_ request: AuthorizationRequest, account: Int64) async throws -> Bool {
@@ -245,12 +246,16 @@ extension OpenIDProvider {
         guard query["request_uri"] == nil else {
             throw OAuthError(.invalidRequest, "a request that is pushed has no request_uri")
         }
-        let kept = QueryItems(
-            query.items.filter { !["client_secret", "client_assertion", "client_assertion_type"].contains($0.name) })
-        var full = kept
+        var full = QueryItems(
+            query.items.filter { item in
+                !["client_secret", "client_assertion", "client_assertion_type"].contains(item.name)
+                    && !item.name.hasPrefix(AuthorizationRequest.ownPrefix)
+            })
         if full["client_id"] == nil { full.items.append(("client_id", client.id)) }
+        // A signed one is opened now, while it counts, and kept as what it says.
+        full = try await opened(full, client)
         do {
-            _ = try await authorizationRequest(full)
+            _ = try await authorizationRequest(full, isOpened: true)
         } catch let refusal as AuthorizationRefusal where !client.requiresPushedRequests {
             throw refusal.error
         } catch let fault as AuthorizationFault {

@@ -1,4 +1,4 @@
-package import Identity
+import Identity
 import JOSE
 package import Wire
 
@@ -48,8 +48,22 @@ extension Client {
         idTokenAlgorithm = try word("id_token_signed_response_alg", .rs256)
         accessTokenAlgorithm = try word("access_token_signed_response_alg", .es256)
         keys = json["jwks"]?["keys"]?.array ?? []
+        keysURI = json["jwks_uri"]?.string
+        let names = CertificateName.Kind.allCases.compactMap { kind in
+            json[kind.rawValue]?.string.map { CertificateName(kind: kind, value: $0) }
+        }
+        guard names.count <= 1 else { throw invalid("a client is known by one name in its certificate") }
+        certificateName = names.first
         requiresPushedRequests = json["require_pushed_authorization_requests"]?.bool ?? false
+        requiresSignedRequests = json["require_signed_request_object"]?.bool ?? false
         requiresDPoP = json["dpop_bound_access_tokens"]?.bool ?? false
+        bindsCertificates = json["tls_client_certificate_bound_access_tokens"]?.bool ?? false
+        switch json["subject_type"]?.string {
+        case nil, "public": isPairwise = false
+        case "pairwise": isPairwise = true
+        case .some(let type): throw invalid("'subject_type' is public or pairwise, not '\(type.prefix(80))'")
+        }
+        sectorIdentifierURI = json["sector_identifier_uri"]?.string
         page = json["client_uri"]?.string
     }
 
@@ -78,6 +92,12 @@ extension Client {
             json.key("jwks")
             json.object { $0.member("keys", .array(keys)) }
         }
+        if let keysURI { json.member("jwks_uri", keysURI) }
+        if let certificateName { json.member(certificateName.kind.rawValue, certificateName.value) }
+        if bindsCertificates { json.member("tls_client_certificate_bound_access_tokens", true) }
+        if isPairwise { json.member("subject_type", "pairwise") }
+        if let sectorIdentifierURI { json.member("sector_identifier_uri", sectorIdentifierURI) }
+        if requiresSignedRequests { json.member("require_signed_request_object", true) }
         if requiresPushedRequests { json.member("require_pushed_authorization_requests", true) }
         if requiresDPoP { json.member("dpop_bound_access_tokens", true) }
         if let page { json.member("client_uri", page) }
@@ -99,7 +119,7 @@ extension Client {
                 "'\(uri.prefix(200))' is no redirect URI: https://…, http://localhost…, or for a public client a scheme of its own, without '#'"
             )
         }
-        for uri in logoutURIs + [backchannelLogoutURI, page].compactMap({ $0 })
+        for uri in logoutURIs + [backchannelLogoutURI, page, keysURI, sectorIdentifierURI].compactMap({ $0 })
         where !Self.isRedirect(uri, isPublic: false) {
             throw invalid("'\(uri.prefix(200))' is no address: https://…, or http://localhost…, without '#'")
         }
@@ -111,8 +131,31 @@ extension Client {
         guard !grants.contains(.clientCredentials) || !isPublic else {
             throw invalid("a public client has no credentials for client_credentials")
         }
-        guard authentication != .privateKey || (!keys.isEmpty && keys.allSatisfy { (try? JWK($0)) != nil }) else {
-            throw invalid("private_key_jwt needs 'jwks' with the client's public keys")
+        guard keys.isEmpty || keysURI == nil else { throw invalid("a client has 'jwks' or 'jwks_uri', not both") }
+        guard keys.allSatisfy({ (try? JWK($0)) != nil }) else {
+            throw invalid("a key in 'jwks' is no public key of P-256, P-384, P-521, Ed25519 or RSA")
+        }
+        let needsKeys =
+            authentication == .privateKey || authentication == .selfSignedCertificate || requiresSignedRequests
+        guard !needsKeys || !keys.isEmpty || keysURI != nil else {
+            throw invalid("\(authentication.rawValue) needs the client's public keys: 'jwks' or 'jwks_uri'")
+        }
+        guard (authentication == .certificate) == (certificateName != nil) else {
+            throw invalid(
+                "tls_client_auth, and nothing else, has one of \(CertificateName.Kind.allCases.map(\.rawValue))")
+        }
+        if let problem = certificateName?.problem { throw invalid(problem) }
+        guard !requiresDPoP || !bindsCertificates else {
+            throw invalid("tokens are bound to a certificate or to the key of a DPoP proof, not to both")
+        }
+        guard !isPairwise || sector != nil else {
+            throw invalid(
+                "redirect URIs on several hosts, or none, need a 'sector_identifier_uri' for pairwise subjects")
+        }
+        let isHost = id.hasPrefix("host:") && !grants.contains(.code) && !grants.contains(.device)
+        guard isHost || !scopes.contains(Scopes.host) else {
+            throw invalid(
+                "the scope '\(Scopes.host)' is for machines: a client_id host:NAME, and no grants of people's")
         }
         guard keys.count <= 10, audiences.count <= 100, audiences.allSatisfy({ (1...255).contains($0.utf8.count) })
         else { throw invalid("a client has up to 10 keys and up to 100 audiences of 255 bytes") }

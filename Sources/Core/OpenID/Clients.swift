@@ -1,7 +1,6 @@
 import Ciphers
 import Database
-package import Identity
-package import JOSE
+import Identity
 package import Journal
 import Wire
 
@@ -68,6 +67,7 @@ extension OpenIDProvider {
         _ client: Client, account: String? = nil, hasRegistration: Bool = false, by actor: String
     ) async throws -> (client: Client, secret: String?, registration: String?) {
         try client.check()
+        try await checkSector(of: client)
         let secret = client.authentication.hasSecret ? Self.randomText() : nil
         let registration = hasRegistration ? Self.randomText() : nil
         var client = client
@@ -112,6 +112,7 @@ extension OpenIDProvider {
     /// Changes what is registered of a client. Its secret and account stay.
     package func updateClient(_ client: Client, by actor: String) async throws {
         try client.check()
+        try await checkSector(of: client)
         try await change(client.id) { transaction, events in
             events.record(.clientChanged, by: actor, on: client.id)
             return try transaction.execute(
@@ -161,67 +162,5 @@ extension OpenIDProvider {
             }
         }
         clients.clear()
-    }
-
-    // MARK: Who it is
-
-    /// What a client shows of itself with a request.
-    package struct Credentials: Sendable {
-        package var id: String?
-        package var secret: String?
-        /// `private_key_jwt` (RFC 7523 §2.2).
-        package var assertion: String?
-
-        package init(id: String?, secret: String?, assertion: String? = nil) {
-            self.id = id
-            self.secret = secret
-            self.assertion = assertion
-        }
-    }
-
-    /// Tells of a client that has not proved who it is. It is counted with refused requests: nobody could fill the
-    /// journal.
-    package func noteRefusal(ofClient id: String, from address: String) {
-        journal.note(
-            AccessRecord(
-                principal: "anonymous", action: "oauth:Authenticate", resource: String(id.prefix(128)),
-                address: address, isAllowed: false, reason: "the client has not proved who it is"))
-    }
-
-    /// Finds out which client makes a request. Nobody learns from the answer which clients exist.
-    ///
-    /// - Parameter audiences: what an assertion may be meant for: the addresses of this node.
-    /// - Throws: ``OAuthError`` `.invalidClient`.
-    package func authenticate(_ credentials: Credentials, audiences: [String]) async throws -> Client {
-        let refused = OAuthError(.invalidClient, "the client is not known, or has not proved who it is")
-        var id = credentials.id
-        var token: SignedJWT?
-        if let assertion = credentials.assertion {
-            guard credentials.secret == nil, let parsed = try? SignedJWT(parsing: assertion) else { throw refused }
-            guard id == nil || id == parsed.claims["sub"]?.string else { throw refused }
-            id = parsed.claims["sub"]?.string
-            token = parsed
-        }
-        guard let id else { throw OAuthError(.invalidClient, "the client says who it is: client_id is missing") }
-        guard let client = try? await client(id) else { throw refused }
-        switch client.authentication {
-        case .none: guard credentials.secret?.isEmpty ?? true, token == nil else { throw refused }
-        case .secretBasic, .secretPost:
-            guard let secret = credentials.secret, let stored = client.secret,
-                constantTimeEquals(Self.hash(secret), stored)
-            else { throw refused }
-        case .privateKey:
-            guard let token, token.claims["iss"]?.string == id, let name = token.claims["jti"]?.string,
-                let expires = token.claims["exp"]?.integer
-            else { throw refused }
-            let meant = token.claims["aud"] ?? .null
-            let now = Timestamp.now.seconds
-            guard (meant.array ?? [meant]).contains(where: { audiences.contains($0.string ?? "") }), expires > now,
-                expires < now + 3600, token.claims["nbf"]?.integer ?? 0 <= now + 60,
-                client.keys.compactMap({ try? JWK($0) }).contains(where: { $0.verifies(token) }),
-                proofs.note("assertion \(id) \(name.prefix(200))", seconds: expires - now)
-            else { throw refused }
-        }
-        return client
     }
 }

@@ -14,6 +14,7 @@ package struct OAuthError: Error, Sendable, CustomStringConvertible {
         case loginRequired = "login_required"
         case consentRequired = "consent_required"
         case requestNotSupported = "request_not_supported"
+        case invalidRequestObject = "invalid_request_object"
         case invalidRequestURI = "invalid_request_uri"
         case unmetAuthentication = "unmet_authentication_requirements"
         case authorizationPending = "authorization_pending"
@@ -24,6 +25,7 @@ package struct OAuthError: Error, Sendable, CustomStringConvertible {
         case invalidRedirectURI = "invalid_redirect_uri"
         case invalidClientMetadata = "invalid_client_metadata"
         case invalidToken = "invalid_token"
+        case temporarilyUnavailable = "temporarily_unavailable"
         case insufficientScope = "insufficient_scope"
     }
 

@@ -25,7 +25,7 @@ extension OpenIDProvider {
         guard !client.isPublic || subject.client == client.id else {
             throw OAuthError(.unauthorizedClient, "a public client exchanges its own tokens only")
         }
-        if let bound = subject.binding, bound.name != request.binding?.name || bound.digest != request.binding?.digest {
+        if let bound = subject.binding, !request.holds(bound) {
             throw OAuthError(.invalidRequest, "subject_token is bound to a key that its sender has not shown")
         }
         let scopes: Scopes
@@ -47,10 +47,12 @@ extension OpenIDProvider {
         wish.audiences = audiences
         wish.authentication = subject.authentication
         wish.actor = actor
-        wish.binding = request.binding
+        // Bound it stays: to its key, where the client's own tokens are bound to nothing.
+        wish.binding = request.binding ?? subject.binding
+        wish.subject = try await pairwiseSubject(of: subject.account, for: client)
         wish.algorithm = client.accessTokenAlgorithm
         wish.issuer = request.issuer == tokens.issuer ? nil : request.issuer
-        wish.wlcgGroups = try wlcgGroups(scopes, principal)
+        wish.wlcgGroups = try await wlcgGroups(scopes, principal)
         wish.lifetime = min(TokenAuthority.lifetimeSeconds, subject.expires - wish.issued)
         try await journal.write { _, events in
             events.record(.tokenExchanged, by: client.id, on: principal.name) {
@@ -61,7 +63,7 @@ extension OpenIDProvider {
         }
         var answer = TokenAnswer(
             accessToken: try await tokens.issue(wish, for: principal), expiresIn: wish.lifetime, scopes: scopes,
-            isBound: wish.binding != nil)
+            isDPoP: wish.binding?.name == TokenAuthority.keyBinding)
         answer.issuedType = Self.accessTokenType
         return answer
     }

@@ -1,7 +1,7 @@
 import Ciphers
 package import Identity
 import JOSE
-package import Wire
+import Wire
 
 extension OpenIDProvider {
     private static let idTokenSeconds: Int64 = 3600
@@ -11,10 +11,11 @@ extension OpenIDProvider {
         for account: Account, groups: [String], client: Client, _ content: GrantContent, accessToken: String
     ) async throws -> String {
         let now = Timestamp.now.seconds
+        let subject = try await subject(of: account.id, for: client)
         var json = JSONWriter(capacity: 1024)
         json.object { json in
             json.member("iss", content.issuer ?? tokens.issuer)
-            json.member("sub", String(account.id))
+            json.member("sub", subject)
             json.member("aud", client.id)
             json.member("azp", client.id)
             json.member("exp", now + Self.idTokenSeconds)
@@ -60,7 +61,7 @@ extension OpenIDProvider {
         let claims = token.claims["userinfo"]?.array?.compactMap(\.string) ?? []
         var json = JSONWriter()
         json.object { json in
-            json.member("sub", String(account.id))
+            json.member("sub", token.claims["sub"]?.string ?? String(account.id))
             Self.write(account, principal.groups, scopes, claims, &json)
         }
         return json.bytes

@@ -1,4 +1,4 @@
-package import Identity
+import Identity
 import Wire
 
 extension OpenIDProvider {
@@ -10,9 +10,10 @@ extension OpenIDProvider {
             _ = try await identity.principal(ofAccount: token.account)
             json.object { json in
                 json.member("active", true)
-                json.member("token_type", token.binding?.name == "jkt" ? "DPoP" : "Bearer")
+                json.member("token_type", token.binding?.name == TokenAuthority.keyBinding ? "DPoP" : "Bearer")
                 if let name = token.claims["preferred_username"]?.string { json.member("username", name) }
-                for claim in token.claims.members where claim.name != "userinfo" {
+                for claim in token.claims.members
+                where claim.name != "userinfo" && claim.name != TokenAuthority.sealedAccount {
                     json.member(claim.name, claim.value)
                 }
             }

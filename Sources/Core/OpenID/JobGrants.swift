@@ -284,8 +284,9 @@ extension OpenIDProvider {
         wish.audiences = row.content.audiences
         wish.authentication = row.content.authentication
         wish.issuer = issuer == tokens.issuer ? nil : issuer
+        wish.subject = try await pairwiseSubject(of: row.account, for: try await client(row.client))
         do {
-            wish.wlcgGroups = try wlcgGroups(row.content.scopes, principal)
+            wish.wlcgGroups = try await wlcgGroups(row.content.scopes, principal)
         } catch let error as OAuthError {
             throw Self.refusedJob(error.message)
         }

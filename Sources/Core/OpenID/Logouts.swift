@@ -2,7 +2,7 @@ import Ciphers
 import Database
 package import Identity
 package import Journal
-package import Wire
+import Wire
 
 extension EventKind {
     package static let logoutDelivered = EventKind("logout.delivered")
@@ -39,13 +39,20 @@ extension OpenIDProvider {
             client = try? await self.client(id)
             let session = principal?.authentication?.sessionID
             isConfirmed =
-                principal?.accountID.map { claims["sub"]?.string == String($0) } ?? true
+                try await isSubject(claims["sub"]?.string, principal, client)
                 && (claims["sid"]?.string == nil || claims["sid"]?.string == session || session == nil)
         } else if let clientID {
             client = try? await self.client(clientID)
         }
         let isKnown = redirectURI.map { client?.logoutURIs.contains($0) ?? false } ?? false
         return (isConfirmed, isKnown ? redirectURI : nil)
+    }
+
+    /// Whether a client calls somebody so; true where nobody is logged in.
+    private func isSubject(_ name: String?, _ principal: Principal?, _ client: Client?) async throws -> Bool {
+        guard let account = principal?.accountID else { return true }
+        guard let client else { return name == String(account) }
+        return try await name == subject(of: account, for: client)
     }
 
     /// What applications are to be told of a session that has ended.
@@ -60,10 +67,11 @@ extension OpenIDProvider {
         for row in rows {
             guard let client = try? await client(row.client), let url = client.backchannelLogoutURI else { continue }
             let now = Timestamp.now.seconds
+            let subject = try await subject(of: row.account, for: client)
             var json = JSONWriter()
             json.object { json in
                 json.member("iss", tokens.issuer)
-                json.member("sub", String(row.account))
+                json.member("sub", subject)
                 json.member("aud", client.id)
                 json.member("iat", now)
                 json.member("exp", now + Self.logoutTokenSeconds)

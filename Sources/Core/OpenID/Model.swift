@@ -20,7 +20,12 @@ package enum ClientAuthentication: String, Sendable, CaseIterable {
     case secretBasic = "client_secret_basic"
     case secretPost = "client_secret_post"
     case privateKey = "private_key_jwt"
+    /// By a certificate of an authority that the node trusts (RFC 8705 §2.1).
+    case certificate = "tls_client_auth"
+    /// By a certificate whose key is registered, whoever issued it (RFC 8705 §2.2).
+    case selfSignedCertificate = "self_signed_tls_client_auth"
 
+    package var isByCertificate: Bool { self == .certificate || self == .selfSignedCertificate }
     var hasSecret: Bool { self == .secretBasic || self == .secretPost }
 }
 
@@ -45,10 +50,22 @@ package struct Client: Sendable {
     package var audiences: [String] = []
     package var idTokenAlgorithm = JWTSigner.Algorithm.rs256
     package var accessTokenAlgorithm = JWTSigner.Algorithm.es256
-    /// Its public keys, for `private_key_jwt`.
+    /// Its public keys, for `private_key_jwt`, request objects and certificates that nobody else has signed.
     package var keys: [JSONValue] = []
+    /// Where it publishes them instead.
+    package var keysURI: String?
+    /// By what name in its certificate it is known.
+    package var certificateName: CertificateName?
     package var requiresPushedRequests = false
+    /// Whether its authorization requests have to be signed (RFC 9101 §10.5).
+    package var requiresSignedRequests = false
     package var requiresDPoP = false
+    /// Whether its tokens count only with the certificate that it showed when it got them (RFC 8705 §3).
+    package var bindsCertificates = false
+    /// Whether it is told of people by other names than other applications are (OpenID Connect Core 1.0 §8).
+    package var isPairwise = false
+    /// A document with the redirect URIs of all applications that are told the same names.
+    package var sectorIdentifierURI: String?
     /// Its page, shown beside its name.
     package var page: String?
 
@@ -112,6 +129,8 @@ package struct GrantContent: Sendable {
     var userinfoClaims: [String] = []
     /// The thumbprint of the key that public clients' refresh tokens are bound to.
     var keyThumbprint: String?
+    /// The same of a certificate.
+    var certificate: String?
     /// `iss`, as the client knows this node.
     var issuer: String?
     var redirectURI: String?
@@ -128,8 +147,8 @@ package struct GrantContent: Sendable {
                 if let session = authentication.sessionID { json.member("sid", session) }
             }
             for (name, value) in [
-                ("nonce", nonce), ("jkt", keyThumbprint), ("iss", issuer), ("redirect", redirectURI),
-                ("challenge", challenge),
+                ("nonce", nonce), ("jkt", keyThumbprint), ("x5t", certificate), ("iss", issuer),
+                ("redirect", redirectURI), ("challenge", challenge),
             ] {
                 if let value { json.member(name, value) }
             }
@@ -154,6 +173,7 @@ package struct GrantContent: Sendable {
         }
         nonce = json["nonce"]?.string
         keyThumbprint = json["jkt"]?.string
+        certificate = json["x5t"]?.string
         issuer = json["iss"]?.string
         redirectURI = json["redirect"]?.string
         challenge = json["challenge"]?.string
@@ -167,7 +187,8 @@ package struct TokenAnswer: Sendable {
     package var accessToken: String
     package var expiresIn: Int64
     package var scopes: Scopes
-    package var isBound = false
+    /// Whether it is bound to the key of a DPoP proof.
+    package var isDPoP = false
     package var refreshToken: String?
     package var refreshExpiresIn: Int64?
     package var idToken: String?

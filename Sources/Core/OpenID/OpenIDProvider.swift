@@ -17,11 +17,20 @@ package final class OpenIDProvider: Sendable {
     let wrongCodes = WrongCodes()
     let registrations = Registrations()
     let refreshKey = Mutex<[UInt8]?>(nil)
+    let subjectKey = Mutex<[UInt8]?>(nil)
+    let sources: ClientSources?
+    /// Keys that clients publish: at addresses that an administrator has named, and that clients themselves have.
+    let keySets: RemoteKeys?
+    let publicKeySets: RemoteKeys?
 
-    package init(identity: Identity, tokens: TokenAuthority, journal: Journal) {
+    /// - Parameter sources: nil where nobody is asked about clients.
+    package init(identity: Identity, tokens: TokenAuthority, journal: Journal, sources: ClientSources? = nil) {
         self.identity = identity
         self.tokens = tokens
         self.journal = journal
+        self.sources = sources
+        keySets = (sources?.fetch).map(RemoteKeys.ofSets)
+        publicKeySets = (sources?.fetchPublic).map(RemoteKeys.ofSets)
     }
 
     /// A random text of 256 bits.

@@ -1,6 +1,6 @@
 import Ciphers
-package import Identity
-package import Journal
+import Identity
+import Journal
 package import Wire
 
 /// A request at the token endpoint, of a client that has proved who it is.
@@ -12,13 +12,19 @@ package struct TokenRequest: Sendable {
     package var address: String
     /// The thumbprint of the key that a DPoP proof came with.
     package var keyThumbprint: String?
+    /// The digest of the certificate that the client showed.
+    package var certificate: String?
 
-    package init(client: Client, form: QueryItems, issuer: String, address: String, keyThumbprint: String?) {
+    package init(
+        client: Client, form: QueryItems, issuer: String, address: String, keyThumbprint: String?,
+        certificate: String? = nil
+    ) {
         self.client = client
         self.form = form
         self.issuer = issuer
         self.address = address
         self.keyThumbprint = keyThumbprint
+        self.certificate = certificate
     }
 
     func required(_ name: String) throws -> String {
@@ -30,7 +36,21 @@ package struct TokenRequest: Sendable {
 
     var audiences: [String] { form.all("resource") + form.all("audience") }
 
-    var binding: (name: String, digest: String)? { keyThumbprint.map { ("jkt", $0) } }
+    /// What the tokens are to be bound to.
+    var binding: (name: String, digest: String)? {
+        client.bindsCertificates
+            ? certificate.map { (TokenAuthority.certificateBinding, $0) }
+            : keyThumbprint.map { (TokenAuthority.keyBinding, $0) }
+    }
+
+    /// Whether its sender holds what a token is bound to.
+    func holds(_ binding: (name: String, digest: String)) -> Bool {
+        switch binding.name {
+        case TokenAuthority.keyBinding: binding.digest == keyThumbprint
+        case TokenAuthority.certificateBinding: binding.digest == certificate
+        default: false
+        }
+    }
 }
 
 extension OpenIDProvider {
@@ -51,6 +71,14 @@ extension OpenIDProvider {
         }
         guard !request.client.requiresDPoP || request.keyThumbprint != nil else {
             throw OAuthError(.invalidDPoPProof, "the client is registered to send a DPoP proof")
+        }
+        guard !request.client.bindsCertificates || request.certificate != nil else {
+            throw OAuthError(
+                .invalidRequest, "the client is registered to show a certificate, to which its tokens are bound")
+        }
+        guard !request.client.bindsCertificates || request.keyThumbprint == nil else {
+            throw OAuthError(
+                .invalidRequest, "the client's tokens are bound to its certificate: it sends no DPoP proof")
         }
         switch grant {
         case .code: return try await code(request)
@@ -83,6 +111,8 @@ extension OpenIDProvider {
             throw OAuthError(.invalidDPoPProof, "the DPoP proof is made with another key than was announced")
         }
         content.keyThumbprint = request.client.isPublic ? request.keyThumbprint : nil
+        content.certificate =
+            request.client.isPublic && request.client.bindsCertificates ? request.certificate : nil
         let audiences = try narrowed(request.audiences, from: content.audiences, request.client)
         let principal = try await identity.principal(ofAccount: account)
         var answer = try await issue(grant, principal, content, audiences, request)
@@ -106,11 +136,16 @@ extension OpenIDProvider {
         if let wanted = content.keyThumbprint, wanted != request.keyThumbprint {
             throw OAuthError(.invalidDPoPProof, "the refresh token is bound to a key that its sender has not shown")
         }
+        if let wanted = content.certificate, wanted != request.certificate {
+            throw OAuthError(.invalidGrant, "the refresh token is bound to a certificate that its sender has not shown")
+        }
         if let asked, !asked.isEmpty {
             for name in asked.names where !content.scopes.cover(name) {
                 throw OAuthError(.invalidScope, "the scope '\(name.prefix(200))' was not granted")
             }
-            content.scopes = asked
+            // What its tokens have without its asking they keep without it, but for a limit that it asks for.
+            let implied = try content.scopes.covered(of: request.client.impliedScopes)
+            content.scopes = asked.capabilities.isEmpty ? try asked.adding(implied) : asked
         }
         let audiences = try narrowed(request.audiences, from: content.audiences, request.client)
         let principal: Principal
@@ -147,13 +182,15 @@ extension OpenIDProvider {
         wish.binding = request.binding
         wish.algorithm = request.client.accessTokenAlgorithm
         wish.issuer = content.issuer
-        wish.wlcgGroups = try wlcgGroups(content.scopes, principal)
+        wish.subject = try await pairwiseSubject(of: account, for: request.client)
+        wish.wlcgGroups = try await wlcgGroups(content.scopes, principal)
         if !content.userinfoClaims.isEmpty {
             wish.claims = [("userinfo", .array(content.userinfoClaims.map { .string($0) }))]
         }
         let token = try await tokens.issue(wish, for: principal)
         var answer = TokenAnswer(
-            accessToken: token, expiresIn: wish.lifetime, scopes: content.scopes, isBound: wish.binding != nil)
+            accessToken: token, expiresIn: wish.lifetime, scopes: content.scopes,
+            isDPoP: wish.binding?.name == TokenAuthority.keyBinding)
         if content.scopes.contains("openid") {
             answer.idToken = try await idToken(
                 for: try await identity.account(principal.name), groups: principal.groups, client: request.client,
@@ -162,11 +199,17 @@ extension OpenIDProvider {
         return answer
     }
 
-    /// Groups are named below the root here: `/science`.
-    func wlcgGroups(_ scopes: Scopes, _ principal: Principal) throws -> [String] {
+    /// Groups are named below the root here: `/science`. Those with the label `wlcg.optional-group` are told only when
+    /// they are asked for.
+    func wlcgGroups(_ scopes: Scopes, _ principal: Principal) async throws -> [String] {
+        guard scopes.names.contains(where: { $0.hasPrefix("wlcg.groups") }) else { return [] }
+        let optional = try await identity.groups(withAttribute: WLCGGroups.optionalLabel, of: principal)
+        let own = principal.groups.filter(WLCGGroups.isName)
+        func paths(_ groups: [String]) -> [String] { groups.map { "/" + $0 } }
         do {
             return try WLCGGroups.select(
-                scopes.names, standard: principal.groups.map { "/" + $0 }, optional: [])
+                scopes.names, standard: paths(own.filter { !optional.contains($0) }),
+                optional: paths(own.filter(optional.contains)))
         } catch {
             throw OAuthError(.accessDenied, "'\(principal.name)' is not a member of '\(error.group.prefix(200))'")
         }

@@ -1,8 +1,20 @@
+import Wire
+
 /// Groups by scopes (WLCG Common JWT Profiles 1.3 §3.1).
 package enum WLCGGroups {
     /// Somebody asks for a group that is not theirs.
     package struct NotEntitled: Error, Sendable {
         package var group: String
+    }
+
+    /// The label of groups that are told only when they are asked for, as INDIGO IAM has it.
+    static let optionalLabel = "wlcg.optional-group"
+
+    /// Whether the profile can tell of a group of that name (§3.1).
+    static func isName(_ name: String) -> Bool {
+        func isLetter(_ byte: UInt8) -> Bool { PercentEncoding.isUnreserved(byte) && !"-._~".utf8.contains(byte) }
+        return name.utf8.first.map(isLetter) ?? false
+            && name.utf8.allSatisfy { isLetter($0) || "_.-".utf8.contains($0) }
     }
 
     /// The groups that a token tells of, in the order of the scopes that ask for them.

@@ -151,6 +151,24 @@ package final class Gate: Sendable {
         throw try await denied(principal, action, on: resource, reason, context)
     }
 
+    /// Lets somebody look after what is their own: everybody may, whom no policy denies it, with all their rights. Who
+    /// shows a token with fewer, or credentials that were lent, may not.
+    ///
+    /// - Throws: ``AccessDenied``.
+    package func requireOwn(_ principal: Principal, _ action: String, _ context: RequestContext) async throws {
+        let resource = ResourceName.account(principal.name)
+        let decision = try await decide(principal, action, on: resource, context)
+        var reason = decision.description
+        if case .explicitDeny = decision.reason {
+        } else {
+            guard principal.accountID == nil || principal.session != nil || principal.scopes?.limit != nil else {
+                return note(principal, action, resource, "Allowed because it is their own.", context, isAllowed: true)
+            }
+            reason = "Denied because it takes all rights of an account."
+        }
+        throw try await denied(principal, action, on: resource, reason, context)
+    }
+
     /// Decides what of many things somebody is shown: what is allowed is recorded, what is not is simply left out.
     package func permits(
         _ principal: Principal, _ action: String, on resource: String, _ context: RequestContext
@@ -193,6 +211,17 @@ package final class Gate: Sendable {
         return AccessDenied(
             principal: principal.name, action: action, resource: resource, reason: reason,
             isAnonymous: principal.isAnonymous && !isKnown)
+    }
+
+    /// What a write is refused with that would replace an object, where the token lets its bearer create only. Written
+    /// with other accesses once a second: it is found out within the write's own transaction.
+    package func replacing(
+        _ principal: Principal, on resource: String, _ context: RequestContext
+    ) -> AccessDenied {
+        let (action, reason) = ("s3:PutObject", "the token lets objects be created, and there is one already")
+        note(principal, action, resource, reason, context, isAllowed: false)
+        return AccessDenied(
+            principal: principal.name, action: action, resource: resource, reason: reason, isAnonymous: false)
     }
 
     static func conditionKeys(_ principal: Principal, _ context: RequestContext) -> [String: [String]] {

@@ -1,9 +1,15 @@
+import Ciphers
 import IAMPolicy
 package import Identity
+package import Journal
 import Wire
 
+extension EventKind {
+    package static let tokenAccepted = EventKind("token.accepted")
+}
+
 /// Opens sessions with temporary credentials for those whom policy lets.
-package struct RoleSessions: Sendable {
+package final class RoleSessions: Sendable {
     /// The longest session policy, in bytes: it travels with every request.
     package static let policyBytesMax = 2048
 
@@ -34,11 +40,15 @@ package struct RoleSessions: Sendable {
         package var role: Role
     }
 
+    private static let webIdentityAction = "sts:AssumeRoleWithWebIdentity"
     private static let defaultSeconds: Int64 = 3600
 
     private let identity: Identity
     private let gate: Gate
     private let webIdentities: WebIdentities
+    /// Whom tokens of other issuers speak for, by their digest and how they were shown.
+    private let bearers = RecentReads<Principal>()
+    private let accepted = RecentNames()
 
     package init(identity: Identity, gate: Gate, webIdentities: WebIdentities) {
         self.identity = identity
@@ -110,24 +120,42 @@ package struct RoleSessions: Sendable {
     /// - Returns: what was opened, and for whom.
     /// - Throws: ``AccessDenied``, also for a role that does not exist; `IdentityError` where the token does not hold.
     package func assume(_ wish: Wish, token: String, _ context: RequestContext) async throws -> (Opened, WebIdentity) {
-        let action = "sts:AssumeRoleWithWebIdentity"
         try Self.check(wish.policy)
         let web: WebIdentity
         do {
             web = try await webIdentities.verify(token)
         } catch let error as IdentityError {
             _ = try await gate.denied(
-                .anonymous, action, on: ResourceName.role(String(wish.role.prefix(80))), error.message, context)
+                .anonymous, Self.webIdentityAction, on: ResourceName.role(String(wish.role.prefix(80))), error.message,
+                context)
             throw error
         }
+        guard web.binding == nil else {
+            throw IdentityError(.invalidToken, "a token that is bound to a key is not taken in exchange")
+        }
+        let role = try await role(wish.role, for: web, session: wish.name, context)
+        let seconds = try Self.seconds(wish.seconds, max: role.sessionSeconds)
+        let remaining = web.expires.seconds - Timestamp.now.seconds
+        let credentials = try await identity.openSession(
+            in: role, name: wish.name, account: web.account,
+            seconds: web.isJobs ? min(seconds, max(remaining, Role.sessionSecondsRange.lowerBound)) : seconds,
+            policy: wish.policy, claims: web.sessionKeys, scopes: web.scopes, of: web, by: web.name)
+        return (Opened(credentials: credentials, role: role), web)
+    }
+
+    /// The role, where its trust policy lets in whom a token speaks for.
+    private func role(
+        _ name: String, for web: WebIdentity, session: String, _ context: RequestContext
+    ) async throws -> Role {
+        let action = Self.webIdentityAction
         // Whom the token speaks for is known, though no account here need be theirs.
         var principal = Principal.anonymous
         principal.name = web.name
         principal.method = .token
-        let role = try await found(wish.role, principal, action, context, isKnown: true)
+        let role = try await found(name, principal, action, context, isKnown: true)
         let keys = Gate.conditionKeys(principal, context)
             .merging(web.conditionKeys) { known, _ in known }
-            .merging(["aws:FederatedProvider": [web.issuer.arn], "sts:RoleSessionName": [wish.name]]) { $1 }
+            .merging(["aws:FederatedProvider": [web.issuer.arn], "sts:RoleSessionName": [session]]) { $1 }
         let request = PolicyRequest(
             principals: [], federated: web.federatedNames, action: action,
             resources: ResourceName.all(of: ResourceName.role(role.name)), context: keys)
@@ -137,11 +165,54 @@ package struct RoleSessions: Sendable {
             throw try await gate.denied(
                 principal, action, on: ResourceName.role(role.name), decision.description, context, isKnown: true)
         }
-        let credentials = try await identity.openSession(
-            in: role, name: wish.name, account: web.account,
-            seconds: try Self.seconds(wish.seconds, max: role.sessionSeconds), policy: wish.policy,
-            claims: web.sessionKeys, scopes: web.scopes, by: web.name)
-        return (Opened(credentials: credentials, role: role), web)
+        return role
+    }
+
+    // MARK: Tokens of other issuers, shown to a face itself
+
+    /// Whom a token of another issuer speaks for: a session in the role that the issuer was trusted with, where that
+    /// role's trust policy lets them in. All of it is looked at again after a second.
+    ///
+    /// - Parameter shown: the key that whoever sends the token has proved to have.
+    /// - Throws: `IdentityError` `.invalidToken`, also where the issuer has no role; ``AccessDenied``.
+    package func principal(
+        token: String, shown: (name: String, digest: String)?, _ context: RequestContext
+    ) async throws -> Principal {
+        let digest = Hex.encode(DigestAlgorithm.sha256.hash(Array(token.utf8)))
+        let key = "\(digest) \(shown?.digest ?? "") \(context.address) \(context.isSecure)"
+        if let known = bearers[key], known.session?.expires ?? .now > .now { return known }
+        let web = try await webIdentities.verify(token)
+        guard web.isHeld(by: shown) else {
+            throw IdentityError(.invalidToken, "the token is bound to a key that its sender has not shown")
+        }
+        guard let name = web.issuer.role else {
+            throw IdentityError(
+                .invalidToken, "tokens of '\(web.issuer.url)' are taken by STS only: AssumeRoleWithWebIdentity")
+        }
+        let session = Self.sessionName(web.subject)
+        let role = try await role(name, for: web, session: session, context)
+        let principal = Principal.bearer(of: web, in: role, session: session)
+        // Its first use is an event, as a login is.
+        if accepted.note(digest, seconds: max(1, web.expires.seconds - Timestamp.now.seconds)) {
+            try await gate.policies.journal.write { _, events in
+                events.record(.tokenAccepted, by: principal.name, on: role.name) {
+                    $0.member("issuer", web.issuer.url)
+                    $0.member("subject", String(web.subject.prefix(200)))
+                    if let scopes = web.scopes { $0.member("scope", scopes.text) }
+                }
+            }
+        }
+        bearers[key] = principal
+        return principal
+    }
+
+    /// A subject as sessions are called: 2 to 64 characters.
+    private static func sessionName(_ subject: String) -> String {
+        let plain = subject.utf8.prefix(64).map { byte -> UInt8 in
+            PercentEncoding.isUnreserved(byte) && byte != UInt8(ascii: "~") || "=,@".utf8.contains(byte)
+                ? byte : UInt8(ascii: "-")
+        }
+        return String(decoding: plain.count < 2 ? plain + [UInt8(ascii: "-")] : plain, as: UTF8.self)
     }
 
     /// Nobody learns here which roles exist.

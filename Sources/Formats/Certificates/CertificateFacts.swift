@@ -21,6 +21,8 @@ package struct CertificateFacts: Sendable {
     package let validFrom: Timestamp
     /// The last moment at which it is valid.
     package let expires: Timestamp
+    /// The bits of its key (RFC 5280 §4.1.2.7).
+    package let publicKey: [UInt8]
     /// Whether it may be used to log in with: it says nothing of purposes, or this is one of them.
     package let allowsClients: Bool
 
@@ -58,6 +60,7 @@ package struct CertificateFacts: Sendable {
         }
         emails = names.compactMap { if case .rfc822Name(let name) = $0 { name } else { nil } }
         uris = names.compactMap { if case .uniformResourceIdentifier(let uri) = $0 { uri } else { nil } }
+        publicKey = Array(certificate.publicKey.subjectPublicKeyInfoBytes)
         let usage = (try? certificate.extensions.extendedKeyUsage).flatMap { $0 }
         allowsClients = usage.map { $0.contains(.clientAuth) || $0.contains(.any) } ?? true
     }

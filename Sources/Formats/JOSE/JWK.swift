@@ -119,6 +119,17 @@ package struct JWK: Sendable {
         }
     }
 
+    /// The key as certificates have it: the bits of `subjectPublicKey` (RFC 5280 §4.1.2.7).
+    package var certifiedBytes: [UInt8] {
+        switch key {
+        case .p256(let key): Array(key.x963Representation)
+        case .p384(let key): Array(key.x963Representation)
+        case .p521(let key): Array(key.x963Representation)
+        case .ed25519(let key): Array(key.rawRepresentation)
+        case .rsa(let key): Array(key.pkcs1DERRepresentation)
+        }
+    }
+
     /// Writes the key as an object of a JWK set.
     package func write(_ json: inout JSONWriter) {
         json.object { json in

@@ -189,7 +189,9 @@ final class NodeClient: Sendable {
         let text =
             json?["detail"]?.string ?? json?["error_description"]?.string ?? json?["description"]?.string
             ?? (try? XMLElement(parsing: answer.bytes))?["Message"]?.text
-        return Failure(code, text ?? "the node answers \(answer.status.code) \(answer.status.reasonPhrase)")
+        var failure = Failure(code, text ?? "the node answers \(answer.status.code) \(answer.status.reasonPhrase)")
+        failure.isUnreachable = [.tooManyRequests, .badGateway, .serviceUnavailable].contains(answer.status)
+        return failure
     }
 }
 

@@ -11,6 +11,7 @@ struct ClientCommand: AsyncParsableCommand {
                 martlet client add wiki --redirect https://wiki.example.org/oauth/callback
                 martlet client add harvester --grant client_credentials --scope storage.read:/eo
                 martlet client add phone --public --redirect org.example.phone:/callback
+                martlet client add mover --grant client_credentials --certificate dns:mover.example.org --bind-certificate
 
             What an application has to be told is at /.well-known/openid-configuration of the node; docs/identity.md has
             the settings of several.
@@ -38,11 +39,54 @@ struct ClientCommand: AsyncParsableCommand {
         @Option(help: "Where it hears that somebody's session has ended.") var backchannelLogout: String?
         @Option(help: "Algorithm of ID tokens: RS256 or ES256.") var idTokenAlgorithm = "RS256"
         @Option(help: "Algorithm of access tokens: ES256 or RS256.") var accessTokenAlgorithm = "ES256"
+        @Option(help: "A file with its public keys as a JWK set: it proves itself by private_key_jwt.") var jwks:
+            String?
+        @Option(help: "Where it publishes them instead.") var jwksUri: String?
+        @Option(
+            help: """
+                By which name in its certificate it is known: dn:CN=…, dns:HOST, uri:…, ip:… or email:… (with --jwks or \
+                --jwks-uri and the word 'key': by the certificate's key, whoever issued it).
+                """) var certificate: String?
+        @Option(help: "A document with the redirect URIs of all that share its names for people.")
+        var sectorIdentifier: String?
+        @Flag(help: "Its tokens count only with the certificate that it got them with.") var bindCertificate = false
+        @Flag(help: "It knows people by names that no other application has (pairwise subjects).") var pairwise = false
+        @Flag(help: "It has to sign its authorization requests (RFC 9101).") var requireSigned = false
         @Flag(name: .customLong("public"), help: "It runs where it can keep no secret.") var isPublic = false
         @Flag(help: "People are not asked whether they agree.") var trusted = false
         @Flag(help: "It has to push its authorization requests (RFC 9126).") var requirePushed = false
         @Flag(help: "Its tokens are bound to its key (RFC 9449).") var requireDpop = false
         @Flag(help: "Print JSON.") var json = false
+
+        /// How it proves who it is, and with which keys.
+        private func authentication() throws -> [(String, JSONValue)] {
+            var members: [(String, JSONValue)] = []
+            if let jwks {
+                members.append(
+                    ("jwks", try JSONValue(parsing: Array(try File.read(jwks, limit: 64 << 10)), maximumDepth: 8)))
+            }
+            if let jwksUri { members.append(("jwks_uri", .string(jwksUri))) }
+            let hasKeys = !members.isEmpty
+            guard let certificate else {
+                members.append(
+                    (
+                        "token_endpoint_auth_method",
+                        isPublic ? "none" : hasKeys ? "private_key_jwt" : "client_secret_basic"
+                    ))
+                return members
+            }
+            guard certificate != "key" else {
+                return members + [("token_endpoint_auth_method", "self_signed_tls_client_auth")]
+            }
+            let parts = certificate.split(separator: ":", maxSplits: 1).map(String.init)
+            let kinds = ["dn": "subject_dn", "dns": "san_dns", "uri": "san_uri", "ip": "san_ip", "email": "san_email"]
+            guard parts.count == 2, let kind = kinds[parts[0]] else {
+                throw ValidationError("--certificate is dn:…, dns:…, uri:…, ip:…, email:… or key, not '\(certificate)'")
+            }
+            return members + [
+                ("token_endpoint_auth_method", "tls_client_auth"), ("tls_client_auth_" + kind, .string(parts[1])),
+            ]
+        }
 
         func run() async throws {
             func list(_ names: [String]) -> JSONValue { .array(names.map { .string($0) }) }
@@ -52,10 +96,14 @@ struct ClientCommand: AsyncParsableCommand {
                 ("post_logout_redirect_uris", list(logoutRedirect)),
                 ("id_token_signed_response_alg", .string(idTokenAlgorithm)),
                 ("access_token_signed_response_alg", .string(accessTokenAlgorithm)),
-                ("token_endpoint_auth_method", isPublic ? "none" : "client_secret_basic"),
                 ("require_pushed_authorization_requests", .bool(requirePushed)),
+                ("require_signed_request_object", .bool(requireSigned)),
                 ("dpop_bound_access_tokens", .bool(requireDpop)),
+                ("tls_client_certificate_bound_access_tokens", .bool(bindCertificate)),
+                ("subject_type", pairwise ? "pairwise" : "public"),
             ]
+            body += try authentication()
+            if let sectorIdentifier { body.append(("sector_identifier_uri", .string(sectorIdentifier))) }
             let isDevice = "urn:ietf:params:oauth:grant-type:device_code"
             let exchange = "urn:ietf:params:oauth:grant-type:token-exchange"
             if !grant.isEmpty {

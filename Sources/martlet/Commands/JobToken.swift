@@ -53,6 +53,7 @@ struct JobTokenCommand: AsyncParsableCommand {
         @Flag(help: "Print JSON: file, expires_in, renew_after.") var json = false
 
         func run() async throws {
+            try await JobState.waitForTurn()
             try await JobTokenCommand.reach { client in
                 JobTokenCommand.report(try await JobState.claim(client, index: index), json: json)
             }
@@ -86,7 +87,16 @@ struct JobTokenCommand: AsyncParsableCommand {
     struct Run: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Runs a command with a token that is kept fresh, and gives the token up when it has ended.",
-            discussion: "Example: martlet job-token run -- python process.py")
+            discussion: """
+                Examples:
+
+                    martlet job-token run -- python process.py
+                    martlet job-token run --role readers -- python with_boto3.py
+
+                With --role, libraries of AWS find the token, the role and the node by themselves (AWS_ROLE_ARN,
+                AWS_WEB_IDENTITY_TOKEN_FILE, AWS_ENDPOINT_URL).
+                """)
+        @Option(help: "The role in which libraries of AWS work with the token.") var role: String?
         @Option(help: "The job's number in its array, from 0 (default SLURM_ARRAY_TASK_ID, or 0).") var index: Int?
         @Argument(parsing: .captureForPassthrough, help: "The command with its arguments.") var command: [String]
 
@@ -94,8 +104,18 @@ struct JobTokenCommand: AsyncParsableCommand {
             let command = self.command.first == "--" ? Array(self.command.dropFirst()) : self.command
             guard !command.isEmpty else { throw ValidationError("a command is needed: job-token run -- COMMAND") }
             let index = index
+            try await JobState.waitForTurn()
             let first = try await JobTokenCommand.reach { try await JobState.start($0, index: index) }
             setenv("BEARER_TOKEN_FILE", first.file, 1)
+            if let role {
+                let s3 = try await JobTokenCommand.reach { $0.s3 }
+                setenv("AWS_ROLE_ARN", role.hasPrefix("arn:") ? role : "arn:aws:iam::martlet:role/" + role, 1)
+                setenv("AWS_WEB_IDENTITY_TOKEN_FILE", first.file, 1)
+                setenv("AWS_ROLE_SESSION_NAME", "job-\(getpid())", 0)
+                setenv("AWS_ENDPOINT_URL", s3, 0)
+                if let authority = Environment.all["MARTLET_CA"] { setenv("AWS_CA_BUNDLE", authority, 0) }
+                setenv("AWS_DEFAULT_REGION", "us-east-1", 0)
+            }
             let child = try ChildProcess(command)
             var renewal = ContinuousClock.now + .seconds(first.renewAfter)
             while true {
@@ -193,6 +213,13 @@ struct JobState: Sendable {
 
     /// How often a node that is away is asked: for some two minutes.
     static let attemptsMax = 10
+
+    /// Waits a moment where an array starts, so that some thousand of its jobs a second ask, and not all at once.
+    static func waitForTurn() async throws {
+        let count = Environment.all["SLURM_ARRAY_TASK_COUNT"].flatMap { Int($0) } ?? 1
+        guard count > 100 else { return }
+        try await Task.sleep(for: .milliseconds(Int.random(in: 0...min(count, 60_000))))
+    }
 
     static func claim(_ client: NodeClient, index: Int?) async throws -> JobState {
         let environment = Environment.all
