@@ -15,11 +15,20 @@ enum GDALEnvironment {
         ]
         for (name, value) in options { CPLSetConfigOption(name, value) }
         OSRSetPROJEnableNetwork(0)
-        // A cloud-optimized GeoTIFF is read by GTiff too; GDAL's COG driver only writes. netCDF needs a local file.
+        // A cloud-optimized GeoTIFF is read by GTiff too; GDAL's COG driver only writes.
         GDALRegister_GTiff()
         GDALRegister_JP2OpenJPEG()
         GDALRegister_PNG()
         GDALRegister_JPEG()
+        // netCDF for the classic form alone: HDF5 reads the newer one from virtual files.
+        GDALRegister_HDF5()
+        GDALRegister_netCDF()
+        GDALRegister_Zarr()
+        RegisterOGRShape()
+        RegisterOGRGeoPackage()
+        RegisterOGRGeoJSON()
+        RegisterOGRFlatGeobuf()
+        RegisterOGRCSV()
         // The preview's PNG is copied from memory.
         GDALRegister_MEM()
     }
@@ -28,7 +37,7 @@ enum GDALEnvironment {
     static var lastError: String? {
         guard let text = CPLGetLastErrorMsg().map({ String(cString: $0) }), !text.isEmpty else { return nil }
         return String(
-            text.split(separator: VirtualFile.path, omittingEmptySubsequences: false).joined(separator: "the object")
+            text.split(separator: VirtualFiles.prefix, omittingEmptySubsequences: false).joined()
                 .prefix(1000))
     }
 }

@@ -14,18 +14,28 @@ final class ParentChannel {
     }
 
     func start() -> RasterProtocol.Start {
-        var bytes = [UInt8](repeating: 0, count: RasterProtocol.Start.byteCount)
-        bytes.withUnsafeMutableBytes { receive(into: $0) }
-        guard let start = RasterProtocol.Start(bytes) else { exit(64) }
+        let head = receive(RasterProtocol.Start.headCount)
+        guard let length = RasterProtocol.Start.filesLength(head: head),
+            let start = RasterProtocol.Start(head: head, files: receive(length))
+        else { exit(64) }
         return start
     }
 
-    /// Fetches bytes of the object, which must be within it.
-    func fetch(offset: UInt64, into target: UnsafeMutableRawBufferPointer) {
+    private func receive(_ count: Int) -> [UInt8] {
+        var bytes = [UInt8](repeating: 0, count: count)
+        bytes.withUnsafeMutableBytes { receive(into: $0) }
+        return bytes
+    }
+
+    /// Fetches bytes of a file, which must be within it.
+    func fetch(file: Int, offset: UInt64, into target: UnsafeMutableRawBufferPointer) {
         var done = 0
         while done < target.count {
             let count = min(target.count - done, Int(RasterProtocol.requestMax))
-            send(RasterProtocol.Head.request(offset: offset + UInt64(done), length: UInt32(count)).bytes)
+            send(
+                RasterProtocol.Head.request(
+                    file: UInt32(file), offset: offset + UInt64(done), length: UInt32(count)
+                ).bytes)
             receive(into: UnsafeMutableRawBufferPointer(rebasing: target[done..<(done + count)]))
             done += count
         }

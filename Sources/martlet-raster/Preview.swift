@@ -7,7 +7,7 @@ struct Preview {
         let message: String
     }
 
-    private static let edgeMax = 512
+    static let edgeMax = 512
     /// Pixels that are read where the raster has no smaller copy of itself, all bands together.
     private static let pixelsMax = 150_000_000.0
     /// Processor seconds of the process after which reading stops, so that the description is still delivered.
@@ -56,11 +56,22 @@ struct Preview {
             }
         }
         if opacity.contains(where: { $0 != 255 }) { channels.append(opacity) }
-        return encode(channels)
+        if isSouthFirst { channels = channels.map(upsideDown) }
+        return Self.encode(channels, width: width, height: height)
     }
 
     private var readFailure: Missing {
         Missing(message: GDALEnvironment.lastError ?? "the raster takes too long to read")
+    }
+
+    /// Whether the rows go from south to north, as those of many arrays do.
+    private var isSouthFirst: Bool {
+        var transform = [Double](repeating: 0, count: 6)
+        return GDALGetGeoTransform(raster.dataset, &transform) == CE_None && transform[5] > 0
+    }
+
+    private func upsideDown(_ channel: [UInt8]) -> [UInt8] {
+        (0..<height).reversed().flatMap { channel[$0 * width..<($0 + 1) * width] }
     }
 
     // MARK: Choosing
@@ -110,7 +121,7 @@ struct Preview {
             == CE_None
     }
 
-    private static var processorSeconds: Double { Double(clock()) / Double(CLOCKS_PER_SEC) }
+    static var processorSeconds: Double { Double(clock()) / Double(CLOCKS_PER_SEC) }
 
     /// Which pixels count: those of the mask whose value is a number and not the nodata value.
     private func validity(of band: GDALRasterBandH, _ values: [Float]) -> [Bool]? {
@@ -166,7 +177,8 @@ struct Preview {
 
     // MARK: Encoding
 
-    private func encode(_ channels: [[UInt8]]) -> Result<[UInt8], Missing> {
+    /// Two or four channels have the opacity as their last.
+    static func encode(_ channels: [[UInt8]], width: Int, height: Int) -> Result<[UInt8], Missing> {
         let failure = Missing(message: "the preview cannot be encoded")
         guard let memory = GDALGetDriverByName("MEM"), let driver = GDALGetDriverByName("PNG"),
             let picture = GDALCreate(memory, "", Int32(width), Int32(height), Int32(channels.count), GDT_Byte, nil)

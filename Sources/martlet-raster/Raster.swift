@@ -15,29 +15,33 @@ struct Raster {
     init?(path: String) {
         let flags = UInt32(GDAL_OF_RASTER | GDAL_OF_READONLY | GDAL_OF_VERBOSE_ERROR)
         guard let dataset = GDALOpenEx(path, flags, nil, nil, nil) else { return nil }
+        self.init(dataset)
+    }
+
+    init?(_ dataset: GDALDatasetH) {
         self.dataset = dataset
         width = GDALGetRasterXSize(dataset)
         height = GDALGetRasterYSize(dataset)
         bandCount = GDALGetRasterCount(dataset)
-        guard width > 0, height > 0, bandCount > 0 else {
-            GDALClose(dataset)
-            return nil
-        }
+        guard width > 0, height > 0, bandCount > 0 else { return nil }
     }
-
-    func close() { GDALClose(dataset) }
 
     func band(_ number: Int32) -> GDALRasterBandH? { GDALGetRasterBand(dataset, number) }
 
     func describe(_ json: inout JSONWriter) {
-        if let driver = GDALGetDatasetDriver(dataset), let name = GDALGetDriverShortName(driver) {
-            json.member("driver", String(cString: name))
-        }
-        json.member("width", width)
-        json.member("height", height)
-        json.member("band_count", bandCount)
+        if let name = driverName(dataset) { json.member("driver", name) }
+        describeGrid(&json)
         json.member("cloud_optimized", isCloudOptimized)
-        if let moment = metadata("TIFFTAG_DATETIME", domain: nil) { json.member("datetime", moment.prefix(64)) }
+        if let moment = metadata("EXIF_DateTimeOriginal", domain: nil) ?? metadata("TIFFTAG_DATETIME", domain: nil) {
+            json.member("datetime", moment.prefix(64))
+        }
+        if let zone = metadata("EXIF_OffsetTimeOriginal", domain: nil) { json.member("zone", zone.prefix(16)) }
+        let camera = ["EXIF_Make", "EXIF_Model"].compactMap { metadata($0, domain: nil) }
+        if !camera.isEmpty { json.member("camera", camera.joined(separator: " ").prefix(256)) }
+        if let place = cameraPlace {
+            json.key("box")
+            json.array { json in for number in place + place { json.number(number) } }
+        }
         json.key("bands")
         json.array { json in
             for number in 1...min(bandCount, Self.bandsDescribed) {
@@ -45,6 +49,27 @@ struct Raster {
             }
         }
         Georeference(self).describe(&json)
+    }
+
+    func describeGrid(_ json: inout JSONWriter) {
+        json.member("width", width)
+        json.member("height", height)
+        json.member("band_count", bandCount)
+    }
+
+    /// Longitude and latitude of the camera (Exif 2.32 §4.6.6): degrees, minutes and seconds, each in brackets.
+    private var cameraPlace: [Double]? {
+        func degrees(_ name: String, negative: String) -> Double? {
+            guard let text = metadata("EXIF_GPS\(name)", domain: nil) else { return nil }
+            let parts = text.split { "() ,".contains($0) }.compactMap { Double($0) }
+            guard (1...3).contains(parts.count) else { return nil }
+            let sum = zip(parts, [1.0, 60, 3600]).reduce(0) { $0 + $1.0 / $1.1 }
+            return metadata("EXIF_GPS\(name)Ref", domain: nil)?.hasPrefix(negative) == true ? -sum : sum
+        }
+        guard let longitude = degrees("Longitude", negative: "W"), let latitude = degrees("Latitude", negative: "S"),
+            abs(longitude) <= 180, abs(latitude) <= 90
+        else { return nil }
+        return [longitude, latitude]
     }
 
     /// Whether the file says so, or is laid out so: directory first, tiles, overviews where it is large (OGC 21-026).
@@ -93,7 +118,7 @@ struct Raster {
     }
 
     /// STAC's names of the data types.
-    private static func dataType(_ type: GDALDataType) -> String? {
+    static func dataType(_ type: GDALDataType) -> String? {
         switch type {
         case GDT_Byte: "uint8"
         case GDT_Int16: "int16"

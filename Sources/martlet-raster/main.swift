@@ -1,4 +1,5 @@
-// martlet-raster: looks into one raster for the node, which sends it the bytes that it asks for.
+// martlet-raster: looks into one raster, file of arrays or file of features for the node, which sends it the bytes that
+// it asks for.
 //
 // GDAL reads files that strangers made. So it runs here, in a process that holds no key, has no network and opens no
 // file but the data files of PROJ and GDAL, and that the node may kill at any time.
@@ -33,24 +34,23 @@ do {
 
 let start = channel.start()
 GDALEnvironment.prepare()
-guard VirtualFile.install(channel: channel, size: start.size) else {
+guard let files = VirtualFiles.install(channel: channel, files: start.files) else {
     complain("GDAL takes no virtual file system")
     exit(70)
 }
 
 var writer = JSONWriter(capacity: 4096)
 var preview: [UInt8] = []
-if let raster = Raster(path: VirtualFile.path) {
+if let content = Content(files) {
     writer.object { json in
-        raster.describe(&json)
+        content.describe(&json)
         if start.wantsPreview {
-            switch Preview(of: raster).render() {
+            switch content.preview() {
             case .success(let png): preview = png
             case .failure(let reason): json.member("preview_missing", reason.message)
             }
         }
     }
-    raster.close()
 } else {
     writer.object { json in
         json.member("error", GDALEnvironment.lastError ?? "no driver knows the format")

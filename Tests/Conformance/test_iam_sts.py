@@ -333,7 +333,7 @@ def test_wrong_secrets_and_unknown_keys_are_refused(node):
 def test_parameters_that_are_not_kept_are_refused(iam, sts, role):
     with refused("ValidationError", 400):
         iam.create_user(UserName=name("x"), Path="/division/")
-    with refused("ValidationError", 400):
+    with refused("NoSuchEntity", 404):
         iam.create_user(UserName=name("x"), PermissionsBoundary="arn:aws:iam::martlet:policy/some")
     _, arn = role(trust({"AWS": "*"}))
     with refused("ValidationError", 400) as failure:

@@ -98,29 +98,3 @@ import Wire
         #expect(MediaType.of(path: path) == type)
     }
 }
-
-@Suite struct RasterProtocolTests {
-    @Test("messages read back as written")
-    func roundTrip() {
-        let start = RasterProtocol.Start(size: 0x0102_0304_0506_0708, wantsPreview: true)
-        #expect(RasterProtocol.Start(start.bytes) == start)
-        for head in [
-            RasterProtocol.Head.request(offset: .max, length: 1 << 20), .result(description: 1 << 20, preview: 0),
-        ] {
-            #expect(RasterProtocol.Head(head.bytes) == head)
-            #expect(head.bytes.count == RasterProtocol.Head.byteCount)
-        }
-    }
-
-    @Test("messages beyond the limits are none")
-    func limits() {
-        for head in [
-            RasterProtocol.Head.request(offset: 0, length: 0), .request(offset: 0, length: (1 << 20) + 1),
-            .result(description: 1 << 21, preview: 0),
-        ] {
-            #expect(RasterProtocol.Head(head.bytes) == nil)
-        }
-        #expect(RasterProtocol.Head([]) == nil)
-        #expect(RasterProtocol.Start([1, 2, 3]) == nil)
-    }
-}

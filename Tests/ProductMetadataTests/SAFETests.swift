@@ -23,6 +23,49 @@ import Wire
         #expect(facts.files["manifest.safe"]?.roles == ["metadata"])
     }
 
+    @Test("a Sentinel-1 manifest gives what the radar did, and each measurement its polarization")
+    func radar() throws {
+        let path = "measurement/s1a-iw-grd-vh-20240102t030405-20240102t030430-052000-064aaa-002.tiff"
+        let facts = ProductMetadata.safe(
+            try SAFEManifest(
+                parsing: Sample.manifest(
+                    files: Sample.file("./" + path),
+                    more: """
+                        <instrumentMode><mode>IW</mode></instrumentMode>
+                        <s:standAloneProductInformation><s:transmitterReceiverPolarisation>VV</s:transmitterReceiverPolarisation>
+                        <s:transmitterReceiverPolarisation>VH</s:transmitterReceiverPolarisation>
+                        <s:productType>GRD</s:productType><s:productTimelinessCategory>Fast-24h</s:productTimelinessCategory>
+                        <s:missionDataTakeID>412330</s:missionDataTakeID></s:standAloneProductInformation>
+                        """)))
+        #expect(facts.properties["sar:instrument_mode"] == "IW")
+        #expect(facts.properties["sar:polarizations"] == ["VV", "VH"])
+        #expect(facts.properties["sar:product_type"] == "GRD")
+        #expect(facts.properties["sar:frequency_band"] == "C")
+        #expect(facts.properties["processing:level"] == "L1")
+        #expect(facts.properties["s1:product_timeliness"] == "Fast-24h")
+        #expect(facts.extensions.contains("https://stac-extensions.github.io/sar/v1.0.0/schema.json"))
+        #expect(facts.files[path]?.bands?.array?.first?["name"] == "VH")
+    }
+
+    @Test("a Sentinel-3 manifest gives the product's name, type and clouds")
+    func ocean() throws {
+        let facts = ProductMetadata.safe(
+            try SAFEManifest(
+                parsing: Sample.manifest(
+                    more: """
+                        <s:generalProductInformation><s:productName>S3A_OL_1_EFR____X.SEN3</s:productName>
+                        <s:productType>OL_1_EFR___</s:productType><s:timeliness>NR</s:timeliness>
+                        <s:creationTime>2024-01-02T05:04:30</s:creationTime></s:generalProductInformation>
+                        <s:cloudyPixels value="12" percentage="42.5"/>
+                        """)), manifestPath: "xfdumanifest.xml")
+        #expect(facts.title == "S3A_OL_1_EFR____X")
+        #expect(facts.properties["constellation"] == "sentinel-3")
+        #expect(facts.properties["processing:level"] == "L1")
+        #expect(facts.properties["eo:cloud_cover"] == 42.5)
+        #expect(facts.properties["created"] == "2024-01-02T05:04:30Z")
+        #expect(facts.files["xfdumanifest.xml"]?.roles == ["metadata"])
+    }
+
     @Test(
         "a manifest that names files elsewhere is refused",
         arguments: [

@@ -29,12 +29,14 @@ enum Real {
 enum Sample {
     static func manifest(
         files: String = file("./measurement/a.tiff"),
-        frame: String = "<gml:coordinates>1,2 1,4 3,4 3,2</gml:coordinates>"
+        frame: String = "<gml:coordinates>1,2 1,4 3,4 3,2</gml:coordinates>",
+        more: String = ""
     ) -> [UInt8] {
         Array(
             """
             <?xml version="1.0"?>
-            <xfdu:XFDU xmlns:xfdu="urn:ccsds:schema:xfdu:1" xmlns:safe="s" xmlns:gml="g" xmlns:s1="o"><metadataSection>
+            <xfdu:XFDU xmlns:xfdu="urn:ccsds:schema:xfdu:1" xmlns:safe="s" xmlns:gml="g" xmlns:s1="o"
+             xmlns:s="p"><metadataSection>
               <metadataObject ID="platform"><metadataWrap><xmlData><safe:platform>
                 <safe:familyName>SENTINEL-1</safe:familyName><safe:number>A</safe:number>
                 <safe:instrument><safe:familyName abbreviation="SAR">Synthetic Aperture Radar</safe:familyName></safe:instrument>
@@ -49,6 +51,7 @@ enum Sample {
               </safe:orbitReference></xmlData></metadataWrap></metadataObject>
               <metadataObject ID="frame"><metadataWrap><xmlData><safe:frameSet><safe:frame><safe:footPrint>\(frame)</safe:footPrint>
               </safe:frame></safe:frameSet></xmlData></metadataWrap></metadataObject>
+              <metadataObject ID="more"><metadataWrap><xmlData>\(more)</xmlData></metadataWrap></metadataObject>
             </metadataSection><dataObjectSection>\(files)</dataObjectSection></xfdu:XFDU>
             """.utf8)
     }

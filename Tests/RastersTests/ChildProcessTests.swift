@@ -30,7 +30,7 @@ import Testing
         }
     }
 
-    private static let request = #"MRRQ\000\000\000\000\000\000\000\000\000\000\000\020"#
+    private static let request = #"MRRQ\000\000\000\000\000\000\000\000\000\000\000\020\000\000\000\000"#
 
     @Test("a missing program is unavailable")
     func missing() async throws {
@@ -67,18 +67,20 @@ import Testing
     func hangsInResult() async throws {
         #expect(
             try await run(
-                #"printf 'MRRS\000\000\000\000\000\000\001\000\000\000\000\000ab'; sleep 77"#,
+                #"printf 'MRRS\000\000\000\000\000\000\001\000\000\000\000\000\000\000\000\000ab'; sleep 77"#,
                 deadline: .milliseconds(300))?.code == .timedOut)
     }
 
     @Test(
-        "a request beyond the end, an empty one, one too long and nonsense are refused",
+        "a request beyond the end, an empty one, one too long, one for no file and nonsense are refused",
         arguments: [
-            #"MRRQ\000\000\000\000\000\000\377\000\000\000\000\020"#,
-            #"MRRQ\377\377\377\377\377\377\377\377\000\000\000\020"#,
-            #"MRRQ\000\000\000\000\000\000\000\000\000\000\000\000"#,
-            #"MRRQ\000\000\000\000\000\000\000\000\377\377\377\377"#,
-            #"HTTP/1.1 200 OK!"#, #"MRRS\377\377\377\377\377\377\377\377\000\000\000\000"#,
+            #"MRRQ\000\000\000\000\000\000\377\000\000\000\000\020\000\000\000\000"#,
+            #"MRRQ\377\377\377\377\377\377\377\377\000\000\000\020\000\000\000\000"#,
+            #"MRRQ\000\000\000\000\000\000\000\000\000\000\000\000\000\000\000\000"#,
+            #"MRRQ\000\000\000\000\000\000\000\000\377\377\377\377\000\000\000\000"#,
+            #"MRRQ\000\000\000\000\000\000\000\000\000\000\000\020\000\000\000\001"#,
+            #"MRRQ\000\000\000\000\000\000\000\000\000\000\000\020\377\377\377\377"#,
+            #"HTTP/1.1 200 OK of!!"#, #"MRRS\377\377\377\377\377\377\377\377\000\000\000\000\000\000\000\000"#,
         ])
     func refused(_ message: String) async throws {
         #expect(try await run("printf '\(message)'; sleep 77")?.code == .misbehaved)
@@ -89,14 +91,15 @@ import Testing
         let json = text.replacing("\\", with: "")
         let length = String(json.utf8.count, radix: 8)
         let error = try await run(
-            #"printf 'MRRS\000\000\000\000\000\000\000\\#(length)\000\000\000\000'; printf '%s' '\#(json)'; sleep 77"#)
+            #"printf 'MRRS\000\000\000\000\000\000\000\\#(length)\000\000\000\000\000\000\000\000'; printf '%s' '\#(json)'; sleep 77"#
+        )
         #expect(error?.code == .misbehaved)
     }
 
     @Test("a child that floods its standard error is served all the same")
     func flood() async throws {
         let error = try await run(
-            "head -c 3000000 /dev/zero | tr '\\0' x >&2; printf '\(Self.request)'; head -c 29 >/dev/null; exit 5")
+            "head -c 3000000 /dev/zero | tr '\\0' x >&2; printf '\(Self.request)'; head -c 45 >/dev/null; exit 5")
         #expect(error?.code == .crashed(signal: nil))
         #expect(error?.output.utf8.count == 4096)
     }

@@ -1,6 +1,7 @@
 import Glibc
 import NIOCore
 import NIOPosix
+import ProductMetadata
 import Rasters
 
 /// Files that are read from a folder of real products, where there is one.
@@ -43,8 +44,13 @@ func reader(_ executable: String = RasterReader.installed, deadline: Duration = 
 
 extension RasterReader {
     func inspect(_ bytes: [UInt8], preview: Bool = false) async throws -> RasterDescription {
-        try await inspect(name: "a.tif", size: Int64(bytes.count), preview: preview) { range in
-            ByteBuffer(bytes: bytes[Int(range.lowerBound)..<Int(range.upperBound)])
+        try await inspect([("object.tif", bytes)], preview: preview)
+    }
+
+    func inspect(_ files: [(name: String, bytes: [UInt8])], preview: Bool = false) async throws -> RasterDescription {
+        let offered = files.map { RasterProtocol.File(name: $0.name, size: UInt64($0.bytes.count)) }
+        return try await inspect(name: "a", files: offered, preview: preview) { index, range in
+            ByteBuffer(bytes: files[index].bytes[Int(range.lowerBound)..<Int(range.upperBound)])
         }
     }
 }

@@ -153,6 +153,11 @@ struct AccountPage {
 
     private func writePasskeyRule(_ html: inout HTML) {
         guard !passkeys.isEmpty || secondFactor.needsPasskey else { return }
+        // Who has set up codes is asked for one or the other.
+        guard secondFactor.since == nil || secondFactor.needsPasskey else {
+            return html.element(
+                "p", .class("sub"), text: "A login with your password asks for a code of your app, or one of these.")
+        }
         html.element(
             "p", .class("sub"),
             text: secondFactor.needsPasskey

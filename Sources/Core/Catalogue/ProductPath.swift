@@ -36,8 +36,9 @@ package struct ProductPath: Sendable, Hashable {
     private static func stem(_ name: String) -> String {
         var stem = name[...]
         for ending in [
-            ".aux.xml", ".json", ".geojson", ".tif", ".tiff", ".tfw", ".jp2", ".xml", ".nc", ".png", ".jpg", ".jpeg",
-            ".zip", ".md5",
+            ".aux.xml", ".shp.xml", ".json", ".geojson", ".tif", ".tiff", ".tfw", ".jp2", ".xml", ".nc", ".nc4", ".cdf",
+            ".h5", ".hdf5", ".he5", ".png", ".jpg", ".jpeg", ".shp", ".shx", ".dbf", ".prj", ".cpg", ".qpj", ".qix",
+            ".sbn", ".sbx", ".gpkg", ".fgb", ".csv", ".zip", ".md5",
         ]
         where stem.lowercased().hasSuffix(ending) && stem.count > ending.count {
             stem = stem.dropLast(ending.count)

@@ -15,8 +15,17 @@
 #include <cpl_string.h>
 #include <cpl_vsi.h>
 #include <gdal.h>
+#include <gdal_alg.h>
 #include <gdal_frmts.h>
+#include <ogr_api.h>
 #include <ogr_srs_api.h>
+
+// Declared in ogrsf_frmts.h, which is C++.
+void RegisterOGRCSV(void);
+void RegisterOGRFlatGeobuf(void);
+void RegisterOGRGeoJSON(void);
+void RegisterOGRGeoPackage(void);
+void RegisterOGRShape(void);
 
 // Variadic calls, which Swift cannot make. (_GNU_SOURCE is not defined here: it would make this module's C types differ
 // from those of Swift's Glibc module.)

@@ -13,11 +13,52 @@ package struct RasterDescription: Sendable, Equatable {
         package var description: String?
     }
 
-    /// GDAL's short name: `GTiff`, `JP2OpenJPEG`, `PNG`, `JPEG`.
+    package struct Dimension: Sendable, Equatable {
+        package enum Extent: Sendable, Equatable {
+            case numbers(Double, Double)
+            case moments(Timestamp, Timestamp)
+        }
+
+        package var name: String
+        package var size: Int64
+        /// `x`, `y`, `z`, `time` or `other`.
+        package var axis: String
+        /// From the smallest to the largest coordinate; nil where there are none.
+        package var extent: Extent?
+        package var unit: String?
+    }
+
+    package struct Variable: Sendable, Equatable {
+        package var name: String
+        /// Whether it holds the coordinates of a dimension.
+        package var isCoordinate: Bool
+        package var dimensions: [String]
+        /// STAC's name.
+        package var dataType: String?
+        package var unit: String?
+        package var description: String?
+    }
+
+    package struct Layer: Sendable, Equatable {
+        package var name: String
+        package var count: Int64
+        /// OGR's name: `Point`, `Multi Polygon`, …
+        package var geometry: String?
+        /// Names and OGR's names of the types, in lower case.
+        package var columns: [(name: String, type: String)]
+
+        package static func == (a: Layer, b: Layer) -> Bool {
+            a.name == b.name && a.count == b.count && a.geometry == b.geometry
+                && a.columns.elementsEqual(b.columns) { $0 == $1 }
+        }
+    }
+
+    /// GDAL's short name: `GTiff`, `netCDF`, `HDF5`, `Zarr`, `ESRI Shapefile`, `GPKG`, `CSV`, …
     package var driver: String
     package var isCloudOptimized: Bool
-    package var width: Int64
-    package var height: Int64
+    /// Pixels; nil for what is no picture.
+    package var width: Int64?
+    package var height: Int64?
     package var bandCount: Int64
     /// The first 256 bands.
     package var bands: [Band]
@@ -35,8 +76,20 @@ package struct RasterDescription: Sendable, Equatable {
     package var noFootprint: String?
     /// Metres, for a projected system.
     package var gsd: Double?
-    /// TIFF's own date and time, which has no time zone, as if it were UTC.
+    /// A picture's own date and time, as if it were UTC where it has no time zone.
     package var datetime: Timestamp?
+    /// When what is in a file of arrays or features begins and ends.
+    package var start: Timestamp?
+    package var end: Timestamp?
+    /// The make and model that a picture was taken with.
+    package var camera: String?
+    /// Of a file of arrays.
+    package var dimensions: [Dimension] = []
+    package var variables: [Variable] = []
+    /// What a file of arrays says of itself: `title`, `institution`, `time_coverage_start`, …
+    package var attributes: [String: String] = [:]
+    /// Of a file of features.
+    package var layers: [Layer] = []
     /// PNG of at most 512 × 512 pixels.
     package var preview: [UInt8]?
     /// Why there is no preview, where one was asked for.
@@ -52,6 +105,12 @@ package struct RasterDescription: Sendable, Equatable {
         case "JP2OpenJPEG": "image/jp2"
         case "PNG": "image/png"
         case "JPEG": "image/jpeg"
+        case "netCDF": "application/x-netcdf"
+        case "GPKG": "application/geopackage+sqlite3"
+        case "CSV": "text/csv"
+        case "GeoJSON": "application/geo+json"
+        case "FlatGeobuf": "application/vnd.flatgeobuf"
+        case "ESRI Shapefile": "application/vnd.shp"
         default: MediaType.unknown
         }
     }
@@ -64,7 +123,7 @@ package struct RasterDescription: Sendable, Equatable {
         } else if let crsWKT2 {
             fields["proj:wkt2"] = .string(crsWKT2)
         }
-        fields["proj:shape"] = [.integer(height), .integer(width)]
+        if let width, let height { fields["proj:shape"] = [.integer(height), .integer(width)] }
         if let transform { fields["proj:transform"] = .array(transform.map { .double($0) }) }
         if let projectedBBox { fields["proj:bbox"] = .array(projectedBBox.map { .double($0) }) }
         return fields

@@ -1,7 +1,7 @@
 internal import Glibc
 package import NIOCore
 package import NIOPosix
-internal import ProductMetadata
+package import ProductMetadata
 
 /// Looks into rasters with GDAL, which reads files that strangers made and so runs in a child process,
 /// `martlet-raster`, one for each raster. The child sees the bytes that it asks for and nothing else of the node.
@@ -37,18 +37,24 @@ package struct RasterReader: Sendable {
         return program.prefix(upTo: program.lastIndex(of: "/") ?? program.startIndex) + "/martlet-raster"
     }
 
-    /// Looks into a raster.
+    /// Looks into a raster, a file of arrays or a file of features.
     ///
     /// - Parameters:
     ///   - name: the object's name, for messages; the child is not told.
-    ///   - size: bytes.
+    ///   - files: what the child may read, under names that tell the formats: `object.tif`; `object.shp`, `object.dbf`;
+    ///     `object.zarr/.zgroup`, … The first one is looked into, or the folder that it lies in.
     ///   - preview: whether to make a picture of it. For a large raster without overviews that means to read it whole.
-    ///   - read: reads a range of the object, which lies within it and has at most 1 MiB. What it throws is thrown on.
+    ///   - read: reads a range of the file with that index, which lies within it and has at most 1 MiB. What it throws
+    ///     is thrown on.
     /// - Throws: `RasterError`; `CancellationError` where the task is cancelled.
     package func inspect(
-        name: String, size: Int64, preview: Bool, read: @escaping @Sendable (Range<Int64>) async throws -> ByteBuffer
+        name: String, files: [RasterProtocol.File], preview: Bool,
+        read: @escaping @Sendable (Int, Range<Int64>) async throws -> ByteBuffer
     ) async throws -> RasterDescription {
-        guard size > 0 else { throw RasterError(.notARaster, "'\(name)' is empty") }
+        guard let first = files.first, first.size > 0 else { throw RasterError(.notARaster, "'\(name)' is empty") }
+        guard let start = RasterProtocol.Start(files: files, wantsPreview: preview).bytes else {
+            throw RasterError(.tooLarge, "'\(name)' has too many files")
+        }
         let end = ContinuousClock.now + deadline
         let environment = ["PROJ_DATA", "PROJ_LIB", "GDAL_DATA"].compactMap { (variable: String) -> String? in
             getenv(variable).map { "\(variable)=\(String(cString: $0))" }
@@ -60,7 +66,7 @@ package struct RasterReader: Sendable {
         do {
             outcome = .success(
                 try await withThrowingTaskGroup(of: RasterDescription?.self) { group in
-                    group.addTask { try await converse(child, size: size, preview: preview, read: read) }
+                    group.addTask { try await converse(child, start: start, files: files, read: read) }
                     group.addTask {
                         do {
                             try await Task.sleep(until: end, clock: .continuous)
@@ -88,9 +94,10 @@ package struct RasterReader: Sendable {
 
     /// Answers the child until it gives its result; nil where it ends before.
     private func converse(
-        _ child: ChildProcess, size: Int64, preview: Bool, read: @Sendable (Range<Int64>) async throws -> ByteBuffer
+        _ child: ChildProcess, start: [UInt8], files: [RasterProtocol.File],
+        read: @Sendable (Int, Range<Int64>) async throws -> ByteBuffer
     ) async throws -> RasterDescription? {
-        var answer = ByteBuffer(bytes: RasterProtocol.Start(size: UInt64(size), wantsPreview: preview).bytes)
+        var answer = ByteBuffer(bytes: start)
         var requestCount = 0
         var bytesRead: Int64 = 0
         while true {
@@ -100,17 +107,18 @@ package struct RasterReader: Sendable {
             }
             guard let head else { return nil }
             switch RasterProtocol.Head(head) {
-            case .request(let offset, let length):
-                guard let range = Self.range(offset, length, size) else {
+            case .request(let file, let offset, let length):
+                guard file < files.count, let range = Self.range(offset, length, files[Int(file)].size) else {
                     throw RasterError(
-                        .misbehaved, "the raster reader asked for \(length) bytes at \(offset) of an object of \(size)")
+                        .misbehaved,
+                        "the raster reader asked for \(length) bytes at \(offset) of file \(file), which there are not")
                 }
                 requestCount += 1
                 bytesRead += Int64(length)
                 guard bytesRead <= bytesMax else {
                     throw RasterError(.tooLarge, "looking into the raster takes more than \(bytesMax) bytes of it")
                 }
-                answer = try await read(range)
+                answer = try await read(Int(file), range)
                 guard answer.readableBytes == Int(length) else {
                     throw RasterError(
                         .unavailable, "the object gave \(answer.readableBytes) bytes for the range \(range)")
@@ -135,8 +143,8 @@ package struct RasterReader: Sendable {
         }
     }
 
-    private static func range(_ offset: UInt64, _ length: UInt32, _ size: Int64) -> Range<Int64>? {
-        guard let start = Int64(exactly: offset), start <= size, Int64(length) <= size - start else { return nil }
+    private static func range(_ offset: UInt64, _ length: UInt32, _ size: UInt64) -> Range<Int64>? {
+        guard let start = Int64(exactly: offset), offset <= size, UInt64(length) <= size - offset else { return nil }
         return start..<(start + Int64(length))
     }
 

@@ -20,6 +20,20 @@ package struct Footprint: Sendable, Equatable {
 
     package static let positionsMax = 10_000
 
+    /// Makes a footprint of a box without area: a Point, or the line between two.
+    ///
+    /// - Parameter box: west, south, east, north. Nil where that is not on the globe.
+    package init?(box: [Double]) {
+        guard box.count == 4, box.allSatisfy(\.isFinite), abs(box[0]) <= 180, abs(box[2]) <= 180, abs(box[1]) <= 90,
+            abs(box[3]) <= 90
+        else { return nil }
+        let ends: [JSONValue] = [[.double(box[0]), .double(box[1])], [.double(box[2]), .double(box[3])]]
+        geometry =
+            ends[0] == ends[1]
+            ? ["type": "Point", "coordinates": ends[0]] : ["type": "LineString", "coordinates": .array(ends)]
+        bbox = box
+    }
+
     /// Makes a footprint of a ring, which may be open or closed and turn either way.
     ///
     /// Neighbouring positions are taken to be joined the short way round the globe. A ring that goes once round it

@@ -22,21 +22,7 @@ extension ItemFacts {
     private static let schemas: [(prefix: String, name: String, version: String)] = [
         ("eo", "eo", "v2.0.0"), ("grid", "grid", "v1.1.0"), ("landsat", "landsat", "v2.0.0"),
         ("processing", "processing", "v1.2.0"), ("proj", "projection", "v2.0.0"), ("s2", "sentinel-2", "v1.0.0"),
-        ("sat", "sat", "v1.1.0"), ("sci", "scientific", "v1.0.0"), ("view", "view", "v1.1.0"),
+        ("sar", "sar", "v1.0.0"), ("sat", "sat", "v1.1.0"), ("sci", "scientific", "v1.0.0"),
+        ("view", "view", "v1.1.0"),
     ]
-}
-
-extension JSONObject {
-    /// Sets a member unless there is nothing to set.
-    mutating func set(_ name: String, _ value: JSONValue?) {
-        if let value { self[name] = value }
-    }
-
-    mutating func set(_ name: String, _ value: String?) {
-        if let value, !value.isEmpty { self[name] = .string(value) }
-    }
-
-    mutating func set(_ name: String, _ value: Double?) {
-        if let value, value.isFinite { self[name] = .double(value) }
-    }
 }

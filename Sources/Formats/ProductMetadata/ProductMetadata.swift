@@ -41,6 +41,8 @@ package enum ProductMetadata {
             facts.files[file.path] = describe(file)
         }
         facts.files[manifestPath] = FileFacts(title: manifestPath, mediaType: "application/xml", roles: ["metadata"])
+        Sentinel1.describe(manifest.metadata, &facts)
+        Sentinel3.describe(manifest.metadata, &facts)
         facts.declareExtensions()
         return facts
     }

@@ -13,41 +13,89 @@ package enum RasterProtocol {
     package static let descriptionMax: UInt64 = 1 << 20
     package static let previewMax: UInt32 = 4 << 20
 
-    /// What the child is to do. The object's name is not in it: the child needs none.
-    package struct Start: Sendable, Equatable {
-        package static let byteCount = 13
-        private static let magic: UInt32 = 0x4D52_5331  // MRS1
+    /// Files that the child may see, and the bytes of their names, all together.
+    package static let filesMax = 10_000
+    package static let startMax: UInt32 = 4 << 20
 
-        /// Bytes of the object.
+    /// A file that the child may read. The first one is what it is to look into, or lies in the folder that is.
+    package struct File: Sendable, Equatable {
+        /// What the file is called in the child's own file system: nothing of the object's name but what drivers go by.
+        package var name: String
+        /// Bytes.
         package var size: UInt64
+
+        package init(name: String, size: UInt64) {
+            self.name = name
+            self.size = size
+        }
+    }
+
+    /// What the child is to do.
+    package struct Start: Sendable, Equatable {
+        /// What stands before the files: how many bytes they take is its last member.
+        package static let headCount = 9
+        private static let magic: UInt32 = 0x4D52_5332  // MRS2
+
+        package var files: [File]
         package var wantsPreview: Bool
 
-        package init(size: UInt64, wantsPreview: Bool) {
-            self.size = size
+        package init(files: [File], wantsPreview: Bool) {
+            self.files = files
             self.wantsPreview = wantsPreview
         }
 
-        package init?(_ bytes: [UInt8]) {
-            guard bytes.count == Self.byteCount, RasterProtocol.number(bytes[0..<4]) == UInt64(Self.magic),
-                bytes[12] <= 1
-            else {
+        /// The length of the files' part, by the head before it; nil for what is no head.
+        package static func filesLength(head: [UInt8]) -> Int? {
+            guard head.count == headCount, RasterProtocol.number(head[0..<4]) == UInt64(magic), head[4] <= 1 else {
                 return nil
             }
-            self.init(size: RasterProtocol.number(bytes[4..<12]), wantsPreview: bytes[12] == 1)
+            let length = RasterProtocol.number(head[5..<9])
+            return length <= UInt64(startMax) ? Int(length) : nil
         }
 
-        package var bytes: [UInt8] {
-            RasterProtocol.bytes(Self.magic) + RasterProtocol.bytes(size) + [wantsPreview ? 1 : 0]
+        /// Nil for what is not the files' part of a start.
+        package init?(head: [UInt8], files bytes: [UInt8]) {
+            guard Self.filesLength(head: head) == bytes.count else { return nil }
+            var rest = bytes[...]
+            files = []
+            wantsPreview = head[4] == 1
+            while !rest.isEmpty {
+                guard files.count < RasterProtocol.filesMax, rest.count >= 10 else { return nil }
+                let size = RasterProtocol.number(rest.prefix(8))
+                let length = Int(RasterProtocol.number(rest.dropFirst(8).prefix(2)))
+                rest = rest.dropFirst(10)
+                guard rest.count >= length, let name = String(validating: rest.prefix(length), as: UTF8.self) else {
+                    return nil
+                }
+                files.append(File(name: name, size: size))
+                rest = rest.dropFirst(length)
+            }
+            guard !files.isEmpty else { return nil }
+        }
+
+        /// Nil where there are too many files, or a name is too long.
+        package var bytes: [UInt8]? {
+            guard !files.isEmpty, files.count <= RasterProtocol.filesMax else { return nil }
+            var list: [UInt8] = []
+            for file in files {
+                guard let length = UInt16(exactly: file.name.utf8.count) else { return nil }
+                list += RasterProtocol.bytes(file.size) + RasterProtocol.bytes(length)
+                list += file.name.utf8
+            }
+            guard list.count <= Int(startMax) else { return nil }
+            return RasterProtocol.bytes(Self.magic) + [wantsPreview ? 1 : 0] + RasterProtocol.bytes(UInt32(list.count))
+                + list
         }
     }
 
     /// The head of each message that the child sends.
     package enum Head: Sendable, Equatable {
-        package static let byteCount = 16
+        package static let byteCount = 20
         private static let requestMagic: UInt32 = 0x4D52_5251  // MRRQ
         private static let resultMagic: UInt32 = 0x4D52_5253  // MRRS
 
-        case request(offset: UInt64, length: UInt32)
+        /// Bytes of the file with this index in the start's list.
+        case request(file: UInt32, offset: UInt64, length: UInt32)
         /// The bytes of the description and of the preview, which follow.
         case result(description: UInt64, preview: UInt32)
 
@@ -55,10 +103,12 @@ package enum RasterProtocol {
         package init?(_ bytes: [UInt8]) {
             guard bytes.count == Self.byteCount else { return nil }
             let (first, second) = (RasterProtocol.number(bytes[4..<12]), UInt32(RasterProtocol.number(bytes[12..<16])))
+            let file = UInt32(RasterProtocol.number(bytes[16..<20]))
             switch UInt32(RasterProtocol.number(bytes[0..<4])) {
             case Self.requestMagic where second > 0 && second <= RasterProtocol.requestMax:
-                self = .request(offset: first, length: second)
-            case Self.resultMagic where first <= RasterProtocol.descriptionMax && second <= RasterProtocol.previewMax:
+                self = .request(file: file, offset: first, length: second)
+            case Self.resultMagic
+            where first <= RasterProtocol.descriptionMax && second <= RasterProtocol.previewMax && file == 0:
                 self = .result(description: first, preview: second)
             default: return nil
             }
@@ -66,11 +116,12 @@ package enum RasterProtocol {
 
         package var bytes: [UInt8] {
             switch self {
-            case .request(let offset, let length):
+            case .request(let file, let offset, let length):
                 RasterProtocol.bytes(Self.requestMagic) + RasterProtocol.bytes(offset) + RasterProtocol.bytes(length)
+                    + RasterProtocol.bytes(file)
             case .result(let description, let preview):
                 RasterProtocol.bytes(Self.resultMagic) + RasterProtocol.bytes(description)
-                    + RasterProtocol.bytes(preview)
+                    + RasterProtocol.bytes(preview) + RasterProtocol.bytes(UInt32(0))
             }
         }
     }

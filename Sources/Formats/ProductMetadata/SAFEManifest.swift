@@ -26,6 +26,8 @@ package struct SAFEManifest: Sendable {
     package let absoluteOrbit: Int64?
     /// `ascending` or `descending`.
     package let orbitState: String?
+    /// What each mission says in its own words.
+    let metadata: XMLElement
 
     /// Bytes of a metadata file that are read.
     package static let bytesMax = 16 << 20
@@ -42,7 +44,7 @@ package struct SAFEManifest: Sendable {
                 .malformed, "the SAFE manifest's root element is '\(root.name)'; it must be XFDU")
         }
         files = try Self.files(of: root)
-        let metadata = root["metadataSection"] ?? XMLElement(name: "metadataSection")
+        metadata = root["metadataSection"] ?? XMLElement(name: "metadataSection")
 
         let craft = metadata.descendant("platform")
         (constellation, platform) = Self.names(family: craft?["familyName"]?.text, number: craft?["number"]?.text)

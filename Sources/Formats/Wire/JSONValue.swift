@@ -313,3 +313,20 @@ private struct JSONParser {
         guard at > start else { throw fault("a digit is missing") }
     }
 }
+
+extension JSONObject {
+    /// Sets a member unless there is nothing to set.
+    package mutating func set(_ name: String, _ value: JSONValue?) {
+        if let value { self[name] = value }
+    }
+
+    /// The same, also for an empty text.
+    package mutating func set(_ name: String, _ value: String?) {
+        if let value, !value.isEmpty { self[name] = .string(value) }
+    }
+
+    /// The same, also for a number that JSON has no form for.
+    package mutating func set(_ name: String, _ value: Double?) {
+        if let value, value.isFinite { self[name] = .double(value) }
+    }
+}

@@ -13,8 +13,8 @@ struct Describer: Sendable {
     private let s3URL: String
     private let logger = Logger(label: "martlet.cataloguer")
 
-    /// Rasters that are looked into for one product.
-    private static let rastersMax = 64
+    /// Files that are looked into for one product.
+    private static let looksMax = 64
     /// JSON files that may turn out to be the product's own Item.
     private static let candidatesMax = 8
 
@@ -54,7 +54,7 @@ struct Describer: Sendable {
     func describe(_ files: ProductFiles) async throws -> ItemBuilder {
         var facts = ItemFacts()
         if let anchor = anchor(of: files), let known = try await self.facts(files, anchor) { facts = known }
-        let looks = try await lookIntoRasters(files, facts)
+        let looks = try await look(into: files, facts)
         var builder = ItemBuilder(files: files, facts: facts, looks: looks, s3URL: s3URL)
         builder.preview = try await keepPreview(files, facts, looks)
         return builder
@@ -110,37 +110,30 @@ struct Describer: Sendable {
         }
     }
 
-    // MARK: Rasters
+    // MARK: Looks
 
-    /// Looks into the product's GeoTIFFs; only into one of them, for a preview, where metadata say the rest.
-    private func lookIntoRasters(_ files: ProductFiles, _ facts: ItemFacts) async throws -> [String: RasterDescription]
-    {
-        var looks: [String: RasterDescription] = [:]
-        let hasPicture = ItemBuilder.thumbnail(files, facts) != nil
-        let candidates = files.all.filter {
-            Self.isRaster($0.path) && $0.version.size > 0 && $0.version.isReadableByNode
-        }
-        if facts.geometry != nil, hasPicture { return looks }
-        var needsPreview = !hasPicture
-        for file in candidates.prefix(facts.geometry == nil ? Self.rastersMax : 1) {
+    /// Looks into the product's data; only into one raster, for a preview, where metadata say the rest. What is found
+    /// is under the paths that it is said of.
+    private func look(into files: ProductFiles, _ facts: ItemFacts) async throws -> [String: RasterDescription] {
+        var found: [String: RasterDescription] = [:]
+        let isKnown = facts.geometry != nil
+        var needsPreview = ItemBuilder.thumbnail(files, facts) == nil
+        if isKnown, !needsPreview { return found }
+        let candidates = isKnown ? Array(Look.all(in: files).filter(\.isRaster).prefix(1)) : Look.all(in: files)
+        for look in candidates.prefix(Self.looksMax) {
             do {
-                let look = try await rasters.inspect(
-                    name: file.path, size: file.version.size, preview: needsPreview,
-                    read: try await files.read(file.version))
-                looks[file.path] = look
-                if look.preview != nil { needsPreview = false }
+                let description = try await rasters.inspect(
+                    name: look.path.isEmpty ? files.path.name : look.path, files: look.files, preview: needsPreview,
+                    read: try await files.read(look.versions))
+                found[look.path] = description
+                if description.preview != nil { needsPreview = false }
             } catch let error as RasterError {
-                logger.notice("\(files.collection.name)/\(file.version.key): \(error.message)")
+                logger.notice("\(files.collection.name)/\(files.path.prefix)\(look.path): \(error.message)")
             } catch let error as ObjectsError where error.isUnreadable {
-                logger.notice("\(files.collection.name)/\(file.version.key): \(error)")
+                logger.notice("\(files.collection.name)/\(files.path.prefix)\(look.path): \(error)")
             }
         }
-        return looks
-    }
-
-    private static func isRaster(_ path: String) -> Bool {
-        let lower = path.lowercased()
-        return lower.hasSuffix(".tif") || lower.hasSuffix(".tiff")
+        return found
     }
 
     /// Stores the picture that was made, if the product brought none, and returns its address.
@@ -154,7 +147,7 @@ struct Describer: Sendable {
         var description = ObjectDescription()
         description.contentType = "image/png"
         // A picture of what a named key protects is protected by it, too.
-        if case .kms(let use) = files.version(path)?.encryption {
+        if case .kms(let use) = (files.version(path) ?? files.all.first?.version)?.encryption {
             description.encryption = try await objects.encryptionPlan(
                 .kms(key: use.key, context: nil, usesBucketKey: use.usesBucketKey), in: files.collection.name)
         }

@@ -11,7 +11,7 @@ struct ItemBuilder {
 
     let files: ProductFiles
     let facts: ItemFacts
-    /// What was found in the product's rasters, by their paths.
+    /// What was found in the product's data, by the paths that it is said of.
     let looks: [String: RasterDescription]
     let s3URL: String
     /// The address of a picture that was made of the product.
@@ -49,7 +49,9 @@ struct ItemBuilder {
 
     private var extensions: [String] {
         var all = facts.extensions
-        if !looks.isEmpty { all.append(Self.projection) }
+        if looks.values.contains(where: { !$0.projection.members.isEmpty }) { all.append(Self.projection) }
+        if looks.values.contains(where: { !$0.dimensions.isEmpty }) { all.append(DataCube.schema) }
+        if looks.values.contains(where: { !$0.layers.isEmpty }) { all.append(TableFields.schema) }
         all.append(Self.file)
         return Array(Set(all)).sorted()
     }
@@ -81,12 +83,14 @@ struct ItemBuilder {
         var out = JSONObject()
         if let title = facts.title { out["title"] = .string(title) }
         let arrived = files.all.map(\.version.created).min() ?? .now
+        let start = facts.start ?? looks.values.compactMap(\.begin).min()
+        let end = facts.end ?? looks.values.compactMap(\.close).max() ?? start
         if let datetime = facts.datetime ?? looks.values.compactMap(\.datetime).min() {
             out["datetime"] = .string(datetime.rfc3339)
-        } else if let start = facts.start {
-            out["datetime"] = .null
+        } else if let start, let end {
+            out["datetime"] = start == end ? .string(start.rfc3339) : .null
             out["start_datetime"] = .string(start.rfc3339)
-            out["end_datetime"] = .string((facts.end ?? start).rfc3339)
+            out["end_datetime"] = .string(end.rfc3339)
         } else {
             // Nothing tells when the data were taken: an Item must have a time, and the arrival is one that is known.
             out["datetime"] = .string(arrived.rfc3339)
@@ -97,6 +101,7 @@ struct ItemBuilder {
             out["end_datetime"] = .string(end.rfc3339)
         }
         for member in facts.properties.members { out[member.name] = member.value }
+        if let look = looks.values.first, looks.count == 1 { look.describe(&out) }
         if out["created"] == nil { out["created"] = .string(arrived.rfc3339) }
         out["updated"] = .string((files.all.map(\.version.created).max() ?? arrived).rfc3339)
         if let gsd = looks.values.compactMap(\.gsd).min(), out["gsd"] == nil { out["gsd"] = .double(gsd) }
@@ -124,6 +129,11 @@ struct ItemBuilder {
 
     private func writeAssets(_ json: inout JSONWriter) {
         let thumbnail = Self.thumbnail(files, facts)
+        if Look.isStore(files.path) {
+            writeStore(&json)
+            writePreview(&json)
+            return
+        }
         // Files that the metadata know come first: they are the ones to keep if there are too many.
         let known = files.all.filter { facts.files[$0.path] != nil }
         let others = files.all.filter { facts.files[$0.path] == nil }
@@ -131,32 +141,59 @@ struct ItemBuilder {
             json.key(file.path)
             json.object { write(file.path, file.version, isThumbnail: file.path == thumbnail, &$0) }
         }
-        if let preview, thumbnail == nil {
-            json.key("thumbnail")
-            json.object {
-                $0.member("href", preview)
-                $0.member("type", "image/png")
-                $0.member("title", "Preview made by this node")
-                $0.member("roles", ["thumbnail"])
-            }
+        if thumbnail == nil { writePreview(&json) }
+    }
+
+    private func writePreview(_ json: inout JSONWriter) {
+        guard let preview else { return }
+        json.key("thumbnail")
+        json.object {
+            $0.member("href", preview)
+            $0.member("type", "image/png")
+            $0.member("title", "Preview made by this node")
+            $0.member("roles", ["thumbnail"])
         }
+    }
+
+    /// A store of arrays is one asset, and so is each of the metadata files at its top.
+    private func writeStore(_ json: inout JSONWriter) {
+        json.key("data")
+        json.object { json in
+            json.member("href", address(files.path.prefix))
+            json.member("type", "application/vnd.zarr")
+            json.member("title", files.path.name)
+            json.member("roles", ["data"])
+            json.member("file:size", files.all.reduce(0) { $0 + $1.version.size })
+        }
+        for file in files.all where !file.path.contains("/") {
+            json.key(file.path)
+            json.object { write(file.path, file.version, isThumbnail: false, &$0) }
+        }
+    }
+
+    private func address(_ key: String) -> String {
+        "\(s3URL)/\(files.collection.name)/\(PercentEncoding.encode(key, keepingSlash: true))"
     }
 
     private func write(_ path: String, _ version: ObjectVersion, isThumbnail: Bool, _ json: inout JSONWriter) {
         let fact = facts.files[path]
         let look = looks[path]
-        json.member(
-            "href", "\(s3URL)/\(files.collection.name)/\(PercentEncoding.encode(version.key, keepingSlash: true))")
+        json.member("href", address(version.key))
         json.member("type", look?.mediaType ?? fact?.mediaType ?? MediaType.of(path: path))
         json.member("title", fact?.title ?? String(path.split(separator: "/").last ?? ""))
         json.member("roles", isThumbnail ? ["thumbnail"] : fact?.roles ?? roles(path, look))
         json.member("file:size", version.size)
         // Multihash: BLAKE3 is 0x1e, its length 0x20.
         if let digest = version.digest { json.member("file:checksum", "1e20" + Hex.encode(digest)) }
-        if let bands = fact?.bands ?? look.map(bands) { json.member("bands", bands) }
+        if let bands = fact?.bands ?? look.flatMap(bands) { json.member("bands", bands) }
         if let look {
             for member in look.projection.members { json.member(member.name, member.value) }
             if let gsd = look.gsd { json.member("gsd", gsd) }
+            for member in TableFields.members(of: look) { json.member(member.name, member.value) }
+            if looks.count > 1, !look.dimensions.isEmpty {
+                json.member("cube:dimensions", DataCube.dimensions(of: look))
+                json.member("cube:variables", DataCube.variables(of: look))
+            }
         }
     }
 
@@ -167,8 +204,9 @@ struct ItemBuilder {
         return [isText ? "metadata" : "data"]
     }
 
-    private func bands(_ look: RasterDescription) -> JSONValue {
-        .array(
+    private func bands(_ look: RasterDescription) -> JSONValue? {
+        guard !look.bands.isEmpty else { return nil }
+        return .array(
             look.bands.enumerated().map { index, band in
                 var out = JSONObject()
                 out["name"] = .string(band.description ?? "\(index + 1)")

@@ -58,18 +58,24 @@ struct ProductFiles: Sendable {
             return nil
         }
         do {
-            var object = try await objects.open(version)
-            object.unlock = .node
-            return try await objects.bytes(of: object, limit: Self.documentBytesMax)
+            return try await objects.bytes(of: try await open(version), limit: Self.documentBytesMax)
         } catch let error as ObjectsError where error.isUnreadable {
             return nil
         }
     }
 
-    /// Reads a range of a file.
-    func read(_ version: ObjectVersion) async throws -> @Sendable (Range<Int64>) async throws -> ByteBuffer {
+    /// Reads a range of one of these files. A single one is looked up once.
+    func read(_ versions: [ObjectVersion]) async throws -> @Sendable (Int, Range<Int64>) async throws -> ByteBuffer {
+        let only = versions.count == 1 ? try await open(versions[0]) : nil
+        return { [self] index, range in
+            let object = if let only { only } else { try await open(versions[index]) }
+            return try await objects.bytes(of: object, range: range)
+        }
+    }
+
+    private func open(_ version: ObjectVersion) async throws -> OpenObject {
         var object = try await objects.open(version)
         object.unlock = .node
-        return { [objects, object] range in try await objects.bytes(of: object, range: range) }
+        return object
     }
 }
