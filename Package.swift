@@ -68,6 +68,7 @@ let formats: [Target] = [
     target("Formats", "IAMPolicy", ["Wire"]),
     target("Formats", "BucketConfiguration", ["Wire"]),
     target("Formats", "Geometry", ["Wire"]),
+    target("Formats", "CQL2", ["Geometry", "Wire"]),
     target("Formats", "WebDAVFormat", ["Wire"]),
     target("Formats", "LDAPMessage"),
     target("Formats", "SCIMFormat", ["Wire"]),
@@ -109,7 +110,7 @@ let core: [Target] = [
         "Core", "Authority",
         ["Certificates", "Ciphers", "Database", "Identity", "Journal", "Vault", "Wire", asn1, crypto, x509]),
     target("Core", "Notifications", ["Database", "Journal", "Vault", "Wire"]),
-    target("Core", "Catalogue", ["Database", "Geometry", "IAMPolicy", "Journal", "Policy", "Wire"]),
+    target("Core", "Catalogue", ["CQL2", "Database", "Geometry", "IAMPolicy", "Journal", "Policy", "Wire"]),
     target(
         "Core", "Ledger",
         [
@@ -150,7 +151,8 @@ let apis: [Target] = [
     target(
         "APIs", "AdminAPI",
         [
-            "Authority", "Certificates", "Ciphers", "HTTPSupport", "IAMPolicy", "Identity", "JOSE", "Journal",
+            "Authority", "Catalogue", "Certificates", "Ciphers", "HTTPSupport", "IAMPolicy", "Identity", "JOSE",
+            "Journal",
             "Notifications", "Objects", "OpenID", "Policy", "Wire", logging, nioCore, nioHTTP1,
         ]),
     target(
@@ -162,7 +164,9 @@ let apis: [Target] = [
     target(
         "APIs", "STACAPI",
         [
-            "Catalogue", "Geometry", "HTTPSupport", "IAMPolicy", "Identity", "Journal", "Policy", "Wire", logging,
+            "CQL2", "Catalogue", "Geometry", "HTTPSupport", "IAMPolicy", "Identity", "Journal", "Objects", "Policy",
+            "Wire",
+            logging,
             nioHTTP1,
         ]),
     target(
@@ -249,6 +253,7 @@ let testTargets: [Target] = [
     tests("IAMPolicyTests", ["IAMPolicy"]),
     tests("BucketConfigurationTests", ["BucketConfiguration", "Wire"]),
     tests("GeometryTests", ["Geometry", "Wire"]),
+    tests("CQL2Tests", ["CQL2", "Geometry", "Wire"]),
     tests("WebAuthnTests", ["WebAuthn", "Wire", crypto]),
     tests("WebDAVFormatTests", ["WebDAVFormat", "Wire"]),
     tests("LDAPMessageTests", ["LDAPMessage"]),
@@ -284,7 +289,7 @@ let testTargets: [Target] = [
         ]),
     tests(
         "CatalogueTests",
-        ["Catalogue", "Database", "Geometry", "IAMPolicy", "Journal", "Policy", "TestSupport", "Wire"]),
+        ["CQL2", "Catalogue", "Database", "Geometry", "IAMPolicy", "Journal", "Policy", "TestSupport", "Wire"]),
     tests("HTTPSupportTests", ["HTTPSupport", "Wire", httpClient, nioCore, nioHTTP1, nioPosix]),
     tests("S3APITests", ["HTTPSupport", "S3API", nioHTTP1]),
     tests(
@@ -319,9 +324,9 @@ let testTargets: [Target] = [
     tests(
         "STACAPITests",
         [
-            "Catalogue", "Database", "HTTPSupport", "Identity", "Journal", "Objects", "Policy", "STACAPI",
+            "Blobs", "Catalogue", "Database", "HTTPSupport", "Identity", "Journal", "Objects", "Policy", "STACAPI",
             "TestSupport", "Vault",
-            "Wire", nioCore, nioHTTP1,
+            "Wire", nioCore, nioHTTP1, nioPosix,
         ]),
 ]
 

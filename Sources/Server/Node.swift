@@ -167,7 +167,8 @@ package final class Node: Sendable {
             oidc: OIDCService(authenticator: authenticator, provider: provider),
             admin: AdminService(
                 policies: policies, notifications: notifications, gate: gate, authenticator: authenticator,
-                people: people, objects: objects, roots: roots, provider: provider, authority: authority,
+                people: people, objects: objects, catalogue: catalogue, roots: roots, provider: provider,
+                authority: authority,
                 journal: journal),
             ca: CAService(authority: authority, authenticator: authenticator),
             acme: ACMEService(
@@ -177,7 +178,7 @@ package final class Node: Sendable {
                     records: configuration.acmeResolver.map { ChallengeResolver(host: $0.host, port: $0.port).records }
                 )),
             scim: SCIMService(policies: policies, gate: gate, authenticator: authenticator),
-            stac: STACService(catalogue: catalogue, gate: gate, authenticator: authenticator),
+            stac: STACService(catalogue: catalogue, objects: objects, gate: gate, authenticator: authenticator),
             traces: TraceService(ledger: ledger, version: Version.current),
             transactions: TransactionService(objects: objects, gate: gate, authenticator: authenticator),
             signing: signing,

@@ -25,7 +25,8 @@ struct Martlet: AsyncParsableCommand {
             IssuerCommand.self,
             KeyCommand.self, ClientCommand.self, TokenKeyCommand.self, JobTokenCommand.self, KeysCommand.self,
             KmsCommand.self, AppPasswordCommand.self, PolicyCommand.self, LDAPCommand.self, CACommand.self,
-            AuditCommand.self, QuotaCommand.self, WebhookCommand.self, TransactionCommand.self, History.self,
+            AuditCommand.self, QuotaCommand.self, CollectionCommand.self, WebhookCommand.self, TransactionCommand.self,
+            History.self,
             Restore.self,
             TraceCommand.self, ScanCommand.self, QuarantineCommand.self, ScrubCommand.self, Verify.self, Doctor.self,
         ])

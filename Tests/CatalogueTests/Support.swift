@@ -98,6 +98,12 @@ struct Sketch: Sendable {
             bbox: [box.west, box.south, box.east, box.north])
     }
 
+    func with(_ properties: JSONValue) -> Sketch {
+        var sketch = self
+        sketch.properties = properties
+        return sketch
+    }
+
     var json: [UInt8] {
         var json = JSONWriter()
         json.object { json in

@@ -112,7 +112,8 @@ import Wire
             "datetime=2020-01-01T00:00:00Z/2020-01-02T00:00:00Z/2020-01-03T00:00:00Z", "limit=0", "limit=-1",
             "limit=x", "limit=99999999999999999999", "token=x", "token=next:AAAA", "intersects=x", "intersects={}",
             "intersects=[]",
-            "sortby=datetime", "query={}", "filter=a=1", "fields=id", "limit=1&limit=2",
+            "sortby=a,b,c,d,e,f,g,h,i", "query=5", "query={\"a\":{\"zz\":1}}", "filter=a=", "filter-crs=x",
+            "filter=a=1&filter-lang=sql", "filter={}&filter-lang=cql2-json", "q=(a", "crs=x", "limit=1&limit=2",
         ])
     func refused(query: String) async throws {
         try await Face.with { face in
@@ -131,7 +132,10 @@ import Wire
             ("ids", "[1]"),
             ("collections", "{}"), ("limit", #""5""#), ("limit", "0"), ("limit", "1.5"), ("token", "5"),
             ("token", #""x""#),
-            ("sortby", "[]"), ("query", "{}"), ("filter", "{}"),
+            ("sortby", "{}"), ("sortby", #"[{"field":5}]"#), ("sortby", #"[{"field":"a","direction":"up"}]"#),
+            ("query", "5"), ("query", #"{"a":5}"#), ("query", #"{"a":{"eq":null}}"#), ("filter", "{}"),
+            ("filter", #"{"op":"=","args":[{"property":"a"}]}"#), ("fields", "null"), ("fields", #"{"include":5}"#),
+            ("q", "5"), ("filter-crs", #""EPSG:3857""#),
         ])
     func refusedBody(name: String, value: String) async throws {
         try await Face.with { face in

@@ -1,3 +1,4 @@
+import Blobs
 import Catalogue
 import Database
 import HTTPSupport
@@ -5,6 +6,7 @@ import Identity
 import Journal
 import NIOCore
 import NIOHTTP1
+import NIOPosix
 import Objects
 import Policy
 import STACAPI
@@ -33,13 +35,22 @@ struct Face: Sendable {
                 let policies = try Policies(journal: journal)
                 let tokens = try await TokenAuthority(identity: identity, issuer: "http://node:8080")
                 let catalogue = Catalogue(journal: journal)
+                let blobs = try await DiskBlobs.open(folder + "/blobs")
+                let objects = Objects(
+                    journal: journal, stores: BlobStores(standard: blobs), master: master, pool: .singleton)
                 let service = STACService(
-                    catalogue: catalogue, gate: Gate(policies: policies, journal: journal),
+                    catalogue: catalogue, objects: objects, gate: Gate(policies: policies, journal: journal),
                     authenticator: Authenticator(identity: identity, tokens: tokens))
                 let face = Face(
                     service: service, catalogue: catalogue, identity: identity, policies: policies, tokens: tokens)
-                try await face.furnish()
-                try await body(face)
+                do {
+                    try await face.furnish()
+                    try await body(face)
+                } catch {
+                    await blobs.close()
+                    throw error
+                }
+                await blobs.close()
             }
         }
     }
@@ -52,6 +63,7 @@ struct Face: Sendable {
         }
         try await allow("everyone", "arn:martlet:stac:::eo*", to: .everyone)
         try await allow("ada", "arn:martlet:stac:::*", to: .account("ada"))
+        try await allow("ada-s3", "arn:aws:s3:::*", actions: "s3:*", to: .account("ada"))
     }
 
     private static let password = "correct horse battery staple"
@@ -67,9 +79,11 @@ struct Face: Sendable {
         }
     }
 
-    func allow(_ name: String, _ resource: String, to subject: Policy.Attachment) async throws {
+    func allow(_ name: String, _ resource: String, actions: String = "stac:*", to subject: Policy.Attachment)
+        async throws
+    {
         let document =
-            #"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"stac:*","Resource":"\#(resource)"}]}"#
+            #"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"\#(actions)","Resource":"\#(resource)"}]}"#
         try await policies.store(name: name, document: document, by: "test")
         try await policies.attach(name, to: subject, by: "test")
     }

@@ -10,7 +10,8 @@ import Testing
 
     /// Targets that others of their own storey may import.
     private static let shared = [
-        "Formats": ["Wire", "BLAKE3", "MerkleLog"], "Core": ["Journal", "Identity", "Policy"], "APIs": ["HTTPSupport"],
+        "Formats": ["Wire", "BLAKE3", "MerkleLog", "Geometry"], "Core": ["Journal", "Identity", "Policy"],
+        "APIs": ["HTTPSupport"],
     ]
 
     private struct Source {

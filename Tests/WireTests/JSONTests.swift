@@ -152,3 +152,43 @@ struct JSONTests {
         #expect(accepted > 300)
     }
 }
+
+@Suite struct JSONPatchTests {
+    private static let document: JSONValue = ["a": [1, 2, ["b": "c"]], "d/e": nil, "f~": ["g": 1.0]]
+
+    private func patched(_ patch: JSONValue) throws -> JSONValue {
+        try JSONPatch(parsing: patch).applied(to: Self.document)
+    }
+
+    @Test("a patch changes what its paths lead to (RFC 6902)")
+    func patches() throws {
+        let change: JSONValue = [
+            ["op": "test", "path": "/f~0/g", "value": 1], ["op": "add", "path": "/a/1", "value": true],
+            ["op": "add", "path": "/a/-", "value": "end"], ["op": "replace", "path": "/d~1e", "value": ["x": nil]],
+            ["op": "move", "from": "/a/3/b", "path": "/moved"], ["op": "copy", "from": "/moved", "path": "/a/0"],
+            ["op": "remove", "path": "/f~0"],
+        ]
+        #expect(try patched(change) == ["a": ["c", 1, true, 2, [:], "end"], "d/e": ["x": nil], "moved": "c"])
+        #expect(try patched([["op": "add", "path": "", "value": 5]]) == 5)
+    }
+
+    @Test(
+        "a patch that cannot be applied is refused",
+        arguments: [
+            5, [["op": "add", "path": "/a"]], [["op": "add", "path": "a", "value": 1]], [["op": "x", "path": "/a"]],
+            [["op": "remove", "path": "/none"]], [["op": "remove", "path": "/a/9"]],
+            [["op": "remove", "path": "/a/01"]],
+            [["op": "add", "path": "/a/4", "value": 1]], [["op": "replace", "path": "/a/-", "value": 1]],
+            [["op": "test", "path": "/a/0", "value": 2]], [["op": "move", "from": "/a", "path": "/a/0/x"]],
+            [["op": "add", "path": "/a/0/x", "value": 1]],
+        ] as [JSONValue])
+    func refused(patch: JSONValue) { #expect(throws: JSONPatchError.self) { try patched(patch) } }
+
+    @Test("a merge patch replaces members, and takes away those that are null (RFC 7386)")
+    func merges() {
+        let document: JSONValue = ["a": ["b": "c", "d": 1], "e": [1]]
+        #expect(
+            document.merged(with: ["a": ["b": nil, "f": ["g": nil]], "e": 2]) == ["a": ["d": 1, "f": [:]], "e": 2])
+        #expect(document.merged(with: ["a": [1]]) == ["a": [1], "e": [1]])
+    }
+}

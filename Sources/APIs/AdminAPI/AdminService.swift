@@ -1,4 +1,5 @@
 package import Authority
+package import Catalogue
 package import HTTPSupport
 package import Identity
 package import Journal
@@ -21,6 +22,7 @@ package struct AdminService: Sendable {
     let notifications: Notifications
     let gate: Gate
     let objects: Objects
+    let catalogue: Catalogue
     let roots: RootKeys
     let authority: Authority
     let journal: Journal
@@ -33,13 +35,15 @@ package struct AdminService: Sendable {
 
     package init(
         policies: Policies, notifications: Notifications, gate: Gate, authenticator: Authenticator, people: People,
-        objects: Objects, roots: RootKeys, provider: OpenIDProvider, authority: Authority, journal: Journal
+        objects: Objects, catalogue: Catalogue, roots: RootKeys, provider: OpenIDProvider, authority: Authority,
+        journal: Journal
     ) {
         self.people = people
         self.provider = provider
         self.authority = authority
         self.journal = journal
         self.objects = objects
+        self.catalogue = catalogue
         self.roots = roots
         identity = authenticator.identity
         self.policies = policies
@@ -76,6 +80,7 @@ package struct AdminService: Sendable {
             case "quarantine": return try await quarantine(call)
             case "scrub": return try await scrub(call)
             case "scanning": return try await scanning(call)
+            case "collections": return try await collections(call)
             case "quotas": return try await quotas(call)
             default: throw Problem.notFound("there is nothing at \(request.rawPath)")
             }

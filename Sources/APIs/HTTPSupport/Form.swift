@@ -17,7 +17,7 @@ extension Request {
     }
 
     /// A JSON body.
-    package func json(upTo limit: Int = 1 << 20) async throws -> JSONValue {
-        try JSONValue(parsing: try await body.collect(upTo: limit))
+    package func json(upTo limit: Int = 1 << 20, maximumDepth: Int = 64) async throws -> JSONValue {
+        try JSONValue(parsing: try await body.collect(upTo: limit), maximumDepth: maximumDepth)
     }
 }

@@ -53,7 +53,17 @@ extension STACService {
         let collection = try await collection(name, asOf: call.asOf)
         var json = JSONWriter(capacity: 2048)
         write(collection, call.address, to: &json)
-        return Response(.ok, type: MediaType.json, bytes: json.bytes)
+        return Response(
+            .ok, type: MediaType.json, bytes: json.bytes,
+            headers: ["ETag": Self.entityTag(of: collection), "Cache-Control": "no-cache"])
+    }
+
+    /// What is said of a collection of which nobody has said anything.
+    func ownDocument(of name: String) -> JSONValue {
+        [
+            "type": "Collection", "stac_version": "1.1.0", "id": .string(name),
+            "description": .string("The collection \(name) of \(title)."), "license": "other",
+        ]
     }
 
     /// A collection that was there as of a TID. What is said of it is what is known today.
@@ -71,16 +81,11 @@ extension STACService {
     /// Links of a stored Collection that hold only where it came from.
     private static let ownRelations: Set<String> = ["self", "root", "parent", "items", "item", "child", "collection"]
 
-    private func write(_ collection: CatalogueCollection, _ address: Address, to json: inout JSONWriter) {
-        let stored = collection.document?.object
+    func write(_ collection: CatalogueCollection, _ address: Address, to json: inout JSONWriter) {
+        let stored = (collection.document ?? ownDocument(of: collection.name)).object
         json.object { json in
             json.member("type", "Collection")
             json.member("id", collection.name)
-            if stored == nil {
-                json.member("stac_version", "1.1.0")
-                json.member("description", "The collection \(collection.name) of \(title).")
-                json.member("license", "other")
-            }
             for member in stored?.members ?? [] where !Self.ownMembers.contains(member.name) {
                 json.member(member.name, member.value)
             }
@@ -93,6 +98,8 @@ extension STACService {
                 Link("root", address.landing, MediaType.json).write(to: &json)
                 Link("parent", address.landing, MediaType.json).write(to: &json)
                 Link("items", url + "/items", MediaType.geoJSON).write(to: &json)
+                Link(Relation.queryables, url + "/queryables", MediaType.schema).write(to: &json)
+                Link(Relation.sortables, url + "/sortables", MediaType.schema).write(to: &json)
                 for link in stored?["links"]?.array ?? [] where !Self.ownRelations.contains(link["rel"]?.string ?? "") {
                     json.value(link)
                 }

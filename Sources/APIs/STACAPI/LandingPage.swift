@@ -5,15 +5,37 @@ import Wire
 
 extension STACService {
     /// What this face conforms to. Clients compare these as text.
-    static let conformsTo = [
-        "https://api.stacspec.org/v1.0.0/core",
-        "https://api.stacspec.org/v1.0.0/collections",
-        "https://api.stacspec.org/v1.0.0/ogcapi-features",
-        "https://api.stacspec.org/v1.0.0/item-search",
-        "http://www.opengis.net/spec/ogcapi-features-1/1.0/conf/core",
-        "http://www.opengis.net/spec/ogcapi-features-1/1.0/conf/geojson",
-        "http://www.opengis.net/spec/ogcapi-features-1/1.0/conf/oas30",
-    ]
+    static let conformsTo =
+        [
+            "https://api.stacspec.org/v1.0.0/core",
+            "https://api.stacspec.org/v1.0.0/collections",
+            "https://api.stacspec.org/v1.0.0/ogcapi-features",
+            "https://api.stacspec.org/v1.0.0/item-search",
+            "http://www.opengis.net/spec/ogcapi-features-1/1.0/conf/core",
+            "http://www.opengis.net/spec/ogcapi-features-1/1.0/conf/geojson",
+            "http://www.opengis.net/spec/ogcapi-features-1/1.0/conf/oas30",
+        ]
+        + ["fields", "sort", "query", "filter"].map { "https://api.stacspec.org/v1.0.0/item-search#\($0)" }
+        + ["fields", "sort", "query"].map { "https://api.stacspec.org/v1.0.0/ogcapi-features#\($0)" }
+        // Newer names of the same. Clients match one or the other, so both are there.
+        + ["item-search#sort", "item-search#sortables", "ogcapi-features#sort", "ogcapi-features#sortables"]
+        .map { "https://api.stacspec.org/v1.1.0/\($0)" }
+        + ["item-search", "ogcapi-features"].flatMap { search in
+            ["free-text", "advanced-free-text"].map { "https://api.stacspec.org/v1.0.0-rc.1/\(search)#\($0)" }
+        }
+        + ["ogcapi-features", "collections"].map { "https://api.stacspec.org/v1.0.0/\($0)/extensions/transaction" }
+        + [
+            "http://www.opengis.net/spec/ogcapi-features-3/1.0/conf/filter",
+            "http://www.opengis.net/spec/ogcapi-features-3/1.0/conf/features-filter",
+            "http://www.opengis.net/spec/ogcapi-features-3/1.0/conf/queryables",
+            "http://www.opengis.net/spec/ogcapi-features-5/1.0/conf/sortables",
+        ]
+        + [
+            "cql2-text", "cql2-json", "basic-cql2", "advanced-comparison-operators", "case-insensitive-comparison",
+            "accent-insensitive-comparison", "basic-spatial-functions", "basic-spatial-functions-plus",
+            "spatial-functions", "temporal-functions", "array-functions", "property-property", "functions",
+            "arithmetic",
+        ].map { "http://www.opengis.net/spec/cql2/1.0/conf/\($0)" }
 
     /// Collections that the landing page links to; `/collections` has them all.
     private static let childLinksMax = 100
@@ -35,6 +57,10 @@ extension STACService {
             Link("data", address.collections, MediaType.json, title: "Collections"),
             Link("search", address.search, MediaType.geoJSON, title: "Item search", method: "GET"),
             Link("search", address.search, MediaType.geoJSON, title: "Item search", method: "POST"),
+            Link(Relation.queryables, address.base + "/queryables", MediaType.schema, title: "What filters can name"),
+            Link(
+                Relation.sortables, address.base + "/sortables", MediaType.schema, title: "What items can be sorted by"),
+            Link(Relation.functions, address.base + "/functions", MediaType.json, title: "Functions of filters"),
         ]
         for name in visible.names.prefix(Self.childLinksMax) {
             links.append(Link("child", address.collection(name), MediaType.json, title: name))

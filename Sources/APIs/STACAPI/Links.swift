@@ -4,7 +4,15 @@ import Wire
 enum MediaType {
     static let json = "application/json"
     static let geoJSON = "application/geo+json"
+    static let schema = "application/schema+json"
     static let openAPI = "application/vnd.oai.openapi+json;version=3.0"
+}
+
+/// Relations of links that have long names (OGC API Features, parts 3 and 5).
+enum Relation {
+    static let queryables = "http://www.opengis.net/def/rel/ogc/1.0/queryables"
+    static let sortables = "http://www.opengis.net/def/rel/ogc/1.0/sortables"
+    static let functions = "http://www.opengis.net/def/rel/ogc/1.0/functions"
 }
 
 /// Addresses of this face as the client reached it.

@@ -39,6 +39,7 @@ extension STACService {
         var errors: [String] = []
         var isOpen = false
         var takesBody = false
+        var changes: [Change] = []
 
         func write(to json: inout JSONWriter) {
             json.key(path)
@@ -49,6 +50,7 @@ extension STACService {
                     json.key("post")
                     operation(id + "ByBody", hasBody: true, to: &json)
                 }
+                for change in changes { change.write(parameters: parameters.filter { $0.hasSuffix("Id") }, to: &json) }
             }
         }
 
@@ -95,6 +97,74 @@ extension STACService {
         }
     }
 
+    /// What the document says of one way to change what is at a route.
+    private struct Change {
+        var method: String
+        var id: String
+        var summary: String
+        /// The schema of the body, and its media types; nil for none.
+        var body: String?
+        var types = [MediaType.json]
+        var success = "204"
+        var result: String?
+        var errors: [String] = []
+        var isConditional = true
+
+        func write(parameters: [String], to json: inout JSONWriter) {
+            json.key(method)
+            json.object { json in
+                json.member("operationId", id)
+                json.member("summary", summary)
+                json.key("parameters")
+                json.array { json in
+                    for name in parameters + (isConditional ? ["ifMatch"] : []) {
+                        json.object { $0.member("$ref", "#/components/parameters/\(name)") }
+                    }
+                }
+                if let body {
+                    json.key("requestBody")
+                    json.object { json in
+                        json.member("required", true)
+                        json.key("content")
+                        json.object { json in
+                            for type in types {
+                                let schema = type.contains("json-patch") ? "jsonPatch" : body
+                                json.member(type, ["schema": ["$ref": .string("#/components/schemas/\(schema)")]])
+                            }
+                        }
+                    }
+                }
+                json.key("responses")
+                json.object { json in
+                    json.key(success)
+                    json.object { json in
+                        json.member("description", summary)
+                        if let result {
+                            json.member(
+                                "content",
+                                [
+                                    (result == "item" ? MediaType.geoJSON : MediaType.json): [
+                                        "schema": ["$ref": .string("#/components/schemas/\(result)")]
+                                    ]
+                                ])
+                        }
+                    }
+                    for code in errors + ["400", "401", "403"] + (isConditional ? ["412"] : []) + ["413", "500"] {
+                        json.key(code)
+                        json.object { $0.member("$ref", "#/components/responses/problem") }
+                    }
+                }
+            }
+        }
+
+        static let patches = [MediaType.json, "application/merge-patch+json", "application/json-patch+json"]
+    }
+
+    private static let searchParameters = [
+        "bbox", "intersects", "datetime", "ids", "collections", "limit", "token", "filter", "filterLang", "filterCRS",
+        "sortby", "fields", "q", "query",
+    ]
+
     private static let paths = [
         Path(path: "/", id: "getLandingPage", summary: "The landing page", schema: "catalog", errors: ["400"]),
         Path(
@@ -106,24 +176,72 @@ extension STACService {
             isOpen: true),
         Path(
             path: "/collections", id: "getCollections", summary: "Collections, in the order of their names",
-            parameters: ["collectionsLimit", "token"], schema: "collections", errors: ["400"]),
+            parameters: ["collectionsLimit", "token"], schema: "collections", errors: ["400"],
+            changes: [
+                Change(
+                    method: "post", id: "createCollection", summary: "Make a collection", body: "newCollection",
+                    success: "201", result: "collection", errors: ["409"], isConditional: false)
+            ]),
         Path(
             path: "/collections/{collectionId}", id: "getCollection", summary: "One collection",
-            parameters: ["collectionId"], schema: "collection", errors: ["400", "404"]),
+            parameters: ["collectionId"], schema: "collection", errors: ["400", "404"],
+            changes: [
+                Change(
+                    method: "put", id: "replaceCollection", summary: "Describe a collection anew",
+                    body: "newCollection", errors: ["404"]),
+                Change(
+                    method: "patch", id: "patchCollection", summary: "Change the description of a collection",
+                    body: "any", types: Change.patches, errors: ["404", "409"]),
+                Change(
+                    method: "delete", id: "deleteCollection", summary: "Remove a collection without objects",
+                    errors: ["404", "409"]),
+            ]),
         Path(
             path: "/collections/{collectionId}/items", id: "getItems",
             summary: "Items of one collection, the newest first",
-            parameters: ["collectionId", "bbox", "intersects", "datetime", "ids", "collections", "limit", "token"],
+            parameters: ["collectionId"] + searchParameters,
             schema: "items", type: MediaType.geoJSON,
-            errors: ["400", "404"]),
+            errors: ["400", "404"],
+            changes: [
+                Change(
+                    method: "post", id: "createItems", summary: "Put a new item, or several as a FeatureCollection",
+                    body: "newItem", types: [MediaType.geoJSON, MediaType.json], success: "201", result: "any",
+                    errors: ["404", "409"], isConditional: false)
+            ]),
         Path(
             path: "/collections/{collectionId}/items/{itemId}", id: "getItem", summary: "One item",
             parameters: ["collectionId", "itemId"], schema: "item", type: MediaType.geoJSON,
-            errors: ["304", "400", "404", "412"]),
+            errors: ["304", "400", "404", "412"],
+            changes: [
+                Change(
+                    method: "put", id: "replaceItem", summary: "Replace an item", body: "newItem",
+                    types: [MediaType.geoJSON, MediaType.json], errors: ["404"]),
+                Change(
+                    method: "patch", id: "patchItem", summary: "Change an item", body: "any", types: Change.patches,
+                    errors: ["404", "409"]),
+                Change(method: "delete", id: "deleteItem", summary: "Remove an item", errors: ["404"]),
+            ]),
         Path(
             path: "/search", id: "searchItems", summary: "Items that match, the newest first",
-            parameters: ["bbox", "intersects", "datetime", "ids", "collections", "limit", "token"], schema: "items",
+            parameters: searchParameters, schema: "items",
             type: MediaType.geoJSON, errors: ["400", "413"], takesBody: true),
+        Path(
+            path: "/queryables", id: "getQueryables", summary: "What filters can name", schema: "any",
+            type: MediaType.schema, errors: ["400"]),
+        Path(
+            path: "/sortables", id: "getSortables", summary: "What items can be sorted by", schema: "any",
+            type: MediaType.schema, errors: ["400"]),
+        Path(
+            path: "/collections/{collectionId}/queryables", id: "getCollectionQueryables",
+            summary: "What filters of one collection's items can name", parameters: ["collectionId"], schema: "any",
+            type: MediaType.schema, errors: ["400", "404"]),
+        Path(
+            path: "/collections/{collectionId}/sortables", id: "getCollectionSortables",
+            summary: "What one collection's items can be sorted by", parameters: ["collectionId"], schema: "any",
+            type: MediaType.schema, errors: ["400", "404"]),
+        Path(
+            path: "/functions", id: "getFunctions", summary: "Functions of filters", schema: "any", errors: ["400"],
+            isOpen: true),
     ]
 
     private static let components = ##"""
@@ -143,6 +261,16 @@ extension STACService {
         "description":"Items on a page; more than 10,000 count as 10,000. A page of large items ends earlier, and has a next link."},
         "collectionsLimit":{"name":"limit","in":"query","schema":{"type":"integer","minimum":1,"default":100},
         "description":"Collections on a page; more than 1,000 count as 1,000."},
+        "filter":{"name":"filter","in":"query","schema":{"type":"string"},"description":"A condition in CQL2."},
+        "filterLang":{"name":"filter-lang","in":"query","schema":{"type":"string","enum":["cql2-text","cql2-json"],"default":"cql2-text"}},
+        "filterCRS":{"name":"filter-crs","in":"query","schema":{"type":"string","enum":["http://www.opengis.net/def/crs/OGC/1.3/CRS84"]}},
+        "sortby":{"name":"sortby","in":"query","style":"form","explode":false,"schema":{"type":"array","maxItems":8,"items":{"type":"string","minLength":1}},
+        "description":"Names of properties, each with + (the least first, also without a sign) or - before it."},
+        "fields":{"name":"fields","in":"query","style":"form","explode":false,"schema":{"type":"array","items":{"type":"string"}},
+        "description":"Members of items that are wanted, or with - before them not."},
+        "q":{"name":"q","in":"query","schema":{"type":"string"},"description":"Words in the texts of items."},
+        "query":{"name":"query","in":"query","description":"Conditions in the older form.","content":{"application/json":{"schema":{"type":"object"}}}},
+        "ifMatch":{"name":"If-Match","in":"header","schema":{"type":"string"},"description":"The entity tag that what is changed has to have."},
         "token":{"name":"token","in":"query","schema":{"type":"string"},"description":"From the next or prev link of a page."}},
         "responses":{"problem":{"description":"What was wrong, and what would be right.",
         "content":{"application/problem+json":{"schema":{"$ref":"#/components/schemas/problem"}}}}},
@@ -179,7 +307,18 @@ extension STACService {
         "intersects":{"$ref":"#/components/schemas/geometry"},"datetime":{"type":"string"},
         "ids":{"type":"array","maxItems":10000,"items":{"type":"string"}},
         "collections":{"type":"array","maxItems":1000,"items":{"type":"string"}},
-        "limit":{"type":"integer","minimum":1,"default":10},"token":{"type":"string"}}},
+        "limit":{"type":"integer","minimum":1,"default":10},"token":{"type":"string"},
+        "filter":{"description":"A condition in CQL2, as text or JSON."},"filter-lang":{"type":"string","enum":["cql2-text","cql2-json"]},
+        "filter-crs":{"type":"string","enum":["http://www.opengis.net/def/crs/OGC/1.3/CRS84"]},
+        "sortby":{"type":"array","maxItems":8,"items":{"type":"object","required":["field"],"properties":{"field":{"type":"string","minLength":1},
+        "direction":{"type":"string","enum":["asc","desc"]}}}},
+        "fields":{"type":"object","properties":{"include":{"type":"array","items":{"type":"string"}},"exclude":{"type":"array","items":{"type":"string"}}}},
+        "q":{"oneOf":[{"type":"string"},{"type":"array","items":{"type":"string"}}]},"query":{"type":"object"}}},
+        "newItem":{"type":"object","required":["type"],"properties":{"type":{"type":"string","enum":["Feature","FeatureCollection"]}}},
+        "newCollection":{"type":"object","required":["type","stac_version","id","description","license"],
+        "properties":{"type":{"type":"string","enum":["Collection"]},"stac_version":{"type":"string"},"id":{"type":"string"},
+        "description":{"type":"string","minLength":1},"license":{"type":"string","minLength":1}}},
+        "jsonPatch":{"type":"array","items":{"type":"object","required":["op","path"]}},
         "problem":{"type":"object","required":["status","code","detail","description"],
         "properties":{"type":{"type":"string"},"title":{"type":"string"},"status":{"type":"integer"},"code":{"type":"string"},
         "detail":{"type":"string"},"description":{"type":"string"}}}}}

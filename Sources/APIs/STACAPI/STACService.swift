@@ -5,6 +5,7 @@ import Identity
 import Journal
 import Logging
 import NIOHTTP1
+package import Objects
 package import Policy
 import Wire
 
@@ -13,6 +14,7 @@ import Wire
 /// Items are served by copying their stored bytes; the links of this node are put in as the client addressed it.
 package struct STACService: Sendable {
     let catalogue: Catalogue
+    let objects: Objects
     let gate: Gate
     private let authenticator: Authenticator
     /// Where this face begins, like `/stac`; empty for the root.
@@ -22,10 +24,11 @@ package struct STACService: Sendable {
     private let visibleDirectories = RecentReads<VisibleDirectory>()
 
     package init(
-        catalogue: Catalogue, gate: Gate, authenticator: Authenticator, basePath: String = "/stac",
+        catalogue: Catalogue, objects: Objects, gate: Gate, authenticator: Authenticator, basePath: String = "/stac",
         title: String = "Martlet"
     ) {
         self.catalogue = catalogue
+        self.objects = objects
         self.gate = gate
         self.authenticator = authenticator
         self.basePath = basePath
@@ -50,28 +53,32 @@ package struct STACService: Sendable {
     private func answer(_ request: Request, _ path: [String]) async throws -> Response {
         let isRead = request.method == .GET || request.method == .HEAD
         let isSearch = path == ["search"]
+        let others = Self.changes(at: path)
         if request.method == .OPTIONS {
             return Response(
                 .noContent,
                 headers: [
-                    "Access-Control-Allow-Methods": isSearch ? "GET, HEAD, POST, OPTIONS" : "GET, HEAD, OPTIONS",
-                    "Access-Control-Allow-Headers": "authorization, content-type, if-none-match, x-martlet-as-of",
+                    "Access-Control-Allow-Methods": (["GET", "HEAD", "OPTIONS"] + others).joined(separator: ", "),
+                    "Access-Control-Allow-Headers":
+                        "authorization, content-type, if-match, if-none-match, x-martlet-as-of",
                     "Access-Control-Max-Age": "86400",
                 ])
         }
-        guard isRead || (isSearch && request.method == .POST) else {
-            throw Problem.methodNotAllowed(isSearch ? "GET, POST" : "GET")
+        guard isRead || others.contains(request.method.rawValue) else {
+            throw Problem.methodNotAllowed((["GET"] + others).joined(separator: ", "))
         }
         guard let query = request.query else { throw Problem.badRequest("the query is not valid percent-encoding") }
         // What the face is made of is no secret, and is asked for by clients that have no token yet.
         switch path {
         case ["conformance"]: return conformance
         case ["api"]: return openAPI(request)
+        case ["functions"]: return functions
         default: break
         }
         let call = Call(
             request: request, query: query, caller: try await authenticator.caller(of: request, cookies: true),
             address: Address(base: request.origin + basePath), asOf: try request.asOf)
+        if !isRead, !isSearch, let changed = try await change(call, path) { return changed }
         var response = try await answer(call, path)
         if let asOf = call.asOf { response.tell(asOf: asOf) }
         return response
@@ -82,7 +89,11 @@ package struct STACService: Sendable {
         case 0: return try await landingPage(call)
         case 1 where path[0] == "search": return try await search(call)
         case 1 where path[0] == "collections": return try await collections(call)
+        case 1 where path[0] == "queryables" || path[0] == "sortables":
+            return try await properties(nil, call, areSortable: path[0] == "sortables")
         case 2 where path[0] == "collections": return try await collection(path[1], call)
+        case 3 where path[0] == "collections" && (path[2] == "queryables" || path[2] == "sortables"):
+            return try await properties(path[1], call, areSortable: path[2] == "sortables")
         case 3 where path[0] == "collections" && path[2] == "items": return try await items(path[1], call)
         case 4 where path[0] == "collections" && path[2] == "items": return try await item(path[1], path[3], call)
         default: throw Problem.notFound("there is nothing at \(call.request.rawPath.prefix(200))")
@@ -165,7 +176,13 @@ package struct STACService: Sendable {
             case .idTaken: problem = .conflict(error.message)
             case .invalidItem, .invalidCollection: problem = .badRequest(error.message)
             case .invalidToken: problem = .badRequest("token: \(error.message)")
+            case .invalidQuery: problem = .badRequest(error.message)
+            case .tooBroad: problem = Problem(.badRequest, "too-broad", error.message)
             }
+        } else if let error = error as? ObjectsError, error.code == .collectionNotEmpty {
+            problem = .conflict("\(error.message): remove its objects first")
+        } else if let error = error as? ObjectsError, error.code == .collectionExists {
+            problem = .conflict("\(error.message); PUT describes it anew")
         } else if let known = Problem(error) {
             problem = known
         } else {

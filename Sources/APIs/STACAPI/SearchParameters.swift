@@ -6,26 +6,27 @@ import Wire
 
 /// The parameters of a search, from a query or from a JSON body.
 enum SearchParameters {
-    /// Parameters of extensions that this face does not have. They are refused: a client that sends one would take an
-    /// answer without it for what it asked.
-    private static let unsupported: Set<String> = [
-        "sortby", "query", "filter", "filter-lang", "filter-crs", "fields", "q", "crs", "bbox-crs",
-    ]
+    /// They could mean nothing here: everything is in longitude and latitude. A client that sends one would take the
+    /// answer for what it asked.
+    private static let unsupported: Set<String> = ["crs", "bbox-crs"]
     static let collectionsMax = 1000
 
     /// Reads the query of a GET.
     ///
     /// - Parameter refusesOthers: whether an unknown name is an error: OGC API Features, part 1, requirement 24.
     /// - Throws: `Problem` with the name of the parameter.
-    static func read(_ items: QueryItems, refusesOthers: Bool = false, into query: inout SearchQuery) throws {
+    static func read(
+        _ items: QueryItems, refusesOthers: Bool = false, into query: inout SearchQuery
+    ) throws -> FieldSelection? {
         var seen = Set<String>()
+        var filters = FilterParameters()
         for item in items.items {
             let (name, text) = (item.name, item.value ?? "")
             if unsupported.contains(name) { throw notSupported(name) }
-            guard known.contains(name) else {
+            guard known.contains(name) || FilterParameters.names.contains(name) else {
                 guard refusesOthers else { continue }
                 throw Problem.badRequest(
-                    "\(name.prefix(80)): there is no such parameter; there are \(known.sorted().joined(separator: ", "))"
+                    "\(name.prefix(80)): there is no such parameter; there are \(known.union(FilterParameters.names).sorted().joined(separator: ", "))"
                 )
             }
             guard seen.insert(name).inserted else { throw Problem.badRequest("\(name): the parameter is given twice") }
@@ -43,18 +44,30 @@ enum SearchParameters {
             case "ids": query.ids = try list(text, name, max: SearchQuery.idsMax)
             case "collections": query.collections = try list(text, name, max: collectionsMax)
             case "limit": query.limit = try limit(Int64(text), text)
+            case _ where FilterParameters.names.contains(name): try filters.take(name, text)
             default: if !text.isEmpty { query.token = try PageToken(text) }
             }
         }
+        return try apply(filters, to: &query)
+    }
+
+    private static func apply(_ filters: FilterParameters, to query: inout SearchQuery) throws -> FieldSelection? {
+        query.filter = try filters.condition()
+        query.words = filters.words
+        query.order = filters.order
+        return filters.fields
     }
 
     private static let known: Set<String> = ["bbox", "intersects", "datetime", "ids", "collections", "limit", "token"]
 
     /// Reads the body of a POST. Members that are null do not count.
-    static func read(_ body: JSONValue, into query: inout SearchQuery) throws {
+    static func read(_ body: JSONValue, into query: inout SearchQuery) throws -> FieldSelection? {
         guard let object = body.object else { throw Problem.badRequest("the body must be a JSON object") }
-        for member in object.members where !member.value.isNull {
+        var filters = FilterParameters()
+        for member in object.members {
             let (name, value) = (member.name, member.value)
+            if FilterParameters.names.contains(name) { try filters.take(name, value) }
+            guard !value.isNull else { continue }
             if unsupported.contains(name) { throw notSupported(name) }
             switch name {
             case "bbox":
@@ -80,6 +93,7 @@ enum SearchParameters {
             default: break
             }
         }
+        return try apply(filters, to: &query)
     }
 
     private static func notSupported(_ name: String) -> Problem {

@@ -1,3 +1,4 @@
+import CQL2
 import Catalogue
 import HTTPSupport
 import IAMPolicy
@@ -8,17 +9,19 @@ import Policy
 import Wire
 
 extension STACService {
-    /// Largest body of a search: an area of some 40,000 positions.
+    /// Largest body of a search: an area or a filter of some 40,000 positions.
     private static let bodyBytesMax = 1 << 20
 
     /// `/search`
     func search(_ call: Call) async throws -> Response {
         var query = SearchQuery(visible: try await visible(call))
         let isPost = call.request.method == .POST
+        let fields: FieldSelection?
         if isPost {
-            try SearchParameters.read(try await call.request.json(upTo: Self.bodyBytesMax), into: &query)
+            fields = try SearchParameters.read(
+                try await call.request.json(upTo: Self.bodyBytesMax, maximumDepth: 4 * CQL2.depthMax), into: &query)
         } else {
-            try SearchParameters.read(call.query, into: &query)
+            fields = try SearchParameters.read(call.query, into: &query)
         }
         catalogue.journal.note(
             AccessRecord(
@@ -28,7 +31,7 @@ extension STACService {
                 reason: "Among what each collection's policy allows."))
         query.asOf = call.asOf
         let page = try await catalogue.search(query)
-        return features(page, call, at: call.address.search, isPost: isPost, extra: [])
+        return features(page, fields, call, at: call.address.search, isPost: isPost, extra: [])
     }
 
     /// `/collections/{c}/items`
@@ -41,11 +44,11 @@ extension STACService {
         _ = try await collection(name, asOf: call.asOf)
         var query = SearchQuery(visible: try await catalogue.directory().filtered(to: [name: test]))
         // Also what only a search has: pystac-client names the collection once more.
-        try SearchParameters.read(call.query, refusesOthers: true, into: &query)
+        let fields = try SearchParameters.read(call.query, refusesOthers: true, into: &query)
         query.asOf = call.asOf
         let page = try await catalogue.search(query)
         return features(
-            page, call, at: call.address.items(name), isPost: false,
+            page, fields, call, at: call.address.items(name), isPost: false,
             extra: [Link("collection", call.address.collection(name), MediaType.json)])
     }
 
@@ -71,7 +74,7 @@ extension STACService {
     }
 
     /// The links that an item has on this node.
-    private func ownLinks(of item: ItemRecord, _ address: Address) -> [UInt8] {
+    func ownLinks(of item: ItemRecord, _ address: Address) -> [UInt8] {
         let collection = address.collection(item.collection)
         let links = [
             Link("self", address.item(item.collection, item.id), MediaType.geoJSON),
@@ -84,7 +87,9 @@ extension STACService {
     }
 
     /// A page of items as a FeatureCollection.
-    private func features(_ page: ItemPage, _ call: Call, at url: String, isPost: Bool, extra: [Link]) -> Response {
+    private func features(
+        _ page: ItemPage, _ fields: FieldSelection?, _ call: Call, at url: String, isPost: Bool, extra: [Link]
+    ) -> Response {
         var links = [
             Link("self", isPost || call.query.items.isEmpty ? url : "\(url)?\(call.query.encoded)", MediaType.geoJSON),
             Link("root", call.address.landing, MediaType.json),
@@ -112,7 +117,7 @@ extension STACService {
         bytes.append(contentsOf: #"{"type":"FeatureCollection","features":["#.utf8)
         for (index, item) in page.items.enumerated() {
             if index > 0 { bytes.append(UInt8(ascii: ",")) }
-            item.write(to: &bytes, links: ownLinks(of: item, call.address))
+            item.write(to: &bytes, links: ownLinks(of: item, call.address), fields: fields)
         }
         bytes.append(contentsOf: "],".utf8)
         bytes.append(contentsOf: tail.bytes.dropFirst())

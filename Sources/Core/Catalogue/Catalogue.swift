@@ -1,4 +1,5 @@
 package import Journal
+import Synchronization
 
 /// What there is: items and collections, found by place and time (STAC 1.0 and 1.1).
 ///
@@ -7,6 +8,8 @@ package import Journal
 package final class Catalogue: Sendable {
     package let journal: Journal
     let directories = RecentReads<CollectionDirectory>()
+    /// What is known of the properties of collections, by row id: what is in here is in the table `item_properties`.
+    let knownProperties = Mutex<[Int64: [String: PropertyType]]>([:])
     let productProperties = RecentReads<[String: [String]]>()
 
     package init(journal: Journal) { self.journal = journal }

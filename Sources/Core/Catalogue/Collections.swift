@@ -1,6 +1,6 @@
 import Database
 package import Journal
-import Wire
+package import Wire
 
 extension EventKind {
     /// A STAC Collection was put by hand.
@@ -39,7 +39,8 @@ extension Catalogue {
         return try await journal.read { reader in
             try reader.rows(
                 """
-                SELECT c.id, c.name, c.owner, c.created, k.items, \(Extents.areaColumns), k.start_time, k.end_time, k.document
+                SELECT c.id, c.name, c.owner, c.created, k.items, \(Extents.areaColumns), k.start_time, k.end_time, k.document,
+                k.document_tid
                 FROM collections c LEFT JOIN catalogue_collections k ON k.collection = c.id
                 WHERE c.name IN (\(marks)) ORDER BY c.name
                 """,
@@ -52,7 +53,7 @@ extension Catalogue {
                 return CatalogueCollection(
                     id: row.int(0), name: row.text(1), owner: row.text(2), created: Timestamp(microseconds: row.int(3)),
                     itemCount: row.int(4), area: Extents.area(row, from: 5), times: times,
-                    document: try row.blobOrNil(13).map { try JSONValue(parsing: $0) })
+                    document: try row.blobOrNil(13).map { try JSONValue(parsing: $0) }, documentTID: row.int(14))
             }
         }
     }
@@ -60,27 +61,63 @@ extension Catalogue {
     /// Stores a STAC Collection for a collection that exists: its description, licence, providers and so on are shown
     /// instead of what the node would say by itself. Its id, extent and own links stay the node's.
     ///
-    /// - Throws: ``CatalogueError`` `.invalidCollection` with the member, `.tooLarge`, `.noSuchCollection`.
-    package func putCollection(_ document: [UInt8], name: String, by actor: String) async throws {
-        guard document.count <= Self.collectionBytesMax else {
-            throw CatalogueError(
-                .tooLarge, "a collection may have \(Self.collectionBytesMax) bytes, this one has \(document.count)")
+    /// - Parameter check: looks at the TID of the one before, 0 for none, and throws where that is not to be replaced.
+    ///   It may run more than once.
+    /// - Throws: ``CatalogueError`` `.invalidCollection` with the member, `.tooLarge`, `.noSuchCollection`; what
+    ///   `check` throws.
+    package func putCollection(
+        _ document: [UInt8], name: String, by actor: String,
+        check: @escaping @Sendable (_ tid: Int64?) throws -> Void = { _ in }
+    ) async throws {
+        try Self.check(collection: document)
+        try await writeCollection(name, by: actor, check: check) { _ in document }
+    }
+
+    /// Changes what was said of a collection; see above.
+    ///
+    /// - Parameter edit: makes the new document of the stored one, if any. It may run more than once.
+    package func editCollection(
+        _ name: String, by actor: String, check: @escaping @Sendable (_ tid: Int64?) throws -> Void,
+        _ edit: @escaping @Sendable (JSONValue?) throws -> JSONValue
+    ) async throws {
+        try await writeCollection(name, by: actor, check: check) { stored in
+            let document = try edit(stored.map { try JSONValue(parsing: $0) }).bytes
+            try Self.check(collection: document)
+            return document
         }
-        try Self.checkCollection(document)
+    }
+
+    private func writeCollection(
+        _ name: String, by actor: String, check: @escaping @Sendable (Int64?) throws -> Void,
+        _ document: @escaping @Sendable ([UInt8]?) throws -> [UInt8]
+    ) async throws {
         try await journal.write { transaction, events in
             try transaction.lock("collection \(name)")
             let id = try Self.collectionID(name, in: transaction)
+            let stored = try transaction.first(
+                "SELECT document, document_tid FROM catalogue_collections WHERE collection = ?", .init(id)
+            ) { (document: $0.blobOrNil(0), tid: $0.int(1)) }
+            try check(stored?.tid ?? 0)
             try transaction.run(
                 """
-                INSERT INTO catalogue_collections (collection, document, items, reach_before, reach_after)
-                VALUES (?, ?, 0, 0, 0) ON CONFLICT (collection) DO UPDATE SET document = excluded.document
+                INSERT INTO catalogue_collections (collection, document, document_tid, items, reach_before, reach_after)
+                VALUES (?, ?, ?, 0, 0, 0) ON CONFLICT (collection) DO UPDATE
+                SET document = excluded.document, document_tid = excluded.document_tid
                 """,
-                .init(id), .init(document))
+                .init(id), .init(try document(stored?.document)), .init(transaction.tid))
             events.record(.collectionDescribed, by: actor, on: name, collection: id)
         }
     }
 
-    private static func checkCollection(_ document: [UInt8]) throws {
+    /// A collection that was made or removed elsewhere is to be seen at once.
+    package func forgetDirectory() { directories.clear() }
+
+    /// - Throws: ``CatalogueError`` `.invalidCollection` with the member, `.tooLarge`.
+    package static func check(collection document: [UInt8]) throws {
+        guard document.count <= Self.collectionBytesMax else {
+            throw CatalogueError(
+                .tooLarge, "a collection may have \(Self.collectionBytesMax) bytes, this one has \(document.count)")
+        }
         func invalid(_ member: String, _ message: String) -> CatalogueError {
             CatalogueError(.invalidCollection, message, member: member)
         }

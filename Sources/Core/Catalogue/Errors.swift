@@ -8,6 +8,10 @@ package struct CatalogueError: Error, Sendable, CustomStringConvertible {
         case idTaken
         case tooLarge
         case invalidToken
+        /// A search that says what cannot be meant; the message begins with the parameter.
+        case invalidQuery
+        /// A search that would have to look at more items than one may.
+        case tooBroad
     }
 
     package var code: Code

@@ -33,6 +33,11 @@ enum Footprint {
         }
     }
 
+    /// An item's geometry; one that is drawn across the antimeridian, not cut there, on a plane from 0 to 360.
+    static func unwrapped(_ geometry: Geometry, box: BoundingBox) -> Geometry {
+        box.crossesAntimeridian && spansWorld(geometry) ? geometry.inEasternLongitudes : geometry
+    }
+
     /// Whether an item's geometry has a point in common with a search area.
     static func meets(_ area: SearchArea, _ geometry: Geometry, box: BoundingBox) -> Bool {
         guard box.crossesAntimeridian, spansWorld(geometry) else {
@@ -42,24 +47,15 @@ enum Footprint {
             }
         }
         // Not cut, but drawn across: an edge leads from 179 to -179. On a plane from 0 to 360 it is what it means.
-        let unwrapped = map(geometry) { $0.longitude < 0 ? Position($0.longitude + 360, $0.latitude) : $0 }
+        let unwrapped = geometry.inEasternLongitudes
         let areas: [Geometry] =
             switch area {
-            case .box(let area): area.splitAtAntimeridian.map(polygon)
+            case .box(let area): area.splitAtAntimeridian.map(\.geometry)
             case .geometry(let area): [area]
             }
         return areas.contains { area in
-            unwrapped.intersects(area) || unwrapped.intersects(map(area) { Position($0.longitude + 360, $0.latitude) })
+            unwrapped.intersects(area) || unwrapped.intersects(area.inEasternLongitudes)
         }
-    }
-
-    private static func polygon(_ box: BoundingBox) -> Geometry {
-        .polygon([
-            [
-                Position(box.west, box.south), Position(box.east, box.south), Position(box.east, box.north),
-                Position(box.west, box.north), Position(box.west, box.south),
-            ]
-        ])
     }
 
     /// Whether an edge is longer than half around the world.
@@ -73,18 +69,6 @@ enum Footprint {
         case .multiLineString(let lines), .polygon(let lines): return lines.contains(where: spans)
         case .multiPolygon(let polygons): return polygons.contains { $0.contains(where: spans) }
         case .collection(let geometries): return geometries.contains(where: spansWorld)
-        }
-    }
-
-    private static func map(_ geometry: Geometry, _ change: (Position) -> Position) -> Geometry {
-        switch geometry {
-        case .point(let position): .point(change(position))
-        case .multiPoint(let positions): .multiPoint(positions.map(change))
-        case .lineString(let line): .lineString(line.map(change))
-        case .multiLineString(let lines): .multiLineString(lines.map { $0.map(change) })
-        case .polygon(let rings): .polygon(rings.map { $0.map(change) })
-        case .multiPolygon(let polygons): .multiPolygon(polygons.map { $0.map { $0.map(change) } })
-        case .collection(let geometries): .collection(geometries.map { map($0, change) })
         }
     }
 }

@@ -14,6 +14,10 @@ struct ItemDocument {
     let linksAt: Int
     /// Where in `bytes` the geometry is; nil for null.
     let geometry: Range<Int>?
+    /// Where in `bytes` the properties are.
+    let properties: Range<Int>
+    /// The properties with a value.
+    let propertyTypes: [String: PropertyType]
     /// The box that the item is found by; see `Footprint.box`.
     let box: BoundingBox?
     let datetime: Timestamp
@@ -40,6 +44,7 @@ struct ItemDocument {
         id = try Self.id(json["id"])
         (datetime, times) = try Self.times(json["properties"])
         box = try Self.box(json)
+        propertyTypes = PropertyType.found(in: json["properties"])
         try Self.checkAssets(json["assets"])
         try Self.checkLinks(json["links"])
         assetKeys = Self.assetKeys(json["assets"], collection: collection)
@@ -49,15 +54,18 @@ struct ItemDocument {
         bytes = text
         var linksAt = 0
         var geometry: Range<Int>?
+        var properties = 0..<0
         for member in JSONSpans.members(text, at: 0) {
             switch try Self.name(member, in: text) {
             case "links": linksAt = member.value.lowerBound + 1
+            case "properties": properties = member.value
             case "geometry" where box != nil: geometry = member.value
             default: break
             }
         }
         self.linksAt = linksAt
         self.geometry = geometry
+        self.properties = properties
     }
 
     static func invalid(_ member: String, _ message: String) -> CatalogueError {

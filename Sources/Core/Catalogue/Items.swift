@@ -26,18 +26,21 @@ extension Catalogue {
         let item = try ItemDocument(parsing: document, collection: name)
         let now = Timestamp.now
         let engine = journal.database.engine
-        let result: (item: ItemRecord, isChanged: Bool)
+        let (result, collection): ((item: ItemRecord, isChanged: Bool), Int64)
         do {
-            result = try await journal.write { transaction, events in
+            (result, collection) = try await journal.write { [self] transaction, events in
                 try transaction.lock("item \(name)/\(item.id)")
                 let collection = try Self.collectionID(name, in: transaction)
-                return try Self.store(
+                let stored = try Self.store(
                     item, in: (collection, name), product: product, at: now, by: actor, engine: engine, transaction,
                     &events)
+                try Self.note(unknown(item.propertyTypes, of: collection), of: collection, in: transaction)
+                return (stored, collection)
             }
         } catch let error as DatabaseError where error.code == .constraint(.foreignKey) {
             throw CatalogueError.noSuchCollection(name)
         }
+        remember(item.propertyTypes, of: collection)
         // A new collection is found at once on the node that filled it.
         if directories[""]?.contains(name) == false { directories.clear() }
         return result
@@ -45,8 +48,12 @@ extension Catalogue {
 
     /// Removes an item.
     ///
-    /// - Throws: ``CatalogueError`` `.noSuchCollection`, `.noSuchItem`.
-    package func remove(collection name: String, id: String, by actor: String) async throws {
+    /// - Parameter check: looks at the item's TID, and throws where it is not to be removed. It may run more than once.
+    /// - Throws: ``CatalogueError`` `.noSuchCollection`, `.noSuchItem`, and what `check` throws.
+    package func remove(
+        collection name: String, id: String, by actor: String,
+        check: @escaping @Sendable (_ tid: Int64) throws -> Void = { _ in }
+    ) async throws {
         try await journal.write { transaction, events in
             try transaction.lock("item \(name)/\(id)")
             let collection = try Self.collectionID(name, in: transaction)
@@ -56,6 +63,7 @@ extension Catalogue {
             else {
                 throw CatalogueError.noSuchItem(id, in: name)
             }
+            try check(stored.tid)
             try Self.delete(stored, in: (collection, name), by: actor, transaction, &events)
         }
     }
@@ -151,7 +159,7 @@ extension Catalogue {
         try stored("i.collection = ? AND i.product = ?", [.init(collection), .init(product)], reader)
     }
 
-    private static func store(
+    static func store(
         _ item: ItemDocument, in collection: (id: Int64, name: String), product: String?, at now: Timestamp,
         by actor: String,
         engine: Engine, _ transaction: Transaction, _ events: inout EventRecorder
@@ -184,7 +192,8 @@ extension Catalogue {
             }
         }
         record.tid = try transaction.tid
-        let number = old?.number ?? record.tid
+        // Several items may come in one transaction.
+        let number = try old?.number ?? (record.tid << 16 | transaction.nextOrdinal())
         if old != nil { try keepPast(of: number, in: transaction) }
         try write(item, number: number, isNew: old == nil, record, collection: collection.id, transaction)
         if old != nil { try SpatialIndex.remove(item: number, engine: engine, in: transaction) }
@@ -193,6 +202,7 @@ extension Catalogue {
                 item: number, box: box, datetime: item.datetime.microseconds, engine: engine, in: transaction)
         }
         try Extents.add(item, collection: collection.id, isNew: old == nil, in: transaction)
+        try index(item, number: number, isNew: old == nil, collection: collection.id, in: transaction)
         events.record(.itemPut, by: actor, on: "\(collection.name)/\(item.id)", collection: collection.id) { json in
             if let kept { json.member("product", kept) }
             json.member("replaced", old != nil)
@@ -224,9 +234,10 @@ extension Catalogue {
             .init(item.bytes.count))
         try transaction.run(
             isNew
-                ? "INSERT INTO item_documents (geometry, document, item) VALUES (?, ?, ?)"
-                : "UPDATE item_documents SET geometry = ?, document = ? WHERE item = ?",
-            .init(item.geometry.map { Array(item.bytes[$0]) }), .init(item.bytes), .init(number))
+                ? "INSERT INTO item_documents (geometry, properties, document, item) VALUES (?, ?, ?, ?)"
+                : "UPDATE item_documents SET geometry = ?, properties = ?, document = ? WHERE item = ?",
+            .init(item.geometry.map { Array(item.bytes[$0]) }), .init(Array(item.bytes[item.properties])),
+            .init(item.bytes), .init(number))
         if !isNew { try transaction.run("DELETE FROM item_assets WHERE item = ?", .init(number)) }
         guard record.product == nil else { return }
         for key in item.assetKeys {

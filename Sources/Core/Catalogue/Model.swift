@@ -1,3 +1,4 @@
+package import CQL2
 package import Geometry
 package import Wire
 
@@ -17,8 +18,14 @@ package struct ItemRecord: Sendable {
 
     /// Appends the document with further links put in.
     ///
-    /// - Parameter links: JSON objects with commas between them, without brackets.
-    package func write(to out: inout [UInt8], links: [UInt8]) {
+    /// - Parameters:
+    ///   - links: JSON objects with commas between them, without brackets.
+    ///   - fields: what is asked for; nil for all.
+    package func write(to out: inout [UInt8], links: [UInt8], fields: FieldSelection? = nil) {
+        if let fields {
+            fields.write(document, links: links, to: &out)
+            return
+        }
         out.append(contentsOf: document[..<linksAt])
         out.append(contentsOf: links)
         let rest = document[linksAt...]
@@ -38,8 +45,9 @@ package struct CatalogueCollection: Sendable {
     /// What its items cover. After items were removed it may be larger than what is left, until none is left.
     package var area: BoundingBox?
     package var times: ClosedRange<Timestamp>?
-    /// The STAC Collection that was put by hand, if any.
+    /// The STAC Collection that was put by hand, if any, and the transaction that did so.
     package var document: JSONValue?
+    package var documentTID: Int64
 }
 
 /// Where a search looks.
@@ -71,6 +79,11 @@ package struct SearchQuery: Sendable {
     package var area: SearchArea?
     /// Items with a time range match where it overlaps.
     package var interval: SearchInterval?
+    /// A condition on properties: those of the item, and `id`, `collection`, `geometry` and `datetime`.
+    package var filter: CQL2?
+    /// Words that must be in the item's id or in a text among its properties.
+    package var words: FreeText?
+    package var order = SortOrder.newestFirst
     /// 1 to ``limitMax``.
     package var limit = 10
     package var token: PageToken?
@@ -80,7 +93,7 @@ package struct SearchQuery: Sendable {
     package init(visible: CollectionDirectory) { self.visible = visible }
 }
 
-/// One page of a search: `datetime` descending, then collections and ids descending.
+/// One page of a search.
 package struct ItemPage: Sendable {
     /// At most `limit`, and fewer where their documents are large: see ``documentBytesMax``.
     package var items: [ItemRecord]

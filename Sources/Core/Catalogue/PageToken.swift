@@ -5,27 +5,50 @@ import Wire
 package struct PageToken: Sendable, Hashable {
     enum Direction: UInt8 { case next, previous }
 
+    enum Position: Sendable, Hashable {
+        case time(SortKey)
+        case sorted(SortPosition)
+    }
+
     var direction: Direction
-    var position: SortKey
+    var position: Position
+    /// Of the order that the page belongs to: see `SortOrder.mark`.
+    var order: UInt32
     /// Counted once, for the first page.
     var matched: MatchedCount
 
-    init(_ direction: Direction, _ position: SortKey, _ matched: MatchedCount) {
-        (self.direction, self.position, self.matched) = (direction, position, matched)
+    init(_ direction: Direction, _ position: Position, order: UInt32, _ matched: MatchedCount) {
+        (self.direction, self.position, self.order, self.matched) = (direction, position, order, matched)
     }
 
-    private static let version: UInt8 = 1
-    private static let headCount = 27
+    private static let version: UInt8 = 2
+    private static let textBytesMax = 4096
 
     package var text: String {
         var bytes: [UInt8] = [Self.version, direction.rawValue, matched.isEstimate ? 1 : 0]
-        for number in [matched.count, position.datetime, position.collection] {
+        func add(_ number: Int64) {
             for shift in stride(from: 56, through: 0, by: -8) {
                 bytes.append(UInt8(truncatingIfNeeded: number >> Int64(shift)))
             }
         }
-        bytes += Array(position.id.utf8)
-        bytes += Self.checksum(bytes)
+        add(matched.count)
+        add(Int64(order))
+        switch position {
+        case .time(let key):
+            bytes.append(0)
+            add(key.datetime)
+            add(key.collection)
+            bytes += Array(key.id.utf8)
+        case .sorted(let position):
+            bytes.append(UInt8(position.keys.count))
+            add(position.number)
+            for key in position.keys {
+                bytes.append(UInt8(key.count))
+                bytes += key
+            }
+        }
+        let sum = Self.checksum(bytes)
+        bytes += (0..<4).map { UInt8(truncatingIfNeeded: sum >> (24 - 8 * $0)) }
         return Base64.encodeURL(bytes)
     }
 
@@ -34,23 +57,38 @@ package struct PageToken: Sendable, Hashable {
         let invalid = CatalogueError(
             .invalidToken,
             "the token is not one that a page of this catalogue gave: take it from a page's next or prev link")
-        guard text.utf8.count <= 512, let bytes = Base64.decode(text), bytes.count >= Self.headCount + 4,
-            bytes[0] == Self.version, let direction = Direction(rawValue: bytes[1]), bytes[2] <= 1,
-            Self.checksum(Array(bytes.dropLast(4))) == Array(bytes.suffix(4))
+        guard text.utf8.count <= Self.textBytesMax, let bytes = Base64.decode(text), bytes.count > 36,
+            bytes[0] == Self.version, let direction = Direction(rawValue: bytes[1]), bytes[2] <= 1
         else { throw invalid }
+        let sum = bytes.suffix(4).reduce(0 as UInt32) { $0 << 8 | UInt32($1) }
+        guard Self.checksum(Array(bytes.dropLast(4))) == sum else { throw invalid }
         func number(_ at: Int) -> Int64 { bytes[at..<(at + 8)].reduce(0) { $0 << 8 | Int64($1) } }
-        guard let id = String(validating: bytes[Self.headCount..<(bytes.count - 4)], as: UTF8.self),
-            !id.utf8.contains(0), number(3) >= 0
-        else { throw invalid }
+        guard number(3) >= 0, let order = UInt32(exactly: number(11)) else { throw invalid }
         self.direction = direction
+        self.order = order
         matched = MatchedCount(count: number(3), isEstimate: bytes[2] == 1)
-        position = SortKey(datetime: number(11), collection: number(19), id: id)
+        let count = Int(bytes[19])
+        if count == 0 {
+            guard let id = String(validating: bytes[36..<(bytes.count - 4)], as: UTF8.self), !id.utf8.contains(0) else {
+                throw invalid
+            }
+            position = .time(SortKey(datetime: number(20), collection: number(28), id: id))
+            return
+        }
+        var rest = bytes[28..<(bytes.count - 4)]
+        var keys: [[UInt8]] = []
+        for _ in 0..<count {
+            guard let length = rest.popFirst(), rest.count >= Int(length) else { throw invalid }
+            keys.append(Array(rest.prefix(Int(length))))
+            rest = rest.dropFirst(Int(length))
+        }
+        guard rest.isEmpty, count <= SortOrder.fieldsMax else { throw invalid }
+        position = .sorted(SortPosition(keys: keys, number: number(20)))
     }
 
     /// FNV-1a, 32 bits: against tokens that were cut or mistyped. A token gives no rights, so it needs no signature.
-    private static func checksum(_ bytes: [UInt8]) -> [UInt8] {
-        let sum = bytes.reduce(2_166_136_261 as UInt32) { ($0 ^ UInt32($1)) &* 16_777_619 }
-        return (0..<4).map { UInt8(truncatingIfNeeded: sum >> (24 - 8 * $0)) }
+    static func checksum(_ bytes: [UInt8]) -> UInt32 {
+        bytes.reduce(2_166_136_261 as UInt32) { ($0 ^ UInt32($1)) &* 16_777_619 }
     }
 }
 

@@ -27,8 +27,8 @@ struct ItemTables: Sendable {
         let wasThen = "past_items WHERE tid <= \(tid) AND ended > \(tid)"
         items = "(SELECT \(columns) FROM items WHERE tid <= \(tid) UNION ALL SELECT \(columns) FROM \(wasThen))"
         documents = """
-            (SELECT d.item, d.geometry, d.document FROM item_documents d JOIN items t ON t.number = d.item
-            WHERE t.tid <= \(tid) UNION ALL SELECT number AS item, geometry, document FROM \(wasThen))
+            (SELECT d.item, d.geometry, d.properties, d.document FROM item_documents d JOIN items t ON t.number = d.item
+            WHERE t.tid <= \(tid) UNION ALL SELECT number AS item, geometry, properties, document FROM \(wasThen))
             """
         asOf = tid
     }
@@ -40,8 +40,8 @@ extension Catalogue {
         let columns = itemColumns.joined(separator: ", ")
         try transaction.run(
             """
-            INSERT INTO past_items (ended, ended_at, \(columns), geometry, document)
-            SELECT CAST(? AS INTEGER), CAST(? AS INTEGER), \(columns), geometry, document FROM items
+            INSERT INTO past_items (ended, ended_at, \(columns), geometry, properties, document)
+            SELECT CAST(? AS INTEGER), CAST(? AS INTEGER), \(columns), geometry, properties, document FROM items
             JOIN item_documents ON item = number WHERE number = ?
             """,
             .init(transaction.tid), .init(Timestamp.now.microseconds), .init(item))

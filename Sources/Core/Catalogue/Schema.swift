@@ -6,6 +6,7 @@ extension Catalogue {
         Migration(module: "catalogue", number: 1, tables),
         Migration(module: "catalogue", number: 2, spatialIndexSQLite, postgres: spatialIndexPostgres),
         Migration(module: "catalogue", number: 3, past),
+        Migration(module: "catalogue", number: 4, properties),
     ]
 
     // What items were, from the TID `tid` until the TID `ended`: whole rows, which only readers of the past look at.
@@ -17,8 +18,8 @@ extension Catalogue {
             id TEXT NOT NULL, product TEXT, updated INTEGER NOT NULL,
             datetime INTEGER NOT NULL, start_time INTEGER NOT NULL, end_time INTEGER NOT NULL,
             west REAL, south REAL, east REAL, north REAL,
-            links_at INTEGER NOT NULL, size INTEGER NOT NULL, geometry BLOB, document BLOB NOT NULL,
-            PRIMARY KEY (number, tid))
+            links_at INTEGER NOT NULL, size INTEGER NOT NULL, geometry BLOB, properties BLOB NOT NULL,
+            document BLOB NOT NULL, PRIMARY KEY (number, tid))
         """,
         "CREATE INDEX past_items_by_id ON past_items (id, collection)",
         "CREATE INDEX past_items_by_time ON past_items (datetime, collection, id)",
@@ -29,8 +30,8 @@ extension Catalogue {
     // Documents have a table of their own, so that what a search walks over stays narrow: 200 bytes a row, not 15,000.
     // `datetime` is what items are sorted by; `start_time` and `end_time` are equal to it for an item of one moment.
     // The box is null for an item without geometry; one with west > east crosses the antimeridian. `links_at` says
-    // where in the document the node's own links are put in. The geometry stands once more before its document, so
-    // that a search reads it without the rest.
+    // where in the document the node's own links are put in. Geometry and properties stand once more before their
+    // document, so that a search reads them without the rest.
     private static let tables = [
         """
         CREATE TABLE items (
@@ -46,7 +47,8 @@ extension Catalogue {
         "CREATE INDEX items_by_collection ON items (collection, datetime, id)",
         """
         CREATE TABLE item_documents (
-            item INTEGER PRIMARY KEY REFERENCES items (number) ON DELETE CASCADE, geometry BLOB, document BLOB NOT NULL)
+            item INTEGER PRIMARY KEY REFERENCES items (number) ON DELETE CASCADE, geometry BLOB,
+            properties BLOB NOT NULL, document BLOB NOT NULL)
         """,
         // Which objects of their collection the items put by hand name as assets; those of products are known by their
         // path.
@@ -62,11 +64,34 @@ extension Catalogue {
         """
         CREATE TABLE catalogue_collections (
             collection INTEGER PRIMARY KEY REFERENCES collections (id) ON DELETE CASCADE, document BLOB,
-            items INTEGER NOT NULL, start_time INTEGER, end_time INTEGER, west REAL, east REAL, east_west REAL,
+            document_tid INTEGER, items INTEGER NOT NULL, start_time INTEGER, end_time INTEGER, west REAL, east REAL, east_west REAL,
             east_east REAL, south REAL, north REAL, reach_before INTEGER NOT NULL, reach_after INTEGER NOT NULL)
         """,
         "CREATE INDEX catalogue_collections_by_reach_before ON catalogue_collections (reach_before)",
         "CREATE INDEX catalogue_collections_by_reach_after ON catalogue_collections (reach_after)",
+    ]
+
+    // `item_properties` says which properties the items of a collection have or had, and of which types (a sum of
+    // `PropertyType`s). `item_values` holds, for each index that somebody has asked for, the value of every item, in a
+    // form whose bytes are in the order of the values: see `PropertyKey`.
+    private static let properties = [
+        """
+        CREATE TABLE item_properties (
+            collection INTEGER NOT NULL REFERENCES collections (id) ON DELETE CASCADE, name TEXT NOT NULL,
+            types INTEGER NOT NULL, PRIMARY KEY (collection, name)) WITHOUT ROWID
+        """,
+        """
+        CREATE TABLE item_indexes (
+            id INTEGER PRIMARY KEY, collection INTEGER NOT NULL REFERENCES collections (id) ON DELETE CASCADE,
+            property TEXT NOT NULL, ready INTEGER NOT NULL, UNIQUE (collection, property))
+        """,
+        """
+        CREATE TABLE item_values (
+            property INTEGER NOT NULL REFERENCES item_indexes (id) ON DELETE CASCADE, value BLOB NOT NULL,
+            item INTEGER NOT NULL REFERENCES items (number) ON DELETE CASCADE,
+            PRIMARY KEY (property, value, item)) WITHOUT ROWID
+        """,
+        "CREATE INDEX item_values_by_item ON item_values (item)",
     ]
 
     // An R*Tree over place and time. An item that crosses the antimeridian has two entries: number * 2 and number * 2

@@ -6,8 +6,10 @@ import Wire
 extension Catalogue {
     /// Finds items.
     ///
-    /// - Throws: `PastError` for a state that cannot be read.
+    /// - Throws: ``CatalogueError`` `.tooBroad`, `.invalidToken` for a token of another order; `PastError` for a state
+    ///   that cannot be read.
     package func search(_ query: SearchQuery) async throws -> ItemPage {
+        if let token = query.token { try token.check(query.order) }
         guard let filter = SearchFilter(query) else {
             return ItemPage(items: [], matched: MatchedCount(count: 0, isEstimate: false))
         }
@@ -15,9 +17,19 @@ extension Catalogue {
         let covers = { @Sendable in filter.collections == nil || filter.collectionSet.contains($0) }
         return try await read(asOf: query.asOf, covers: covers) { reader in
             var scan = try SearchScan(
-                filter, ItemTables(asOf: query.asOf), engine: engine, reader: reader, from: query.token)
+                filter, query.order, ItemTables(asOf: query.asOf), engine: engine, reader: reader, from: query.token)
             let limit = min(max(query.limit, 1), SearchQuery.limitMax)
             return try scan.page(limit: limit, token: query.token)
+        }
+    }
+}
+
+extension PageToken {
+    /// - Throws: ``CatalogueError`` `.invalidToken` where the token is one of another order.
+    fileprivate func check(_ wanted: SortOrder) throws {
+        let isTime = if case .time = position { true } else { false }
+        guard order == wanted.mark, isTime == (wanted.timeIsDescending != nil) else {
+            throw CatalogueError(.invalidToken, "the token belongs to a search that is sorted in another way")
         }
     }
 }
@@ -33,32 +45,52 @@ struct SearchFilter: Sendable {
     var areaShare: Double
     var ids: [String]
     var area: SearchArea?
-    /// Where the area is, in boxes that do not cross the antimeridian.
-    var boxes: [BoundingBox]
+    /// Where items must be, in boxes that do not cross the antimeridian; nil for anywhere.
+    var boxes: [BoundingBox]?
     var interval: SearchInterval
+    /// Bounds of `datetime`, which the filter tells.
+    var datetimes: ClosedRange<Int64>
+    /// What is asked of each item that was found otherwise.
+    var condition: ItemCondition?
     /// The names of the collections by row id.
     let directory: CollectionDirectory
 
     /// Nil if nothing can match.
     init?(_ query: SearchQuery) {
+        let narrowing = query.filter.map { SearchNarrowing($0, hasArea: query.area != nil) }
+        if narrowing?.isEmpty == true { return nil }
+        var names = query.collections.isEmpty ? nil : Set(query.collections)
+        if let narrowed = narrowing?.collections { names = names?.intersection(narrowed) ?? narrowed }
         let entries: [CollectionDirectory.Entry]
-        if query.collections.isEmpty {
+        if let names {
+            entries = names.compactMap { query.visible.entry($0) }
+            collections = entries.map(\.id)
+        } else {
             entries = query.visible.entries
             collections = query.visible.isWhole ? nil : entries.map(\.id)
-        } else {
-            entries = Set(query.collections).compactMap { query.visible.entry($0) }
-            collections = entries.map(\.id)
         }
         guard !entries.isEmpty else { return nil }
         directory = query.visible
         collectionSet = Set(collections ?? [])
         itemCount = entries.reduce(0) { $0 + $1.items }
-        ids = Array(Set(query.ids.prefix(SearchQuery.idsMax)))
-        area = query.area
-        boxes = query.area.map(Footprint.boxes) ?? []
+        var wanted = query.ids.isEmpty ? nil : Set(query.ids.prefix(SearchQuery.idsMax))
+        if let narrowed = narrowing?.ids { wanted = wanted?.intersection(narrowed) ?? narrowed }
+        if wanted?.isEmpty == true { return nil }
+        ids = Array(wanted ?? [])
+        area = query.area ?? narrowing?.area
+        boxes = area.map(Footprint.boxes) ?? narrowing?.boxes
         interval = query.interval ?? SearchInterval(from: nil, to: nil)
+        if let times = narrowing?.times {
+            let from = max(interval.from?.microseconds ?? .min, times.lowerBound)
+            let to = min(interval.to?.microseconds ?? .max, times.upperBound)
+            interval = SearchInterval(
+                from: from == .min ? nil : Timestamp(microseconds: from),
+                to: to == .max ? nil : Timestamp(microseconds: to))
+        }
         if let from = interval.from, let to = interval.to, from > to { return nil }
-        areaShare = Self.share(boxes, of: entries)
+        datetimes = narrowing?.datetimes ?? .min ... .max
+        condition = ItemCondition(filter: narrowing?.filter, words: query.words)
+        areaShare = Self.share(boxes ?? [], of: entries)
     }
 
     private static func share(_ boxes: [BoundingBox], of entries: [CollectionDirectory.Entry]) -> Double {
@@ -82,7 +114,8 @@ struct SearchFilter: Sendable {
         guard collections == nil || collectionSet.contains(candidate.key.collection) else { return false }
         if let from = interval.from, candidate.end < from.microseconds { return false }
         if let to = interval.to, candidate.start > to.microseconds { return false }
-        guard area != nil else { return true }
+        guard datetimes.contains(candidate.key.datetime) else { return false }
+        guard let boxes else { return true }
         guard let box = candidate.box else { return false }
         return boxes.contains { $0.intersects(box) }
     }
@@ -90,7 +123,7 @@ struct SearchFilter: Sendable {
     /// Whether an item's box alone shows that its geometry meets the area.
     func isSurelyInside(_ candidate: SearchCandidate) -> Bool {
         guard case .box = area, let box = candidate.box, !box.crossesAntimeridian else { return area == nil }
-        return boxes.contains {
+        return (boxes ?? []).contains {
             $0.west <= box.west && box.east <= $0.east && $0.south <= box.south && box.north <= $0.north
         }
     }
@@ -105,6 +138,10 @@ struct SearchCandidate {
     var box: BoundingBox?
     /// Bytes of its document.
     var size: Int64
+    /// What it is sorted by, where that is not its `datetime`.
+    var keys: [[UInt8]] = []
+
+    var sortPosition: SortPosition { SortPosition(keys: keys, number: number) }
 
     static let columns = """
         i.number, i.datetime, i.collection, i.id, i.start_time, i.end_time, i.west, i.south, i.east, i.north, i.size

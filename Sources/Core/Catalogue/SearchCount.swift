@@ -9,13 +9,16 @@ extension SearchScan {
 
     /// How many items match, given the first of them.
     func count(_ found: [SearchCandidate], isComplete: Bool) throws -> MatchedCount {
+        if let counted { return counted }
         if isComplete { return MatchedCount(count: Int64(found.count), isEstimate: false) }
         // What policy hides is counted by nothing that has not looked at it.
         guard filter.directory.tests.isEmpty else {
             return MatchedCount(count: try estimate(found), isEstimate: true)
         }
-        if filter.area == nil, filter.ids.isEmpty {
-            if tables.asOf == nil, filter.interval.from == nil, filter.interval.to == nil {
+        if filter.boxes == nil, filter.ids.isEmpty, filter.condition == nil {
+            if tables.asOf == nil, filter.interval.from == nil, filter.interval.to == nil,
+                filter.datetimes == Int64.min...Int64.max
+            {
                 return try countCollections()
             }
             if let exact = try countInterval() { return MatchedCount(count: exact, isEstimate: false) }
@@ -23,7 +26,7 @@ extension SearchScan {
         return MatchedCount(count: try estimate(found), isEstimate: true)
     }
 
-    private func countCollections() throws -> MatchedCount {
+    func countCollections() throws -> MatchedCount {
         let collections = filter.collections ?? filter.directory.entries.map(\.id)
         guard collections.count <= Self.freshMax else { return MatchedCount(count: filter.itemCount, isEstimate: true) }
         let marks = collections.map { _ in "?" }.joined(separator: ", ")
@@ -39,7 +42,7 @@ extension SearchScan {
         return try count(bounds, checksRanges: hasRanges)
     }
 
-    private func count(_ datetimes: ClosedRange<Int64>, checksRanges: Bool) throws -> Int64? {
+    func count(_ datetimes: ClosedRange<Int64>, checksRanges: Bool) throws -> Int64? {
         var count: Int64 = 0
         let collections: [Int64?] = filter.collections ?? [nil]
         guard collections.count <= Self.freshMax else { return nil }
@@ -73,9 +76,14 @@ extension SearchScan {
         guard let bounds, let last = found.last else { return filter.itemCount }
         let least = Int64(found.count)
         let most = max(filter.itemCount, least)
-        let seen = min(last.key.datetime, bounds.upperBound)...bounds.upperBound
+        let seen =
+            isDescending
+            ? min(last.key.datetime, bounds.upperBound)...bounds.upperBound
+            : bounds.lowerBound...max(last.key.datetime, bounds.lowerBound)
         let scale: Double
-        if filter.area != nil, let passed = try count(seen, checksRanges: false), passed >= least {
+        if filter.boxes != nil || filter.condition != nil, let passed = try count(seen, checksRanges: false),
+            passed >= least
+        {
             scale = Double(try countInterval() ?? most) / Double(passed)
         } else {
             let whole = Double(bounds.upperBound) - Double(bounds.lowerBound)

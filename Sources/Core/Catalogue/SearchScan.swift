@@ -12,10 +12,13 @@ import Wire
 /// collections' extents; a walk that finds too little goes over to windows.
 struct SearchScan {
     let filter: SearchFilter
+    let order: SortOrder
     let tables: ItemTables
     let engine: Engine
     let reader: Reader
-    /// Whether items come newest first, as results do; the other way for a page before another.
+    /// Whether the page follows another one or is the first; the other way it precedes one.
+    let isForward: Bool
+    /// Whether candidates come newest first.
     let isDescending: Bool
     /// The `datetime`s that can match.
     var bounds: ClosedRange<Int64>?
@@ -25,6 +28,10 @@ struct SearchScan {
     var position: SortKey?
     var source: Source
     var examined = 0
+    /// Whether indexes were asked for a condition that a walk finds too seldom.
+    var isProbed = false
+    /// What the search counted on its way, where that is all or tells how much there is.
+    var counted: MatchedCount?
 
     enum Source {
         case ids
@@ -33,6 +40,8 @@ struct SearchScan {
         case windows(edge: Int64, width: Int64)
         /// One moment holds more candidates than a window may: a walk through it, then windows of `width` go on.
         case moment(Int64, width: Int64)
+        /// Items that an index showed.
+        case listed([Int64])
         case exhausted
     }
 
@@ -40,24 +49,31 @@ struct SearchScan {
     static let walkedMax = 4000
     /// Candidates that a page may cost; it ends there with what was found, and the next one goes on.
     static let examinedMax = 200_000
+    /// Items that an index may show for a condition, so that they are looked up instead of a walk; and where a walk
+    /// has found too little.
+    static let listedMax = 1000
+    static let listedLateMax = 50_000
     /// Items that are looked for on a first page, beyond its limit, to count what matches exactly.
     static let countedMax = 100
 
     init(
-        _ filter: SearchFilter, _ tables: ItemTables, engine: Engine, reader: Reader, from token: PageToken?
+        _ filter: SearchFilter, _ order: SortOrder, _ tables: ItemTables, engine: Engine, reader: Reader,
+        from token: PageToken?
     ) throws {
         self.filter = filter
+        self.order = order
         self.tables = tables
         self.engine = engine
         self.reader = reader
-        isDescending = token?.direction != .previous
-        position = token?.position
+        isForward = token?.direction != .previous
+        isDescending = isForward == (order.timeIsDescending ?? true)
+        if case .time(let key) = token?.position { position = key }
         source = .walk
         bounds = try readBounds()
-        source = firstSource()
+        source = try firstSource()
     }
 
-    private func firstSource() -> Source {
+    private func firstSource() throws -> Source {
         guard let bounds else { return .exhausted }
         // A token of another search may stand outside of what this one looks at.
         if let position, isDescending ? position.datetime < bounds.lowerBound : position.datetime > bounds.upperBound {
@@ -66,8 +82,9 @@ struct SearchScan {
         if !filter.ids.isEmpty { return .ids }
         // The past has no spatial index: it is walked through, which is right and slow.
         guard tables.asOf == nil else { return .walk }
+        if let listed = try probe(limit: Self.listedMax) { return .listed(listed) }
         let isWalkShort =
-            filter.area == nil || filter.areaShare >= 0.1 || (filter.collections != nil && filter.itemCount <= 2000)
+            filter.boxes == nil || filter.areaShare >= 0.1 || (filter.collections != nil && filter.itemCount <= 2000)
         return isWalkShort ? .walk : windows(bounds)
     }
 
@@ -106,6 +123,8 @@ struct SearchScan {
         if let to = filter.interval.to {
             high = min(high, to.microseconds.addingReportingOverflow(ends.before).partialValue)
         }
+        low = max(low, filter.datetimes.lowerBound)
+        high = min(high, filter.datetimes.upperBound)
         return low <= high ? low...high : nil
     }
 
@@ -125,8 +144,11 @@ struct SearchScan {
 
     mutating func page(limit: Int, token: PageToken?) throws -> ItemPage {
         // What is looked up by id is there at once, so it is counted whole.
-        let wanted = token != nil ? limit + 1 : filter.ids.isEmpty ? max(limit, Self.countedMax) + 1 : Self.examinedMax
-        let (found, isComplete) = try find(wanted)
+        var isListed = !filter.ids.isEmpty
+        if case .listed = source { isListed = true }
+        let wanted = token != nil ? limit + 1 : isListed ? Self.examinedMax : max(limit, Self.countedMax) + 1
+        let (found, isComplete) =
+            order.timeIsDescending == nil ? try findSorted(limit + 1, after: token) : try find(wanted)
         let matched = try token?.matched ?? count(found, isComplete: isComplete)
         var shown = Array(found.prefix(limit))
         var bytes: Int64 = 0
@@ -137,17 +159,23 @@ struct SearchScan {
         }
         let hasMore = found.count > shown.count || !isComplete
         // Where a page ends early and empty, what was looked at last is where the next begins.
-        let last = shown.count < found.count || isComplete ? shown.last?.key : position
-        let onward = hasMore ? last.map { PageToken(isDescending ? .next : .previous, $0, matched) } : nil
+        let last = shown.count < found.count || isComplete ? shown.last.map(place) : position.map { .time($0) }
+        let mark = order.mark
+        let onward =
+            hasMore ? last.map { PageToken(isForward ? .next : .previous, $0, order: mark, matched) } : nil
         let back =
             token == nil
             ? nil
-            : (shown.first?.key ?? token?.position)
-                .map { PageToken(isDescending ? .previous : .next, $0, matched) }
-        if !isDescending { shown.reverse() }
+            : (shown.first.map(place) ?? token?.position)
+                .map { PageToken(isForward ? .previous : .next, $0, order: mark, matched) }
+        if !isForward { shown.reverse() }
         return ItemPage(
-            items: try documents(shown), next: isDescending ? onward : back, previous: isDescending ? back : onward,
+            items: try documents(shown), next: isForward ? onward : back, previous: isForward ? back : onward,
             matched: matched)
+    }
+
+    private func place(_ candidate: SearchCandidate) -> PageToken.Position {
+        order.timeIsDescending == nil ? .sorted(candidate.sortPosition) : .time(candidate.key)
     }
 
     /// The first items that match, at most `wanted`, and whether there are no more.
@@ -156,7 +184,7 @@ struct SearchScan {
         while found.count < wanted, examined < Self.examinedMax {
             guard let batch = try nextBatch(wanted - found.count) else { return (found, true) }
             examined += batch.count
-            let matching = try shown(try exact(batch.filter(filter.matches)))
+            let matching = try exact(batch.filter(filter.matches))
             found += matching.prefix(wanted - found.count)
             // Of what lies behind the last item that is wanted nothing is known yet.
             if found.count == wanted, let last = found.last { position = last.key }
@@ -164,42 +192,52 @@ struct SearchScan {
         return (found, false)
     }
 
-    /// Those whose geometry meets the area.
-    private func exact(_ candidates: [SearchCandidate]) throws -> [SearchCandidate] {
-        guard let area = filter.area else { return candidates }
-        let unsure = candidates.filter { !filter.isSurelyInside($0) }
-        guard !unsure.isEmpty else { return candidates }
-        var outside = Set<Int64>()
-        for chunk in Chunks(unsure, bytes: \.size) {
-            let boxes = Dictionary(chunk.map { ($0.number, $0.box) }) { first, _ in first }
-            try reader.query(
-                "SELECT item, geometry FROM \(tables.documents) d WHERE item IN (\(Chunks.marks))", Chunks.values(chunk)
-            ) { row in
-                guard let box = boxes[row.int(0)] ?? nil else { return }
-                let geometry = try Geometry(parsing: JSONValue(parsing: row.blob(1)))
-                if !Footprint.meets(area, geometry, box: box) { outside.insert(row.int(0)) }
-            }
-        }
-        return candidates.filter { !outside.contains($0.number) }
-    }
-
-    /// Those whose properties policy asks for, where it asks for some.
-    private func shown(_ candidates: [SearchCandidate]) throws -> [SearchCandidate] {
+    /// Those whose geometry meets the area, that fulfil the condition and that policy shows, with what they are sorted
+    /// by.
+    func exact(_ candidates: [SearchCandidate]) throws -> [SearchCandidate] {
+        let condition = filter.condition
+        let sorts = order.timeIsDescending == nil
         let tests = filter.directory.tests
-        guard !tests.isEmpty else { return candidates }
-        let unsure = candidates.filter { tests[$0.key.collection] != nil }
-        var hidden = Set<Int64>()
+        let needsAll = condition != nil || !tests.isEmpty || (sorts && order.needsProperties)
+        let unsure = needsAll ? candidates : candidates.filter { !filter.isSurelyInside($0) }
+        guard !unsure.isEmpty || sorts else { return candidates }
+        let names = sorts || condition != nil ? filter.directory.names(of: Set(candidates.map(\.key.collection))) : [:]
+        var kept: [Int64: SearchCandidate] = [:]
         for chunk in Chunks(unsure, bytes: \.size) {
-            let collections = Dictionary(chunk.map { ($0.number, $0.key.collection) }) { first, _ in first }
+            let known = Dictionary(chunk.map { ($0.number, $0) }) { first, _ in first }
             try reader.query(
-                "SELECT item, document FROM \(tables.documents) d WHERE item IN (\(Chunks.marks))", Chunks.values(chunk)
+                """
+                SELECT item, \(filter.area == nil && condition?.needsGeometry != true ? "NULL" : "geometry"),
+                \(needsAll ? "properties" : "NULL") FROM \(tables.documents) d WHERE item IN (\(Chunks.marks))
+                """, Chunks.values(chunk)
             ) { row in
-                guard let test = collections[row.int(0)].flatMap({ tests[$0] }) else { return }
-                let values = try ItemProperties.values(of: row.blob(1))
-                if !test.holds({ values[$0] ?? [] }) { hidden.insert(row.int(0)) }
+                guard var candidate = known[row.int(0)] else { return }
+                let geometry = row.blobOrNil(1)
+                if let area = filter.area, !filter.isSurelyInside(candidate), let geometry, let box = candidate.box {
+                    let shape = try Geometry(parsing: JSONValue(parsing: geometry))
+                    guard Footprint.meets(area, shape, box: box) else { return }
+                }
+                if needsAll {
+                    let properties = PropertyBytes(row.blob(2))
+                    let name = names[candidate.key.collection] ?? ""
+                    if let test = tests[candidate.key.collection] {
+                        let values = try ItemProperties.values(of: JSONValue(parsing: properties.bytes))
+                        guard test.holds({ values[$0] ?? [] }) else { return }
+                    }
+                    guard try condition?.holds(candidate, in: name, properties, geometry) ?? true else { return }
+                    if sorts { candidate.keys = order.keys(candidate, in: name, properties) }
+                }
+                kept[candidate.number] = candidate
             }
         }
-        return candidates.filter { !hidden.contains($0.number) }
+        let looked = Set(unsure.map(\.number))
+        return candidates.compactMap { candidate in
+            guard !looked.contains(candidate.number) || !needsAll else { return kept[candidate.number] }
+            guard kept[candidate.number] != nil || !looked.contains(candidate.number) else { return nil }
+            var candidate = candidate
+            if sorts { candidate.keys = order.keys(candidate, in: names[candidate.key.collection] ?? "", nil) }
+            return candidate
+        }
     }
 
     private func documents(_ candidates: [SearchCandidate]) throws -> [ItemRecord] {
@@ -230,7 +268,7 @@ extension CollectionDirectory {
 }
 
 /// Candidates in groups that one statement fetches: few enough in number and in bytes to be held in memory.
-private struct Chunks: Sequence, IteratorProtocol {
+struct Chunks: Sequence, IteratorProtocol {
     private static let countMax = 16
     private static let bytesMax: Int64 = 4 << 20
     static let marks = Array(repeating: "?", count: countMax).joined(separator: ", ")

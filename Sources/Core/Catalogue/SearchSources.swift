@@ -11,12 +11,18 @@ extension SearchScan {
         case .ids:
             source = .exhausted
             return ordered(try lookUp(filter.ids))
+        case .listed(let numbers):
+            source = .exhausted
+            return ordered(try lookUp(numbers))
         case .walk:
-            let size = min(max(wanted + 1, 16) * (filter.area == nil ? 1 : 4), 1000)
+            let size = min(max(wanted + 1, 16) * (filter.boxes == nil && filter.condition == nil ? 1 : 4), 1000)
             let batch = try walk(bounds, limit: size)
             if batch.count < size {
                 source = .exhausted
-            } else if filter.area != nil, tables.asOf == nil, examined > Self.walkedMax {
+            } else if filter.condition != nil, tables.asOf == nil, examined > Self.walkedMax, !isProbed {
+                isProbed = true
+                if let listed = try probe(limit: Self.listedLateMax) { source = .listed(listed) }
+            } else if filter.boxes != nil, tables.asOf == nil, examined > Self.walkedMax {
                 advance(batch)
                 // The guess was wrong: there is far less in the area than its size lets expect.
                 source = .windows(
@@ -67,7 +73,7 @@ extension SearchScan {
             ? (edge - bounds.lowerBound <= width ? bounds.lowerBound : edge - width)...edge
             : edge...(bounds.upperBound - edge <= width ? bounds.upperBound : edge + width)
         var hits: [SearchCandidate] = []
-        for box in filter.boxes {
+        for box in filter.boxes ?? [] {
             let left = hitsMax + 1 - hits.count
             let statement = SpatialIndex.select(
                 SearchCandidate.columns, box: box, datetimes: window, condition: collectionCondition.sql,
@@ -140,7 +146,21 @@ extension SearchScan {
         ) { SearchCandidate($0) }
     }
 
-    // MARK: Ids
+    // MARK: Look-ups
+
+    private func lookUp(_ numbers: [Int64]) throws -> [SearchCandidate] {
+        let size = 16
+        let marks = Array(repeating: "?", count: size).joined(separator: ", ")
+        var out: [SearchCandidate] = []
+        for start in stride(from: 0, to: numbers.count, by: size) {
+            let chunk = numbers[start..<min(start + size, numbers.count)].map { SQLValue($0) }
+            let values = chunk + Array(repeating: chunk.last ?? .null, count: size - chunk.count)
+            out += try reader.rows(
+                "SELECT \(SearchCandidate.columns) FROM \(tables.items) i WHERE i.number IN (\(marks))", values
+            ) { SearchCandidate($0) }
+        }
+        return out
+    }
 
     private func lookUp(_ ids: [String]) throws -> [SearchCandidate] {
         let size = 16

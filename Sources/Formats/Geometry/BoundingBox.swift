@@ -95,6 +95,11 @@ package struct BoundingBox: Hashable, Sendable {
         }
     }
 
+    /// The box as a polygon; across the antimeridian as two.
+    package var geometry: Geometry {
+        crossesAntimeridian ? .multiPolygon(splitAtAntimeridian.map { [$0.ring] }) : .polygon([ring])
+    }
+
     private var ring: [Position] {
         [
             Position(west, south), Position(east, south), Position(east, north), Position(west, north),

@@ -75,32 +75,7 @@ private struct Parts {
     /// Whether a position lies in one of the polygons, holes taken out.
     func covers(_ position: Position) -> Bool {
         polygons.contains { polygon in
-            guard polygon.box.contains(position), let outer = polygon.rings.first else { return false }
-            switch Self.side(of: outer, position) {
-            case .outside: return false
-            case .boundary: return true
-            case .inside: return !polygon.rings.dropFirst().contains { Self.side(of: $0, position) == .inside }
-            }
+            polygon.box.contains(position) && Location.of(position, polygon: polygon.rings) != .outside
         }
-    }
-
-    private enum Side { case inside, boundary, outside }
-
-    /// Counts how often a ray to the east crosses the ring. An edge counts with its lower end and without its upper
-    /// one, so that a ray through a corner counts right.
-    private static func side(of ring: [Position], _ p: Position) -> Side {
-        guard var a = ring.first else { return .outside }
-        var isInside = false
-        for b in ring.dropFirst() {
-            if (a.latitude > p.latitude) != (b.latitude > p.latitude) {
-                let sign = orientation(a, b, p)
-                if sign == 0 { return .boundary }
-                if (sign > 0) == (b.latitude > a.latitude) { isInside.toggle() }
-            } else if a.latitude == p.latitude || b.latitude == p.latitude, Segment(a, b).contains(p) {
-                return .boundary
-            }
-            a = b
-        }
-        return isInside ? .inside : .outside
     }
 }

@@ -7,6 +7,7 @@ struct Search: AsyncParsableCommand {
         abstract: "Searches the catalogue.",
         discussion: """
             Example: martlet search --collection eo --bbox 5,45,10,50 --datetime 2023-08-01/2023-08-31
+            Example: martlet search --collection eo --filter 'eo:cloud_cover < 10' --sortby -eo:cloud_cover
             """)
 
     @Option(help: "Collection; may be repeated.") var collection: [String] = []
@@ -14,6 +15,10 @@ struct Search: AsyncParsableCommand {
     @Option(help: "west,south,east,north in degrees.") var bbox: String?
     @Option(help: "A date and time, or an interval A/B; '..' for an open end.") var datetime: String?
     @Option(help: "File with a GeoJSON geometry that items must touch.") var intersects: String?
+    @Option(help: "A condition on properties, in CQL2 text.") var filter: String?
+    @Option(help: "Properties to sort by with commas between them, each with '-' before it for the greatest first.")
+    var sortby: String?
+    @Option(name: .customShort("q"), help: "Words in the texts of items.") var words: String?
     @Option(help: "How many items at most.") var limit = 100
     @Flag(help: "Print each item as a line of JSON.") var json = false
 
@@ -38,6 +43,18 @@ struct Search: AsyncParsableCommand {
             if datetime.count == 10 { body["datetime"] = .string("\(datetime)T00:00:00Z/\(datetime)T23:59:59Z") }
         }
         if let intersects { body["intersects"] = try JSONValue(parsing: try File.read(intersects, limit: 16 << 20)) }
+        if let filter { (body["filter"], body["filter-lang"]) = (.string(filter), "cql2-text") }
+        if let sortby {
+            body["sortby"] = .array(
+                sortby.split(separator: ",").map { field in
+                    let isSigned = field.hasPrefix("-") || field.hasPrefix("+")
+                    return [
+                        "field": .string(String(isSigned ? field.dropFirst() : field)),
+                        "direction": field.hasPrefix("-") ? "desc" : "asc",
+                    ]
+                })
+        }
+        if let words { body["q"] = .string(words) }
         body["limit"] = .integer(Int64(min(limit, 250)))
         try await NodeClient.with { [body] client in
             var left = limit
