@@ -157,11 +157,12 @@ def test_a_cloud_optimised_geotiff_in_a_folder(node, http, collection):
     assert item["geometry"] is not None and len(item["bbox"]) == 4
 
 
-def test_what_is_no_raster_for_us_is_an_item_without_geometry(node, http, collection):
+def test_a_real_netcdf_file_has_its_footprint(node, http, collection):
     path = shared() / "products" / "rasters" / "RGB.nc"
     node.s3().upload_file(str(path), collection, "climate/RGB.nc")
     item = describe(node, http, collection, "climate")
-    assert item["geometry"] is None and "bbox" not in item
+    west, south, east, north = item["bbox"]
+    assert -79.1 < west < -78.5 and 23.4 < south < 23.7 and -76.8 < east < -76.4 and 25.3 < north < 25.7
     check_assets(node, item, {"RGB.nc": path})
 
 

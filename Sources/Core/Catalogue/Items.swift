@@ -193,7 +193,7 @@ extension Catalogue {
         }
         record.tid = try transaction.tid
         // Several items may come in one transaction.
-        let number = try old?.number ?? (record.tid << 16 | transaction.nextOrdinal())
+        let number = old?.number ?? (record.tid << 16 | transaction.nextOrdinal())
         if old != nil { try keepPast(of: number, in: transaction) }
         try write(item, number: number, isNew: old == nil, record, collection: collection.id, transaction)
         if old != nil { try SpatialIndex.remove(item: number, engine: engine, in: transaction) }

@@ -36,7 +36,7 @@ extension Identity {
         let account = NewAccount(
             name: name, kind: kind, displayName: Self.cleaned(displayName), email: email,
             password: password == nil ? nil : try await hasher.hash(password ?? ""))
-        try await journal.write { transaction, events in
+        _ = try await journal.write { transaction, events in
             try Self.insert(account, in: transaction, &events, by: actor)
         }
     }

@@ -1,6 +1,6 @@
 import Database
 import Journal
-package import Wire
+import Wire
 
 /// How far somebody has come in logging in.
 package enum LoginStep: Sendable {

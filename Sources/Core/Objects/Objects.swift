@@ -1,5 +1,5 @@
 package import Blobs
-package import BucketConfiguration
+import BucketConfiguration
 import Database
 package import Journal
 package import NIOPosix

@@ -1,4 +1,4 @@
-package import Wire
+import Wire
 
 extension Geometry {
     /// The geometry as well-known text (OGC 06-103r4, §7): `POINT(7 51)`.

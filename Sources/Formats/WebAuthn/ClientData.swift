@@ -1,4 +1,4 @@
-package import Wire
+import Wire
 
 /// What a browser signs along (WebAuthn Level 3 §5.8.1): for which ceremony, challenge and site.
 package struct ClientData: Sendable {
