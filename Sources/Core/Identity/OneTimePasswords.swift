@@ -3,7 +3,7 @@ import Crypto
 import Database
 package import Journal
 import Vault
-package import Wire
+import Wire
 
 extension EventKind {
     package static let oneTimePasswordSet = EventKind("one-time-password.set")

@@ -1,4 +1,4 @@
-package import Wire
+import Wire
 
 /// The scopes of a token (RFC 6749 §3.3), each once, in the order in which they were asked for.
 package struct Scopes: Sendable, Hashable {
