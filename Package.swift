@@ -174,7 +174,11 @@ let apis: [Target] = [
         "APIs", "TransactionAPI",
         ["HTTPSupport", "Identity", "Journal", "Objects", "Policy", "Wire", logging, nioHTTP1]),
     target(
-        "APIs", "TraceAPI", ["HTTPSupport", "Ledger", "MerkleLog", "TraceFormat", "Wire", logging, nioCore, nioHTTP1]),
+        "APIs", "TraceAPI",
+        [
+            "HTTPSupport", "IAMPolicy", "Identity", "Ledger", "MerkleLog", "Policy", "TraceFormat", "Wire", logging,
+            nioCore, nioHTTP1,
+        ]),
     // What a browser is sent is part of the program: nothing to install, nothing to lose.
     .target(
         name: "Console",
@@ -300,12 +304,15 @@ let testTargets: [Target] = [
     tests("TraceFormatTests", ["BLAKE3", "Certificates", "MerkleLog", "TraceFormat", "Wire", crypto]),
     tests(
         "LedgerTests",
-        ["Certificates", "Database", "Identity", "Journal", "Ledger", "MerkleLog", "TraceFormat", "Vault", "Wire"]),
+        [
+            "Certificates", "Database", "Identity", "Journal", "Ledger", "MerkleLog", "TraceFormat", "Vault", "Wire",
+            asn1, crypto, x509,
+        ]),
     tests(
         "TraceAPITests",
         [
-            "Certificates", "Database", "HTTPSupport", "Identity", "Journal", "Ledger", "MerkleLog", "TraceAPI",
-            "TraceFormat", "Vault", "Wire", nioCore, nioEmbedded, nioHTTP1,
+            "Certificates", "Database", "HTTPSupport", "Identity", "Journal", "Ledger", "MerkleLog", "Policy",
+            "TraceAPI", "TraceFormat", "Vault", "Wire", crypto, nioCore, nioEmbedded, nioHTTP1,
         ]),
     tests(
         "STACAPITests",

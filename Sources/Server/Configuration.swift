@@ -61,6 +61,8 @@ package struct Configuration: Sendable {
     package var tls: TLS
     /// Files with authorities (PEM) whose certificates clients may log in with; nil where none are asked for.
     package var clientCertificates: [String]?
+    /// Files with authorities whose holders' signatures of traces count beside those of the node's own.
+    package var traceAuthorities: [String]
     package var authority: AuthoritySettings
     /// Networks in which ACME's challenges are looked for, and at which port.
     package var acmeNetworks: [IPNetwork]
@@ -136,6 +138,11 @@ package struct Configuration: Sendable {
             "client-certificates",
             "files with authorities (PEM), with commas, whose client certificates count beside those of the node's own; "
                 + "off: none are asked for"
+        ),
+        (
+            "trace-authorities",
+            "files with authorities (PEM), with commas, whose holders' signatures of traces count beside those of the "
+                + "node's own"
         ),
         ("trust-domain", "of the SPIFFE ids in certificates (default: the host of web-url, or of this machine)"),
         ("ca-url", "address at which revocations are asked for, http://… (default: web-url)"),
@@ -218,6 +225,7 @@ package struct Configuration: Sendable {
         case "off": clientCertificates = nil
         case let files: clientCertificates = (files ?? "").split(separator: ",").map { Self.absolute($0.trimmed) }
         }
+        traceAuthorities = (value("trace-authorities") ?? "").split(separator: ",").map { Self.absolute($0.trimmed) }
         webURL = try value("web-url").map { try Self.base($0, "--web-url") }
         s3URL = try value("s3-url").map { try Self.base($0, "--s3-url") }
         authority = AuthoritySettings(

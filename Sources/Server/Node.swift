@@ -140,7 +140,8 @@ package final class Node: Sendable {
         let directories = try await listen(configuration, tls.directory, limits, connections, directory)
         let ledger = try await Ledger.open(
             journal: journal, identity: identity, authority: authority.root,
-            origin: NodeName.host + "/martlet")
+            origin: NodeName.host + "/martlet",
+            trust: TraceSigners(authority: authority, files: configuration.traceAuthorities))
         let notifications = Notifications(journal: journal, master: master)
         let s3Service = S3Service(
             objects: objects, gate: gate, authenticator: authenticator, notifications: notifications,
@@ -179,7 +180,9 @@ package final class Node: Sendable {
                 )),
             scim: SCIMService(policies: policies, gate: gate, authenticator: authenticator),
             stac: STACService(catalogue: catalogue, objects: objects, gate: gate, authenticator: authenticator),
-            traces: TraceService(ledger: ledger, version: Version.current),
+            traces: TraceService(
+                ledger: ledger, gate: gate, authenticator: authenticator, host: NodeName.host, version: Version.current
+            ),
             transactions: TransactionService(objects: objects, gate: gate, authenticator: authenticator),
             signing: signing,
             webdav: WebDAVService(objects: objects, gate: gate, authenticator: authenticator),

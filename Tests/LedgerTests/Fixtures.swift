@@ -4,6 +4,7 @@ import Identity
 import Journal
 import Ledger
 import MerkleLog
+import Synchronization
 import TestSupport
 import Testing
 import TraceFormat
@@ -36,10 +37,21 @@ struct Node {
     let master: MasterKey
     let authority: CertificateAuthority
 
-    func ledger(origin: String = "test.example/martlet") async throws -> Ledger {
+    func ledger(
+        origin: String = "test.example/martlet", trust: (any SignerTrust)? = nil
+    ) async throws -> Ledger {
         try await Ledger.open(
-            journal: journal, identity: Identity(journal: journal, master: master), authority: authority, origin: origin
-        )
+            journal: journal, identity: Identity(journal: journal, master: master), authority: authority,
+            origin: origin, trust: trust)
+    }
+
+    /// What is wrong with the log, as far as it can be known from what is stored.
+    func findings() async throws -> [Finding] {
+        let found = Mutex<[Finding]>([])
+        _ = try await Ledger.verify(journal: journal, identity: Identity(journal: journal, master: master)) { finding in
+            found.withLock { $0.append(finding) }
+        }
+        return found.withLock { $0 }
     }
 }
 

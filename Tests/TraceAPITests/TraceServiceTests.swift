@@ -7,6 +7,7 @@ import MerkleLog
 import NIOCore
 import NIOEmbedded
 import NIOHTTP1
+import Policy
 import TestSupport
 import Testing
 import TraceAPI
@@ -85,7 +86,7 @@ import Wire
             ("GET", "/traces/api/v1/traces/7374c9be-84c5-4ea4-8b2b-b1e9b1a539d7", 404),
             ("GET", "/traces/api/v1/traces/7374c9be-84c5-4ea4-8b2b-b1e9b1a539d7/proof", 404),
             ("GET", "/traces/api/v1/traces/7374c9be-84c5-4ea4-8b2b-b1e9b1a539d7/entry", 404),
-            ("GET", "/traces/api/v2/traces", 404), ("GET", "/traces/api", 404), ("PUT", "/traces/api/v1/traces", 405),
+            ("GET", "/traces/api/v2/traces", 404), ("GET", "/traces/api", 404), ("PUT", "/traces/api/v1/traces", 401),
             ("GET", "/traces/api/v1/traces", 405), ("DELETE", "/traces/api/status", 405),
         ])
     func refusals(method: String, path: String, status: Int) async throws {
@@ -130,6 +131,7 @@ import Wire
                 "api", "v1", "traces", "name", "hash", "proof", "entry", "log", "tile", "entries", "0", "000", "000.p",
                 "1", "64",
                 "x000", trace.id.text, digest(1), "%2F", "..", "é", "status", "checkpoint",
+                "validate", "obsolete", "validate?filehash=\(digest(1))", "obsolete?after=x&start=y",
                 "999999999999999999999",
             ]
             for _ in 0..<1500 {
@@ -151,23 +153,65 @@ struct Answer {
 }
 
 func withService(_ engine: TestEngine, _ body: (TraceService, Ledger) async throws -> Void) async throws {
+    try await withSurroundings(engine) { try await body($0.service, $0.ledger) }
+}
+
+/// A service with an account that may register what `policy` says.
+struct Surroundings {
+    let service: TraceService
+    let ledger: Ledger
+    let authority: CertificateAuthority
+    let token: String
+    let journal: Journal
+}
+
+/// Whose signatures count: everybody's with a certificate of one authority.
+struct TestTrust: SignerTrust {
+    let authority: CertificateAuthority
+
+    func anchors() async throws -> TrustAnchors { try TrustAnchors(roots: [authority.certificate]) }
+    func isRevoked(_ fingerprint: [UInt8]) async throws -> Bool { false }
+}
+
+func withSurroundings(
+    _ engine: TestEngine, policy: String? = nil, _ body: (Surroundings) async throws -> Void
+) async throws {
     try await withFolder { folder in
-        try await engine.withDatabase(Journal.migrations + Identity.migrations + Ledger.migrations) { database in
+        let migrations = Journal.migrations + Identity.migrations + Policies.migrations + Ledger.migrations
+        try await engine.withDatabase(migrations) { database in
             let journal = Journal(database: database, node: "test")
             let master = try MasterKey.open(path: folder + "/key", creates: true)
+            let identity = Identity(journal: journal, master: master, passwordCost: 16)
+            let policies = try Policies(journal: journal)
+            let tokens = try await TokenAuthority(identity: identity, issuer: "http://node:8080")
+            let authority = try CertificateAuthority.create(name: "Test")
             let ledger = try await Ledger.open(
-                journal: journal, identity: Identity(journal: journal, master: master),
-                authority: try CertificateAuthority.create(name: "Test"), origin: "test.example/martlet")
-            try await body(TraceService(ledger: ledger, version: "1.2.3"), ledger)
+                journal: journal, identity: identity, authority: authority, origin: "test.example/martlet",
+                trust: TestTrust(authority: authority))
+            let password = "correct horse battery staple"
+            try await identity.createAccount(name: "ada", kind: .person, password: password, by: "test")
+            if let policy {
+                try await policies.store(name: "ledger", document: policy, by: "test")
+                try await policies.attach("ledger", to: .account("ada"), by: "test")
+            }
+            let principal = try await identity.login(name: "ada", password: password, address: "192.0.2.1")
+            let token = try await tokens.issue(to: principal, client: "test")
+            let service = TraceService(
+                ledger: ledger, gate: Gate(policies: policies, journal: journal),
+                authenticator: Authenticator(identity: identity, tokens: tokens), host: "test.example",
+                version: "1.2.3")
+            try await body(
+                Surroundings(service: service, ledger: ledger, authority: authority, token: token, journal: journal))
         }
     }
 }
 
 func get(
-    _ service: TraceService, _ target: String, method: HTTPMethod = .GET, headers: HTTPHeaders = [:]
+    _ service: TraceService, _ target: String, method: HTTPMethod = .GET, headers: HTTPHeaders = [:],
+    body: [UInt8] = []
 ) async throws -> Answer {
     let request = Request(
-        method: method, target: target, headers: headers, body: RequestBody(),
+        method: method, target: target, headers: headers, body: RequestBody(ByteBuffer(bytes: body)),
         connection: ConnectionInfo(remoteAddress: "127.0.0.1", localAddress: "127.0.0.1:8080", isSecure: false), id: "1"
     )
     let path = try #require(request.segments)

@@ -1,5 +1,7 @@
 import HTTPSupport
+import Ledger
 import NIOHTTP1
+import TraceFormat
 import Wire
 
 /// An error in the form of FastAPI, which clients of the traceability service know.
@@ -11,15 +13,41 @@ struct APIError: Error {
 
     static func notFound(_ detail: String) -> APIError { APIError(status: .notFound, detail: .string(detail)) }
 
-    static func methodNotAllowed(_ allowed: String, _ detail: String) -> APIError {
-        APIError(status: .methodNotAllowed, detail: .string(detail), headers: ["Allow": allowed])
+    /// A parameter of the path, or of the query, that cannot be.
+    static func unprocessable(_ parameter: String, in place: String = "path", _ message: String, type: String)
+        -> APIError
+    {
+        APIError(InvalidFields([.init([.string(place), .string(parameter)], message, type: type)]))
     }
 
-    /// A parameter of the path that cannot be.
-    static func unprocessable(_ parameter: String, _ message: String, type: String) -> APIError {
-        APIError(
-            status: .unprocessableEntity,
-            detail: [["loc": ["path", .string(parameter)], "msg": .string(message), "type": .string(type)]])
+    private init(status: HTTPResponseStatus, detail: JSONValue, headers: HTTPHeaders = [:]) {
+        self.status = status
+        self.detail = detail
+        self.headers = headers
+    }
+
+    private init(_ invalid: InvalidFields) {
+        let faults = invalid.faults.map { fault -> JSONValue in
+            ["loc": .array(fault.location), "msg": .string(fault.message), "type": .string(fault.type)]
+        }
+        self.init(status: .unprocessableEntity, detail: .array(faults))
+    }
+
+    /// Whatever was thrown. Nil for an error that clients are told nothing about but that it happened.
+    init?(_ error: any Error) {
+        if let error = error as? APIError {
+            self = error
+        } else if let error = error as? InvalidFields {
+            self.init(error)
+        } else if let error = error as? LedgerError, error.code != .damaged {
+            self.init(
+                status: error.code == .expired ? .serviceUnavailable : .unprocessableEntity,
+                detail: .string(error.message))
+        } else if let problem = Problem(error) {
+            self.init(status: problem.status, detail: .string(problem.detail), headers: problem.headers)
+        } else {
+            return nil
+        }
     }
 
     var response: Response {

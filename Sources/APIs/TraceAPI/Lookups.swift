@@ -9,9 +9,10 @@ extension TraceService {
     /// Answers `/traces/api/…`.
     func api(_ request: Request, _ path: [String]) async throws -> Response {
         if path == ["v1", "traces"] {
-            throw APIError.methodNotAllowed("", "this server registers the traces of its own products only")
+            guard request.method == .PUT else { throw Problem.methodNotAllowed("PUT") }
+            return try await register(request)
         }
-        guard request.isRead else { throw APIError.methodNotAllowed("GET, HEAD", "this address takes GET") }
+        guard request.isRead else { throw Problem.methodNotAllowed("GET, HEAD") }
         if path == ["status"] { return status }
         guard path.count >= 3, path[0] == "v1", path[1] == "traces" else {
             throw APIError.notFound("there is nothing at \(request.rawPath)")
@@ -22,6 +23,15 @@ extension TraceService {
             return list(try await ledger.ids(name: name.joined(separator: "/")))
         case ("hash", let hash) where hash.count == 1:
             return list(try await ledger.ids(hash: try digest(hash.joined())))
+        case ("obsolete", []): return list(try await obsolete(request))
+        case ("validate", []):
+            return try await validate(
+                name: try parameter("product_name", of: request),
+                hash: try digest(try parameter("hash", of: request), in: "query"))
+        case (let first, let rest) where rest.last == "validate":
+            return try await validate(
+                name: ([first] + rest.dropLast()).joined(separator: "/"),
+                hash: try digest(try parameter("filehash", of: request), "filehash", in: "query"))
         case (let id, []): return try await trace(try traceID(id))
         case (let id, ["proof"]): return try await proof(try traceID(id))
         case (let id, ["entry"]): return try await entry(try traceID(id))
@@ -74,21 +84,52 @@ extension TraceService {
             })
     }
 
+    /// The next page of OBSOLETE traces, the earliest first.
+    private func obsolete(_ request: Request) async throws -> [TraceID] {
+        let query = try query(of: request)
+        func time(_ name: String) throws -> Timestamp? {
+            try query[name].map { text in
+                guard let time = Timestamp(rfc3339: text) else {
+                    throw APIError.unprocessable(
+                        name, in: "query", "invalid datetime format: it is RFC 3339's, such as 2026-11-22T10:00:00Z",
+                        type: "value_error.datetime")
+                }
+                return time
+            }
+        }
+        return try await ledger.obsoleteIDs(
+            prefix: query["name_prefix"] ?? "", start: try time("start"), end: try time("end"),
+            after: try query["after"].map { try traceID($0, "after", in: "query") })
+    }
+
+    private func query(of request: Request) throws -> QueryItems {
+        guard let query = request.query else { throw Problem.badRequest("the query is not valid percent-encoding") }
+        return query
+    }
+
+    private func parameter(_ name: String, of request: Request) throws -> String {
+        guard let value = try query(of: request)[name] else {
+            throw APIError.unprocessable(name, in: "query", "field required", type: "value_error.missing")
+        }
+        return value
+    }
+
     private func noTrace(_ id: TraceID) -> APIError { .notFound("there is no trace \(id)") }
 
-    private func traceID(_ text: String) throws -> TraceID {
+    private func traceID(_ text: String, _ name: String = "id", in place: String = "path") throws -> TraceID {
         guard let id = TraceID(text) else {
             throw APIError.unprocessable(
-                "id", "value is not a valid uuid, such as 7374c9be-84c5-4ea4-8b2b-b1e9b1a539d7", type: "type_error.uuid"
+                name, in: place, "value is not a valid uuid, such as 7374c9be-84c5-4ea4-8b2b-b1e9b1a539d7",
+                type: "type_error.uuid"
             )
         }
         return id
     }
 
-    private func digest(_ text: String) throws -> [UInt8] {
+    private func digest(_ text: String, _ name: String = "hash", in place: String = "path") throws -> [UInt8] {
         guard text.utf8.count == 64, let bytes = Hex.decode(text) else {
             throw APIError.unprocessable(
-                "hash", "value is not 64 hexadecimal digits, as BLAKE3, SHA3-256 and SHA-256 have",
+                name, in: place, "value is not 64 hexadecimal digits, as BLAKE3, SHA3-256 and SHA-256 have",
                 type: "value_error.hash")
         }
         return bytes

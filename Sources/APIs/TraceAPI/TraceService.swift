@@ -2,18 +2,26 @@ package import HTTPSupport
 package import Ledger
 import Logging
 import NIOHTTP1
+package import Policy
 
 /// The traceability service: traces as the Copernicus Data Space's API, version 1.1.0, answers them, and the
 /// transparency log that proves them (C2SP tlog-tiles). Everybody may read, whatever the Authorization header says;
-/// writing is not offered yet.
+/// registering is a permission.
 package struct TraceService: Sendable {
     let ledger: Ledger
+    let gate: Gate
+    let authenticator: Authenticator
+    /// The node's name, in the origins of traces.
+    let host: String
     /// What the status tells as the server's version.
     let version: String
     private let logger = Logger(label: "martlet.traces")
 
-    package init(ledger: Ledger, version: String) {
+    package init(ledger: Ledger, gate: Gate, authenticator: Authenticator, host: String, version: String) {
         self.ledger = ledger
+        self.gate = gate
+        self.authenticator = authenticator
+        self.host = host
         self.version = version
     }
 
@@ -23,14 +31,18 @@ package struct TraceService: Sendable {
     package func respond(to request: Request, path: [String]) async -> Response {
         do {
             switch path.first {
-            case "api": return try await api(request, Array(path.dropFirst()))
+            case "api":
+                do {
+                    return try await api(request, Array(path.dropFirst()))
+                } catch {
+                    guard let error = APIError(error) else { throw error }
+                    return error.response
+                }
             case "log":
                 guard request.isRead else { throw Problem.methodNotAllowed("GET, HEAD") }
                 return try await log(Array(path.dropFirst()), request)
             default: throw Problem.notFound("there is nothing at \(request.rawPath)")
             }
-        } catch let error as APIError {
-            return error.response
         } catch {
             return await Problem.catching(request, log: { logger.error("\($0)") }) { throw error }
         }

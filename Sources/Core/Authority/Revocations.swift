@@ -94,6 +94,17 @@ extension Authority {
         return list
     }
 
+    /// Whether a certificate of the node's authorities was revoked, or was of an account that is gone.
+    ///
+    /// - Parameter fingerprint: SHA-256 of its DER.
+    package func isRevoked(_ fingerprint: [UInt8]) async throws -> Bool {
+        try await journal.find { reader in
+            try reader.first(
+                "SELECT account, revoked FROM certificates WHERE fingerprint = ?", .init(fingerprint)
+            ) { $0.isNull(0) || !$0.isNull(1) } ?? false
+        }
+    }
+
     private func revocationState(issuer: Int64) async throws -> RevocationLists.State {
         let found = try await journal.find { reader in
             try reader.first(

@@ -5,9 +5,11 @@ package struct LedgerError: Error, Hashable, Sendable, CustomStringConvertible {
 
         /// A draft that no trace can be made of.
         package static let invalidDraft = Code(name: "invalidDraft")
+        /// A signature that was handed in is not one, or its certificate does not count.
+        package static let invalidSignature = Code(name: "invalidSignature")
         /// More drafts in one call than one transaction should hold.
         package static let tooMany = Code(name: "tooMany")
-        /// The node's own signing certificate has expired, or the clock is before it.
+        /// The certificate that signs has expired, or the clock is before it.
         package static let expired = Code(name: "expired")
         /// What is stored does not fit together: rows are missing or were changed by hand.
         package static let damaged = Code(name: "damaged")

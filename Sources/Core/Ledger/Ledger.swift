@@ -13,6 +13,7 @@ import Wire
 package final class Ledger: Sendable {
     let journal: Journal
     let signer: TraceSigner
+    let signers: Signers
     let logKey: NoteSigner
 
     /// The log's identity: the first line of its checkpoints and the name of its key.
@@ -30,10 +31,12 @@ package final class Ledger: Sendable {
     ///   - authority: issues the certificate of the key that signs traces, when it is made.
     ///   - origin: the name of a new log, such as `host.example.org/martlet`, 1 to 1024 bytes without spaces and '+'. A
     ///     log that exists keeps the name it began with, which its verifiers know.
+    ///   - trust: whose signatures of traces that are handed in count; nil for nobody's.
     /// - Throws: `MerkleLogError` for a name that no log can have, `LedgerError` `.damaged`, and the errors of the key
     ///   store.
     package static func open(
-        journal: Journal, identity: Identity, authority: CertificateAuthority, origin: String
+        journal: Journal, identity: Identity, authority: CertificateAuthority, origin: String,
+        trust: (any SignerTrust)? = nil
     ) async throws -> Ledger {
         let stored = try await identity.nodeKey("log") {
             (Array(Curve25519.Signing.PrivateKey().rawRepresentation), nil)
@@ -42,22 +45,21 @@ package final class Ledger: Sendable {
         let signer = try await TraceSigner.load(identity, authority: authority)
         let head = try await journal.database.write { transaction in
             try transaction.lock(lockName)
-            try transaction.run(
-                "INSERT INTO trace_certificates (digest, certificate) VALUES (?, ?) ON CONFLICT (digest) DO NOTHING",
-                .init(signer.certificateDigest), .init(signer.certificate))
             if let head = try LogHead.read(transaction) { return head }
             let head = try LogHead(origin: origin, signer: NoteSigner(name: origin, privateKey: key))
             try head.insert(transaction)
             return head
         }
         return Ledger(
-            journal: journal, signer: signer, logKey: try NoteSigner(name: head.origin, privateKey: key),
+            journal: journal, signer: signer, signers: Signers(trust: trust),
+            logKey: try NoteSigner(name: head.origin, privateKey: key),
             origin: head.origin)
     }
 
-    private init(journal: Journal, signer: TraceSigner, logKey: NoteSigner, origin: String) {
+    private init(journal: Journal, signer: TraceSigner, signers: Signers, logKey: NoteSigner, origin: String) {
         self.journal = journal
         self.signer = signer
+        self.signers = signers
         self.logKey = logKey
         self.origin = origin
     }

@@ -1,5 +1,6 @@
 package import Journal
 package import TraceFormat
+package import Wire
 
 extension EventKind {
     package static let traceRegistered = EventKind("trace.registered")
@@ -46,4 +47,13 @@ package struct TraceProof: Sendable, Hashable {
     package var entry: [UInt8]
     /// A C2SP tlog-proof with the latest checkpoint.
     package var bundle: [UInt8]
+}
+
+/// What traces say of a file.
+package enum TraceValidation: Sendable, Hashable {
+    /// The best of the traces that have its name and hash.
+    case traced(TraceID, Timestamp, SignatureStatus)
+    /// Somebody who is trusted has signed that the product is not recommended any more.
+    case obsolete(TraceID, Timestamp, reason: String)
+    case unknown
 }

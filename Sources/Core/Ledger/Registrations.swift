@@ -22,59 +22,105 @@ extension Ledger {
         try signer.check(.now)
         // Signing is most of the work, so it comes before the lock.
         let prepared = try drafts.map { try PreparedTrace($0, signer: signer) }
-        return try await journal.write { [signer, logKey] transaction, events in
+        var traces: [Trace] = []
+        for (item, receipt) in zip(prepared, try await append(prepared, by: actor)) {
+            if receipt.isNew {
+                traces.append(item.trace(timestamp: receipt.time))
+            } else if let existing = try await trace(id: receipt.id) {
+                traces.append(existing)
+            }
+        }
+        return traces
+    }
+
+    /// Appends traces to the log and signs its new checkpoint: all of them, or none.
+    func append(_ prepared: [PreparedTrace], by actor: String) async throws -> [TraceReceipt] {
+        try await journal.write { [logKey] transaction, events in
             try transaction.lock(Self.lockName)
             var head = try LogHead.require(transaction)
             // A clock that was set back must not make the log's times go backwards.
             let time = max(Timestamp.now, head.time)
+            var known = try Self.existing(prepared, in: transaction)
+            var certificates: Set<[UInt8]> = []
             var leaves: [Hash] = []
-            var traces: [Trace] = []
+            var receipts: [TraceReceipt] = []
             for item in prepared {
-                if let existing = try Self.existing(item, in: transaction) {
-                    traces.append(existing)
+                if let id = known[item.subject] {
+                    receipts.append(TraceReceipt(id: id, time: time, isNew: false))
                     continue
                 }
+                if let expires = item.expires, time.seconds > expires.seconds {
+                    throw LedgerError(.expired, "the certificate that signed it has expired at \(expires.rfc3339)")
+                }
+                if certificates.insert(item.certificateDigest).inserted { try Self.keep(item, in: transaction) }
                 let leaf = Int64(head.frontier.size) + Int64(leaves.count)
-                try Self.insert(item, leaf: leaf, time: time, signer: signer, in: transaction)
-                leaves.append(.leaf(item.entry(timestamp: time, signer: signer).bytes))
-                traces.append(item.trace(timestamp: time, signer: signer))
-                events.record(.traceRegistered, by: actor, on: item.id.text, collection: item.draft.collection) {
-                    $0.member("event", item.draft.event.rawValue)
-                    $0.member("name", item.draft.name)
+                try Self.insert(item, leaf: leaf, time: time, in: transaction)
+                leaves.append(.leaf(item.entry(timestamp: time).bytes))
+                known[item.subject] = item.id
+                receipts.append(TraceReceipt(id: item.id, time: time, isNew: true))
+                events.record(.traceRegistered, by: actor, on: item.id.text, collection: item.collection) {
+                    $0.member("event", item.event.rawValue)
+                    $0.member("name", item.product.name)
+                    $0.member("signature", item.status.rawValue)
                     $0.member("leaf", leaf)
                 }
             }
-            guard !leaves.isEmpty else { return traces }
+            guard !leaves.isEmpty else { return receipts }
             try Self.store(try head.frontier.append(leaves), in: transaction)
             try head.advance(to: time, signer: logKey)
             try head.update(transaction)
-            return traces
+            return receipts
         }
     }
 
-    private static func existing(_ item: PreparedTrace, in reader: Reader) throws -> Trace? {
-        let row = try reader.first(
-            "\(TraceRow.select) WHERE collection = ? AND product = ? AND hash = ? AND event = ?",
-            .init(item.collection), .init(item.product), .init(item.hash), .init(item.draft.event.rawValue),
-            map: TraceRow.init)
-        return try row.map { try Trace.parse($0.document) }
+    /// The ids of traces that were registered before, by their subjects.
+    private static func existing(_ prepared: [PreparedTrace], in reader: Reader) throws -> [[UInt8]: TraceID] {
+        var known: [[UInt8]: TraceID] = [:]
+        // All in one statement, of which there are few lengths: batches mostly have the same one.
+        let atOnce = 50
+        for start in stride(from: 0, to: prepared.count, by: atOnce) {
+            let subjects = prepared[start..<min(start + atOnce, prepared.count)].map { SQLValue($0.subject) }
+            let marks = Array(repeating: "?", count: subjects.count).joined(separator: ", ")
+            let found = try reader.rows("SELECT subject, id FROM traces WHERE subject IN (\(marks))", subjects) {
+                (subject: $0.blob(0), id: $0.blob(1))
+            }
+            for row in found { known[row.subject] = TraceID(row.id) }
+        }
+        return known
+    }
+
+    /// Certificates are kept once.
+    private static func keep(_ item: PreparedTrace, in transaction: Transaction) throws {
+        try transaction.run(
+            "INSERT INTO trace_certificates (digest, certificate) VALUES (?, ?) ON CONFLICT (digest) DO NOTHING",
+            .init(item.certificateDigest), .init(item.certificate))
     }
 
     private static func insert(
-        _ item: PreparedTrace, leaf: Int64, time: Timestamp, signer: TraceSigner, in transaction: Transaction
+        _ item: PreparedTrace, leaf: Int64, time: Timestamp, in transaction: Transaction
     ) throws {
         try transaction.run(
             """
-            INSERT INTO traces (leaf, id, event, name, size, hash, hash_algorithm, time, origin, collection, product,
-                message_digest, certificate, signature, message)
-            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+            INSERT INTO traces (leaf, id, event, name, size, hash, hash_algorithm, time, origin, subject, status,
+                message_digest, certificate, algorithm, signature, obsolescence, body, message)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
             """,
-            .init(leaf), .init(item.id.bytes), .init(item.draft.event.rawValue), .init(item.draft.name),
-            .init(item.draft.size), .init(item.hash), .init(item.draft.hashAlgorithm.rawValue),
-            .init(time.microseconds), .init(item.draft.origin), .init(item.collection), .init(item.product),
-            .init(item.messageDigest), .init(signer.certificateDigest), .init(item.signature), .init(item.message))
+            .init(leaf), .init(item.id.bytes), .init(item.event.rawValue), .init(item.product.name),
+            .init(item.product.size), .init(item.hash), .init(item.hashAlgorithm.rawValue), .init(time.microseconds),
+            .init(item.origin), .init(item.subject), .init(item.status.rawValue), .init(item.messageDigest),
+            .init(item.certificateDigest), .init(item.algorithm), .init(item.signature), .init(item.obsolescence),
+            .init(item.body), .init(item.message))
         for hash in [item.hash] + item.contentHashes {
             try transaction.run("INSERT INTO trace_hashes (hash, leaf) VALUES (?, ?)", .init(hash), .init(leaf))
         }
     }
+}
+
+/// What came of a trace that was to be appended.
+struct TraceReceipt: Sendable {
+    var id: TraceID
+    /// The time that it got, where it is new.
+    var time: Timestamp
+    /// Whether it was not there before.
+    var isNew: Bool
 }

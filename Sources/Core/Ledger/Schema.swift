@@ -8,18 +8,20 @@ extension Ledger {
                 "CREATE TABLE trace_certificates (digest BLOB PRIMARY KEY, certificate BLOB NOT NULL)",
                 // A row is a leaf of the log: its entry is computed from the columns and not stored, so a bundle of 256
                 // is a range of the primary key, and appending one rewrites nothing. The product is stored once, in
-                // `message`, which comes last so that reading entries does not touch its pages. `collection` is 0 and
-                // `product` the name for traces of what is not the node's own, so that the index tells them apart, too.
+                // `message`, which comes last so that reading entries does not touch its pages; only where the message
+                // has another form than the node's own `body` has it again. `subject` is a digest of what makes two
+                // traces the same one. The certificate of what nobody signed is empty.
                 """
                 CREATE TABLE traces (
                     leaf INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE, event TEXT NOT NULL, name TEXT NOT NULL,
                     size INTEGER NOT NULL, hash BLOB NOT NULL, hash_algorithm TEXT NOT NULL, time INTEGER NOT NULL,
-                    origin TEXT NOT NULL, collection INTEGER NOT NULL, product TEXT NOT NULL,
+                    origin TEXT NOT NULL, subject BLOB NOT NULL UNIQUE, status TEXT NOT NULL,
                     message_digest BLOB NOT NULL, certificate BLOB NOT NULL REFERENCES trace_certificates (digest),
-                    signature BLOB NOT NULL, message BLOB NOT NULL)
+                    algorithm TEXT NOT NULL, signature BLOB NOT NULL, obsolescence TEXT, body BLOB,
+                    message BLOB NOT NULL)
                 """,
-                "CREATE UNIQUE INDEX traces_by_subject ON traces (collection, product, hash, event)",
                 "CREATE INDEX traces_by_name ON traces (name, leaf)",
+                "CREATE INDEX traces_obsolete ON traces (leaf, name) WHERE event = 'OBSOLETE' AND status = 'trusted'",
                 // Of the products and of their contents.
                 """
                 CREATE TABLE trace_hashes (hash BLOB NOT NULL, leaf INTEGER NOT NULL, PRIMARY KEY (hash, leaf))

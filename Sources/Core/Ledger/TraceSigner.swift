@@ -15,7 +15,7 @@ struct TraceSigner: Sendable {
     let certificateDigest: [UInt8]
     private let key: P256.Signing.PrivateKey
     private let validFrom: Timestamp
-    private let expires: Timestamp
+    let expires: Timestamp
 
     static let algorithm = "ECDSA-SHA256"
     /// As long as the authority itself at the most: a certificate's later end unmakes no trace that it signed.

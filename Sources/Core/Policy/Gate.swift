@@ -319,6 +319,8 @@ package enum ResourceName {
     package static func directory(_ branch: DirectoryBranch) -> String { "arn:martlet:directory:::\(branch.rawValue)" }
     /// The transactions that an account has opened.
     package static func transaction(_ owner: String) -> String { "arn:martlet:transactions:::\(owner)" }
+    /// A trace of a product of this name.
+    package static func trace(_ name: String) -> String { "arn:martlet:ledger:::traces/\(name)" }
     /// The authority that issues certificates.
     package static let authority = "arn:martlet:authority:::issuers"
     /// The audit trail.

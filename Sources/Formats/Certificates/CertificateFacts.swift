@@ -25,6 +25,8 @@ package struct CertificateFacts: Sendable {
     package let publicKey: [UInt8]
     /// Whether it may be used to log in with: it says nothing of purposes, or this is one of them.
     package let allowsClients: Bool
+    /// Whether its key may sign documents: it says nothing of the key's usage, or that (RFC 5280 §4.2.1.3).
+    package let allowsSignatures: Bool
 
     /// - Throws: `.malformed`.
     package init(der: [UInt8]) throws(CertificatesError) {
@@ -62,6 +64,8 @@ package struct CertificateFacts: Sendable {
         uris = names.compactMap { if case .uniformResourceIdentifier(let uri) = $0 { uri } else { nil } }
         publicKey = Array(certificate.publicKey.subjectPublicKeyInfoBytes)
         let usage = (try? certificate.extensions.extendedKeyUsage).flatMap { $0 }
+        let keyUsage = (try? certificate.extensions.keyUsage).flatMap { $0 }
+        allowsSignatures = keyUsage.map { $0.digitalSignature || $0.nonRepudiation } ?? true
         allowsClients = usage.map { $0.contains(.clientAuth) || $0.contains(.any) } ?? true
     }
 

@@ -50,9 +50,19 @@ package struct TrustAnchors: Sendable {
         case unknown
     }
 
+    /// What a certificate is looked at for.
+    package enum Purpose: Sendable {
+        /// Logging in.
+        case client
+        /// Signing documents, whatever its extended key usage says: there is none for it that authorities agree on.
+        case signature
+    }
+
     /// Follows the way from a certificate to one of the roots (RFC 5280 §6): signatures, times, basic and name
     /// constraints, purposes.
-    package func verify(_ shown: PresentedCertificate, now: Timestamp = .now) async -> Verdict {
+    package func verify(
+        _ shown: PresentedCertificate, for purpose: Purpose = .client, now: Timestamp = .now
+    ) async -> Verdict {
         guard let leaf = try? Certificate(derEncoded: shown.der) else { return .unknown }
         let sent = shown.others.prefix(CertificateChain.countMax).compactMap { try? Certificate(derEncoded: $0) }
         let between = sent + intermediates
@@ -64,8 +74,12 @@ package struct TrustAnchors: Sendable {
         let facts = CertificateFacts(leaf, der: shown.der)
         switch await verifier.validate(leaf: leaf, intermediates: CertificateStore(between)) {
         case .validCertificate(let chain):
-            guard facts.allowsClients else {
+            switch purpose {
+            case .client where !facts.allowsClients:
                 return .refused("the certificate of \(facts.subject) is not for clients (clientAuth)")
+            case .signature where !facts.allowsSignatures:
+                return .refused("the certificate of \(facts.subject) is not for signatures (digitalSignature)")
+            default: break
             }
             guard chain.count > 1, let (issuer, _) = try? CertificateChain.serialized(chain[1]) else { return .unknown }
             let until = chain.map { Validity(from: $0.notValidBefore, until: $0.notValidAfter).until }.min()

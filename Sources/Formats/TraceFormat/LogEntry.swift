@@ -16,6 +16,8 @@ package struct LogEntry: Hashable, Sendable {
     package var messageDigest: [UInt8]
     /// SHA-256 of the certificate in DER.
     package var certificateDigest: [UInt8]
+    /// What the service says that it found; so it cannot say otherwise later.
+    package var signatureStatus: SignatureStatus?
     package var timestamp: Timestamp
 
     /// The form of the entry. A log keeps the forms of all its entries for good, so a new form has a new number.
@@ -23,7 +25,7 @@ package struct LogEntry: Hashable, Sendable {
 
     package init(
         id: TraceID, event: TraceEvent, name: String, size: Int64, hash: String, hashAlgorithm: TraceHashAlgorithm,
-        messageDigest: [UInt8], certificateDigest: [UInt8], timestamp: Timestamp
+        messageDigest: [UInt8], certificateDigest: [UInt8], signatureStatus: SignatureStatus?, timestamp: Timestamp
     ) {
         self.id = id
         self.event = event
@@ -33,6 +35,7 @@ package struct LogEntry: Hashable, Sendable {
         self.hashAlgorithm = hashAlgorithm
         self.messageDigest = messageDigest
         self.certificateDigest = certificateDigest
+        self.signatureStatus = signatureStatus
         self.timestamp = timestamp
     }
 
@@ -43,10 +46,11 @@ package struct LogEntry: Hashable, Sendable {
         }
         self.init(
             id: trace.id, event: trace.event, name: trace.product.name, size: trace.product.size,
-            hash: trace.product.hash,
+            hash: trace.product.hash.lowercased(),
             hashAlgorithm: trace.hashAlgorithm,
             messageDigest: Array(SHA256.hash(data: Array(trace.signature.message.utf8))),
-            certificateDigest: Array(SHA256.hash(data: certificate)), timestamp: trace.timestamp)
+            certificateDigest: Array(SHA256.hash(data: certificate)), signatureStatus: trace.signatureStatus,
+            timestamp: trace.timestamp)
     }
 
     /// The entry's bytes: compact JSON with its members in alphabetical order.
@@ -60,6 +64,7 @@ package struct LogEntry: Hashable, Sendable {
             $0.member("id", id.text)
             $0.member("message_sha256", Hex.encode(messageDigest))
             $0.member("name", name)
+            if let signatureStatus { $0.member("signature_status", signatureStatus.rawValue) }
             $0.member("size", size)
             $0.member("timestamp", timestamp.rfc3339)
             $0.member("version", Self.version)

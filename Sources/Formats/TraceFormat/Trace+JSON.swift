@@ -46,7 +46,7 @@ extension Trace {
             throw TraceError(.malformed, "the event \(excerpt(eventText)) must be CREATE, COPY, DELETE or OBSOLETE")
         }
         let algorithmText = try value.text("hash_algorithm")
-        guard let algorithm = TraceHashAlgorithm(rawValue: algorithmText.uppercased()) else {
+        guard let algorithm = TraceHashAlgorithm(name: algorithmText) else {
             throw TraceError(.malformed, "the hash_algorithm \(excerpt(algorithmText)) must be BLAKE3, SHA3 or SHA256")
         }
         let time = try value.text("timestamp")
@@ -59,7 +59,8 @@ extension Trace {
             signature: Signature(
                 signature: try signature.text("signature"), algorithm: try signature.text("algorithm"),
                 certificate: try signature.text("certificate"), message: try signature.text("message")),
-            obsolescence: try value.textOrNil("obsolescence"), timestamp: timestamp, origin: try value.text("origin"))
+            obsolescence: try value.textOrNil("obsolescence"), timestamp: timestamp, origin: try value.text("origin"),
+            signatureStatus: try value.textOrNil("signature_status").flatMap { SignatureStatus(rawValue: $0) })
     }
 
     /// Writes it as the service answers it.
@@ -70,16 +71,12 @@ extension Trace {
             $0.member("event", event.rawValue)
             $0.member("hash_algorithm", hashAlgorithm.rawValue)
             $0.key("signature")
-            $0.object {
-                $0.member("signature", signature.signature)
-                $0.member("algorithm", signature.algorithm)
-                $0.member("certificate", signature.certificate)
-                $0.member("message", signature.message)
-            }
+            signature.write(to: &$0)
             if let obsolescence { $0.member("obsolescence", obsolescence) }
             $0.member("timestamp", timestamp.rfc3339)
             $0.member("origin", origin)
             $0.member("id", id.text)
+            if let signatureStatus { $0.member("signature_status", signatureStatus.rawValue) }
         }
     }
 
@@ -88,6 +85,18 @@ extension Trace {
         var json = JSONWriter(capacity: 1024 + 2 * signature.message.utf8.count)
         write(to: &json)
         return json.bytes
+    }
+}
+
+extension Trace.Signature {
+    /// Its JSON object.
+    package func write(to json: inout JSONWriter) {
+        json.object {
+            $0.member("signature", signature)
+            $0.member("algorithm", algorithm)
+            $0.member("certificate", certificate)
+            $0.member("message", message)
+        }
     }
 }
 
@@ -107,7 +116,8 @@ extension Trace.Product {
             })
     }
 
-    func write(to json: inout JSONWriter) {
+    /// Its JSON object.
+    package func write(to json: inout JSONWriter) {
         json.object {
             $0.member("name", name)
             $0.member("size", size)

@@ -15,10 +15,12 @@ package struct Trace: Hashable, Sendable {
     package var timestamp: Timestamp
     /// The account that registered it.
     package var origin: String
+    /// What the service found of the signature when it registered the trace; nil from services that do not tell.
+    package var signatureStatus: SignatureStatus?
 
     package init(
         id: TraceID, event: TraceEvent, product: Product, hashAlgorithm: TraceHashAlgorithm, signature: Signature,
-        obsolescence: String? = nil, timestamp: Timestamp, origin: String
+        obsolescence: String? = nil, timestamp: Timestamp, origin: String, signatureStatus: SignatureStatus? = nil
     ) {
         self.id = id
         self.event = event
@@ -28,6 +30,7 @@ package struct Trace: Hashable, Sendable {
         self.obsolescence = obsolescence
         self.timestamp = timestamp
         self.origin = origin
+        self.signatureStatus = signatureStatus
     }
 
     /// A file, or files that belong together.
@@ -74,9 +77,9 @@ package struct Trace: Hashable, Sendable {
 
     /// All four are empty in a trace that nobody signed.
     package struct Signature: Hashable, Sendable {
-        /// Base64: PKCS #1 v1.5 or a DER ECDSA signature, over the SHA-256 of `message`.
+        /// Base64: PKCS #1 v1.5 or a DER ECDSA signature, over the SHA-256 of `message`; or one of Ed25519 over it.
         package var signature: String
-        /// `RSA-SHA256` or `ECDSA-SHA256`.
+        /// `RSA-SHA256`, `ECDSA-SHA256` or `Ed25519`.
         package var algorithm: String
         /// Base64 of an X.509 certificate in DER.
         package var certificate: String
@@ -89,6 +92,9 @@ package struct Trace: Hashable, Sendable {
             self.certificate = certificate
             self.message = message
         }
+
+        /// Of a trace that nobody signed.
+        package static let none = Signature(signature: "", algorithm: "", certificate: "", message: "")
 
         package var isEmpty: Bool {
             signature.isEmpty && algorithm.isEmpty && certificate.isEmpty && message.isEmpty
@@ -108,10 +114,29 @@ package enum TraceEvent: String, Hashable, Sendable, CaseIterable {
     case obsolete = "OBSOLETE"
 }
 
+/// What a service found of a trace's signature when it registered it. Invalid ones are not registered.
+package enum SignatureStatus: String, Hashable, Sendable, CaseIterable {
+    /// Valid, by a certificate of an authority that the service trusts.
+    case trusted
+    /// Valid, by a certificate that vouches for itself.
+    case unknown
+    case unsigned
+}
+
 /// All give 32 bytes.
 package enum TraceHashAlgorithm: String, Hashable, Sendable, CaseIterable {
     case blake3 = "BLAKE3"
     /// SHA3-256.
     case sha3 = "SHA3"
     case sha256 = "SHA256"
+
+    /// Reads a name in any case, also with a hyphen or with its length, as in `SHA3-256`: so it was called in 2021.
+    package init?(name: String) {
+        switch name.uppercased() {
+        case "BLAKE3", "BLAKE3-256": self = .blake3
+        case "SHA3", "SHA3-256": self = .sha3
+        case "SHA256", "SHA-256": self = .sha256
+        default: return nil
+        }
+    }
 }

@@ -11,6 +11,8 @@ package struct TraceFault: Hashable, Sendable, CustomStringConvertible {
         package static let invalidSignature = Code(name: "invalidSignature")
         /// The certificate was not valid yet, or not any more, at the trace's time.
         package static let certificateNotValid = Code(name: "certificateNotValid")
+        /// Nobody vouches for the certificate whom the service trusts.
+        package static let unknownSigner = Code(name: "unknownSigner")
         /// The signed message says something else than the trace.
         package static let messageDiffers = Code(name: "messageDiffers")
         /// It is not shown that the log has this trace.

@@ -74,6 +74,11 @@ struct NodeSettings: ParsableArguments {
         help:
             "File with authorities (PEM) whose client certificates count beside those of the node's own; may be repeated. off: none are asked for."
     ) var clientCertificates: [String] = []
+    @Option(
+        name: .customLong("trace-authorities"),
+        help:
+            "File with authorities (PEM) whose holders' signatures of traces count beside those of the node's own; may be repeated."
+    ) var traceAuthorities: [String] = []
     @Option(help: "Trust domain of the SPIFFE ids in certificates (default: the host of --web-url, or this machine).")
     var trustDomain: String?
     @Option(
@@ -148,6 +153,7 @@ struct NodeSettings: ParsableArguments {
         flags["tls-certificate"] = tlsCertificate
         flags["tls-key"] = tlsKey
         flags["client-certificates"] = clientCertificates.isEmpty ? nil : clientCertificates.joined(separator: ",")
+        flags["trace-authorities"] = traceAuthorities.isEmpty ? nil : traceAuthorities.joined(separator: ",")
         flags["trust-domain"] = trustDomain
         flags["ca-url"] = caURL
         flags["acme-networks"] = acmeNetworks.isEmpty ? nil : acmeNetworks.joined(separator: ",")

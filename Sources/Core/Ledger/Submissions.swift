@@ -1,0 +1,147 @@
+package import Certificates
+import Crypto
+import Journal
+import Synchronization
+package import TraceFormat
+import Wire
+
+/// Whose signatures are believed, beside the node's own.
+package protocol SignerTrust: Sendable {
+    /// The authorities that signers' certificates have to lead to.
+    func anchors() async throws -> TrustAnchors
+    /// Whether a certificate was revoked.
+    ///
+    /// - Parameter fingerprint: SHA-256 of its DER.
+    func isRevoked(_ fingerprint: [UInt8]) async throws -> Bool
+}
+
+/// A trace that was handed in, and is unsigned or has a valid signature.
+package struct ExaminedTrace: Sendable {
+    package let submission: TraceSubmission
+    package let status: SignatureStatus
+    /// Nil where nobody signed it.
+    let signer: SignerCertificate?
+}
+
+extension Ledger {
+    /// Verifies the signatures of traces that were handed in, over their messages as given, by the time that it is now.
+    ///
+    /// - Returns: for each, what may be registered, or what is wrong with it.
+    package func examine(_ batch: [TraceSubmission]) async throws -> [Result<ExaminedTrace, LedgerError>] {
+        let now = Timestamp.now
+        var standings: [String: SignerStanding] = [:]
+        for text in Set(batch.filter { !$0.signature.isEmpty }.map(\.signature.certificate)) {
+            standings[text] = try await signers.standing(of: text, now: now)
+        }
+        // A verification takes a tenth of a millisecond: not on the loop that serves a connection, and on all cores.
+        let known = standings
+        return await withTaskGroup(of: (Int, [Result<ExaminedTrace, LedgerError>]).self) { group in
+            for start in stride(from: 0, to: batch.count, by: Self.examinedAtOnce) {
+                let part = batch[start..<min(start + Self.examinedAtOnce, batch.count)]
+                group.addTask(executorPreference: globalConcurrentExecutor) {
+                    (start, part.map { Self.examine($0, known[$0.signature.certificate], now) })
+                }
+            }
+            var parts: [Int: [Result<ExaminedTrace, LedgerError>]] = [:]
+            for await (start, results) in group { parts[start] = results }
+            return parts.sorted { $0.key < $1.key }.flatMap(\.value)
+        }
+    }
+
+    private static let examinedAtOnce = 10
+
+    private static func examine(
+        _ submission: TraceSubmission, _ standing: SignerStanding?, _ now: Timestamp
+    ) -> Result<ExaminedTrace, LedgerError> {
+        guard !submission.signature.isEmpty else {
+            return .success(ExaminedTrace(submission: submission, status: .unsigned, signer: nil))
+        }
+        if case .refused(let why) = standing { return .failure(LedgerError(.invalidSignature, why)) }
+        let signer = standing?.certificate
+        let faults = submission.signature.faults(
+            of: submission.product, event: submission.event, at: now, signer: signer)
+        guard faults.isEmpty else {
+            return .failure(LedgerError(.invalidSignature, faults.map { "\($0)" }.joined(separator: "; ")))
+        }
+        let status = if case .trusted = standing { SignatureStatus.trusted } else { SignatureStatus.unknown }
+        return .success(ExaminedTrace(submission: submission, status: status, signer: signer))
+    }
+
+    /// Registers traces that were examined and whose registration policy allows: when this returns, they and the
+    /// checkpoint that covers them are durable. All of them, or none; one that its origin has handed in before is
+    /// registered once.
+    ///
+    /// - Parameter origin: in whose name; it stands in the trace, not in the log.
+    /// - Returns: the ids, and whether each is new, in the order of the traces.
+    /// - Throws: ``LedgerError``: `.tooMany`, `.expired`, `.invalidDraft`.
+    package func register(
+        _ examined: [ExaminedTrace], by actor: String, origin: String
+    ) async throws -> [(id: TraceID, isNew: Bool)] {
+        guard examined.count <= Limits.batchMax else {
+            throw LedgerError(
+                .tooMany, "\(examined.count) traces in one call; at most \(Limits.batchMax) are registered together")
+        }
+        try Limits.check(origin: origin)
+        guard !examined.isEmpty else { return [] }
+        let prepared = try examined.map { try PreparedTrace($0, origin: origin) }
+        return try await append(prepared, by: actor).map { ($0.id, $0.isNew) }
+    }
+}
+
+/// What is thought of a signer's certificate.
+enum SignerStanding: Sendable {
+    case trusted(SignerCertificate)
+    /// It vouches for itself.
+    case unknown(SignerCertificate)
+    case refused(String)
+
+    var certificate: SignerCertificate? {
+        switch self {
+        case .trusted(let certificate), .unknown(let certificate): certificate
+        case .refused: nil
+        }
+    }
+}
+
+/// What was found out about signers' certificates: few sign many traces.
+final class Signers: Sendable {
+    private let trust: (any SignerTrust)?
+    private let known = Mutex<[[UInt8]: (standing: SignerStanding, until: Timestamp)]>([:])
+
+    /// Certificates remembered at once, and for how many seconds where one is not believed: whom a node trusts may
+    /// change.
+    private static let knownMax = 10_000
+    private static let doubtSeconds: Int64 = 30
+    private static let certificateBytesMax = 16 << 10
+
+    /// - Parameter trust: nil where nobody is trusted.
+    init(trust: (any SignerTrust)?) { self.trust = trust }
+
+    /// - Parameter text: Base64 of a certificate in DER.
+    func standing(of text: String, now: Timestamp) async throws -> SignerStanding {
+        let noCertificate = SignerStanding.refused(
+            "the certificate must be the Base64 of one in DER (X.509) of at most \(Self.certificateBytesMax) bytes")
+        guard let der = Base64.decode(text), der.count <= Self.certificateBytesMax else { return noCertificate }
+        let digest = Array(SHA256.hash(data: der))
+        if let trust, try await trust.isRevoked(digest) {
+            return .refused("the certificate that signed it was revoked")
+        }
+        if let (standing, until) = known.withLock({ $0[digest] }), now <= until { return standing }
+        guard let certificate = SignerCertificate(der: der) else { return noCertificate }
+        var standing = SignerStanding.unknown(certificate)
+        var until = now.adding(seconds: Self.doubtSeconds)
+        // Whether it is valid now is told with its signature, in the same words whoever issued it.
+        if let trust, certificate.validityFault(at: now) == nil {
+            switch try await trust.anchors().verify(PresentedCertificate(der: der), for: .signature, now: now) {
+            case .trusted(_, _, let end): (standing, until) = (.trusted(certificate), end)
+            case .refused(let why): standing = .refused(why)
+            case .unknown: break
+            }
+        }
+        known.withLock { known in
+            if known.count >= Self.knownMax { known = [:] }
+            known[digest] = (standing, until)
+        }
+        return standing
+    }
+}

@@ -1,0 +1,292 @@
+package import Wire
+
+/// A trace as it is handed in: without the id, the time and the origin, which the service gives it.
+package struct TraceSubmission: Hashable, Sendable {
+    package var event: TraceEvent
+    package var product: Trace.Product
+    package var hashAlgorithm: TraceHashAlgorithm
+    package var signature: Trace.Signature
+    /// Why the product is not recommended any more; with OBSOLETE alone.
+    package var obsolescence: String?
+
+    /// The most in one batch.
+    package static let batchMax = 50
+    /// The longest batch in bytes: 50 traces of some 500 files each.
+    package static let batchBytesMax = 8 << 20
+    package static let nameBytesMax = 1024
+    package static let obsolescenceBytesMax = 4096
+    /// Of contents and of inputs; a larger product is traced by its digest alone.
+    package static let contentsMax = 100_000
+    /// Beyond it a JSON number is not exact everywhere: nine petabytes.
+    package static let sizeMax: Int64 = 1 << 53 - 1
+
+    package init(
+        event: TraceEvent, product: Trace.Product, hashAlgorithm: TraceHashAlgorithm, signature: Trace.Signature,
+        obsolescence: String? = nil
+    ) {
+        self.event = event
+        self.product = product
+        self.hashAlgorithm = hashAlgorithm
+        self.signature = signature
+        self.obsolescence = obsolescence
+    }
+
+    /// Reads the body of a registration: an array of 1 to 50 traces with the same event, no two of them of a product
+    /// with the same hash.
+    ///
+    /// - Throws: ``InvalidFields``.
+    package static func parseBatch(_ bytes: [UInt8]) throws(InvalidFields) -> [TraceSubmission] {
+        let value: JSONValue
+        do {
+            value = try JSONValue(parsing: bytes, maximumDepth: 8)
+        } catch {
+            throw InvalidFields([
+                .init(["body", .integer(Int64(error.offset))], error.message, type: "value_error.jsondecode")
+            ])
+        }
+        var fields = FieldReader()
+        let batch = fields.batch(value)
+        guard fields.faults.isEmpty else { throw InvalidFields(fields.faults) }
+        return batch
+    }
+
+    /// Its JSON object, as ``parseBatch(_:)`` reads it in an array.
+    package func write(to json: inout JSONWriter) {
+        json.object {
+            $0.member("event", event.rawValue)
+            $0.member("hash_algorithm", hashAlgorithm.rawValue)
+            if let obsolescence { $0.member("obsolescence", obsolescence) }
+            $0.key("product")
+            product.write(to: &$0)
+            $0.key("signature")
+            signature.write(to: &$0)
+        }
+    }
+}
+
+/// What is wrong with the fields of a document, in the words of FastAPI (`HTTPValidationError`).
+package struct InvalidFields: Error, Hashable, Sendable, CustomStringConvertible {
+    package struct Fault: Hashable, Sendable {
+        /// The way to the field: names and indexes, beginning with `body`.
+        package var location: [JSONValue]
+        package var message: String
+        /// Such as `value_error.missing`.
+        package var type: String
+
+        package init(_ location: [JSONValue], _ message: String, type: String) {
+            self.location = location
+            self.message = message
+            self.type = type
+        }
+    }
+
+    /// The first of them: ``countMax`` at most.
+    package let faults: [Fault]
+    package static let countMax = 100
+
+    package init(_ faults: [Fault]) { self.faults = faults }
+
+    package var description: String {
+        faults.map { "\($0.location.map { $0.string ?? $0.text }.joined(separator: ".")): \($0.message)" }
+            .joined(separator: "; ")
+    }
+}
+
+/// Reads members and notes what is wrong with them, so that a client hears all of it at once.
+private struct FieldReader {
+    private(set) var faults: [InvalidFields.Fault] = []
+
+    private mutating func note(_ location: [JSONValue], _ message: String, _ type: String) {
+        guard faults.count < InvalidFields.countMax else { return }
+        faults.append(InvalidFields.Fault(location, message, type: type))
+    }
+
+    mutating func batch(_ value: JSONValue) -> [TraceSubmission] {
+        guard let items = value.array else {
+            note(["body"], "value is not a valid list", "type_error.list")
+            return []
+        }
+        guard let first = items.first else {
+            note(["body"], "ensure this value has at least 1 items", "value_error.list.min_items")
+            return []
+        }
+        guard items.count <= TraceSubmission.batchMax else {
+            note(
+                ["body"], "ensure this value has at most \(TraceSubmission.batchMax) items",
+                "value_error.list.max_items")
+            return []
+        }
+        let event = first["event"]
+        var hashes: [String: Int] = [:]
+        var batch: [TraceSubmission] = []
+        for (index, item) in items.enumerated() {
+            let location: [JSONValue] = ["body", .integer(Int64(index))]
+            guard let submission = submission(item, location) else { continue }
+            if item["event"] != event {
+                note(location + ["event"], "all traces of a batch have the same event", "value_error.event")
+            }
+            if let other = hashes.updateValue(index, forKey: submission.product.hash.lowercased()) {
+                note(
+                    location + ["product", "hash"], "trace \(other) of the batch is of the same hash and event",
+                    "value_error.duplicate")
+            }
+            batch.append(submission)
+        }
+        return batch
+    }
+
+    private mutating func submission(_ value: JSONValue, _ location: [JSONValue]) -> TraceSubmission? {
+        guard value.object != nil else {
+            note(location, "value is not a valid dict", "type_error.dict")
+            return nil
+        }
+        let before = faults.count
+        let event = choice(value, "event", location, TraceEvent.init(rawValue:), TraceEvent.allCases.map(\.rawValue))
+        let algorithm = choice(
+            value, "hash_algorithm", location, TraceHashAlgorithm.init(name:),
+            TraceHashAlgorithm.allCases.map(\.rawValue))
+        let product = object(value, "product", location).map { self.product($0, location + ["product"]) }
+        let signature = object(value, "signature", location).map { value in
+            let location = location + ["signature"]
+            return Trace.Signature(
+                signature: text(value, "signature", location), algorithm: text(value, "algorithm", location),
+                certificate: text(value, "certificate", location), message: text(value, "message", location))
+        }
+        let obsolescence = optionalText(value, "obsolescence", location)
+        if let event, (event == .obsolete) != (obsolescence != nil) {
+            note(
+                location + ["obsolescence"], "a reason is given with the event OBSOLETE, and with no other",
+                "value_error.obsolescence")
+        }
+        if let obsolescence, !(1...TraceSubmission.obsolescenceBytesMax).contains(obsolescence.utf8.count) {
+            note(
+                location + ["obsolescence"], "a reason has 1 to \(TraceSubmission.obsolescenceBytesMax) bytes",
+                "value_error.any_str.max_length")
+        }
+        guard faults.count == before, let event, let algorithm, let product, let signature else { return nil }
+        return TraceSubmission(
+            event: event, product: product, hashAlgorithm: algorithm, signature: signature, obsolescence: obsolescence)
+    }
+
+    private mutating func product(_ value: JSONValue, _ location: [JSONValue]) -> Trace.Product {
+        let name = text(value, "name", location)
+        if !name.isTraceName { invalidName(location + ["name"]) }
+        var size: Int64 = 0
+        if let given = value["size"] {
+            if let number = given.integer, (0...TraceSubmission.sizeMax).contains(number) {
+                size = number
+            } else {
+                note(
+                    location + ["size"], "value is not a valid integer from 0 to \(TraceSubmission.sizeMax)",
+                    "type_error.integer")
+            }
+        } else {
+            missing(location + ["size"])
+        }
+        let hash = hash(value, location)
+        let contents = items(value, "contents", location).map { list in
+            list.enumerated().compactMap { index, item -> Trace.Content? in
+                let location = location + ["contents", .integer(Int64(index))]
+                let path = text(item, "path", location)
+                if path.isEmpty || path.utf8.contains(0) {
+                    note(location + ["path"], "a path is not empty and has no NUL character", "value_error.path")
+                }
+                return Trace.Content(path: path, hash: self.hash(item, location))
+            }
+        }
+        let inputs = items(value, "inputs", location).map { list in
+            list.enumerated().map { index, item in
+                let location = location + ["inputs", .integer(Int64(index))]
+                let name = text(item, "name", location)
+                if !name.isTraceName { invalidName(location + ["name"]) }
+                return Trace.Input(name: name, hash: self.hash(item, location, mayBeEmpty: true))
+            }
+        }
+        return Trace.Product(name: name, size: size, hash: hash, contents: contents, inputs: inputs)
+    }
+
+    private mutating func missing(_ location: [JSONValue]) { note(location, "field required", "value_error.missing") }
+
+    private mutating func invalidName(_ location: [JSONValue]) {
+        note(
+            location, "a name has 1 to \(TraceSubmission.nameBytesMax) bytes without control characters",
+            "value_error.name")
+    }
+
+    private mutating func text(_ value: JSONValue, _ name: String, _ location: [JSONValue]) -> String {
+        guard let member = value[name] else {
+            missing(location + [.string(name)])
+            return ""
+        }
+        guard let text = member.string else {
+            note(location + [.string(name)], "str type expected", "type_error.str")
+            return ""
+        }
+        return text
+    }
+
+    private mutating func optionalText(_ value: JSONValue, _ name: String, _ location: [JSONValue]) -> String? {
+        guard let member = value[name], !member.isNull else { return nil }
+        return text(value, name, location)
+    }
+
+    private mutating func choice<T>(
+        _ value: JSONValue, _ name: String, _ location: [JSONValue], _ read: (String) -> T?, _ permitted: [String]
+    ) -> T? {
+        let before = faults.count
+        let text = text(value, name, location)
+        guard faults.count == before else { return nil }
+        if let found = read(text) { return found }
+        note(
+            location + [.string(name)],
+            "value is not a valid enumeration member; permitted: "
+                + permitted.map { "'\($0)'" }.joined(separator: ", "), "type_error.enum")
+        return nil
+    }
+
+    private mutating func object(_ value: JSONValue, _ name: String, _ location: [JSONValue]) -> JSONValue? {
+        guard let member = value[name] else {
+            missing(location + [.string(name)])
+            return nil
+        }
+        guard member.object != nil else {
+            note(location + [.string(name)], "value is not a valid dict", "type_error.dict")
+            return nil
+        }
+        return member
+    }
+
+    private mutating func items(_ value: JSONValue, _ name: String, _ location: [JSONValue]) -> [JSONValue]? {
+        guard let member = value[name], !member.isNull else { return nil }
+        guard let items = member.array else {
+            note(location + [.string(name)], "value is not a valid list", "type_error.list")
+            return nil
+        }
+        guard items.count <= TraceSubmission.contentsMax else {
+            note(
+                location + [.string(name)], "ensure this value has at most \(TraceSubmission.contentsMax) items",
+                "value_error.list.max_items")
+            return nil
+        }
+        return items
+    }
+
+    private mutating func hash(_ value: JSONValue, _ location: [JSONValue], mayBeEmpty: Bool = false) -> String {
+        let before = faults.count
+        let text = text(value, "hash", location)
+        guard faults.count == before, !(mayBeEmpty && text.isEmpty) else { return text }
+        if text.utf8.count != 64 || Hex.decode(text) == nil {
+            note(
+                location + ["hash"], "value is not 64 hexadecimal digits, as BLAKE3, SHA3-256 and SHA-256 have",
+                "value_error.hash")
+        }
+        return text
+    }
+}
+
+extension String {
+    /// Whether a product can have this name in a trace.
+    package var isTraceName: Bool {
+        (1...TraceSubmission.nameBytesMax).contains(utf8.count) && utf8.allSatisfy { $0 >= 0x20 }
+    }
+}

@@ -1,0 +1,27 @@
+import Authority
+import Certificates
+import Ledger
+
+/// Whose signatures of traces count: holders of certificates by the node's authorities, and by those that are set.
+struct TraceSigners: SignerTrust {
+    private let authority: Authority
+    /// In DER.
+    private let others: [[UInt8]]
+
+    /// - Parameter files: with certificates of authorities, in PEM.
+    /// - Throws: ``ConfigurationError``.
+    init(authority: Authority, files: [String]) throws {
+        self.authority = authority
+        others = try files.flatMap { file in
+            do {
+                return try TrustAnchors.roots(pem: try Folder.read(file))
+            } catch let error as CertificatesError {
+                throw ConfigurationError("--trace-authorities: \(file): \(error)")
+            }
+        }
+    }
+
+    func anchors() async throws -> TrustAnchors { try await authority.anchors(others: others) }
+
+    func isRevoked(_ fingerprint: [UInt8]) async throws -> Bool { try await authority.isRevoked(fingerprint) }
+}
