@@ -338,6 +338,7 @@ package final class Node: Sendable {
         _ = await (webDone, s3Done)
         await workers.stop()
         try? await journal.flushAccesses()
+        try? await journal.flushCounted(isEnding: true)
         try? await objects.flushAccessLog()
         try? await fetcher.close()
         try? await challenges.close()
