@@ -61,7 +61,8 @@ import Wire
         arguments: [
             (.GET, "/nothing", 404), (.GET, "/collections/eo/else", 404), (.GET, "/collections/eo/items/none", 404),
             (.GET, "/collections/eo/items/a/b", 404), (.GET, "/collections/eo-none", 404), (.POST, "/collections", 400),
-            (.DELETE, "/collections/eo/items/a", 404), (.DELETE, "/collections/secret", 401), (.PATCH, "/search", 405), (.PUT, "/search", 405), (.GET, "/search?bbox=%ZZ", 400),
+            (.DELETE, "/collections/eo/items/a", 404), (.DELETE, "/collections/secret", 401), (.PATCH, "/search", 405),
+            (.PUT, "/search", 405), (.GET, "/search?bbox=%ZZ", 400),
         ] as [(HTTPMethod, String, UInt)])
     func errors(method: HTTPMethod, path: String, status: UInt) async throws {
         try await Face.with { face in

@@ -38,7 +38,7 @@ extension SigningService {
             folder.joined(separator: "/").utf8.count <= Self.folderBytesMax
         else {
             throw Problem.badRequest(
-                "the folder of a token has at most \(SharedAccessToken.depthMax) parts and \(Self.folderBytesMax) bytes")
+                "a token's folder has at most \(SharedAccessToken.depthMax) parts and \(Self.folderBytesMax) bytes")
         }
         let below = (folder + ["*"]).joined(separator: "/")
         try await gate.require(
@@ -49,7 +49,8 @@ extension SigningService {
         let end = start.adding(seconds: seconds)
         let token = SharedAccessToken.make(
             bucket: collection, folder: folder,
-            credentials: caller.principal.isAnonymous ? nil : try await credentials(of: caller), starts: start, expires: end)
+            credentials: caller.principal.isAnonymous ? nil : try await credentials(of: caller), starts: start,
+            expires: end)
         return answer { json in
             json.member("msft:expiry", end.rfc3339)
             json.member("token", token)

@@ -31,8 +31,8 @@ package struct SharedAccessToken: Sendable {
     ///
     /// - Parameters:
     ///   - folder: the parts of its path; at most ``depthMax``.
-    ///   - credentials: of the account in whose name what is open is read; nil for a token that opens what everybody may
-    ///     read, and that nobody needs but a client that asks for one.
+    ///   - credentials: of the account in whose name what is open is read; nil for a token that opens what everybody
+    ///     may read, and that nobody needs but a client that asks for one.
     /// - Returns: the query, to stand after `?`.
     package static func make(
         bucket: String, folder: [String], credentials: Credentials?, starts: Timestamp, expires: Timestamp

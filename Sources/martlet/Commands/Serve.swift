@@ -98,7 +98,8 @@ struct NodeSettings: ParsableArguments {
     var assetURL: String?
     @Option(
         name: .customLong("s3-alias"),
-        help: "Further address by which items and requests name objects, such as https://data.example.org; may be repeated."
+        help:
+            "Further address by which items and requests name objects, such as https://data.example.org; may be repeated."
     ) var s3Alias: [String] = []
     @Option(
         name: .customLong("s3-domain"),
