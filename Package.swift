@@ -161,7 +161,9 @@ let apis: [Target] = [
         [
             "Ciphers", "Database", "HTTPSupport", "IAMPolicy", "Identity", "Policy", "SigV4", "Wire", logging, nioHTTP1,
         ]),
-    target("APIs", "SigningAPI", ["HTTPSupport", "Identity", "Policy", "SigV4", "Wire", logging, nioHTTP1]),
+    target(
+        "APIs", "SigningAPI",
+        ["HTTPSupport", "Identity", "Objects", "Policy", "SigV4", "Wire", logging, nioHTTP1]),
     target(
         "APIs", "STACAPI",
         [

@@ -71,6 +71,10 @@ package struct Configuration: Sendable {
     /// Under which address clients reach the web port and the S3 port, where that is not what they listen on.
     package var webURL: String?
     package var s3URL: String?
+    /// What items name objects by, where that is not where clients reach the S3 port.
+    package var assetURL: String?
+    /// Further addresses by which requests and items may name objects.
+    package var s3Aliases: [String]
     /// Names below which each bucket has a host name of its own.
     package var s3Domains: [String]
     /// Seconds without a change after which a product without a list of its files counts as complete.
@@ -146,6 +150,12 @@ package struct Configuration: Sendable {
         ),
         ("web-url", "address under which clients reach the web port"),
         ("s3-url", "address under which clients reach the S3 port"),
+        ("asset-url", "address by which the node's own items name objects (default: s3-url)"),
+        (
+            "s3-alias",
+            "further addresses, with commas, by which items and requests name objects; https://*.HOST has the bucket in its "
+                + "host"
+        ),
         ("s3-domain", "names, with commas, below which buckets have host names (default: that of s3-url, localhost)"),
         ("settle-seconds", "quiet time after which a product counts as complete (default 5)"),
         ("history-seconds", "time for which what was replaced or removed can be read and restored (default 60)"),
@@ -217,6 +227,8 @@ package struct Configuration: Sendable {
         }
         webURL = try value("web-url").map { try Self.base($0, "--web-url") }
         s3URL = try value("s3-url").map { try Self.base($0, "--s3-url") }
+        assetURL = try value("asset-url").map { try Self.base($0, "--asset-url") }
+        s3Aliases = try (value("s3-alias") ?? "").split(separator: ",").map { try Self.base($0.trimmed, "--s3-alias") }
         authority = AuthoritySettings(
             name: "Martlet authority of \(NodeName.host)",
             trustDomain: try Self.trustDomain(value("trust-domain"), webURL: webURL),

@@ -119,6 +119,8 @@ package final class Node: Sendable {
         let web = try await listen(configuration.web, "--web", tls.web, limits, connections, webResponder)
         let webURL = configuration.webURL ?? web.url
         let s3URL = configuration.s3URL ?? s3.url
+        let addresses = ObjectAddresses(
+            s3: s3URL, assets: configuration.assetURL, aliases: configuration.s3Aliases)
 
         let tokens = try await TokenAuthority(identity: identity, issuer: webURL, audiences: [s3URL])
         let fetcher = DocumentFetcher()
@@ -154,14 +156,15 @@ package final class Node: Sendable {
         let people = People(
             identity: identity, address: webURL, registration: configuration.registration,
             sendsMail: configuration.smtp != nil)
-        let signing = SigningService(gate: gate, authenticator: authenticator, s3URL: s3URL)
+        let signing = SigningService(
+            gate: gate, authenticator: authenticator, objects: objects, addresses: addresses)
         let console = ConsoleService(
             catalogue: catalogue, objects: objects, ledger: ledger, journal: journal, gate: gate,
             authenticator: authenticator, provider: provider, people: people,
             federated: FederatedLogins(
                 people: people, fetch: fetcher.fetch,
                 post: { try await fetcher.post($0, $1, authorization: $2, bytesMax: $3) }),
-            addresses: NodeAddresses(web: webURL, s3: s3URL),
+            addresses: NodeAddresses(web: webURL, objects: addresses),
             sign: { try await signing.sign([$0], method: "GET", seconds: $1, $2).first ?? $0 })
         let router = WebRouter(
             oidc: OIDCService(authenticator: authenticator, provider: provider),
@@ -191,7 +194,7 @@ package final class Node: Sendable {
         }
         webResponder.set { await router.respond(to: $0) }
 
-        try await products.setAddress(s3URL)
+        try await products.setAddress(addresses.assets)
         let workers = WorkerGroup()
         workers.start(
             Janitor(
@@ -203,7 +206,7 @@ package final class Node: Sendable {
         workers.start(
             Cataloguer(
                 objects: objects, products: products, catalogue: catalogue,
-                rasters: RasterReader(executable: RasterReader.installed, pool: rasterPool), s3URL: s3URL,
+                rasters: RasterReader(executable: RasterReader.installed, pool: rasterPool), s3URL: addresses.assets,
                 settleSeconds: configuration.settleSeconds))
         if screening != nil { workers.start(Scanner(objects: objects)) }
         workers.start(Keykeeper(objects: objects, roots: roots))

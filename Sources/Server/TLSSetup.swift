@@ -94,7 +94,8 @@ struct TLSSetup {
         }
         // Clients take a wildcard for a name of at least three labels.
         for domain in configuration.s3Domains { hosts += [domain] + (domain.contains(".") ? ["*." + domain] : []) }
-        for url in [configuration.webURL, configuration.s3URL].compactMap({ $0 }) {
+        let urls = [configuration.webURL, configuration.s3URL, configuration.assetURL] + configuration.s3Aliases
+        for url in urls.compactMap({ $0 }) {
             let authority = url.split(separator: "/").last ?? ""
             if authority.hasPrefix("[") {
                 hosts.append(String(authority.dropFirst().prefix { $0 != "]" }))

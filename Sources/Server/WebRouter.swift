@@ -54,6 +54,11 @@ struct WebRouter: Sendable {
         case nil where request.method == .OPTIONS: return WebDAVService.options
         case "transactions", "history": return await transactions.respond(to: request, path: path)
         case "sign": return await rest.isEmpty ? signing.respond(to: request) : signing.respond(to: request, path: rest)
+        case "sas" where rest.first == "v1":
+            return await signing.respond(to: request, shared: Array(rest.dropFirst()))
+        // teledetection's upload drops the path of its endpoint when it writes. Reading there is the console's.
+        case "collections" where request.method != .GET && request.method != .HEAD:
+            return await stac.respond(to: request, path: path)
         case "healthz" where rest.isEmpty: return Response(.ok, type: "text/plain; charset=utf-8", text: "ok\n")
         case "readyz" where rest.isEmpty: return await readiness()
         case ".well-known" where rest == ["passkey-endpoints"]: return console.passkeyEndpoints

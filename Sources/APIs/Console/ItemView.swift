@@ -1,5 +1,6 @@
 import Catalogue
 import Geometry
+package import HTTPSupport
 import Wire
 
 /// What the pages show of an item, read once from its stored document.
@@ -100,13 +101,16 @@ struct AssetView: Sendable {
 /// Under which addresses clients reach this node.
 package struct NodeAddresses: Sendable {
     package let web: String
-    package let s3: String
+    package let objects: ObjectAddresses
 
-    package init(web: String, s3: String) {
+    /// Where clients reach the S3 port.
+    package var s3: String { objects.s3 }
+
+    package init(web: String, objects: ObjectAddresses) {
         self.web = web
-        self.s3 = s3
+        self.objects = objects
     }
 
-    /// Whether an address is one of this node's files.
-    func isLocal(_ href: String) -> Bool { href.hasPrefix(s3 + "/") }
+    /// Whether an address is one of this node's files. An address `s3://…` does not say whose bucket it means.
+    func isLocal(_ href: String) -> Bool { !href.hasPrefix("s3://") && objects.object(href) != nil }
 }

@@ -83,16 +83,21 @@ package final class Authenticator: Sendable {
     ///   - passwords: whether a name with a password or app password counts (Basic, RFC 7617).
     ///   - legacyResource: what presigned URLs of the version before SigV4 call the resource; nil where they do not
     ///     count.
+    ///   - shared: the bucket and the key that a shared access token has to open; nil where none counts.
     /// - Throws: `SignatureError`, `IdentityError`, ``TooManyRequests``. Without any credentials the caller is
     ///   `Principal.anonymous`.
     package func caller(
         of request: Request, service: String = "s3", bodyHash: String? = nil, cookies: Bool = false,
-        passwords: Bool = false, legacyResource: String? = nil
+        passwords: Bool = false, legacyResource: String? = nil, shared: (bucket: String, key: String)? = nil
     ) async throws -> Caller {
         do {
             try limits.check(address: request.connection.remoteAddress)
             let caller =
-                if let legacyResource, let caller = try await legacyCaller(request, legacyResource) { caller } else {
+                if let legacyResource, let caller = try await legacyCaller(request, legacyResource) {
+                    caller
+                } else if let shared, let caller = try await sharedCaller(request, shared.bucket, shared.key) {
+                    caller
+                } else {
                     try await identified(request, service, bodyHash, cookies: cookies, passwords: passwords)
                 }
             try limits.check(caller.principal)
@@ -147,7 +152,8 @@ package final class Authenticator: Sendable {
 
     /// What the sender of a request shows, without its secret.
     private static func shown(_ request: Request) -> String {
-        var key = request.header("access-key") ?? request.query?["X-Amz-Credential"] ?? request.query?["AWSAccessKeyId"]
+        let parameters = ["X-Amz-Credential", "AWSAccessKeyId", "skoid"]
+        var key = shownKey(request)?.id ?? parameters.lazy.compactMap { request.query?[$0] }.first
         if let header = request.header("authorization") {
             guard let mark = header.firstRange(of: "Credential=") else {
                 return header.lowercased().hasPrefix("basic ") ? "password" : "token"
@@ -256,9 +262,34 @@ package final class Authenticator: Sendable {
         return Caller(principal: known.principal, context: context, signature: (authorization, key))
     }
 
-    /// Who shows an access key itself, in the two headers of the SDKs of STAC catalogues.
+    /// In whose name a shared access token reads: with no more than the token opens.
+    private func sharedCaller(_ request: Request, _ bucket: String, _ key: String) async throws -> Caller? {
+        guard let token = try SharedAccessToken.find(in: Self.head(of: request), bucket: bucket, key: key) else {
+            return nil
+        }
+        try token.checkTime(now: .now)
+        let known = try await signer(token.accessKeyID, sessionToken: token.sessionToken)
+        try token.verify(secret: known.secret)
+        var caller = Caller(principal: known.principal, context: Self.context(of: request))
+        let scope = Self.readScope(bucket: token.bucket, folder: token.folder)
+        if let scopes = known.principal.scopes, scopes.limit != nil, !scopes.cover(scope) {
+            throw IdentityError(.invalidToken, "the credentials that made this token do not reach as far any more")
+        }
+        caller.principal.scopes = try Scopes([scope])
+        caller.context.values["s3:authType"] = ["REST-QUERY-STRING"]
+        return caller
+    }
+
+    /// The scope that lets all below a folder of a bucket be read.
+    package static func readScope(bucket: String, folder: [String]) -> String {
+        let path = ([bucket] + folder).map { PercentEncoding.encode($0) }.joined(separator: "/")
+        return "storage.read:/\(path)\(folder.isEmpty ? "" : "/")"
+    }
+
+    /// Who shows an access key itself: in the two headers of the SDKs of STAC catalogues, or as planetary-computer's
+    /// subscription key, `KEY:SECRET`.
     private func keyedCaller(_ request: Request, _ context: RequestContext) async throws -> Caller? {
-        guard let id = request.header("access-key"), let secret = request.header("secret-key") else { return nil }
+        guard let (id, secret) = Self.shownKey(request) else { return nil }
         let refused = IdentityError(.invalidCredentials, "the access key or its secret is wrong")
         do {
             guard !id.hasPrefix(Identity.temporaryPrefix), let known = try await identity.signingSecret(accessKey: id),
@@ -268,6 +299,14 @@ package final class Authenticator: Sendable {
         } catch let error as IdentityError where error.code == .notFound {
             throw refused
         }
+    }
+
+    private static func shownKey(_ request: Request) -> (id: String, secret: String)? {
+        if let id = request.header("access-key"), let secret = request.header("secret-key") { return (id, secret) }
+        guard let pair = request.header("ocp-apim-subscription-key"), let colon = pair.firstIndex(of: ":") else {
+            return nil
+        }
+        return (String(pair[..<colon]), String(pair[colon...].dropFirst()))
     }
 
     private static func head(of request: Request) throws -> RequestHead {

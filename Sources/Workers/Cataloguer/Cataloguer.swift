@@ -25,7 +25,7 @@ package struct Cataloguer: Worker {
     private static let batch = 20
 
     /// - Parameters:
-    ///   - s3URL: where clients reach objects: assets' addresses begin with it.
+    ///   - s3URL: by which items name objects: assets' addresses begin with it.
     ///   - settleSeconds: quiet time after which a product without a list of its files counts as complete.
     package init(
         objects: Objects, products: Products, catalogue: Catalogue, rasters: RasterReader, s3URL: String,

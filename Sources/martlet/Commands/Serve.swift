@@ -94,6 +94,14 @@ struct NodeSettings: ParsableArguments {
     @Option(name: .customLong("web-url"), help: "Address under which clients reach the web port.") var webURL: String?
     @Option(name: .customLong("s3-url"), help: "Address under which clients reach the S3 port.") var s3URL: String?
     @Option(
+        name: .customLong("asset-url"), help: "Address by which the node's own items name objects (default: --s3-url).")
+    var assetURL: String?
+    @Option(
+        name: .customLong("s3-alias"),
+        help:
+            "Further address by which items and requests name objects, such as https://data.example.org; may be repeated."
+    ) var s3Alias: [String] = []
+    @Option(
         name: .customLong("s3-domain"),
         help: "Name below which buckets have host names; may be repeated (default: that of the S3 address, localhost).")
     var s3Domain: [String] = []
@@ -154,6 +162,8 @@ struct NodeSettings: ParsableArguments {
         flags["acme-resolver"] = acmeResolver
         flags["web-url"] = webURL
         flags["s3-url"] = s3URL
+        flags["asset-url"] = assetURL
+        flags["s3-alias"] = s3Alias.isEmpty ? nil : s3Alias.joined(separator: ",")
         flags["s3-domain"] = s3Domain.isEmpty ? nil : s3Domain.joined(separator: ",")
         flags["settle-seconds"] = settleSeconds
         flags["history-seconds"] = historySeconds
