@@ -165,6 +165,12 @@ let apis: [Target] = [
         "APIs", "SigningAPI",
         ["HTTPSupport", "Identity", "Objects", "Policy", "SigV4", "Wire", logging, nioHTTP1]),
     target(
+        "APIs", "TilesAPI",
+        [
+            "CQL2", "Catalogue", "Ciphers", "Geometry", "HTTPSupport", "IAMPolicy", "Identity", "Objects", "Policy",
+            "ProductMetadata", "Rasters", "SigV4", "Wire", logging, nioHTTP1,
+        ]),
+    target(
         "APIs", "STACAPI",
         [
             "CQL2", "Catalogue", "Geometry", "HTTPSupport", "IAMPolicy", "Identity", "Journal", "Objects", "Policy",
@@ -224,7 +230,8 @@ let top: [Target] = [
             "Console", "Ciphers",
             "Database", "HTTPSupport", "IAMAPI", "IAMPolicy", "Identity",
             "Journal", "LDAPAPI", "Ledger", "Notifications", "OIDCAPI", "Objects", "OpenID", "Policy", "Rasters",
-            "S3API", "SCIMAPI", "SMTP", "STACAPI", "SigV4", "SigningAPI", "TraceAPI", "TransactionAPI", "Vault",
+            "S3API", "SCIMAPI", "SMTP", "STACAPI", "SigV4", "SigningAPI", "TilesAPI", "TraceAPI", "TransactionAPI",
+            "Vault",
             "WebDAVAPI", "Wire",
             "Workers",
             httpClient, logging, nioCore, nioHTTP1, nioPosix, nioSSL, nioTLS,

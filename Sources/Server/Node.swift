@@ -28,6 +28,7 @@ import S3API
 import SCIMAPI
 import STACAPI
 import SigningAPI
+import TilesAPI
 import TraceAPI
 import TransactionAPI
 import Vault
@@ -75,6 +76,8 @@ package final class Node: Sendable {
         // One thread for each raster that is looked into: they wait for a child process.
         let rasterPool = NIOThreadPool(numberOfThreads: 2)
         rasterPool.start()
+        let picturePool = NIOThreadPool(numberOfThreads: max(2, System.coreCount))
+        picturePool.start()
         let location = try DatabaseLocation(
             configuration.metadata == "sqlite" ? configuration.data + "/metadata.sqlite" : configuration.metadata)
         let database = try await Database.open(location, migrations: Schema.migrations)
@@ -185,6 +188,11 @@ package final class Node: Sendable {
             traces: TraceService(ledger: ledger, version: Version.current),
             transactions: TransactionService(objects: objects, gate: gate, authenticator: authenticator),
             signing: signing,
+            tiles: TilesService(
+                catalogue: catalogue, objects: objects, gate: gate, authenticator: authenticator, addresses: addresses,
+                painter: Painter(
+                    rasters: RasterReader(executable: RasterReader.installed, pool: picturePool),
+                    objects: objects, atOnce: max(2, System.coreCount))),
             webdav: WebDAVService(objects: objects, gate: gate, authenticator: authenticator),
             nextcloud: NextcloudService(objects: objects, gate: gate, authenticator: authenticator), console: console,
             webURL: webURL, s3URL: s3URL, ldapURLs: directories.map(\.url), ldapBase: configuration.directory.base,
@@ -238,7 +246,7 @@ package final class Node: Sendable {
             generatedPassword: password, authorityFile: tls.authorityFile, webURL: webURL,
             s3URL: s3URL, identity: identity, database: database, journal: journal, objects: objects,
             stores: stores, fetcher: fetcher, challenges: challenges, webhooks: webhooks, workers: workers,
-            pools: [pool, rasterPool])
+            pools: [pool, rasterPool, picturePool])
     }
 
     private init(

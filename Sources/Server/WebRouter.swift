@@ -7,6 +7,7 @@ import OIDCAPI
 import SCIMAPI
 import STACAPI
 import SigningAPI
+import TilesAPI
 import TraceAPI
 import TransactionAPI
 import WebDAVAPI
@@ -23,6 +24,7 @@ struct WebRouter: Sendable {
     let traces: TraceService
     let transactions: TransactionService
     let signing: SigningService
+    let tiles: TilesService
     let webdav: WebDAVService
     let nextcloud: NextcloudService
     let console: ConsoleService
@@ -47,6 +49,7 @@ struct WebRouter: Sendable {
         case "ca": return await ca.respond(to: request, path: rest)
         case "scim" where rest.first == "v2": return await scim.respond(to: request, path: Array(rest.dropFirst()))
         case "stac": return await stac.respond(to: request, path: rest)
+        case "raster": return await tiles.respond(to: request, path: rest)
         case "traces": return await traces.respond(to: request, path: rest)
         case "dav": return await webdav.respond(to: request)
         case "status.php", "ocs", "remote.php": return await nextcloud.respond(to: request, path: path)

@@ -274,7 +274,7 @@ struct Picture {
         options.pointee.panDstBands = Self.list((1...Int32(numbers.count)).map { $0 })
         options.pointee.nDstAlphaBand = Int32(numbers.count + 1)
         let nodata = numbers.map { number in
-            opened.raster.band(number).flatMap { Raster.nodata(of: $0) } ?? opened.nodata
+            opened.nodata ?? opened.raster.band(number).flatMap { Raster.nodata(of: $0) }
         }
         if nodata.contains(where: { $0 != nil }) {
             // Where one band says nothing, no value of it means nothing.
@@ -392,7 +392,7 @@ struct Picture {
                     handle, GF_Read, 0, 0, raster.width, raster.height, &plane, Int32(edge), Int32(edge), GDT_Float32,
                     0, 0) == CE_None
             else { throw Self.unreadable }
-            let nodata = (Raster.nodata(of: handle) ?? opened[band.raster].nodata).map { Float($0) }
+            let nodata = (opened[band.raster].nodata ?? Raster.nodata(of: handle)).map { Float($0) }
             for index in plane.indices where plane[index] == nodata { isValid[index] = false }
             planes[band] = plane
         }

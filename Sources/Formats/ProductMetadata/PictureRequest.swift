@@ -8,7 +8,7 @@ package struct PictureRequest: Sendable, Equatable {
         package var name: String
         /// The index of its file.
         package var file: Int
-        /// The value that stands for nothing, where the file does not say it itself.
+        /// The value that stands for nothing; nil for what the file says itself.
         package var nodata: Double?
 
         package init(name: String, file: Int, nodata: Double? = nil) {
