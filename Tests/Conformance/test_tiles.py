@@ -182,7 +182,7 @@ def read(place, scene):
 
 def gdal(node):
     options = {"GDAL_HTTP_TIMEOUT": "30", "GDAL_HTTP_PROXY": ""}
-    return rasterio.Env(**options, **({"CURL_CA_BUNDLE": node.authority} if node.tls else {}))
+    return rasterio.Env(**options, **({"GDAL_CURL_CA_BUNDLE": node.authority} if node.tls else {}))
 
 
 def test_gdal_reads_wmts_and_xyz(node, http, collection):

@@ -3,7 +3,8 @@ import Testing
 
 @Suite struct RasterProtocolTests {
     private let offered = RasterProtocol.Start(
-        files: [.init(name: "object.shp", size: 1 << 40), .init(name: "object.dbf", size: 0)], task: .describeAndPreview)
+        files: [.init(name: "object.shp", size: 1 << 40), .init(name: "object.dbf", size: 0)], task: .describeAndPreview
+    )
 
     private func read(_ bytes: [UInt8]) -> RasterProtocol.Start? {
         let head = Array(bytes.prefix(RasterProtocol.Start.headCount))

@@ -26,7 +26,9 @@ struct ItemRasters: Sendable {
     let box: BoundingBox?
     let assets: [Asset]
 
-    private static let suffixes: Set = ["tif", "tiff", "jp2", "png", "jpg", "jpeg", "nc", "nc4", "cdf", "h5", "hdf5", "he5"]
+    private static let suffixes: Set = [
+        "tif", "tiff", "jp2", "png", "jpg", "jpeg", "nc", "nc4", "cdf", "h5", "hdf5", "he5",
+    ]
     private static let assetsMax = 1000
 
     init(_ record: ItemRecord, _ addresses: ObjectAddresses) throws {
@@ -43,12 +45,15 @@ struct ItemRasters: Sendable {
         assets.first { $0.key == name } ?? assets.first { $0.name == name } ?? assets.first { $0.stem == name }
     }
 
-    /// What shows the item best: its picture in natural colours, its red, green and blue band, or the first of its data.
+    /// What shows the item best: its picture in natural colours, its red, green and blue band, or the first of its
+    /// data.
     var shown: [Asset] {
         func first(_ belongs: (Asset) -> Bool) -> Asset? { assets.first(where: belongs) }
         // Pictures that only show what is elsewhere are no data.
         let data = assets.filter { !$0.roles.contains("thumbnail") && !$0.roles.contains("overview") }
-        if let visual = data.first(where: { $0.roles.contains("visual") || ["visual", "TCI", "TCI_10m"].contains($0.stem) }) {
+        if let visual = data.first(where: {
+            $0.roles.contains("visual") || ["visual", "TCI", "TCI_10m"].contains($0.stem)
+        }) {
             return [visual]
         }
         let colours = ["red", "green", "blue"].compactMap { colour in

@@ -90,7 +90,9 @@ struct Style: Sendable {
         guard !expressions.isEmpty || [0, 1, 3].contains(assets.count), assets.count <= PictureRequest.rastersMax else {
             throw Problem.badRequest("assets: one, or three for red, green and blue; or an expression of several")
         }
-        guard [0, 1, 3].contains(rescale.count) else { throw Problem.badRequest("rescale: one pair of LOW,HIGH, or three") }
+        guard [0, 1, 3].contains(rescale.count) else {
+            throw Problem.badRequest("rescale: one pair of LOW,HIGH, or three")
+        }
     }
 
     // MARK: Of an item

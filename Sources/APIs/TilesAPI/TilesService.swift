@@ -1,5 +1,5 @@
-package import Catalogue
 import CQL2
+package import Catalogue
 import Geometry
 package import HTTPSupport
 import IAMPolicy
@@ -259,7 +259,8 @@ package struct TilesService: Sendable {
                 problem = problem ?? error
                 continue
             }
-            guard !chosen.isEmpty, count == 0 || chosen.count == count, files.count + chosen.count <= Self.filesMax else {
+            guard !chosen.isEmpty, count == 0 || chosen.count == count, files.count + chosen.count <= Self.filesMax
+            else {
                 continue
             }
             guard let opened = try await open(chosen.map(\.asset.object), call) else { continue }

@@ -37,7 +37,8 @@ package struct CountedEvent: Sendable, Hashable {
     /// - Parameter purpose: what it was used for, such as `sign access token`.
     package static func use(ofKey name: String, for purpose: String) -> CountedEvent {
         CountedEvent(
-            kind: .keyUsed, actor: "system:keys", subject: name, action: purpose, reason: "", address: "", seconds: 3600)
+            kind: .keyUsed, actor: "system:keys", subject: name, action: purpose, reason: "", address: "", seconds: 3600
+        )
     }
 
     /// What tells most events apart.

@@ -205,7 +205,8 @@ package final class Gate: Sendable {
             isAnonymous: principal.isAnonymous && !isKnown)
     }
 
-    /// What a write is refused with that would replace an object, where the token lets its bearer create only. Counted: it is found out within the write's own transaction.
+    /// What a write is refused with that would replace an object, where the token lets its bearer create only. Counted:
+    /// it is found out within the write's own transaction.
     package func replacing(
         _ principal: Principal, on resource: String, _ context: RequestContext
     ) -> AccessDenied {

@@ -6,7 +6,11 @@ package struct ColorMap: Sendable, Hashable {
         package var red: UInt8
         package var green: UInt8
         package var blue: UInt8
-        package var alpha: UInt8 = 255
+        package var alpha: UInt8
+
+        package init(red: UInt8, green: UInt8, blue: UInt8, alpha: UInt8 = 255) {
+            (self.red, self.green, self.blue, self.alpha) = (red, green, blue, alpha)
+        }
     }
 
     /// Colours at equal steps from the lowest to the highest value.
@@ -108,7 +112,8 @@ package struct ColorMap: Sendable, Hashable {
     }
 
     private static func color(_ text: some StringProtocol) -> Color? {
-        guard text.hasPrefix("#"), let bytes = Hex.decode(String(text.dropFirst())), bytes.count == 3 || bytes.count == 4
+        guard text.hasPrefix("#"), let bytes = Hex.decode(String(text.dropFirst())),
+            bytes.count == 3 || bytes.count == 4
         else { return nil }
         return Color(red: bytes[0], green: bytes[1], blue: bytes[2], alpha: bytes.count == 4 ? bytes[3] : 255)
     }

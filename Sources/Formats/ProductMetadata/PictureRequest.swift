@@ -97,7 +97,9 @@ package struct PictureRequest: Sendable, Equatable {
         else { return nil }
         let sources = (json["sources"]?.array ?? []).map { source in
             (source.array ?? []).compactMap { raster -> Raster? in
-                guard let name = raster["name"]?.string, let file = raster["file"]?.integer, file >= 0 else { return nil }
+                guard let name = raster["name"]?.string, let file = raster["file"]?.integer, file >= 0 else {
+                    return nil
+                }
                 return Raster(name: name, file: Int(file), nodata: raster["nodata"]?.number)
             }
         }
