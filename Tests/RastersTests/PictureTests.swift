@@ -43,7 +43,7 @@ import Testing
     func expressions() async throws {
         let coloured = try await picture {
             $0.crs = "EPSG:3857"
-            $0.bounds = [1_139_000, 5_641_000, 1_140_000, 5_642_000]
+            $0.bounds = [1_143_400, 5_644_300, 1_143_800, 5_644_700]
             $0.expressions = ["sqrt(a) * 2"]
             $0.colorMap = ColorMap(named: "viridis")
         }

@@ -67,7 +67,7 @@ package struct ColorMap: Sendable, Hashable {
             }
             return color
         }
-        let place = min(max(share, 0), 1) * Float(ramp.count - 1)
+        let place = (share.isNaN ? 0 : min(max(share, 0), 1)) * Float(ramp.count - 1)
         let index = min(Int(place), ramp.count - 2)
         let part = place - Float(index)
         func mix(_ a: UInt8, _ b: UInt8) -> UInt8 { UInt8((Float(a) + (Float(b) - Float(a)) * part).rounded()) }
