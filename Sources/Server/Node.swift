@@ -197,10 +197,23 @@ package final class Node: Sendable {
             nextcloud: NextcloudService(objects: objects, gate: gate, authenticator: authenticator), console: console,
             webURL: webURL, s3URL: s3URL, ldapURLs: directories.map(\.url), ldapBase: configuration.directory.base,
             isReady: { try await journal.read { _ in } })
+        let forwarded = ForwardedCertificates(from: configuration.certificateProxies)
         s3Responder.set {
-            IAMService.accepts($0) ? await iamService.respond(to: $0) : await s3Service.respond(to: $0)
+            do throws(Problem) {
+                let request = try forwarded.resolve($0)
+                return IAMService.accepts(request)
+                    ? await iamService.respond(to: request) : await s3Service.respond(to: request)
+            } catch {
+                return error.response
+            }
         }
-        webResponder.set { await router.respond(to: $0) }
+        webResponder.set {
+            do throws(Problem) {
+                return await router.respond(to: try forwarded.resolve($0))
+            } catch {
+                return error.response
+            }
+        }
 
         try await products.setAddress(addresses.assets)
         let workers = WorkerGroup()

@@ -222,7 +222,7 @@ class World:
             headers={"Authorization": "Token " + token},
         )
         assert answer.status_code == 201, answer.text
-        return f"{x509.load_pem_x509_certificate(answer.content).serial_number:x}"
+        return f"{x509.load_pem_x509_certificate(answer.content).serial_number:032x}"
 
     def sign(self):
         browser = Person(self.node, "ada")
