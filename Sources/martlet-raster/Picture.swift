@@ -5,6 +5,7 @@ internal import Wire
 /// A part of one or several rasters, warped to where it is asked for, in the colours that are asked for.
 struct Picture {
     private let request: PictureRequest
+    private let offered: [RasterProtocol.File]
     private let files: VirtualFiles
     private let expressions: [BandExpression]
     private var count: Int { request.width * request.height }
@@ -16,8 +17,12 @@ struct Picture {
     /// The edge of the small copy of which the lowest and the highest value are found.
     private static let sampleEdge = 128
 
-    init(_ request: PictureRequest, _ files: VirtualFiles) throws(BandExpression.Failure) {
+    /// - Parameter offered: what the node offers, in the order of its list.
+    init(
+        _ request: PictureRequest, _ offered: [RasterProtocol.File], _ files: VirtualFiles
+    ) throws(BandExpression.Failure) {
         self.request = request
+        self.offered = offered
         self.files = files
         var expressions: [BandExpression] = []
         for text in request.expressions { expressions.append(try BandExpression(text)) }
@@ -103,10 +108,10 @@ struct Picture {
     private func open(_ source: [PictureRequest.Raster]) throws(Preview.Missing) -> [Opened] {
         var opened: [Opened] = []
         for raster in source {
-            guard files.files.indices.contains(raster.file) else {
+            guard offered.indices.contains(raster.file) else {
                 throw Preview.Missing(message: "there is no file \(raster.file)")
             }
-            let path = VirtualFiles.prefix + files.files[raster.file].name
+            let path = VirtualFiles.prefix + offered[raster.file].name
             let suffix = path[(path.lastIndex(of: ".") ?? path.endIndex)...].lowercased()
             if [".nc", ".nc4", ".cdf", ".h5", ".hdf5", ".he5"].contains(suffix), raster.file == 0 {
                 guard let grid = ArrayFile(files)?.grid else { throw Self.unreadable }

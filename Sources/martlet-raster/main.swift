@@ -44,7 +44,7 @@ var preview: [UInt8] = []
 if case .picture(let request) = start.task {
     writer.object { json in
         do throws(BandExpression.Failure) {
-            switch try Picture(request, files).render(&json) {
+            switch try Picture(request, start.files, files).render(&json) {
             case .success(let picture): preview = picture
             case .failure(let reason): json.member("error", reason.message)
             }
