@@ -12,11 +12,10 @@ import boto3
 import ldap
 import pytest
 import requests
-from authorities import TestAuthority, now, pem, request
+from authorities import TestAuthority, lend_node, now, request
 from botocore.exceptions import ClientError
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
-from nodes import Node
 from products import wait_for
 
 PASSWORD = "a long pass phrase 1"
@@ -29,12 +28,7 @@ def authority():
 
 @pytest.fixture(scope="module")
 def node(nodes, authority, tmp_path_factory):
-    file = tmp_path_factory.mktemp("authority") / "authority.pem"
-    file.write_text(pem(authority.certificate))
-    node = Node("faces", tls=True, options=["--client-certificates", str(file)]).start()
-    yield node
-    node.stop()
-    node.remove()
+    yield from lend_node("faces", authority, tmp_path_factory)
 
 
 @pytest.fixture(scope="module")
