@@ -22,6 +22,7 @@ extension Ledger {
         try signer.check(.now)
         // Signing is most of the work, so it comes before the lock.
         let prepared = try drafts.map { try PreparedTrace($0, signer: signer) }
+        journal.note(.use(ofKey: "trace key", for: "sign traces"))
         var traces: [Trace] = []
         for (item, receipt) in zip(prepared, try await append(prepared, by: actor)) {
             if receipt.isNew {
@@ -35,7 +36,8 @@ extension Ledger {
 
     /// Appends traces to the log and signs its new checkpoint: all of them, or none.
     func append(_ prepared: [PreparedTrace], by actor: String) async throws -> [TraceReceipt] {
-        try await journal.write { [logKey] transaction, events in
+        journal.note(.use(ofKey: "log key", for: "sign checkpoint"))
+        return try await journal.write { [logKey] transaction, events in
             try transaction.lock(Self.lockName)
             var head = try LogHead.require(transaction)
             // A clock that was set back must not make the log's times go backwards.
