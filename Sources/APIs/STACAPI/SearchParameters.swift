@@ -166,7 +166,9 @@ enum SearchParameters {
         return try checked(values, name)
     }
 
+    /// A list of strings; also one string, as in a GET.
     private static func list(_ value: JSONValue, _ name: String, max: Int) throws -> [String] {
+        if let text = value.string { return try list(text, name, max: max) }
         guard let items = value.array, items.count <= max, items.allSatisfy({ $0.string != nil }) else {
             throw Problem.badRequest("\(name): a list of at most \(max) strings is needed")
         }

@@ -36,11 +36,11 @@ extension STACService {
 
     /// What an address takes besides GET.
     static func changes(at path: [String]) -> [String] {
-        guard path.first == "collections" else { return path == ["search"] || path == ["aggregate"] ? ["POST"] : [] }
+        guard path.first == "collections" else { return Self.isSearch(path) ? ["POST"] : [] }
         switch path.count {
         case 1: return ["POST"]
         case 2: return ["PUT", "PATCH", "DELETE"]
-        case 3 where path[2] == "items" || path[2] == "bulk_items": return ["POST"]
+        case 3 where ["items", "bulk_items", "aggregate"].contains(path[2]): return ["POST"]
         case 4 where path[2] == "items": return ["PUT", "PATCH", "DELETE"]
         default: return []
         }
@@ -69,9 +69,9 @@ extension STACService {
         try await requireName(collection, call)
         let body = try await call.request.body.collect(upTo: Self.itemsBytesMax)
         let documents = try Catalogue.documents(in: body, bulk: true)
-        let method = try JSONValue(parsing: body)["method"]?.string ?? "insert"
+        let method = try JSONValue(parsing: body)["method"] ?? "insert"
         guard method == "insert" || method == "upsert" else {
-            throw Problem.badRequest("method: '\(method.prefix(40))' is neither insert nor upsert")
+            throw Problem.badRequest("method: '\(method.text.prefix(40))' is neither insert nor upsert")
         }
         try await requirePut(documents, collection, call)
         let stored = try await catalogue.put(items: documents, collection: collection, by: call.actor) { id, tid in
@@ -195,7 +195,7 @@ extension STACService {
 
     private static func check(_ document: [UInt8], isOf name: String) throws {
         try Catalogue.check(collection: document)
-        guard let id = try JSONValue(parsing: document)["id"]?.string, id != name else { return }
+        guard try JSONValue(parsing: document)["id"]?.string != name else { return }
         throw Problem.badRequest("id must be '\(name.prefix(80))', as in the address")
     }
 
