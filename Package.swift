@@ -51,7 +51,8 @@ func target(_ storey: String, _ name: String, _ dependencies: [Target.Dependency
 }
 
 func tests(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
-    .testTarget(name: name, dependencies: dependencies, path: "Tests/\(name)", swiftSettings: settings)
+    .testTarget(
+        name: name, dependencies: dependencies + ["TestSupport"], path: "Tests/\(name)", swiftSettings: settings)
 }
 
 /// Wire formats and arithmetic: pure, without input or output.
@@ -259,74 +260,58 @@ let testTargets: [Target] = [
     tests("LDAPMessageTests", ["LDAPMessage"]),
     tests("SCIMFormatTests", ["SCIMFormat", "Wire"]),
     tests("JOSETests", ["JOSE", "Wire"]),
-    tests(
-        "OpenIDTests",
-        ["Certificates", "Database", "Identity", "JOSE", "Journal", "OpenID", "TestSupport", "Vault", "Wire"]),
+    tests("OpenIDTests", ["Certificates", "Database", "Identity", "JOSE", "Journal", "OpenID", "Vault", "Wire"]),
     tests("LDAPAPITests", ["Identity", "LDAPAPI", "LDAPMessage", "Wire"]),
     tests("ProductMetadataTests", ["ProductMetadata", "Wire"]),
-    tests("DatabaseTests", ["Database", "TestSupport"]),
+    tests("DatabaseTests", ["Database"]),
     tests("AntivirusTests", ["Antivirus", nioCore, nioPosix]),
-    tests("VaultTests", ["Ciphers", "TestSupport", "Vault", "Wire"]),
+    tests("VaultTests", ["Ciphers", "Vault", "Wire"]),
     tests("BlobsTests", ["Blobs", "Ciphers", "SigV4", "Wire", nioCore, nioHTTP1, nioPosix]),
     tests("RastersTests", ["martlet-raster", "ProductMetadata", "Rasters", "Wire", nioCore, nioPosix]),
-    tests("JournalTests", ["Database", "Journal", "TestSupport", "Wire"]),
-    tests(
-        "IdentityTests",
-        ["Database", "IAMPolicy", "Identity", "Journal", "TestSupport", "Vault", "WebAuthn", "Wire", crypto]),
+    tests("JournalTests", ["Database", "Journal", "Wire"]),
+    tests("IdentityTests", ["Database", "IAMPolicy", "Identity", "Journal", "Vault", "WebAuthn", "Wire", crypto]),
     tests(
         "PolicyTests",
-        [
-            "BucketConfiguration", "Database", "IAMPolicy", "Identity", "Journal", "Policy", "TestSupport", "Vault",
-            "Wire",
-        ]),
+        ["BucketConfiguration", "Database", "IAMPolicy", "Identity", "Journal", "Policy", "Vault", "Wire"]),
     tests(
         "ObjectsTests",
         [
             "Antivirus", "BLAKE3", "Blobs", "BucketConfiguration", "Ciphers", "Database", "Journal", "Objects",
-            "Policy",
-            "TestSupport", "Vault", "Wire", nioCore,
-            nioPosix,
+            "Policy", "Vault", "Wire", nioCore, nioPosix,
         ]),
-    tests(
-        "CatalogueTests",
-        ["CQL2", "Catalogue", "Database", "Geometry", "IAMPolicy", "Journal", "Policy", "TestSupport", "Wire"]),
+    tests("CatalogueTests", ["CQL2", "Catalogue", "Database", "Geometry", "IAMPolicy", "Journal", "Policy", "Wire"]),
     tests("HTTPSupportTests", ["HTTPSupport", "Wire", httpClient, nioCore, nioHTTP1, nioPosix]),
     tests("S3APITests", ["HTTPSupport", "S3API", nioHTTP1]),
     tests(
         "IAMAPITests",
         [
-            "Database", "HTTPSupport", "IAMAPI", "Identity", "Journal", "Policy", "SigV4", "TestSupport", "Vault",
-            "Wire", nioCore, nioHTTP1,
+            "Database", "HTTPSupport", "IAMAPI", "Identity", "Journal", "Policy", "SigV4", "Vault", "Wire", nioCore,
+            nioHTTP1,
         ]),
     tests("ConsoleTests", ["Console", "Geometry", "Wire"]),
     tests("CertificatesTests", ["Certificates", "Wire", crypto, x509, asn1]),
-    tests("NotificationsTests", ["Ciphers", "Database", "Journal", "Notifications", "TestSupport", "Vault", "Wire"]),
+    tests("NotificationsTests", ["Ciphers", "Database", "Journal", "Notifications", "Vault", "Wire"]),
     tests(
         "WorkersTests",
         [
             "Blobs", "BucketConfiguration", "Catalogue", "Ciphers", "Database", "Journal", "Notifications", "Objects",
-            "TestSupport", "Vault", "Wire", "Workers", nioCore, nioPosix,
+            "Vault", "Wire", "Workers", nioCore, nioPosix,
         ]),
     tests("TraceFormatTests", ["BLAKE3", "Certificates", "MerkleLog", "TraceFormat", "Wire", crypto]),
     tests(
         "LedgerTests",
-        [
-            "Certificates", "Database", "Identity", "Journal", "Ledger", "MerkleLog", "TestSupport", "TraceFormat",
-            "Vault", "Wire",
-        ]),
+        ["Certificates", "Database", "Identity", "Journal", "Ledger", "MerkleLog", "TraceFormat", "Vault", "Wire"]),
     tests(
         "TraceAPITests",
         [
-            "Certificates", "Database", "HTTPSupport", "Identity", "Journal", "Ledger", "MerkleLog", "TestSupport",
-            "TraceAPI",
+            "Certificates", "Database", "HTTPSupport", "Identity", "Journal", "Ledger", "MerkleLog", "TraceAPI",
             "TraceFormat", "Vault", "Wire", nioCore, nioEmbedded, nioHTTP1,
         ]),
     tests(
         "STACAPITests",
         [
             "Blobs", "Catalogue", "Database", "HTTPSupport", "Identity", "Journal", "Objects", "Policy", "STACAPI",
-            "TestSupport", "Vault",
-            "Wire", nioCore, nioHTTP1, nioPosix,
+            "Vault", "Wire", nioCore, nioHTTP1, nioPosix,
         ]),
 ]
 

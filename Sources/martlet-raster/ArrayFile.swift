@@ -63,9 +63,9 @@ struct ArrayFile {
     /// A file in a form that is only read from memory.
     private static let bytesInMemoryMax: UInt64 = 256 << 20
     private static let attributesTold = [
-        "Conventions", "title", "summary", "institution", "platform", "instrument", "sensor", "license", "id",
-        "time_coverage_start", "time_coverage_end", "start_time", "stop_time", "date_created", "processing_level",
-        "product_version", "geospatial_lon_min", "geospatial_lon_max", "geospatial_lat_min", "geospatial_lat_max",
+        "title", "summary", "institution", "platform", "instrument", "sensor", "license", "time_coverage_start",
+        "time_coverage_end", "start_time", "stop_time", "processing_level", "geospatial_lon_min", "geospatial_lon_max",
+        "geospatial_lat_min", "geospatial_lat_max",
     ]
 
     private let dataset: GDALDatasetH

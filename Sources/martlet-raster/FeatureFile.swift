@@ -194,7 +194,7 @@ struct FeatureFile {
         guard
             GDALRasterizeLayers(
                 picture, 1, &bands, 1, &handles, nil, nil, &values, options,
-                { _, _, _ in Preview.processorSeconds < 12 ? 1 : 0 }, nil) == CE_None
+                { _, _, _ in Preview.processorSeconds < Preview.processorSecondsMax ? 1 : 0 }, nil) == CE_None
         else { return .failure(failure) }
         var drawn = [UInt8](repeating: 0, count: Int(width) * Int(height))
         guard let band = GDALGetRasterBand(picture, 1),

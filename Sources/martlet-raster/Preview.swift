@@ -11,7 +11,7 @@ struct Preview {
     /// Pixels that are read where the raster has no smaller copy of itself, all bands together.
     private static let pixelsMax = 150_000_000.0
     /// Processor seconds of the process after which reading stops, so that the description is still delivered.
-    private static let processorSecondsMax = 12.0
+    static let processorSecondsMax = 12.0
 
     private let raster: Raster
     private let width: Int

@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 
 @testable import BLAKE3
@@ -88,19 +89,5 @@ struct BLAKE3Tests {
             await Task.detached { piece.withUnsafeBytes { hasher.update($0) } }.value
         }
         #expect(hex(hasher.finish()) == vectors.last?.digest)
-    }
-}
-
-/// xorshift64*: the same sequence in every run.
-struct SeededGenerator: RandomNumberGenerator {
-    private var state: UInt64
-
-    init(seed: UInt64) { state = (seed &+ 1) &* 0x9E37_79B9_7F4A_7C15 }
-
-    mutating func next() -> UInt64 {
-        state ^= state >> 12
-        state ^= state << 25
-        state ^= state >> 27
-        return state &* 0x2545_F491_4F6C_DD1D
     }
 }

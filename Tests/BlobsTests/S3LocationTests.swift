@@ -1,4 +1,5 @@
 import SigV4
+import TestSupport
 import Testing
 
 @testable import Blobs
@@ -72,7 +73,7 @@ struct S3LocationTests {
 
     @Test("mutated locations never crash, and are never half-read")
     func mutations() {
-        var generator = Seeded(state: 7)
+        var generator = SeededGenerator(seed: 7)
         let seed = Array("s3://AK:se%2Fcret@[::1]:9000/bucket/pre%20fix?tls=0&region=eu&ca=/x".utf8)
         for _ in 0..<20_000 {
             var bytes = seed
@@ -98,13 +99,5 @@ struct S3LocationTests {
         #expect(sizes.allSatisfy { (5 << 20)...(5 << 30) ~= $0 })
         #expect(sizes == sizes.sorted())
         #expect((0..<S3Parts.countMax).allSatisfy { S3Parts.inFlightMax($0) * S3Parts.size($0) <= S3Parts.last })
-    }
-
-    private struct Seeded: RandomNumberGenerator {
-        var state: UInt64
-        mutating func next() -> UInt64 {
-            state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
-            return state ^ state >> 29
-        }
     }
 }

@@ -1,5 +1,6 @@
 import Certificates
 import Crypto
+import TestSupport
 import Testing
 import Wire
 
@@ -79,7 +80,7 @@ struct CertificateChainTests {
 
     @Test("mutated chains, keys and certificates never crash")
     func mutations() throws {
-        var generator = Seeded(state: 3)
+        var generator = SeededGenerator(seed: 3)
         let chain = Array((issued.certificatePEM + authority.certificatePEM).utf8)
         let key = Array(issued.keyPEM.utf8)
         for _ in 0..<3000 {
@@ -94,7 +95,7 @@ struct CertificateChainTests {
         }
     }
 
-    private func mutated(_ bytes: [UInt8], _ generator: inout Seeded) -> [UInt8] {
+    private func mutated(_ bytes: [UInt8], _ generator: inout SeededGenerator) -> [UInt8] {
         var bytes = bytes
         for _ in 0..<Int.random(in: 1...3, using: &generator) where !bytes.isEmpty {
             let at = Int.random(in: 0..<bytes.count, using: &generator)
@@ -106,13 +107,5 @@ struct CertificateChainTests {
             }
         }
         return bytes
-    }
-
-    private struct Seeded: RandomNumberGenerator {
-        var state: UInt64
-        mutating func next() -> UInt64 {
-            state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
-            return state ^ state >> 29
-        }
     }
 }

@@ -1,4 +1,5 @@
 import Ciphers
+import TestSupport
 import Testing
 
 struct AEADKeyTests {
@@ -34,7 +35,7 @@ struct AEADKeyTests {
 
     @Test("what is sealed opens again", arguments: [0, 1, 15, 16, 17, 1000, AEADKey.plaintextMax])
     func roundTrip(_ count: Int) throws {
-        var random = Seeded(6)
+        var random = SeededGenerator(seed: 6)
         let plaintext = random.bytes(count)
         let key = AEADKey.random()
         let sealed = try key.seal(plaintext, authenticating: ascii("version 7"))

@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 
 @testable import Ciphers
@@ -35,7 +36,7 @@ struct CRCTests {
 
     @Test("folding agrees with the tables at every length and alignment", arguments: CRCAlgorithm.allCases)
     func folding(_ algorithm: CRCAlgorithm) {
-        var random = Seeded(2)
+        var random = SeededGenerator(seed: 2)
         let bytes = random.bytes(1100)
         for count in 0...1024 {
             let piece = Array(bytes[(count % 31)...].prefix(count))
@@ -51,7 +52,7 @@ struct CRCTests {
             (CRCAlgorithm.crc32, UInt64(0xEDB8_8320)), (.crc32c, 0x82F6_3B78), (.crc64nvme, 0x9A6C_9329_AC4B_C9B5),
         ])
     func definition(_ algorithm: CRCAlgorithm, _ polynomial: UInt64) {
-        var random = Seeded(3)
+        var random = SeededGenerator(seed: 3)
         let bytes = random.bytes(333)
         let ones: UInt64 = algorithm.byteCount == 8 ? .max : 0xFFFF_FFFF
         var register = ones
@@ -64,7 +65,7 @@ struct CRCTests {
 
     @Test("pieces give the checksum of the whole", arguments: CRCAlgorithm.allCases)
     func pieces(_ algorithm: CRCAlgorithm) {
-        var random = Seeded(4)
+        var random = SeededGenerator(seed: 4)
         let bytes = random.bytes(50_000)
         var whole = CRC(algorithm)
         whole.update(bytes)
@@ -80,7 +81,7 @@ struct CRCTests {
 
     @Test("two checksums combine to that of both parts", arguments: CRCAlgorithm.allCases)
     func combining(_ algorithm: CRCAlgorithm) {
-        var random = Seeded(5)
+        var random = SeededGenerator(seed: 5)
         for lengthB in [0, 1, 2, 63, 64, 65, 1000, 65_537] {
             let a = random.bytes(Int.random(in: 0...300, using: &random))
             let b = random.bytes(lengthB)

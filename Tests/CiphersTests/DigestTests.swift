@@ -1,4 +1,5 @@
 import Ciphers
+import TestSupport
 import Testing
 
 struct DigestTests {
@@ -30,7 +31,7 @@ struct DigestTests {
 
     @Test("pieces give the digest of the whole", arguments: DigestAlgorithm.allCases)
     func pieces(_ algorithm: DigestAlgorithm) {
-        var random = Seeded(1)
+        var random = SeededGenerator(seed: 1)
         let bytes = random.bytes(100_000)
         let digest = Digest(algorithm)
         var start = 0

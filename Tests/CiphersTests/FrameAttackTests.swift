@@ -1,4 +1,5 @@
 import Ciphers
+import TestSupport
 import Testing
 
 /// A blob of three frames, the last short, and what somebody with the disk could do to it.
@@ -9,7 +10,7 @@ struct FrameAttackTests {
     let opener: FrameOpener
 
     init() throws {
-        var random = Seeded(10)
+        var random = SeededGenerator(seed: 10)
         plaintext = random.bytes(2 * Frames.plainSize + 1000)
         sealed = try FrameSealer(key: key).seal(plaintext, isLast: true)
         opener = try FrameOpener(key: key)
@@ -60,7 +61,7 @@ struct FrameAttackTests {
 
     @Test("a bit flipped in any frame fails there, and its plaintext does not come out")
     func flips() {
-        var random = Seeded(11)
+        var random = SeededGenerator(seed: 11)
         for _ in 0..<500 {
             var altered = sealed
             let at = Int.random(in: 0..<sealed.count, using: &random)
@@ -87,7 +88,7 @@ struct FrameAttackTests {
 
     @Test("ten thousand random mutations fail, and none crashes")
     func mutations() throws {
-        var random = Seeded(12)
+        var random = SeededGenerator(seed: 12)
         // A small blob too, so that most rounds are cheap.
         let small = try FrameSealer(key: key).seal(ascii("a short blob"), isLast: true)
         for round in 0..<10_000 {

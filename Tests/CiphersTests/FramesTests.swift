@@ -1,4 +1,5 @@
 import Ciphers
+import TestSupport
 import Testing
 
 struct FramesTests {
@@ -47,7 +48,7 @@ struct FramesTests {
             0, 1, 65_535, 65_536, 65_537, 131_072, 200_000,
         ])
     func spans(_ total: Int) throws {
-        var random = Seeded(7)
+        var random = SeededGenerator(seed: 7)
         let plaintext = random.bytes(total)
         let key = AEADKey.random()
         let sealed = try FrameSealer(key: key).seal(plaintext, isLast: true)
@@ -75,7 +76,7 @@ struct FramesTests {
     @Test("the stored form is version 1's")
     func storedForm() throws {
         let key = try AEADKey([UInt8](0..<32))
-        var random = Seeded(8)
+        var random = SeededGenerator(seed: 8)
         let plaintext = random.bytes(Self.frame + 5)
         let sealed = try FrameSealer(key: key).seal(plaintext, isLast: true)
         // A frame with its nonce before it is what AEADKey seals: another way to the same bytes.
@@ -89,7 +90,7 @@ struct FramesTests {
 
     @Test("calls of any size give the same blob")
     func calls() throws {
-        var random = Seeded(9)
+        var random = SeededGenerator(seed: 9)
         let plaintext = random.bytes(5 * Self.frame + 77)
         let key = AEADKey.random()
         let whole = try FrameSealer(key: key).seal(plaintext, isLast: true)

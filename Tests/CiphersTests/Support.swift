@@ -1,4 +1,5 @@
 import Ciphers
+import TestSupport
 
 /// The bytes of hexadecimal digits; spaces between them do not count.
 func hex(_ text: String) -> [UInt8] {
@@ -10,22 +11,7 @@ func ascii(_ text: String) -> [UInt8] {
     Array(text.utf8)
 }
 
-/// SplitMix64: the same numbers in every run.
-struct Seeded: RandomNumberGenerator {
-    private var state: UInt64
-
-    init(_ seed: UInt64) {
-        state = seed
-    }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
-    }
-
+extension SeededGenerator {
     mutating func bytes(_ count: Int) -> [UInt8] {
         (0..<count).map { _ in UInt8(truncatingIfNeeded: next()) }
     }

@@ -1,4 +1,5 @@
 import Console
+import TestSupport
 import Testing
 import Wire
 
@@ -44,7 +45,7 @@ struct CollectionQueryTests {
 
     @Test("no input does harm, and a very long one is not repeated whole")
     func random() throws {
-        var generator = Seeded(state: 3)
+        var generator = SeededGenerator(seed: 3)
         let pool = Array("0123456789-,.eE+ naifTZ:<>%\u{0}é")
         for _ in 0..<3000 {
             func value() -> String {

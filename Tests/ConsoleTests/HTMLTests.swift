@@ -1,4 +1,5 @@
 import Console
+import TestSupport
 import Testing
 
 @Suite("The HTML writer")
@@ -54,7 +55,7 @@ struct HTMLTests {
 
     @Test("no text of random characters brings markup in")
     func random() {
-        var generator = Seeded(state: 7)
+        var generator = SeededGenerator(seed: 7)
         let pool = Array("<>&\"'/=ab \u{0}\u{1F}é\u{2028}")
         for _ in 0..<2000 {
             let given = String(
@@ -70,18 +71,5 @@ struct HTMLTests {
             #expect(inner.filter { $0 == "\"" }.count == 1)
             #expect(html.bytes.allSatisfy { $0 >= 0x20 && $0 != 0x7F })
         }
-    }
-}
-
-/// SplitMix64: the same numbers in each run.
-struct Seeded: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
     }
 }

@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 
 @testable import Database
@@ -30,7 +31,7 @@ import Testing
 
     @Test("random input neither crashes nor loses quoted text")
     func random() {
-        var generator = SplitMix(state: 42)
+        var generator = SeededGenerator(seed: 42)
         let pieces = [
             "'", "\"", "?", "--", "/*", "*/", "\n", "AS", " ", "INTEGER", "TEXT", "WITHOUT", "ROWID", "é", "W", "(",
         ]
@@ -65,7 +66,7 @@ import Testing
 
     @Test("random bytes of every PostgreSQL type read without a crash")
     func decoding() {
-        var generator = SplitMix(state: 7)
+        var generator = SeededGenerator(seed: 7)
         for type: UInt32 in [16, 17, 20, 21, 23, 25, 26, 700, 701, 1700, 5069, 3802] {
             for _ in 0..<2000 {
                 let bytes = (0..<Int.random(in: 0..<24, using: &generator)).map { _ in
@@ -88,16 +89,5 @@ import Testing
         ] as [([UInt8], Double)])
     func numeric(bytes: [UInt8], expected: Double) {
         bytes.withUnsafeBytes { #expect(PostgresValue(type: 1700, bytes: $0).real == expected) }
-    }
-}
-
-struct SplitMix: RandomNumberGenerator {
-    var state: UInt64
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
-        return z ^ (z >> 31)
     }
 }

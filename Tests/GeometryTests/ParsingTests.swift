@@ -1,4 +1,5 @@
 import Geometry
+import TestSupport
 import Testing
 import Wire
 
@@ -89,7 +90,7 @@ struct ParsingTests {
 
     @Test("random changes never crash the parser, and what it accepts can be compared")
     func fuzz() throws {
-        var random = SplitMix64(state: 5)
+        var random = SeededGenerator(seed: 5)
         var accepted: [Geometry] = []
         for round in 0..<4000 {
             var bytes = Array(Self.valid[round % Self.valid.count].utf8)

@@ -1,4 +1,5 @@
 import IAMPolicy
+import TestSupport
 import Testing
 
 struct PatternTests {
@@ -42,7 +43,7 @@ struct PatternTests {
             guard let c = t.first, first == "?" || first == c else { return false }
             return model(p.dropFirst(), t.dropFirst())
         }
-        var random = SplitMix64(state: 3)
+        var random = SeededGenerator(seed: 3)
         var matched = 0
         for _ in 0..<3000 {
             let pattern = (0..<Int.random(in: 1...7, using: &random)).compactMap { _ in

@@ -1,4 +1,5 @@
 import IAMPolicy
+import TestSupport
 import Testing
 
 struct PolicyDocumentTests {
@@ -88,7 +89,7 @@ struct PolicyDocumentTests {
 
     @Test("random changes never crash the parser, nor an evaluation of what it accepts")
     func fuzz() {
-        var random = SplitMix64(state: 11)
+        var random = SeededGenerator(seed: 11)
         let text =
             #"{"Version":"2012-10-17","Statement":[{"Sid":"A","Effect":"Allow","Action":["s3:Get*"],"Resource":"arn:aws:s3:::${aws:username}/*?${*}","Condition":{"ForAnyValue:StringLike":{"jwt:groups":["eo-*"]},"IpAddress":{"aws:SourceIp":"10.0.0.0/8"},"DateLessThan":{"aws:CurrentTime":"2027-01-01T00:00:00Z"}}}]}"#
         let asked = request(context: ["aws:username": ["ada"], "jwt:groups": ["eo-x"], "aws:sourceip": ["10.1.1.1"]])

@@ -59,7 +59,7 @@ struct PolicyRulesTests {
               - group: all
                 storages: []
             """
-                .utf8)
+            .utf8)
         let pieces = [
             "\n", " ", "  - ", ":", "[", "]", "'", "\"", "#", "user", "${x}", "*", "\t", "&a", "|", "ü", "\u{0}",
         ]

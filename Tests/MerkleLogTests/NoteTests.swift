@@ -1,5 +1,6 @@
 import Crypto
 import MerkleLog
+import TestSupport
 import Testing
 import Wire
 

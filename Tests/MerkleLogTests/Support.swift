@@ -1,4 +1,5 @@
 import MerkleLog
+import TestSupport
 import Wire
 
 /// A tree kept the plain way: all leaf hashes, and roots by the recursion of RFC 6962 §2.1, to compare with.
@@ -38,20 +39,6 @@ extension Hash {
         var copy = bytes
         copy[bit / 8 % 32] ^= 1 << UInt8(bit % 8)
         return Hash(copy) ?? .emptyTree
-    }
-}
-
-/// xorshift64*: the same sequence in every run.
-struct SeededGenerator: RandomNumberGenerator {
-    private var state: UInt64
-
-    init(seed: UInt64) { state = (seed &+ 1) &* 0x9E37_79B9_7F4A_7C15 }
-
-    mutating func next() -> UInt64 {
-        state ^= state >> 12
-        state ^= state << 25
-        state ^= state >> 27
-        return state &* 0x2545_F491_4F6C_DD1D
     }
 }
 

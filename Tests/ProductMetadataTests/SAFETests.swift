@@ -1,4 +1,5 @@
 import ProductMetadata
+import TestSupport
 import Testing
 import Wire
 

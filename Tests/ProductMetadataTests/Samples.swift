@@ -1,4 +1,5 @@
 import Glibc
+import TestSupport
 
 /// The files of real products, where there are any.
 enum Real {
@@ -100,20 +101,6 @@ enum Sample {
         END_GROUP = LANDSAT_METADATA_FILE
         END
         """
-}
-
-/// A small generator with a seed, so that a failure can be repeated.
-struct SeededGenerator: RandomNumberGenerator {
-    private var state: UInt64
-
-    init(seed: UInt64) { state = seed &* 2 &+ 1 }
-
-    mutating func next() -> UInt64 {
-        state ^= state << 13
-        state ^= state >> 7
-        state ^= state << 17
-        return state
-    }
 }
 
 extension [UInt8] {

@@ -36,7 +36,7 @@ let testPool: NIOThreadPool = {
     return pool
 }()
 
-func reader(_ executable: String = RasterReader.installed, deadline: Duration = .seconds(30), bytesMax: Int64 = 1 << 30)
+func reader(_ executable: String = RasterReader.installed, deadline: Duration = .seconds(120), bytesMax: Int64 = 1 << 30)
     -> RasterReader
 {
     RasterReader(executable: executable, pool: testPool, deadline: deadline, bytesMax: bytesMax)
@@ -111,20 +111,6 @@ enum TinyTIFF {
     }
     private static func double(_ number: Double) -> [UInt8] {
         withUnsafeBytes(of: number.bitPattern.littleEndian) { Array($0) }
-    }
-}
-
-/// A small generator with a seed, so that a failure can be repeated.
-struct SeededGenerator: RandomNumberGenerator {
-    private var state: UInt64
-
-    init(seed: UInt64) { state = seed &* 2 &+ 1 }
-
-    mutating func next() -> UInt64 {
-        state ^= state << 13
-        state ^= state >> 7
-        state ^= state << 17
-        return state
     }
 }
 

@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 import TraceFormat
 import Wire
@@ -105,7 +106,7 @@ import Wire
         let trace = try signer.trace(
             Trace.Product(name: "P", size: 5, hash: digest(1), contents: [.init(path: "a", hash: digest(2))]))
         let original = trace.document
-        var random = SplitMix(state: 11)
+        var random = SeededGenerator(seed: 11)
         var parsed = 0
         for _ in 0..<4000 {
             var bytes = original

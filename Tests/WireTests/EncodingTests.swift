@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 import Wire
 
@@ -48,7 +49,7 @@ struct EncodingTests {
 
     @Test("random bytes come back")
     func roundTrip() {
-        var random = SplitMix64(state: 4)
+        var random = SeededGenerator(seed: 4)
         for count in 0..<300 {
             let bytes = (0..<count).map { _ in UInt8.random(in: 0...255, using: &random) }
             #expect(Base64.decode(Base64.encode(bytes)) == bytes)
@@ -112,7 +113,7 @@ struct EncodingTests {
 
     @Test("random queries come back")
     func queryRoundTrip() {
-        var random = SplitMix64(state: 6)
+        var random = SeededGenerator(seed: 6)
         func text() -> String {
             String(
                 String.UnicodeScalarView(

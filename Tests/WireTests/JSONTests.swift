@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 import Wire
 
@@ -112,7 +113,7 @@ struct JSONTests {
 
     @Test("random values are read as they were written")
     func roundTrip() throws {
-        var random = SplitMix64(state: 2)
+        var random = SeededGenerator(seed: 2)
         func value(_ depth: Int) -> JSONValue {
             switch Int.random(in: 0..<(depth > 3 ? 5 : 7), using: &random) {
             case 0: return .null
@@ -141,7 +142,7 @@ struct JSONTests {
 
     @Test("random changes never crash the parser, and what it accepts it writes and reads again")
     func fuzz() throws {
-        var random = SplitMix64(state: 17)
+        var random = SeededGenerator(seed: 17)
         let text = Array(#"{"a":[1,-2.5e3,true,null],"b":{"c":"x\u00e9\n\ud83d\udc26"},"d":""}"#.utf8)
         var accepted = 0
         for _ in 0..<10_000 {

@@ -41,9 +41,7 @@ struct AccountPage {
     }
 
     func response(_ files: StaticFiles) -> Response {
-        var page = Page("Your account", principal)
-        if problem != nil { page.status = .badRequest }
-        return page.response(files) { html in
+        Page("Your account", principal, problem: problem).response(files) { html in
             html.element("h1", text: account.displayName.isEmpty ? account.name : account.displayName)
             html.element("p", .class("sub"), text: "Your account on this node")
             if let done { html.element("p", .class("verdict good"), .set("role", "status"), text: done) }

@@ -20,9 +20,7 @@ struct GroupPage {
     private static let listedMax = 500
 
     func response(_ files: StaticFiles) -> Response {
-        var page = Page(group.name, principal)
-        if problem != nil { page.status = .badRequest }
-        return page.response(files) { html in
+        Page(group.name, principal, problem: problem).response(files) { html in
             html.trail([("Groups", "/groups")], here: group.name)
             html.element("h1", text: group.name)
             if !group.description.isEmpty { html.element("p", .class("lead"), text: group.description) }

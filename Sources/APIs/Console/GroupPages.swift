@@ -18,9 +18,7 @@ struct GroupsPage {
     var problem: String?
 
     func response(_ files: StaticFiles) -> Response {
-        var page = Page("Groups", principal)
-        if problem != nil { page.status = .badRequest }
-        return page.response(files) { html in
+        Page("Groups", principal, problem: problem).response(files) { html in
             html.element("h1", text: "Groups")
             html.problem(problem)
             if let waiting, waiting > 0 {

@@ -11,9 +11,11 @@ struct Page {
     var status: HTTPResponseStatus = .ok
     var headers: HTTPHeaders = [:]
 
-    init(_ title: String, _ principal: Principal?) {
+    /// - Parameter problem: what was wrong with what was sent; the page itself shows it.
+    init(_ title: String, _ principal: Principal?, problem: String? = nil) {
         self.title = title
         self.principal = principal
+        if problem != nil { status = .badRequest }
     }
 
     /// The answer with `body` as the main part.

@@ -36,9 +36,7 @@ struct CodesPage {
     var problem: String?
 
     func response(_ files: StaticFiles) -> Response {
-        var page = Page("Codes of an app", principal)
-        if problem != nil { page.status = .badRequest }
-        return page.response(files) { html in
+        Page("Codes of an app", principal, problem: problem).response(files) { html in
             html.element("div", .class("empty")) { html in
                 html.element("h1", text: "Set up codes")
                 html.problem(problem)

@@ -16,9 +16,7 @@ struct UsePolicyPage {
     var problem: String?
 
     func response(_ files: StaticFiles) -> Response {
-        var page = Page("Agreement", principal)
-        if problem != nil { page.status = .badRequest }
-        return page.response(files) { html in
+        Page("Agreement", principal, problem: problem).response(files) { html in
             html.element("h1", text: "Acceptable-use policy")
             html.problem(problem)
             html.element("div", .class("columns")) { html in

@@ -204,10 +204,14 @@ package final class Authenticator: Sendable {
     private func keyedCaller(_ request: Request, _ context: RequestContext) async throws -> Caller? {
         guard let id = request.header("access-key"), let secret = request.header("secret-key") else { return nil }
         let refused = IdentityError(.invalidCredentials, "the access key or its secret is wrong")
-        guard !id.hasPrefix(Identity.temporaryPrefix), let known = try? await signer(id, sessionToken: nil),
-            constantTimeEquals(known.secret, Array(secret.utf8))
-        else { throw refused }
-        return Caller(principal: known.principal, context: context)
+        do {
+            guard !id.hasPrefix(Identity.temporaryPrefix), let known = try await identity.signingSecret(accessKey: id),
+                constantTimeEquals(known.secret, Array(secret.utf8))
+            else { throw refused }
+            return Caller(principal: known.principal, context: context)
+        } catch let error as IdentityError where error.code == .notFound {
+            throw refused
+        }
     }
 
     private static func head(of request: Request) throws -> RequestHead {

@@ -10,20 +10,26 @@ extension OIDCService {
     func discovery(issuer: String, to request: Request) -> Response {
         let isRealm = issuer != tokens.issuer
         let base = issuer + (isRealm ? "/protocol/openid-connect" : "/oidc")
-        func url(_ own: String, _ realms: String) -> String { base + (isRealm ? realms : own) }
+        // Members and their paths: the node's own, and those of Keycloak.
+        let direct = [
+            ("token_endpoint", "/token", "/token"), ("userinfo_endpoint", "/userinfo", "/userinfo"),
+            ("introspection_endpoint", "/introspect", "/token/introspect"),
+            ("revocation_endpoint", "/revoke", "/revoke"),
+            ("device_authorization_endpoint", "/device", "/auth/device"),
+            ("pushed_authorization_request_endpoint", "/par", "/ext/par/request"),
+        ]
+        func write(_ members: [(String, String, String)], _ json: inout JSONWriter) {
+            for (name, own, realm) in members { json.member(name, base + (isRealm ? realm : own)) }
+        }
         let algorithms = ["RS256", "ES256"]
         var json = JSONWriter(capacity: 4096)
         json.object { json in
             json.member("issuer", issuer)
-            json.member("authorization_endpoint", url("/authorize", "/auth"))
-            json.member("token_endpoint", url("/token", "/token"))
-            json.member("userinfo_endpoint", url("/userinfo", "/userinfo"))
-            json.member("jwks_uri", url("/jwks", "/certs"))
-            json.member("introspection_endpoint", url("/introspect", "/token/introspect"))
-            json.member("revocation_endpoint", url("/revoke", "/revoke"))
-            json.member("device_authorization_endpoint", url("/device", "/auth/device"))
-            json.member("pushed_authorization_request_endpoint", url("/par", "/ext/par/request"))
-            json.member("end_session_endpoint", url("/logout", "/logout"))
+            write(
+                [
+                    ("authorization_endpoint", "/authorize", "/auth"), ("jwks_uri", "/jwks", "/certs"),
+                    ("end_session_endpoint", "/logout", "/logout"),
+                ] + direct, &json)
             json.member(
                 "registration_endpoint",
                 isRealm ? issuer + "/clients-registrations/openid-connect" : base + "/register")
@@ -59,14 +65,7 @@ extension OIDCService {
             if takesCertificates {
                 // The same addresses: certificates are asked for on all of them, and required on none.
                 json.key("mtls_endpoint_aliases")
-                json.object { json in
-                    json.member("token_endpoint", url("/token", "/token"))
-                    json.member("userinfo_endpoint", url("/userinfo", "/userinfo"))
-                    json.member("introspection_endpoint", url("/introspect", "/token/introspect"))
-                    json.member("revocation_endpoint", url("/revoke", "/revoke"))
-                    json.member("device_authorization_endpoint", url("/device", "/auth/device"))
-                    json.member("pushed_authorization_request_endpoint", url("/par", "/ext/par/request"))
-                }
+                json.object { write(direct, &$0) }
             }
             json.member("request_uri_parameter_supported", false)
             json.member("backchannel_logout_supported", true)

@@ -23,8 +23,7 @@ extension Identity {
                 $0.member("ends", ends.map { .string($0.rfc3339) } ?? .null)
             }
         }
-        principals.clear()
-        basicLogins.clear()
+        forgetLogins()
     }
 
     /// Suspends accounts that have ended, and ends their sessions.

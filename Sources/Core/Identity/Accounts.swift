@@ -114,8 +114,7 @@ extension Identity {
             try Self.endSessions(of: id, named: name, except: kept, by: actor, in: transaction, &events)
             events.record(.passwordChanged, by: actor, on: name)
         }
-        principals.clear()
-        basicLogins.clear()
+        forgetLogins()
     }
 
     /// Changes what is known of an account; nil leaves as it is.
@@ -204,8 +203,7 @@ extension Identity {
             try transaction.run("DELETE FROM accounts WHERE id = ?", .init(id))
             events.record(.accountDeleted, by: actor, on: name)
         }
-        principals.clear()
-        basicLogins.clear()
+        forgetLogins()
     }
 
     /// Accounts in the order of their names, after `name`.

@@ -81,8 +81,7 @@ extension Identity {
             try transaction.run("DELETE FROM app_passwords WHERE id = ?", .init(id))
             events.record(.appPasswordDeleted, by: actor, on: owner) { $0.member("appPassword", id) }
         }
-        basicLogins.clear()
-        principals.clear()
+        forgetLogins()
     }
 
     private static func hash(appPassword: String) -> [UInt8] {

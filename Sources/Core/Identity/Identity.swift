@@ -23,6 +23,12 @@ package final class Identity: Sendable {
         hasher = PasswordHasher(cost: passwordCost)
     }
 
+    /// Forgets who was let in lately: what they may, or by what, has changed.
+    func forgetLogins() {
+        principals.clear()
+        basicLogins.clear()
+    }
+
     /// Makes the administrator's account if there is none.
     ///
     /// - Parameter password: what the operator chose; nil lets one be generated.

@@ -74,8 +74,7 @@ extension Identity {
             events.record(.oneTimePasswordSet, by: actor, on: name)
             try Self.store(backupCodes: codes, account: account, in: transaction)
         }
-        basicLogins.clear()
-        principals.clear()
+        forgetLogins()
         return codes
     }
 

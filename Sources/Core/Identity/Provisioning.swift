@@ -228,8 +228,7 @@ extension Identity {
                 .init(id), .init(change.externalID), .init(change.attributes))
             return try transaction.first("SELECT uuid FROM accounts WHERE id = ?", .init(id)) { $0.text(0) }
         }
-        principals.clear()
-        basicLogins.clear()
+        forgetLogins()
         return stored ?? ""
     }
 

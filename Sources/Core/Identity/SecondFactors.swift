@@ -71,8 +71,7 @@ extension Identity {
             try Self.store(backupCodes: fresh, account: account, in: transaction)
             return fresh
         }
-        basicLogins.clear()
-        principals.clear()
+        forgetLogins()
         return codes
     }
 

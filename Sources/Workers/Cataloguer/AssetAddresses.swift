@@ -1,7 +1,12 @@
 import Wire
 
-/// Addresses in a STAC item file that lies beside the data.
+/// Addresses of assets.
 enum AssetAddresses {
+    /// Where an object is read.
+    static func object(_ key: String, in collection: String, s3URL: String) -> String {
+        "\(s3URL)/\(collection)/\(PercentEncoding.encode(key, keepingSlash: true))"
+    }
+
     /// The item with relative asset addresses resolved against its own; unchanged bytes where there is none to resolve.
     static func absolute(_ item: JSONValue, _ bytes: [UInt8], base: String) -> [UInt8] {
         guard var root = item.object, let assets = root["assets"]?.object else { return bytes }

@@ -75,14 +75,14 @@ struct Describer: Sendable {
             guard let bytes = try await files.bytes(path), let json = try? JSONValue(parsing: bytes),
                 json["type"]?.string == "Feature", json["stac_version"]?.string != nil
             else { continue }
-            return AssetAddresses.absolute(json, bytes, base: address(files, path))
+            let key = files.version(path)?.key ?? path
+            return AssetAddresses.absolute(json, bytes, base: address(files, key))
         }
         return nil
     }
 
-    private func address(_ files: ProductFiles, _ path: String) -> String {
-        let key = files.path.isFolder ? files.path.prefix + path : path
-        return "\(s3URL)/\(files.collection.name)/\(PercentEncoding.encode(key, keepingSlash: true))"
+    private func address(_ files: ProductFiles, _ key: String) -> String {
+        AssetAddresses.object(key, in: files.collection.name, s3URL: s3URL)
     }
 
     /// What the product's metadata files say; nil where they cannot be read, which is then logged.
@@ -154,6 +154,6 @@ struct Describer: Sendable {
         _ = try await objects.put(
             collection: files.collection.name, key: key, description: description, expecting: BodyExpectations(),
             by: Principal.cataloguer, isSystem: true, body: OneBuffer(ByteBuffer(bytes: png)))
-        return "\(s3URL)/\(files.collection.name)/\(PercentEncoding.encode(key, keepingSlash: true))"
+        return address(files, key)
     }
 }

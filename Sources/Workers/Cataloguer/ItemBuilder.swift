@@ -165,14 +165,14 @@ struct ItemBuilder {
             json.member("roles", ["data"])
             json.member("file:size", files.all.reduce(0) { $0 + $1.version.size })
         }
-        for file in files.all where !file.path.contains("/") {
+        for file in files.all where !file.path.contains("/") && Look.isStoreMetadata(file.path) {
             json.key(file.path)
             json.object { write(file.path, file.version, isThumbnail: false, &$0) }
         }
     }
 
     private func address(_ key: String) -> String {
-        "\(s3URL)/\(files.collection.name)/\(PercentEncoding.encode(key, keepingSlash: true))"
+        AssetAddresses.object(key, in: files.collection.name, s3URL: s3URL)
     }
 
     private func write(_ path: String, _ version: ObjectVersion, isThumbnail: Bool, _ json: inout JSONWriter) {

@@ -63,6 +63,13 @@ struct Look {
     /// Whether a product is one store of arrays: its files are chunks, which mean nothing alone.
     static func isStore(_ path: ProductPath) -> Bool { path.isFolder && suffix(path.name) == "zarr" }
 
+    /// Whether a file of such a store describes what is in it (Zarr 2 and 3).
+    static func isStoreMetadata(_ path: String) -> Bool {
+        storeMetadata.contains(path.split(separator: "/").last.map(String.init) ?? "")
+    }
+
+    private static let storeMetadata: Set = [".zarray", ".zattrs", ".zgroup", ".zmetadata", "zarr.json"]
+
     private static func suffix(_ path: String) -> String {
         path.lastIndex(of: ".").map { path[path.index(after: $0)...].lowercased() } ?? ""
     }
