@@ -47,7 +47,8 @@ import Wire
                 let answer = try await face.get(address)
                 #expect(answer.status == 200, "\(path.name)")
                 let types = path.value["get"]?["responses"]?["200"]?["content"]?.object?.members.map(\.name) ?? []
-                #expect(types == [answer.response.headers.first(name: "content-type")], "\(path.name)")
+                // What comes by default stands first.
+                #expect(types.first == answer.response.headers.first(name: "content-type"), "\(path.name)")
             }
             for part in document.text.split(separator: ##""$ref":"#/"##).dropFirst() {
                 let pointer = part.prefix { $0 != "\"" }.split(separator: "/").map(String.init)

@@ -65,6 +65,7 @@ extension STACService {
             Link("root", address.landing, MediaType.json, title: title),
             Link("conformance", address.base + "/conformance", MediaType.json, title: "What this API conforms to"),
             Link("service-desc", address.base + "/api", MediaType.openAPI, title: "The OpenAPI document of this API"),
+            Link("service-doc", address.base + "/api?f=html", MediaType.html, title: "The same, to read"),
             Link("data", address.collections, MediaType.json, title: "Collections"),
             Link("children", address.base + "/children", MediaType.json, title: "Collections, as children"),
             Link("search", address.search, MediaType.geoJSON, title: "Item search", method: "GET"),

@@ -6,6 +6,9 @@ enum MediaType {
     static let json = "application/json"
     static let geoJSON = "application/geo+json"
     static let schema = "application/schema+json"
+    /// One JSON document a line.
+    static let lines = "application/x-ndjson"
+    static let html = "text/html"
     static let openAPI = "application/vnd.oai.openapi+json;version=3.0"
 }
 

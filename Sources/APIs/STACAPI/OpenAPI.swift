@@ -85,11 +85,15 @@ extension STACService {
                         json.member(
                             "content",
                             .object(
-                                JSONObject([
-                                    .init(
-                                        name: type,
-                                        value: ["schema": ["$ref": .string("#/components/schemas/\(schema)")]])
-                                ])))
+                                JSONObject(
+                                    [
+                                        .init(
+                                            name: type,
+                                            value: ["schema": ["$ref": .string("#/components/schemas/\(schema)")]])
+                                    ]
+                                        + (schema == "items" ? [MediaType.lines] : []).map {
+                                            .init(name: $0, value: ["schema": ["type": "string"]])
+                                        })))
                     }
                     for code in errors + (isOpen ? [] : ["401", "403"]) + (body == nil ? [] : ["413"]) + ["500"] {
                         if code == "304" {
@@ -235,7 +239,9 @@ extension STACService {
             parameters: ["collectionId"], schema: "any", isRead: false,
             changes: [
                 Change(
-                    method: "post", id: "putItems", summary: "Put many items, all or none", body: "bulkItems",
+                    method: "post", id: "putItems",
+                    summary: "Put many items, all or none; also an item a line (application/x-ndjson)",
+                    body: "bulkItems",
                     success: "200", result: "text", errors: ["404", "409"], isConditional: false)
             ]),
         Path(

@@ -68,19 +68,23 @@ package struct STACService: Sendable {
         }
         guard let query = request.query else { throw Problem.badRequest("the query is not valid percent-encoding") }
         // What the face is made of is no secret, and is asked for by clients that have no token yet.
-        switch path {
-        case ["conformance"]: return conformance
-        case ["api"]: return openAPI(request)
-        case ["functions"]: return functions
-        default: break
-        }
+        let format = try Format(request, query)
+        let known: Response? =
+            switch path {
+            case ["conformance"]: conformance
+            case ["api"]: openAPI(request)
+            case ["functions"]: functions
+            default: nil
+            }
+        if let known { return format == .html ? page(known, title: path[0]) : known }
         let call = Call(
             request: request, query: query, caller: try await authenticator.caller(of: request, cookies: true),
-            address: Address(base: request.origin + basePath), asOf: try request.asOf)
+            address: Address(base: request.origin + basePath), asOf: try request.asOf, format: format)
         if !isRead, !Self.isSearch(path), let changed = try await change(call, path) { return changed }
         var response = try await answer(call, path)
         if let asOf = call.asOf { response.tell(asOf: asOf) }
-        return response
+        response.headers.replaceOrAdd(name: "Vary", value: "Accept")
+        return format == .html ? page(response, title: path.last ?? title) : response
     }
 
     /// Whether a POST there only asks.
@@ -121,6 +125,7 @@ package struct STACService: Sendable {
         var address: Address
         /// The TID whose state is read; nil for the present one.
         var asOf: Int64?
+        var format = Format.json
     }
 
     func require(_ call: Call, _ action: String, on resource: String) async throws {

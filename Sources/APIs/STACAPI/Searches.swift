@@ -93,6 +93,7 @@ extension STACService {
             guard let token else { continue }
             links.append(Link.page(rel, url, MediaType.geoJSON, token, query: isPost ? nil : call.query))
         }
+        if call.format == .ndjson { return lines(page, fields, call, links: links) }
         var tail = JSONWriter(capacity: 1024)
         tail.object { json in
             json.links(links)
