@@ -31,18 +31,18 @@ demo: build
 test:
 	@scripts/needs.sh build test
 	swift build --build-tests
-	swift test --skip-build --parallel --skip $(TIMED) --skip $(SOCKETS)
-	swift test --skip-build --parallel --filter $(TIMED)
-	swift test --skip-build --parallel --filter $(SOCKETS)
+	scripts/swift-test.sh --skip-build --parallel --skip $(TIMED) --skip $(SOCKETS)
+	scripts/swift-test.sh --skip-build --parallel --filter $(TIMED)
+	scripts/swift-test.sh --skip-build --parallel --filter $(SOCKETS)
 	@scripts/venv.sh .venv Tests/Conformance/requirements.txt
 	.venv/bin/python -m pytest -q -n 2 --dist loadfile Tests/Conformance $(ARGS)
 
 # While you work: what needs no clients.
 test-quick:
 	@scripts/needs.sh build
-	swift test --parallel --skip $(TIMED) --skip $(SOCKETS)
-	swift test --parallel --filter $(TIMED)
-	swift test --parallel --filter $(SOCKETS)
+	scripts/swift-test.sh --parallel --skip $(TIMED) --skip $(SOCKETS)
+	scripts/swift-test.sh --parallel --filter $(TIMED)
+	scripts/swift-test.sh --parallel --filter $(SOCKETS)
 
 # Also what takes long: more rounds of crashes, larger objects.
 test-long:

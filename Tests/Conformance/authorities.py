@@ -7,6 +7,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from nodes import Node
 
 
 def now():
@@ -90,3 +91,13 @@ def write(folder, common, chain, key):
     certificate.write_text("".join(pem(one) for one in chain))
     key_file.write_text(key_pem(key))
     return str(certificate), str(key_file)
+
+
+def lend_node(name, authority, folders):
+    """A node that knows its clients by this authority's certificates."""
+    file = folders.mktemp("authority") / "authority.pem"
+    file.write_text(pem(authority.certificate))
+    node = Node(name, tls=True, options=["--client-certificates", str(file)]).start()
+    yield node
+    node.stop()
+    node.remove()

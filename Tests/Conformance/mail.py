@@ -17,6 +17,23 @@ class Sink:
         self.refusing = False
         self.controller = Controller(self, hostname="127.0.0.1", port=free_port())
 
+    @classmethod
+    def lend(cls):
+        sink = cls()
+        sink.controller.start()
+        yield sink
+        sink.controller.stop()
+
+    def lend_node(self, nodes, variant):
+        """A node that sends its letters here, and lets people register."""
+        node = nodes.new(variant)
+        node.options += ["--web-url", f"http://localhost:{node.ports['web']}", "--registration", "approval"]
+        node.options += ["--smtp", f"smtp://127.0.0.1:{self.controller.port}", "--mail-from", "node@example.org"]
+        node.start()
+        yield node
+        node.stop()
+        node.remove()
+
     async def handle_DATA(self, server, session, envelope):
         if self.refusing:
             return "451 not now"

@@ -10,9 +10,8 @@ import subprocess
 import ldap
 import pytest
 import requests
-from authorities import TestAuthority, now, pem, self_signed
+from authorities import TestAuthority, lend_node, now, self_signed
 from cryptography.x509.oid import ExtendedKeyUsageOID
-from nodes import Node
 
 BASE = "dc=martlet"
 
@@ -24,12 +23,7 @@ def authority():
 
 @pytest.fixture(scope="module")
 def node(nodes, authority, tmp_path_factory):
-    file = tmp_path_factory.mktemp("authority") / "authority.pem"
-    file.write_text(pem(authority.certificate))
-    node = Node("certificates", tls=True, options=["--client-certificates", str(file)]).start()
-    yield node
-    node.stop()
-    node.remove()
+    yield from lend_node("certificates", authority, tmp_path_factory)
 
 
 class Person:

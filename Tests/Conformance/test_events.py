@@ -231,16 +231,9 @@ class World:
 
 @pytest.fixture(scope="module")
 def world(nodes):
-    sink = Sink()
-    sink.controller.start()
-    node = nodes.new("sqlite-http")
-    node.options += ["--web-url", f"http://localhost:{node.ports['web']}", "--registration", "approval"]
-    node.options += ["--smtp", f"smtp://127.0.0.1:{sink.controller.port}", "--mail-from", "node@example.org"]
-    node.start()
-    yield World(node, sink)
-    node.stop()
-    node.remove()
-    sink.controller.stop()
+    for sink in Sink.lend():
+        for node in sink.lend_node(nodes, "sqlite-http"):
+            yield World(node, sink)
 
 
 def acts(world):

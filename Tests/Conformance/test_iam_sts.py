@@ -11,7 +11,6 @@ import jwt
 import pytest
 import requests
 from botocore import UNSIGNED
-from conftest import empty_bucket, new_bucket
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from errors import refused
 from issuers import IdP

@@ -22,21 +22,12 @@ SCOPES = ["openid", "profile", "email", "groups", "offline_access", "storage.rea
 
 @pytest.fixture(scope="module")
 def sink():
-    sink = Sink()
-    sink.controller.start()
-    yield sink
-    sink.controller.stop()
+    yield from Sink.lend()
 
 
 @pytest.fixture(scope="module")
 def node(nodes, sink):
-    node = nodes.new("sqlite-http")
-    node.options += ["--web-url", f"http://localhost:{node.ports['web']}", "--registration", "approval"]
-    node.options += ["--smtp", f"smtp://127.0.0.1:{sink.controller.port}", "--mail-from", "node@example.org"]
-    node.start()
-    yield node
-    node.stop()
-    node.remove()
+    yield from sink.lend_node(nodes, "sqlite-http")
 
 
 @pytest.fixture(scope="module")

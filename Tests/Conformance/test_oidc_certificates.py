@@ -8,11 +8,11 @@ import secrets
 import jwt
 import pytest
 import requests
-from authorities import TestAuthority, pem, self_signed
+from authorities import TestAuthority, lend_node, self_signed
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from issuers import public_jwk
-from nodes import Node, told_within
+from nodes import told_within
 from oidc import CALLBACK, PASSWORD, Browser, discovery, lend_account, lend_registrar, log_in
 
 EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
@@ -26,12 +26,7 @@ def authority():
 
 @pytest.fixture(scope="module")
 def node(nodes, authority, tmp_path_factory):
-    file = tmp_path_factory.mktemp("authority") / "authority.pem"
-    file.write_text(pem(authority.certificate))
-    node = Node("oidc-certificates", tls=True, options=["--client-certificates", str(file)]).start()
-    yield node
-    node.stop()
-    node.remove()
+    yield from lend_node("oidc-certificates", authority, tmp_path_factory)
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 import io
 import json
 import re
-import time
 import urllib.parse
 
 import pyotp

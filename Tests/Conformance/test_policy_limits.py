@@ -111,7 +111,7 @@ def test_the_boundary_of_the_space_binds_administrators(any_node, place, tmp_pat
     assert node.cli("policy", "put", keep, file).returncode == 0
     try:
         assert node.cli("policy", "boundary", "set", "space:main", keep).returncode == 0
-        assert f"space:main" in node.cli("policy", "boundary", "list").stdout
+        assert "space:main" in node.cli("policy", "boundary", "list").stdout
         with refused("AccessDenied", 403) as failure:
             node.s3().delete_object(Bucket=place, Key="a/x")
         assert '"Keep"' in failure.value.response["Error"]["Message"]

@@ -24,21 +24,12 @@ from products import wait_for
 
 @pytest.fixture(scope="module")
 def sink():
-    sink = Sink()
-    sink.controller.start()
-    yield sink
-    sink.controller.stop()
+    yield from Sink.lend()
 
 
 @pytest.fixture(scope="module", params=["sqlite-http", "postgres-http"])
 def node(request, nodes, sink):
-    node = nodes.new(request.param)
-    node.options += ["--web-url", f"http://localhost:{node.ports['web']}", "--registration", "approval"]
-    node.options += ["--smtp", f"smtp://127.0.0.1:{sink.controller.port}", "--mail-from", "node@example.org"]
-    node.start()
-    yield node
-    node.stop()
-    node.remove()
+    yield from sink.lend_node(nodes, request.param)
 
 
 def unique():

@@ -238,7 +238,6 @@ def test_who_signed_is_checked(node, s3, bucket):
 
 
 def test_temporary_credentials_sign_forms(node, bucket):
-    import boto3
 
     access, secret = node.access_key()
     sts = boto3.client(

@@ -4,12 +4,11 @@ import datetime
 import itertools
 import urllib.parse
 
-import pystac_client
 import pytest
 import requests
-from conftest import empty_bucket, new_bucket
-from products import put_items, real_items, wait_for
+from products import real_items
 from schemas import validate
+from stac import lend_client, lend_collection
 
 COUNT = 120
 
@@ -25,30 +24,13 @@ def items():
 
 
 @pytest.fixture(scope="module")
-def collection(node, http, items):
-    s3 = node.s3(max_pool_connections=8)
-    name = new_bucket(s3, "s2")
-    put_items(s3, name, items.values())
-    wait_for(
-        "all items",
-        lambda: (
-            http.get(f"{node.web}/stac/search", params={"collections": name, "limit": 500}).json()["features"].__len__()
-            == COUNT
-        ),
-        seconds=180,
-    )
-    yield name
-    empty_bucket(s3, name)
-    s3.delete_bucket(Bucket=name)
+def collection(node, items):
+    yield from lend_collection(node, "s2", items.values())
 
 
 @pytest.fixture(scope="module")
 def client(node):
-    with pytest.MonkeyPatch.context() as patch:
-        if node.tls:
-            # It asks `requests` with `verify=True`, so this is the way its users name an authority.
-            patch.setenv("REQUESTS_CA_BUNDLE", node.authority)
-        yield pystac_client.Client.open(node.web + "/stac", headers={"Authorization": "Bearer " + node.token()})
+    yield from lend_client(node)
 
 
 def intersects(box, item):

@@ -3,10 +3,9 @@
 import json
 
 import cql2
-import pystac_client
 import pytest
-from conftest import empty_bucket, new_bucket
-from products import put_items, real_items, wait_for
+from products import real_items
+from stac import lend_client, lend_collection
 
 COUNT = 80
 
@@ -22,26 +21,13 @@ def items():
 
 
 @pytest.fixture(scope="module")
-def collection(node, http, items):
-    s3 = node.s3(max_pool_connections=8)
-    name = new_bucket(s3, "cql2")
-    put_items(s3, name, items.values())
-    wait_for(
-        "all items",
-        lambda: len(search(http, node, name, limit=500)) == COUNT,
-        seconds=120,
-    )
-    yield name
-    empty_bucket(s3, name)
-    s3.delete_bucket(Bucket=name)
+def collection(node, items):
+    yield from lend_collection(node, "cql2", items.values())
 
 
 @pytest.fixture(scope="module")
 def client(node):
-    with pytest.MonkeyPatch.context() as patch:
-        if node.tls:
-            patch.setenv("REQUESTS_CA_BUNDLE", node.authority)
-        yield pystac_client.Client.open(node.web + "/stac", headers={"Authorization": "Bearer " + node.token()})
+    yield from lend_client(node)
 
 
 def search(http, node, collection, **body):

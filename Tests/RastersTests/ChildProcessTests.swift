@@ -7,7 +7,7 @@ import Testing
 /// Children that are not `martlet-raster`: shell scripts that behave badly.
 @Suite struct ChildProcessTests {
     /// Runs a shell script in the place of `martlet-raster`.
-    private func run(_ script: String, deadline: Duration = .seconds(10)) async throws -> RasterError? {
+    private func run(_ script: String, deadline: Duration = .seconds(120)) async throws -> RasterError? {
         var template = Array("/tmp/martlet-raster-test-XXXXXX".utf8CString)
         let descriptor = mkstemp(&template)
         let path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
