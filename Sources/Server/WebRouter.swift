@@ -27,7 +27,7 @@ struct WebRouter: Sendable {
     let nextcloud: NextcloudService
     let console: ConsoleService
     let webURL: String
-    let s3URL: String
+    let addresses: ObjectAddresses
     let ldapURLs: [String]
     let ldapBase: String
     let isReady: @Sendable () async throws -> Void
@@ -81,12 +81,13 @@ struct WebRouter: Sendable {
         }
     }
 
-    /// Where the faces of this node are, for its own command line.
+    /// Where the faces of this node are, for its own command line and its SDKs.
     private var directions: Response {
         var json = JSONWriter()
         json.object {
             $0.member("web", webURL)
-            $0.member("s3", s3URL)
+            $0.member("s3", addresses.s3)
+            $0.member("objects", addresses.all)
             $0.member("stac", webURL + "/stac")
             $0.member("traces", webURL + "/traces")
             if !ldapURLs.isEmpty {
