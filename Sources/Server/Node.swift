@@ -187,7 +187,8 @@ package final class Node: Sendable {
             signing: signing,
             webdav: WebDAVService(objects: objects, gate: gate, authenticator: authenticator),
             nextcloud: NextcloudService(objects: objects, gate: gate, authenticator: authenticator), console: console,
-            webURL: webURL, addresses: addresses, ldapURLs: directories.map(\.url), ldapBase: configuration.directory.base,
+            webURL: webURL, addresses: addresses, ldapURLs: directories.map(\.url),
+            ldapBase: configuration.directory.base,
             isReady: { try await journal.read { _ in } })
         s3Responder.set {
             IAMService.accepts($0) ? await iamService.respond(to: $0) : await s3Service.respond(to: $0)

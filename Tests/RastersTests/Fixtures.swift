@@ -36,7 +36,9 @@ let testPool: NIOThreadPool = {
     return pool
 }()
 
-func reader(_ executable: String = RasterReader.installed, deadline: Duration = .seconds(120), bytesMax: Int64 = 1 << 30)
+func reader(
+    _ executable: String = RasterReader.installed, deadline: Duration = .seconds(120), bytesMax: Int64 = 1 << 30
+)
     -> RasterReader
 {
     RasterReader(executable: executable, pool: testPool, deadline: deadline, bytesMax: bytesMax)
