@@ -19,6 +19,7 @@ import NIOCore
 import NIOPosix
 import NIOSSL
 import Notifications
+import ODataAPI
 import OIDCAPI
 import Objects
 import OpenID
@@ -182,6 +183,9 @@ package final class Node: Sendable {
                 )),
             scim: SCIMService(policies: policies, gate: gate, authenticator: authenticator),
             stac: STACService(catalogue: catalogue, objects: objects, gate: gate, authenticator: authenticator),
+            odata: ODataService(
+                catalogue: catalogue, objects: objects, gate: gate, authenticator: authenticator,
+                addresses: addresses),
             traces: TraceService(ledger: ledger, version: Version.current),
             transactions: TransactionService(objects: objects, gate: gate, authenticator: authenticator),
             signing: signing,

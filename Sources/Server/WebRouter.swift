@@ -3,6 +3,7 @@ import AdminAPI
 import Console
 import HTTPSupport
 import NIOHTTP1
+import ODataAPI
 import OIDCAPI
 import SCIMAPI
 import STACAPI
@@ -20,6 +21,7 @@ struct WebRouter: Sendable {
     let acme: ACMEService
     let scim: SCIMService
     let stac: STACService
+    let odata: ODataService
     let traces: TraceService
     let transactions: TransactionService
     let signing: SigningService
@@ -47,6 +49,7 @@ struct WebRouter: Sendable {
         case "ca": return await ca.respond(to: request, path: rest)
         case "scim" where rest.first == "v2": return await scim.respond(to: request, path: Array(rest.dropFirst()))
         case "stac": return await stac.respond(to: request, path: rest)
+        case "odata" where rest.first == "v1": return await odata.respond(to: request, path: Array(rest.dropFirst()))
         case "traces": return await traces.respond(to: request, path: rest)
         case "dav": return await webdav.respond(to: request)
         case "status.php", "ocs", "remote.php": return await nextcloud.respond(to: request, path: path)
