@@ -79,6 +79,8 @@ package struct Configuration: Sendable {
     package var s3Domains: [String]
     /// Seconds without a change after which a product without a list of its files counts as complete.
     package var settleSeconds: Int64
+    /// Programs that describe files, by the endings of names.
+    package var describers: [(suffixes: Set<String>, program: String)]
     /// Seconds for which what was replaced or removed stays readable; then its bytes are deleted.
     package var historySeconds: Int64
     /// How long a day of lifecycle rules is: for those who try rules out.
@@ -157,6 +159,7 @@ package struct Configuration: Sendable {
                 + "host"
         ),
         ("s3-domain", "names, with commas, below which buckets have host names (default: that of s3-url, localhost)"),
+        ("describers", "ENDING,…=PROGRAM …: programs that describe files with these endings (default: none)"),
         ("settle-seconds", "quiet time after which a product counts as complete (default 5)"),
         ("history-seconds", "time for which what was replaced or removed can be read and restored (default 60)"),
         ("access-log-seconds", "how often the access logs of buckets are written (default 60)"),
@@ -243,6 +246,7 @@ package struct Configuration: Sendable {
         }
         directory = try Self.directory(value("ldap-base"), webURL: webURL)
         acceptsClock = try Self.isOn(value("accept-clock") ?? "off", "accept-clock")
+        describers = try Self.describers(value("describers") ?? "")
         settleSeconds = try Self.seconds(value("settle-seconds") ?? "5", "--settle-seconds", daysMax: 1)
         historySeconds = try Self.seconds(value("history-seconds") ?? "60", "--history-seconds", daysMax: 36_500)
         accessLogSeconds = try Self.seconds(value("access-log-seconds") ?? "60", "--access-log-seconds", daysMax: 1)
@@ -357,6 +361,19 @@ package struct Configuration: Sendable {
             out.append((name, place.hasPrefix("s3://") ? place : absolute(place)))
         }
         return out
+    }
+
+    private static func describers(_ text: String) throws -> [(suffixes: Set<String>, program: String)] {
+        try text.split(whereSeparator: \.isWhitespace).map { pair in
+            let parts = pair.split(separator: "=", maxSplits: 1)
+            let suffixes = Set(parts.first?.split(separator: ",").map { $0.lowercased() } ?? [])
+            guard parts.count == 2, !suffixes.isEmpty, !suffixes.contains(where: { $0.contains(".") }) else {
+                throw ConfigurationError(
+                    "--describers is ENDING,ENDING=PROGRAM …, such as las,laz=/usr/local/bin/las-item, not "
+                        + "'\(pair.prefix(200))'")
+            }
+            return (suffixes, absolute(String(parts[1])))
+        }
     }
 
     private static func domains(_ text: String?, s3URL: String?) throws -> [String] {

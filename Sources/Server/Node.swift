@@ -211,8 +211,10 @@ package final class Node: Sendable {
         workers.start(
             Cataloguer(
                 objects: objects, products: products, catalogue: catalogue,
-                rasters: RasterReader(executable: RasterReader.installed, pool: rasterPool), s3URL: addresses.assets,
-                settleSeconds: configuration.settleSeconds))
+                rasters: RasterReader(executable: RasterReader.installed, pool: rasterPool),
+                programs: configuration.describers.map {
+                    DescribeProgram(suffixes: $0.suffixes, executable: $0.program, pool: rasterPool)
+                }, s3URL: addresses.assets, settleSeconds: configuration.settleSeconds))
         if screening != nil { workers.start(Scanner(objects: objects)) }
         workers.start(Keykeeper(objects: objects, roots: roots))
         workers.start(

@@ -95,7 +95,7 @@ struct ArrayFile {
     }
 
     private static func copyToMemory(_ files: VirtualFiles) -> String? {
-        guard let size = files.files.first?.size, size <= bytesInMemoryMax else {
+        guard files.first.size <= bytesInMemoryMax else {
             CPLErrorSetState(
                 CE_Failure, 1, "a classic NetCDF file of more than \(bytesInMemoryMax >> 20) MiB is not looked into")
             return nil

@@ -35,6 +35,7 @@ struct Raster {
         if let moment = metadata("EXIF_DateTimeOriginal", domain: nil) ?? metadata("TIFFTAG_DATETIME", domain: nil) {
             json.member("datetime", moment.prefix(64))
         }
+        if let sampling = metadata("AREA_OR_POINT", domain: nil) { json.member("sampling", sampling.lowercased()) }
         if let zone = metadata("EXIF_OffsetTimeOriginal", domain: nil) { json.member("zone", zone.prefix(16)) }
         let camera = ["EXIF_Make", "EXIF_Model"].compactMap { metadata($0, domain: nil) }
         if !camera.isEmpty { json.member("camera", camera.joined(separator: " ").prefix(256)) }
@@ -101,6 +102,19 @@ struct Raster {
                 } else {
                     json.number(nodata)
                 }
+            }
+            var exists: Int32 = 0
+            let (scale, offset) = (GDALGetRasterScale(band, &exists), GDALGetRasterOffset(band, &exists))
+            if scale != 1 || offset != 0 {
+                json.member("scale", scale)
+                json.member("offset", offset)
+            }
+            if let unit = GDALGetRasterUnitType(band), unit.pointee != 0 {
+                json.member("unit", String(cString: unit).prefix(64))
+            }
+            if let bits = GDALGetMetadataItem(band, "NBITS", "IMAGE_STRUCTURE"), let count = Int(String(cString: bits))
+            {
+                json.member("bits", count)
             }
             if let name = GDALGetColorInterpretationName(GDALGetRasterColorInterpretation(band)) {
                 json.member("color_interpretation", String(cString: name))

@@ -7,28 +7,49 @@ internal import ProductMetadata
 final class VirtualFiles {
     static let prefix = "/vsimartlet/"
 
-    let channel: ParentChannel
-    let files: [RasterProtocol.File]
-    private let index: [String: Int]
+    /// Where a file's bytes are.
+    enum Source {
+        /// With the node, by its place in the node's list.
+        case node(index: Int, size: UInt64)
+        case memory([UInt8])
+
+        var size: UInt64 {
+            switch self {
+            case .node(_, let size): size
+            case .memory(let bytes): UInt64(bytes.count)
+            }
+        }
+    }
+
+    private let channel: ParentChannel
+    /// By the names that GDAL is shown.
+    private let sources: [String: Source]
     /// What lies in each folder; the top has the empty name.
     private let folders: [String: [String]]
     /// What is looked into.
     let path: String
+    /// The first file of the node's list.
+    let first: Source
 
     private init(channel: ParentChannel, files: [RasterProtocol.File]) {
         self.channel = channel
-        self.files = files
-        index = Dictionary(files.enumerated().map { ($1.name, $0) }, uniquingKeysWith: { first, _ in first })
+        let shown = ZarrStore.isOne(files) ? ZarrStore(files, channel).sources : Self.sources(files)
+        sources = Dictionary(shown, uniquingKeysWith: { first, _ in first })
         var folders: [String: Set<String>] = [:]
-        for file in files {
+        for name in sources.keys {
             var parent = ""
-            for part in file.name.split(separator: "/") {
+            for part in name.split(separator: "/") {
                 folders[parent, default: []].insert(String(part))
                 parent += parent.isEmpty ? String(part) : "/\(part)"
             }
         }
         self.folders = folders.mapValues { $0.sorted() }
         path = Self.prefix + (files.first?.name.split(separator: "/").first.map(String.init) ?? "")
+        first = files.first.map { .node(index: 0, size: $0.size) } ?? .memory([])
+    }
+
+    static func sources(_ files: [RasterProtocol.File]) -> [(String, Source)] {
+        files.enumerated().map { ($1.name, .node(index: $0, size: $1.size)) }
     }
 
     /// Installs the file system, for the life of the process; nil where GDAL does not take it. GDAL buffers reads in
@@ -44,9 +65,9 @@ final class VirtualFiles {
             guard let files = VirtualFiles.at(data), let status, let name = VirtualFiles.name(name) else { return -1 }
             // VSIStatBufL is glibc's stat64, which on 64-bit machines is its stat.
             var facts = stat()
-            if let index = files.index[name] {
+            if let source = files.sources[name] {
                 facts.st_mode = S_IFREG | 0o400
-                facts.st_size = off_t(clamping: files.files[index].size)
+                facts.st_size = off_t(clamping: source.size)
             } else if files.folders[name] != nil {
                 facts.st_mode = S_IFDIR | 0o500
             } else {
@@ -57,11 +78,11 @@ final class VirtualFiles {
         }
         callbacks.pointee.open = { data, name, access in
             guard let files = VirtualFiles.at(data), let access, let name = VirtualFiles.name(name),
-                let index = files.index[name]
+                let source = files.sources[name]
             else { return nil }
             let mode = String(cString: access)
             guard mode.hasPrefix("r"), !mode.contains("+") else { return nil }
-            return Unmanaged.passRetained(OpenFile(files, index)).toOpaque()
+            return Unmanaged.passRetained(OpenFile(files, source)).toOpaque()
         }
         callbacks.pointee.read_dir = { data, name, limit in
             guard let files = VirtualFiles.at(data), let name = VirtualFiles.name(name),
@@ -95,31 +116,38 @@ final class VirtualFiles {
 
     /// The first bytes of the first file.
     func magic(_ count: Int) -> [UInt8] {
-        guard let size = files.first?.size else { return [] }
-        var bytes = [UInt8](repeating: 0, count: Int(min(size, UInt64(count))))
-        if !bytes.isEmpty { bytes.withUnsafeMutableBytes { channel.fetch(file: 0, offset: 0, into: $0) } }
+        var bytes = [UInt8](repeating: 0, count: Int(min(first.size, UInt64(count))))
+        bytes.withUnsafeMutableBytes { fetch(first, offset: 0, into: $0) }
         return bytes
+    }
+
+    /// Fetches bytes of a file, which must be within it.
+    fileprivate func fetch(_ source: Source, offset: UInt64, into target: UnsafeMutableRawBufferPointer) {
+        switch source {
+        case .node(let index, _): channel.fetch(file: index, offset: offset, into: target)
+        case .memory(let bytes): target.copyBytes(from: bytes[Int(offset)...].prefix(target.count))
+        }
     }
 }
 
 /// One opening of a file, with its position.
 private final class OpenFile {
     private let files: VirtualFiles
-    private let index: Int
+    private let source: VirtualFiles.Source
     private(set) var position: UInt64 = 0
     /// Whether a read has met the end, as feof(3) tells.
     private(set) var isPastEnd = false
 
-    init(_ files: VirtualFiles, _ index: Int) {
+    init(_ files: VirtualFiles, _ source: VirtualFiles.Source) {
         self.files = files
-        self.index = index
+        self.source = source
     }
 
     static func at(_ handle: UnsafeMutableRawPointer?) -> OpenFile? {
         handle.map { Unmanaged<OpenFile>.fromOpaque($0).takeUnretainedValue() }
     }
 
-    private var size: UInt64 { files.files[index].size }
+    private var size: UInt64 { source.size }
 
     func seek(_ offset: UInt64, _ origin: Int32) -> Int32 {
         switch origin {
@@ -140,8 +168,8 @@ private final class OpenFile {
         let left = position < self.size ? self.size - position : 0
         let bytes = Int(min(UInt64(wanted), left))
         if bytes > 0 {
-            files.channel.fetch(
-                file: index, offset: position, into: UnsafeMutableRawBufferPointer(start: buffer, count: bytes))
+            files.fetch(
+                source, offset: position, into: UnsafeMutableRawBufferPointer(start: buffer, count: bytes))
         }
         position += UInt64(bytes)
         isPastEnd = bytes < wanted

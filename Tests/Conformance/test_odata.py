@@ -160,7 +160,7 @@ def test_what_is_told_of_a_product(http, base, scenes):
     assert http.get(f"{base}/Products({one['Id']})/Attributes").json()["value"] == one["Attributes"]
     few = http.get(f"{base}/Products({one['Id']})?$select=Name,Online").json()
     assert set(few) == {"@odata.context", "Id", "Name", "Online"}
-    kinds = {entry["Name"]: entry.get("ValueType") for entry in http.get(f"{base}/Attributes({scenes})").json()["value"]}
+    kinds = {entry["Name"]: entry.get("ValueType") for entry in http.get(f"{base}/Attributes({scenes})").json()}
     assert kinds["cloudCover"] == "Double" and "own:text" in kinds
 
 
@@ -281,7 +281,7 @@ def test_a_product_comes_as_an_archive(node, http, base, safe, tmp_path, what):
 
 
 def test_a_product_of_one_file_is_that_file(node, http, base, s3, bucket):
-    s3.put_object(Bucket=bucket, Key="towns.csv", Body=b"lon,lat,name\n4.8,45.7,Lyon\n")
+    s3.put_object(Bucket=bucket, Key="towns.csv", Body=b"lon,lat,name\n4.8,45.7,Lyon\n", ContentType="text/csv")
     wait_for_item(http, node, bucket, "towns")
     product = http.get(f"{base}/Products", params={"$filter": f"Collection/Name eq '{bucket}'"}).json()["value"][0]
     value = http.get(f"{base}/Products({product['Id']})/$value")

@@ -9,6 +9,8 @@ import PIL.ExifTags
 import PIL.Image
 import pyogrio.raw
 import pytest
+import rasterio
+import rasterio.transform
 import requests
 import shapely
 import xarray
@@ -101,15 +103,16 @@ def test_netcdf(node, http, collection, tmp_path, form):
     assert picture[0].mean() > picture[-1].mean() + 100
 
 
-def test_zarr(node, http, collection, tmp_path):
-    store = tmp_path / "x.zarr"
-    grid().to_zarr(store, zarr_format=2)
-    put(node, collection, store, "cubes/x.zarr")
+@pytest.mark.parametrize("version", [2, 3])
+def test_zarr(node, http, collection, tmp_path, version):
+    store = tmp_path / f"x{version}.zarr"
+    grid().to_zarr(store, zarr_format=version)
+    put(node, collection, store, f"cubes/x{version}.zarr")
     size = sum(path.stat().st_size for path in store.rglob("*") if path.is_file())
-    item = describe(node, http, collection, "x", lambda item: item["assets"]["data"]["file:size"] == size)
+    item = describe(node, http, collection, f"x{version}", lambda item: item["assets"]["data"]["file:size"] == size)
     check_grid(item)
     data = item["assets"]["data"]
-    assert data["type"] == "application/vnd.zarr" and data["href"].endswith("/cubes/x.zarr/")
+    assert data["type"] == "application/vnd.zarr" and data["href"].endswith(f"/cubes/x{version}.zarr/")
     # The chunks are no assets: one store is.
     assert not [name for name in item["assets"] if name.startswith(("t2m", "lat"))]
     picture = np.asarray(thumbnail(node, http, item).convert("L")).astype(int)
@@ -249,3 +252,60 @@ def test_a_zarr_store_that_is_no_store(node, http, collection):
     node.s3().put_object(Bucket=collection, Key="empty.zarr/.zgroup", Body=b"{")
     item = describe(node, http, collection, "empty")
     assert item["geometry"] is None and item["assets"]["data"]["file:size"] == 1
+
+
+def test_a_program_of_the_operator_describes_what_the_node_cannot_read(nodes, tmp_path):
+    program = tmp_path / "laser-item"
+    program.write_text(
+        """#!/bin/sh
+        read -r west south east north
+        test "$west" != broken || { echo "no laser points" >&2; exit 3; }
+        echo '{"geometry": {"type": "Point", "coordinates": ['$west', '$south']}, "bbox": ['$west,$south,$east,$north'],
+            "properties": {"datetime": "2020-01-02T03:04:05Z", "title": "'$(basename "$1")'", "pc:count": '$(wc -c)'}}'
+        """
+    )
+    program.chmod(0o755)
+    node = nodes.new("sqlite-http")
+    node.options += ["--describers", f"las,laz={program}"]
+    node.start()
+    try:
+        http, s3 = node.http(), node.s3()
+        s3.create_bucket(Bucket="laser")
+        points = bytes(range(256)) * 10_000
+        s3.put_object(Bucket="laser", Key="points.LAZ", Body=b"10 40 11 41\n" + points)
+        s3.put_object(Bucket="laser", Key="other.las", Body=b"broken 1 2 3\n")
+        # What it says that makes no valid Item is left out.
+        s3.put_object(Bucket="laser", Key="wrong.las", Body=b"10 40 11 400\n")
+        item = describe(node, http, "laser", "points.LAZ")
+        assert item["geometry"] == {"type": "Point", "coordinates": [10, 40]} and item["bbox"] == [10, 40, 11, 41]
+        told = {name: item["properties"][name] for name in ["datetime", "title", "pc:count"]}
+        assert told == {"datetime": "2020-01-02T03:04:05Z", "title": "points.LAZ", "pc:count": len(points)}
+        assert item["assets"]["points.LAZ"]["file:size"] == len(points) + 12
+        assert describe(node, http, "laser", "other.las")["geometry"] is None
+        assert describe(node, http, "laser", "wrong.las")["geometry"] is None
+    finally:
+        node.stop()
+        node.remove()
+
+
+def test_bands_have_what_the_raster_extension_says_of_them(node, http, collection, tmp_path):
+    path = tmp_path / "scaled.tif"
+    place = rasterio.transform.from_origin(500000, 5000000, 20, 20)
+    options = {"driver": "GTiff", "width": 8, "height": 8, "count": 1, "dtype": "uint16", "crs": "EPSG:32632"}
+    with rasterio.open(path, "w", transform=place, nbits=12, **options) as raster:
+        raster.write(np.arange(64, dtype="u2").reshape(1, 8, 8))
+        raster.scales, raster.offsets, raster.units = [0.0001], [-0.1], ["W"]
+    node.s3().upload_file(str(path), collection, "scaled.tif")
+    item = describe(node, http, collection, "scaled")
+    band = item["assets"]["scaled.tif"]["bands"][0]
+    assert band == {
+        "name": "1",
+        "data_type": "uint16",
+        "unit": "W",
+        "raster:sampling": "area",
+        "raster:spatial_resolution": 20,
+        "raster:bits_per_sample": 12,
+        "raster:scale": 0.0001,
+        "raster:offset": -0.1,
+    }
+    assert "https://stac-extensions.github.io/raster/v2.0.0/schema.json" in item["stac_extensions"]

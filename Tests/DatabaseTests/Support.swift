@@ -36,12 +36,12 @@ func code(_ body: () async throws -> Void) async -> DatabaseError.Code? {
 final class Gate: Sendable {
     private let isOpen = Atomic(false)
     func open() { isOpen.store(true, ordering: .releasing) }
-    /// Waits at most ten seconds, so that a broken test ends.
+    /// Waits at most two minutes, so that a broken test ends.
     func wait() {
-        for _ in 0..<10_000 where !isOpen.load(ordering: .acquiring) { usleep(1000) }
+        for _ in 0..<120_000 where !isOpen.load(ordering: .acquiring) { usleep(1000) }
     }
     func waitAsync() async throws {
-        for _ in 0..<10_000 where !isOpen.load(ordering: .acquiring) { try await Task.sleep(for: .milliseconds(1)) }
+        _ = try await eventually { isOpen.load(ordering: .acquiring) }
     }
 }
 

@@ -5,10 +5,10 @@ import Testing
 
 /// The horizon, once it is above `tid`; tests beside this one may hold the cluster's back for a moment.
 private func horizonReached(by database: Database, above tid: Int64) async throws -> Int64 {
-    var horizon = try await database.read { try $0.horizon() }
-    for _ in 0..<1000 where horizon <= tid {
-        try await Task.sleep(for: .milliseconds(10))
+    var horizon = Int64.min
+    _ = try await eventually {
         horizon = try await database.read { try $0.horizon() }
+        return horizon > tid
     }
     return horizon
 }
@@ -175,11 +175,11 @@ private func horizonReached(by database: Database, above tid: Int64) async throw
             #expect(missed.isEmpty)
             // Tests beside this one may hold the cluster's horizon back for a moment.
             var seen: [String] = []
-            for _ in 0..<1000 where seen.count < 2 {
+            let areBoth = try await eventually {
                 seen = try await database.read(follow)
-                if seen.count < 2 { try await Task.sleep(for: .milliseconds(10)) }
+                return seen.count == 2
             }
-            #expect(seen == ["A", "B"])
+            #expect(areBoth && seen == ["A", "B"])
         }
     }
 

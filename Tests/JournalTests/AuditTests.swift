@@ -22,11 +22,13 @@ struct AuditTests {
     private static func nextBatch(
         _ journal: Journal, of count: Int64
     ) async throws -> (batch: AuditBatch, lines: [UInt8]) {
-        for _ in 0..<200 {
-            if let found = try await journal.nextAuditBatch(), found.batch.count == count { return found }
-            try await Task.sleep(for: .milliseconds(50))
+        var found: (batch: AuditBatch, lines: [UInt8])?
+        let isWhole = try await eventually {
+            found = try await journal.nextAuditBatch()
+            return found?.batch.count == count
         }
-        return try #require(try await journal.nextAuditBatch())
+        #expect(isWhole)
+        return try #require(found)
     }
 
     @Test("pages tell each record once, events and accesses together", arguments: TestEngine.allCases)

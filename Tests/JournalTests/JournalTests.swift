@@ -22,13 +22,13 @@ import Wire
                     events.record(EventKind("test.more"), by: "ada", on: "thing/\(number)")
                 }
             }
-            var events = try await journal.events(after: .start, limit: 100)
+            var events: [Event] = []
             // On PostgreSQL an event is told once no transaction of the whole server, other suites' too, is older.
-            for _ in 0..<500 where events.count < 40 {
-                try await Task.sleep(for: .milliseconds(10))
+            let areAll = try await eventually {
                 events = try await journal.events(after: .start, limit: 100)
+                return events.count == 40
             }
-            #expect(events.count == 40)
+            #expect(areAll)
             #expect(events.map(\.subject) == (0..<20).flatMap { ["thing/\($0)", "thing/\($0)"] })
             #expect(events.map(\.sequence) == (0..<20).flatMap { _ in [0, 1] })
             #expect(zip(events, events.dropFirst()).allSatisfy { ($0.tid, $0.sequence) < ($1.tid, $1.sequence) })
@@ -75,14 +75,13 @@ import Wire
         }
     }
 
-    @Test("whoever waits is woken by the next commit, and by none that was seen before")
+    @Test("whoever waits is woken by the next commit, and by none that was seen before", .timeLimit(.minutes(10)))
     func waking() async throws {
         try await withJournal(.sqlite) { journal in
             let generation = journal.generation
             try await journal.write { _, events in events.record(EventKind("test.happened"), by: "ada", on: "thing") }
-            let began = ContinuousClock.now
-            try await journal.waitForCommit(after: generation, secondsMax: 30)
-            #expect(ContinuousClock.now - began < .seconds(5), "a commit between looking and waiting is not missed")
+            // It would wait an hour for a commit between looking and waiting that it missed.
+            try await journal.waitForCommit(after: generation, secondsMax: 3600)
             try await journal.waitForCommit(after: journal.generation, secondsMax: 0.05)
         }
     }

@@ -185,6 +185,14 @@ struct JSONTests {
         ] as [JSONValue])
     func refused(patch: JSONValue) { #expect(throws: JSONPatchError.self) { try patched(patch) } }
 
+    @Test("copies of copies end before they fill the memory")
+    func copies() throws {
+        let double: JSONValue = ["op": "copy", "from": "/x", "path": "/x/-"]
+        #expect(throws: JSONPatchError.self) {
+            try JSONPatch(parsing: .array(Array(repeating: double, count: 60))).applied(to: ["x": ["some text"]])
+        }
+    }
+
     @Test("a merge patch replaces members, and takes away those that are null (RFC 7386)")
     func merges() {
         let document: JSONValue = ["a": ["b": "c", "d": 1], "e": [1]]

@@ -106,9 +106,11 @@ import Wire
             let courier = Courier(journal: journal, notifications: notifications, post: receiver.post)
             let task = Task { try await courier.run() }
             let expected = (1...120).map { "\($0)" }
-            for _ in 0..<1000 where receiver.received.withLock({ $0["http://fine/"]?.count ?? 0 }) < 120 {
-                try await Task.sleep(for: .milliseconds(20))
-            }
+            #expect(
+                try await eventually {
+                    let error = try await notifications.webhook("refusing").state.error
+                    return error != nil && receiver.received.withLock { $0["http://fine/"]?.count == 120 }
+                })
             #expect(receiver.received.withLock { $0["http://fine/"] } == expected)
             task.cancel()
             _ = try? await task.value

@@ -19,7 +19,7 @@ extension AdminService {
         case (0, .POST):
             let body = try await call.body()
             let url = try body.required("issuer")
-            let name = Issuer.name(url.hasSuffix("/") ? String(url.dropLast()) : url)
+            let name = Issuer.name(Issuer.trimmed(url))
             try await require(call, "iam:CreateOpenIDConnectProvider", on: ResourceName.issuer(name))
             try await identity.trust(
                 issuer: url, audiences: body["audiences"]?.array?.compactMap(\.string) ?? [],

@@ -21,7 +21,7 @@ extension AdminService {
             let issuer = try body.required("issuer")
             let provider = LoginProvider(
                 name: try body.required("name"), title: body["title"]?.string ?? "",
-                issuer: issuer.hasSuffix("/") ? String(issuer.dropLast()) : issuer,
+                issuer: Issuer.trimmed(issuer),
                 client: try body.required("clientId"), scopes: body["scopes"]?.string ?? "openid profile email",
                 createsAccounts: body["createsAccounts"]?.bool ?? false, created: .now)
             try await identity.addProvider(provider, secret: body["clientSecret"]?.string, by: call.actor)

@@ -19,7 +19,7 @@ extension IAMService {
     private func createProvider(_ call: Call) async throws -> Fields? {
         let url = try call.parameters.required("Url")
         let audiences = try call.parameters.members("ClientIDList")
-        let name = Issuer.name(url.hasSuffix("/") ? String(url.dropLast()) : url)
+        let name = Issuer.name(Issuer.trimmed(url))
         try await call.permit(on: ResourceName.issuer(name))
         guard !audiences.isEmpty else {
             throw IAMError(.validationError, "ClientIDList needs the audiences for which tokens are meant")

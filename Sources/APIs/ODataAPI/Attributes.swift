@@ -1,4 +1,5 @@
 import CQL2
+import Catalogue
 import ODataFilter
 import Wire
 
@@ -91,7 +92,17 @@ struct ProductAttribute {
             $0.member("@odata.type", "#OData.CSC.\(type.rawValue)")
             $0.member("Name", name)
             $0.member("Value", value)
-            $0.member("ValueType", String(type.rawValue.dropLast("Attribute".count)))
+            $0.member("ValueType", type.valueType)
         }
+    }
+}
+
+extension ODataFilter.AttributeType {
+    var valueType: String { String(rawValue.dropLast("Attribute".count)) }
+
+    /// Of a property whose values have these types.
+    init(_ types: PropertyType) {
+        self =
+            types == .number ? .double : types == .bool ? .boolean : types == .moment ? .dateTime : .string
     }
 }

@@ -31,20 +31,20 @@ extension ODataService {
         if let collection, !directory.contains(collection) {
             throw Problem.notFound("there is no collection '\(collection.prefix(80))'")
         }
-        let own = try await catalogue.queryables(directory).map(\.name).sorted()
-        let known = KnownAttribute.all.filter { $0.properties.contains(where: own.contains) }
+        let own = try await catalogue.queryables(directory)
+        let names = Set(own.map(\.name))
+        let known = KnownAttribute.all.filter { $0.properties.contains(where: names.contains) }
         var json = JSONWriter(capacity: 2048)
-        json.object { json in
-            json.key("value")
-            json.array { json in
-                for attribute in known {
-                    json.object {
-                        $0.member("Name", attribute.name)
-                        $0.member("ValueType", String(attribute.type.rawValue.dropLast("Attribute".count)))
-                    }
-                }
-                for name in own { json.object { $0.member("Name", name) } }
+        func member(_ name: String, _ type: ODataFilter.AttributeType, _ json: inout JSONWriter) {
+            json.object {
+                $0.member("Name", name)
+                $0.member("ValueType", type.valueType)
             }
+        }
+        // A bare list, as clients of the Copernicus Data Space expect it.
+        json.array { json in
+            for attribute in known { member(attribute.name, attribute.type, &json) }
+            for property in own { member(property.name, ODataFilter.AttributeType(property.types), &json) }
         }
         return Response(.ok, type: MediaType.json, bytes: json.bytes)
     }

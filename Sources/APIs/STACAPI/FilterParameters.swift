@@ -185,7 +185,7 @@ enum QueryExtension {
         }
         var parts: [CQL2] = []
         for member in object.members {
-            guard let operations = member.value.object else {
+            guard !member.name.utf8.contains(0), let operations = member.value.object else {
                 throw Problem.badRequest(
                     "query: '\(member.name.prefix(60))' needs an object with operators, like {\"lt\": 10}")
             }
@@ -221,7 +221,7 @@ enum QueryExtension {
     private static func literal(_ value: JSONValue) throws -> CQL2 {
         switch value {
         case .bool(let flag): return .bool(flag)
-        case .string(let text): return .string(text)
+        case .string(let text) where !text.utf8.contains(0): return .string(text)
         case .integer, .double: return .number(value.number ?? 0)
         default: throw Problem.badRequest("query: a value is a string, a number, true or false")
         }
@@ -229,7 +229,9 @@ enum QueryExtension {
 
     /// A text as the pattern of LIKE that stands for itself.
     private static func pattern(_ value: JSONValue) throws -> String {
-        guard let text = value.string else { throw Problem.badRequest("query: the operator needs a string") }
+        guard let text = value.string, !text.utf8.contains(0) else {
+            throw Problem.badRequest("query: the operator needs a string")
+        }
         return text.reduce(into: "") { $0 += "%_\\".contains($1) ? "\\\($1)" : String($1) }
     }
 }

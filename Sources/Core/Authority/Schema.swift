@@ -23,6 +23,8 @@ extension Authority {
                 "CREATE UNIQUE INDEX certificates_by_serial ON certificates (serial)",
                 "CREATE INDEX certificates_by_owner ON certificates (owner, serial)",
                 "CREATE INDEX certificates_by_expiry ON certificates (expires)",
+                // Those whose owners may yet get a letter.
+                "CREATE INDEX certificates_untold ON certificates (expires) WHERE told = 0 AND revoked IS NULL",
                 "CREATE INDEX certificates_revoked ON certificates (issuer, revoked) WHERE revoked IS NOT NULL",
                 // Those of accounts that are gone, until they are revoked.
                 "CREATE INDEX certificates_of_nobody ON certificates (issuer) WHERE account IS NULL AND revoked IS NULL",

@@ -57,7 +57,7 @@ package struct PageToken: Sendable, Hashable {
         let invalid = CatalogueError(
             .invalidToken,
             "the token is not one that a page of this catalogue gave: take it from a page's next or prev link")
-        guard text.utf8.count <= Self.textBytesMax, let bytes = Base64.decode(text), bytes.count > 36,
+        guard text.utf8.count <= Self.textBytesMax, let bytes = Base64.decode(text), bytes.count >= 32,
             bytes[0] == Self.version, let direction = Direction(rawValue: bytes[1]), bytes[2] <= 1
         else { throw invalid }
         let sum = bytes.suffix(4).reduce(0 as UInt32) { $0 << 8 | UInt32($1) }
@@ -69,7 +69,9 @@ package struct PageToken: Sendable, Hashable {
         matched = MatchedCount(count: number(3), isEstimate: bytes[2] == 1)
         let count = Int(bytes[19])
         if count == 0 {
-            guard let id = String(validating: bytes[36..<(bytes.count - 4)], as: UTF8.self), !id.utf8.contains(0) else {
+            guard bytes.count > 40, let id = String(validating: bytes[36..<(bytes.count - 4)], as: UTF8.self),
+                !id.utf8.contains(0)
+            else {
                 throw invalid
             }
             position = .time(SortKey(datetime: number(20), collection: number(28), id: id))

@@ -37,13 +37,17 @@ enum PropertyKey {
 
     static func of(_ text: String) -> [UInt8] {
         if let span = CQL2.Span(text) { return of(moment: span.from) }
-        return [Tag.text] + text.utf8.prefix(textBytesMax)
+        return Self.text(text)
     }
+
+    /// Of a text as such, be it a date or not.
+    static func text(_ text: String) -> [UInt8] { [Tag.text] + text.utf8.prefix(textBytesMax) }
 
     static func of(moment: Int64) -> [UInt8] { [Tag.moment] + bytes(UInt64(bitPattern: moment) ^ 1 << 63) }
 
     static var numbers: ClosedRange<Bytes> { Bytes([Tag.number])...Bytes([Tag.moment]) }
     static var moments: ClosedRange<Bytes> { Bytes([Tag.moment])...Bytes([Tag.text]) }
+    static var texts: ClosedRange<Bytes> { Bytes([Tag.text])...Bytes([Tag.text + 1]) }
 
     private static func bytes(_ bits: UInt64) -> [UInt8] {
         (0..<8).map { UInt8(truncatingIfNeeded: bits >> UInt64(56 - 8 * $0)) }

@@ -27,8 +27,13 @@ extension Catalogue {
 extension PageToken {
     /// - Throws: ``CatalogueError`` `.invalidToken` where the token is one of another order.
     fileprivate func check(_ wanted: SortOrder) throws {
-        let isTime = if case .time = position { true } else { false }
-        guard order == wanted.mark, isTime == (wanted.timeIsDescending != nil) else {
+        let fits =
+            switch position {
+            case .time: wanted.timeIsDescending != nil
+            case .sorted(let place):
+                wanted.timeIsDescending == nil && place.keys.count == wanted.fields.count
+            }
+        guard order == wanted.mark, fits else {
             throw CatalogueError(.invalidToken, "the token belongs to a search that is sorted in another way")
         }
     }
@@ -114,7 +119,10 @@ struct SearchFilter: Sendable {
         guard collections == nil || collectionSet.contains(candidate.key.collection) else { return false }
         if let from = interval.from, candidate.end < from.microseconds { return false }
         if let to = interval.to, candidate.start > to.microseconds { return false }
-        guard datetimes.contains(candidate.key.datetime) else { return false }
+        // An item with a time range is compared as a whole: all of it counts.
+        guard candidate.key.datetime <= datetimes.upperBound,
+            max(candidate.key.datetime, candidate.end) >= datetimes.lowerBound
+        else { return false }
         guard let boxes else { return true }
         guard let box = candidate.box else { return false }
         return boxes.contains { $0.intersects(box) }

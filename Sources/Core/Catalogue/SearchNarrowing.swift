@@ -62,8 +62,7 @@ struct SearchNarrowing {
         case "datetime", "properties.datetime":
             let spans = parts.dropFirst().map(\.constantSpan)
             guard let first = spans.first ?? nil else { return false }
-            let day: Int64 = 86_400_000_000
-            let early = first.from.subtractingReportingOverflow(day).partialValue
+            let early = first.early
             switch call {
             case .equal: bound(early...first.to)
             case .less, .lessOrEqual: bound(Int64.min...first.to)
@@ -123,27 +122,28 @@ struct SearchNarrowing {
     }
 }
 
+extension CQL2.Span {
+    /// A day that a moment lies in begins before it.
+    fileprivate var early: Int64 { from < .min + 86_400_000_000 ? .min : from - 86_400_000_000 }
+}
+
 extension CQL2 {
     /// The span of a literal; nil for whatever depends on the item.
     fileprivate var constantSpan: Span? {
         switch self {
-        case .date, .timestamp, .string, .interval:
-            // Asked in a way that gives it back: a moment is within itself.
-            var span: Span?
-            if case .string(let text) = self { return Span(text) }
-            if case .date(let day) = self {
-                span = Span(from: day.microseconds, to: day.microseconds &+ 86_399_999_999)
-            }
-            if case .timestamp(let moment) = self { span = Span(moment) }
-            if case .interval(let from, let to) = self {
-                let low = from == .open ? Int64.min : from.constantSpan?.from
-                let high = to == .open ? Int64.max : to.constantSpan?.to
-                if let low, let high, low <= high { span = Span(from: low, to: high) }
-            }
-            return span
+        case .string(let text): return Span(text)
+        case .date(let day): return Span(day: day)
+        case .timestamp(let moment): return Span(moment)
+        case .interval(let from, let to):
+            let low = from == .open ? Int64.min : from.constantSpan?.from
+            let high = to == .open ? Int64.max : to.constantSpan?.to
+            guard let low, let high, low <= high else { return nil }
+            return Span(from: low, to: high)
         default: return nil
         }
     }
+
+    fileprivate var isText: Bool { if case .string = self { true } else { false } }
 }
 
 /// Values of one property that items must have, as ranges of an index.
@@ -170,18 +170,16 @@ struct IndexedCondition {
             }
         case (.less, 2), (.lessOrEqual, 2), (.greater, 2), (.greaterOrEqual, 2):
             let isBelow = call == .less || call == .lessOrEqual
-            guard let range = Self.range(from: isBelow ? nil : parts[1], to: isBelow ? parts[1] : nil) else {
+            guard let found = Self.ranges(from: isBelow ? nil : parts[1], to: isBelow ? parts[1] : nil) else {
                 return nil
             }
-            ranges = [range]
+            ranges = found
         case (.between, 3):
-            guard let range = Self.range(from: parts[1], to: parts[2]) else { return nil }
-            ranges = [range]
+            guard let found = Self.ranges(from: parts[1], to: parts[2]) else { return nil }
+            ranges = found
         default: return nil
         }
     }
-
-    private static let day: Int64 = 86_400_000_000
 
     private static func equal(to value: CQL2) -> ClosedRange<PropertyKey.Bytes>? {
         switch value {
@@ -196,6 +194,18 @@ struct IndexedCondition {
             return key...key
         default: return range(from: value, to: value)
         }
+    }
+
+    /// What lies between two literals. A text that is a date is compared with texts that are none by its letters.
+    private static func ranges(from low: CQL2?, to high: CQL2?) -> [ClosedRange<PropertyKey.Bytes>]? {
+        guard let range = range(from: low, to: high) else { return nil }
+        func key(_ bound: CQL2?) -> PropertyKey.Bytes? {
+            guard case .string(let text) = bound else { return nil }
+            return PropertyKey.Bytes(PropertyKey.text(text))
+        }
+        guard [low, high].allSatisfy({ $0?.isText != false }) else { return [range] }
+        let (least, most) = (key(low) ?? PropertyKey.texts.lowerBound, key(high) ?? PropertyKey.texts.upperBound)
+        return least <= most ? [range, least...most] : [range]
     }
 
     /// Numbers or moments between two literals; texts have another order than these, so they are left out.
@@ -213,11 +223,9 @@ struct IndexedCondition {
         } else {
             whole = PropertyKey.moments
             keys = { value in
-                // A day that a moment lies in begins before it.
                 guard let span = value.constantSpan else { return nil }
-                let early = span.from.subtractingReportingOverflow(day)
                 return (
-                    PropertyKey.Bytes(PropertyKey.of(moment: early.overflow ? .min : early.partialValue)),
+                    PropertyKey.Bytes(PropertyKey.of(moment: span.early)),
                     PropertyKey.Bytes(PropertyKey.of(moment: span.to))
                 )
             }

@@ -123,7 +123,8 @@ struct SearchScan {
         if let to = filter.interval.to {
             high = min(high, to.microseconds.addingReportingOverflow(ends.before).partialValue)
         }
-        low = max(low, filter.datetimes.lowerBound)
+        let least = filter.datetimes.lowerBound.subtractingReportingOverflow(ends.after)
+        low = max(low, least.overflow ? .min : least.partialValue)
         high = min(high, filter.datetimes.upperBound)
         return low <= high ? low...high : nil
     }

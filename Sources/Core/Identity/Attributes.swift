@@ -73,14 +73,16 @@ extension Identity {
 
     /// The groups of a principal that have an attribute, whatever its value.
     package func groups(withAttribute name: String, of principal: Principal) async throws -> Set<String> {
+        guard !principal.groups.isEmpty else { return [] }
+        let marks = principal.groups.map { _ in "?" }.joined(separator: ", ")
         let found = try await journal.find { reader in
-            try principal.groups.filter { group in
-                try reader.scalar(
-                    """
-                    SELECT 1 FROM attributes a JOIN groups g ON g.id = a.group_id WHERE g.name = ? AND a.name = ?
-                    """,
-                    .init(group), .init(name)) != nil
-            }
+            try reader.rows(
+                """
+                SELECT g.name FROM groups g JOIN attributes a ON a.group_id = g.id
+                WHERE a.name = ? AND g.name IN (\(marks))
+                """,
+                [.init(name)] + principal.groups.map { .init($0) }
+            ) { $0.text(0) }
         }
         return Set(found)
     }

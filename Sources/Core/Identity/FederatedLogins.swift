@@ -92,7 +92,7 @@ package final class FederatedLogins: Sendable {
         else { throw Identity.expiredTicket }
         let (provider, secret) = try await identity.provider(content["provider"]?.string ?? "")
         // RFC 9207: an answer of another provider than the one that was asked.
-        if let issuer = query["iss"], Self.trimmed(issuer) != provider.issuer {
+        if let issuer = query["iss"], Issuer.trimmed(issuer) != provider.issuer {
             throw IdentityError(.invalidToken, "the answer is not that of \(provider.title)")
         }
         guard let code = query["code"], !code.isEmpty, code.utf8.count <= 4096 else {
@@ -245,7 +245,7 @@ package final class FederatedLogins: Sendable {
             } catch {
                 throw IdentityError(.unreachable, "\(provider.title) does not answer: try again later")
             }
-            guard Self.trimmed(document["issuer"]?.string ?? "") == provider.issuer else {
+            guard Issuer.trimmed(document["issuer"]?.string ?? "") == provider.issuer else {
                 throw IdentityError(.unreachable, "\(provider.issuer) says that it is another issuer")
             }
             discovered[provider.issuer] = document
@@ -254,9 +254,5 @@ package final class FederatedLogins: Sendable {
             url.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F })
         else { throw IdentityError(.unreachable, "\(provider.title) names no \(name) that can be used") }
         return url
-    }
-
-    private static func trimmed(_ issuer: String) -> String {
-        issuer.hasSuffix("/") ? String(issuer.dropLast()) : issuer
     }
 }

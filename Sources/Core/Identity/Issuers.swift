@@ -21,7 +21,7 @@ extension Identity {
     package func trust(
         issuer url: String, audiences: [String], role: String? = nil, path: String = "/", by actor: String
     ) async throws {
-        let url = url.hasSuffix("/") ? String(url.dropLast()) : url
+        let url = Issuer.trimmed(url)
         try Self.checkIssuer(url)
         if let role { try Self.checkName(role) }
         guard let capability = try Capability(scope: Capability.Operation.read.rawValue + ":" + path),

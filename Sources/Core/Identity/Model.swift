@@ -90,6 +90,9 @@ package struct Issuer: Sendable {
     package var name: String { Self.name(url) }
     package var arn: String { "arn:aws:iam::martlet:oidc-provider/\(name)" }
 
+    /// An address as it is kept: without a slash at the end.
+    package static func trimmed(_ url: String) -> String { url.hasSuffix("/") ? String(url.dropLast()) : url }
+
     package static func name(_ url: String) -> String {
         for scheme in ["https://", "http://"] where url.hasPrefix(scheme) { return String(url.dropFirst(scheme.count)) }
         return url

@@ -6,11 +6,6 @@ extension EventKind {
     package static let reminderPosted = EventKind("reminder.posted")
 }
 
-extension Timestamp {
-    /// `2027-03-31`, in UTC.
-    package var day: String { String(rfc3339.prefix(10)) }
-}
-
 /// Letters about what is coming or waits. Each is written once; the row that it is about says so.
 extension People {
     /// Letters of one kind that one round writes, so that none keeps others from writing for long.

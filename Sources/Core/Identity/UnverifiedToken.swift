@@ -18,7 +18,7 @@ struct UnverifiedToken: Sendable {
         guard let issuer = jwt.claims["iss"]?.string else {
             throw IdentityError(.invalidToken, "the token names no issuer")
         }
-        self.issuer = issuer.hasSuffix("/") ? String(issuer.dropLast()) : issuer
+        self.issuer = Issuer.trimmed(issuer)
     }
 
     /// `aud`: for whom the token is meant.

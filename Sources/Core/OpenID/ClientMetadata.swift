@@ -135,10 +135,10 @@ extension Client {
         guard keys.allSatisfy({ (try? JWK($0)) != nil }) else {
             throw invalid("a key in 'jwks' is no public key of P-256, P-384, P-521, Ed25519 or RSA")
         }
-        let needsKeys =
-            authentication == .privateKey || authentication == .selfSignedCertificate || requiresSignedRequests
-        guard !needsKeys || !keys.isEmpty || keysURI != nil else {
-            throw invalid("\(authentication.rawValue) needs the client's public keys: 'jwks' or 'jwks_uri'")
+        let needsKeys = authentication == .privateKey || authentication == .selfSignedCertificate
+        if needsKeys || requiresSignedRequests, keys.isEmpty, keysURI == nil {
+            let what = needsKeys ? authentication.rawValue : "require_signed_request_object"
+            throw invalid("\(what) needs the client's public keys: 'jwks' or 'jwks_uri'")
         }
         guard (authentication == .certificate) == (certificateName != nil) else {
             throw invalid(

@@ -280,23 +280,21 @@ package enum ResourceName {
 
     /// The collection, and the key if it is an object's, of a name made by the two above.
     static func parse(_ resource: String) -> (collection: String, key: String?)? {
-        let prefix = "arn:aws:s3:::".utf8
-        guard resource.utf8.starts(with: prefix) else { return nil }
-        let rest = resource.utf8.dropFirst(prefix.count)
-        let slash = rest.firstIndex(of: UInt8(ascii: "/"))
-        let name = String(Substring(rest[..<(slash ?? rest.endIndex)]))
-        guard !name.isEmpty, name != "*" else { return nil }
-        return (name, slash.map { String(Substring(rest[$0...].dropFirst())) })
+        parts(of: resource, below: "arn:aws:s3:::").map { ($0.name, $0.rest) }
     }
 
     /// The collection, and the id if it is an item's, of a name made by ``item(_:_:)`` or ``stacCollection(_:)``.
     static func parse(item resource: String) -> (collection: String, id: String?)? {
-        let prefix = "arn:martlet:stac:::"
+        parts(of: resource, below: "arn:martlet:stac:::").map { ($0.name, $0.rest) }
+    }
+
+    private static func parts(of resource: String, below prefix: String) -> (name: String, rest: String?)? {
         guard resource.utf8.starts(with: prefix.utf8) else { return nil }
-        let parts = resource.dropFirst(prefix.count).split(
-            separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
-        guard let name = parts.first, !name.isEmpty, name != "*" else { return nil }
-        return (String(name), parts.count == 2 ? String(parts[1]) : nil)
+        let rest = resource.utf8.dropFirst(prefix.utf8.count)
+        let slash = rest.firstIndex(of: UInt8(ascii: "/"))
+        let name = String(Substring(rest[..<(slash ?? rest.endIndex)]))
+        guard !name.isEmpty, name != "*" else { return nil }
+        return (name, slash.map { String(Substring(rest[$0...].dropFirst())) })
     }
 
     /// An item of the catalogue; `*` for all of a collection.

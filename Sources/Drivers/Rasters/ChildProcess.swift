@@ -1,4 +1,5 @@
 internal import Glibc
+internal import NIOPosix
 internal import Synchronization
 
 /// A child process that inherits nothing: a socket as its standard input and output, another as its standard error, no
@@ -27,11 +28,59 @@ final class ChildProcess: Sendable {
     private let deadline: ContinuousClock.Instant
     private let state: Mutex<State>
 
+    /// Starts a child, lets `talk` talk to it, and ends it: when the talk is over or throws, at the deadline, or when
+    /// the task is cancelled.
+    ///
+    /// - Parameters:
+    ///   - pool: where starting, ending and `talk`'s blocking calls happen.
+    ///   - talk: what comes of the child; nil where it ends before.
+    /// - Returns: what `talk` returned, how the child ended, and what it wrote to its standard error.
+    /// - Throws: `unavailable` with the system's reason; what `talk` throws; `CancellationError`.
+    static func run<T: Sendable>(
+        executable: String, arguments: [String] = [], environment: [String], pool: NIOThreadPool, deadline: Duration,
+        talk: @escaping @Sendable (ChildProcess) async throws -> T?
+    ) async throws -> (answer: T?, ending: Ending, output: String) {
+        let end = ContinuousClock.now + deadline
+        let child = try await pool.blocking {
+            try ChildProcess(executable: executable, arguments: arguments, environment: environment, deadline: end)
+        }
+        let outcome: Result<T?, any Error>
+        do {
+            outcome = .success(
+                try await withThrowingTaskGroup(of: T?.self) { group in
+                    group.addTask { try await talk(child) }
+                    group.addTask {
+                        do {
+                            try await Task.sleep(until: end, clock: .continuous)
+                        } catch {
+                            child.kill(isOverdue: false)
+                            throw error
+                        }
+                        child.kill(isOverdue: true)
+                        return nil
+                    }
+                    defer { group.cancelAll() }
+                    return try await group.next() ?? nil
+                })
+        } catch {
+            outcome = .failure(error)
+        }
+        // Without regard to cancellation: no child may be left.
+        let (ending, output) = await withCheckedContinuation { continuation in
+            pool.submit { _ in continuation.resume(returning: child.finish()) }
+        }
+        let answer = try outcome.get()
+        if answer == nil { try Task.checkCancellation() }
+        return (answer, ending, output)
+    }
+
     /// Starts a child.
     ///
     /// - Parameter deadline: when receiving and sending give up at the latest.
     /// - Throws: `unavailable` with the system's reason.
-    init(executable: String, environment: [String], deadline: ContinuousClock.Instant) throws(RasterError) {
+    init(
+        executable: String, arguments: [String] = [], environment: [String], deadline: ContinuousClock.Instant
+    ) throws(RasterError) {
         // Sockets rather than pipes: writing to a child that is gone must not raise SIGPIPE in the node.
         let channel = try Self.socketPair()
         let errors: (node: Int32, child: Int32)
@@ -42,7 +91,7 @@ final class ChildProcess: Sendable {
             close(channel.child)
             throw error
         }
-        let result = Self.spawn(executable, environment, channel: channel.child, errors: errors.child)
+        let result = Self.spawn([executable] + arguments, environment, channel: channel.child, errors: errors.child)
         close(channel.child)
         close(errors.child)
         switch result {
@@ -75,13 +124,13 @@ final class ChildProcess: Sendable {
     }
 
     private static func unavailable(_ what: String, _ number: Int32) -> RasterError {
-        RasterError(.unavailable, "the raster reader cannot be started: \(what): \(String(cString: strerror(number)))")
+        RasterError(.unavailable, "the program cannot be started: \(what): \(String(cString: strerror(number)))")
     }
 
     private typealias CloseFrom = @convention(c) (UnsafeMutablePointer<posix_spawn_file_actions_t>, Int32) -> Int32
 
     private static func spawn(
-        _ executable: String, _ environment: [String], channel: Int32, errors: Int32
+        _ command: [String], _ environment: [String], channel: Int32, errors: Int32
     ) -> Result<pid_t, SystemError> {
         var actions = posix_spawn_file_actions_t()
         var attributes = posix_spawnattr_t()
@@ -107,11 +156,11 @@ final class ChildProcess: Sendable {
         posix_spawnattr_setpgroup(&attributes, 0)
         posix_spawnattr_setflags(
             &attributes, Int16(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP))
-        var arguments = [strdup(executable), nil]
+        var arguments = command.map { strdup($0) } + [nil]
         var variables = environment.map { strdup($0) } + [nil]
         defer { for text in arguments + variables { free(text) } }
         var pid: pid_t = 0
-        let failed = posix_spawn(&pid, executable, &actions, &attributes, &arguments, &variables)
+        let failed = posix_spawn(&pid, command[0], &actions, &attributes, &arguments, &variables)
         return failed == 0 ? .success(pid) : .failure(SystemError(number: failed))
     }
 
@@ -124,6 +173,32 @@ final class ChildProcess: Sendable {
             transfer(count, for: POLLIN) { done in recv(socket, target.baseAddress.map { $0 + done }, count - done, 0) }
         }
         return isComplete ? bytes : nil
+    }
+
+    /// Ends what the child reads, and receives all that it still says, until it closes its end; nil where that is more
+    /// than the limit, or the deadline passes before.
+    func receiveRest(limit: Int) -> [UInt8]? {
+        shutdown(socket, Int32(SHUT_WR))
+        var bytes: [UInt8] = []
+        var chunk = [UInt8](repeating: 0, count: 64 << 10)
+        var isWhole = false
+        while bytes.count <= limit {
+            let moved = transfer(1, for: POLLIN) { _ in
+                let count = recv(socket, &chunk, chunk.count, 0)
+                if count > 0 { bytes += chunk[..<count] }
+                isWhole = count == 0
+                return count
+            }
+            guard moved else { return isWhole ? bytes : nil }
+        }
+        return nil
+    }
+
+    /// Waits until the child has ended by itself, or was killed at the deadline.
+    func awaitEnd() {
+        guard let pid else { return }
+        // Left as a zombie: its status is `finish`'s.
+        while waitid(P_PID, id_t(pid), nil, WEXITED | WNOWAIT) < 0, errno == EINTR {}
     }
 
     /// Sends all bytes; false where the child ends, or the deadline passes, before.
@@ -189,7 +264,7 @@ final class ChildProcess: Sendable {
         var status: Int32 = 0
         if let pid {
             Glibc.kill(-pid, SIGKILL)
-            while waitid(P_PID, id_t(pid), nil, WEXITED | WNOWAIT) < 0, errno == EINTR {}
+            awaitEnd()
             state.withLock { state in
                 // Reaped under the lock, so that no kill can meet the number's next owner.
                 while waitpid(pid, &status, 0) < 0, errno == EINTR {}
@@ -210,5 +285,22 @@ final class ChildProcess: Sendable {
             $0.properties.generalCategory == .control ? " " : Character($0)
         }
         return String(text).split(separator: " ").joined(separator: " ")
+    }
+}
+
+extension NIOThreadPool {
+    /// Runs what blocks on one of the pool's threads.
+    ///
+    /// - Throws: `RasterError` `unavailable` where the pool is shut down; what `body` throws.
+    func blocking<T: Sendable>(_ body: @escaping @Sendable () throws -> T) async throws -> T {
+        try await withCheckedThrowingContinuation { continuation in
+            submit { state in
+                switch state {
+                case .active: continuation.resume(with: Result { try body() })
+                case .cancelled:
+                    continuation.resume(throwing: RasterError(.unavailable, "the thread pool is shut down"))
+                }
+            }
+        }
     }
 }

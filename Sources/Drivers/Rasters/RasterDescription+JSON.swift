@@ -30,18 +30,14 @@ extension RasterDescription {
         guard !bands.isEmpty || !dimensions.isEmpty || !variables.isEmpty || !layers.isEmpty, bands.count <= 256,
             dimensions.count <= 1024, variables.count <= 256, layers.count <= 32
         else { throw misbehaved }
-        self.bands = bands.map {
-            Band(
-                dataType: $0["data_type"]?.string, nodata: $0["nodata"],
-                colorInterpretation: $0["color_interpretation"]?.string,
-                description: $0["description"]?.string)
-        }
+        self.bands = bands.map { Band($0) }
         self.dimensions = dimensions.compactMap { Dimension($0) }
         self.variables = variables.compactMap { Variable($0) }
         self.layers = layers.compactMap { Layer($0) }
         for member in json["attributes"]?.object?.members ?? [] { attributes[member.name] = member.value.string }
         (start, end) = (Self.moment(json["start"]), Self.moment(json["end"]))
         camera = json["camera"]?.string
+        sampling = (json["sampling"]?.string).flatMap { ["area", "point"].contains($0) ? $0 : nil }
         crsCode = json["crs_code"]?.string
         crsWKT2 = json["crs_wkt2"]?.string
         transform = Self.numbers(json["transform"], count: 6)
@@ -86,6 +82,16 @@ extension RasterDescription {
         else { return nil }
         guard let zone, let utc = Timestamp(rfc3339: moment.rfc3339.dropLast() + zone) else { return moment }
         return utc
+    }
+}
+
+extension RasterDescription.Band {
+    init(_ json: JSONValue) {
+        self.init(
+            dataType: json["data_type"]?.string, nodata: json["nodata"],
+            colorInterpretation: json["color_interpretation"]?.string, description: json["description"]?.string)
+        (scale, offset, unit) = (json["scale"]?.number, json["offset"]?.number, json["unit"]?.string)
+        bits = json["bits"]?.integer
     }
 }
 

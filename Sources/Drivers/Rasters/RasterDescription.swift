@@ -11,6 +11,22 @@ package struct RasterDescription: Sendable, Equatable {
         /// GDAL's name: `Red`, `Gray`, `Palette`, …
         package var colorInterpretation: String?
         package var description: String?
+        /// What makes a physical value of a stored one: times the scale, plus the offset; nil where it is one already.
+        package var scale: Double?
+        package var offset: Double?
+        package var unit: String?
+        /// Bits of a sample, where they are fewer than its type has.
+        package var bits: Int64?
+
+        package init(
+            dataType: String? = nil, nodata: JSONValue? = nil, colorInterpretation: String? = nil,
+            description: String? = nil
+        ) {
+            self.dataType = dataType
+            self.nodata = nodata
+            self.colorInterpretation = colorInterpretation
+            self.description = description
+        }
     }
 
     package struct Dimension: Sendable, Equatable {
@@ -76,6 +92,8 @@ package struct RasterDescription: Sendable, Equatable {
     package var noFootprint: String?
     /// Metres, for a projected system.
     package var gsd: Double?
+    /// What a pixel stands for: `area` or `point`.
+    package var sampling: String?
     /// A picture's own date and time, as if it were UTC where it has no time zone.
     package var datetime: Timestamp?
     /// When what is in a file of arrays or features begins and ends.

@@ -55,41 +55,14 @@ package struct RasterReader: Sendable {
         guard let start = RasterProtocol.Start(files: files, wantsPreview: preview).bytes else {
             throw RasterError(.tooLarge, "'\(name)' has too many files")
         }
-        let end = ContinuousClock.now + deadline
         let environment = ["PROJ_DATA", "PROJ_LIB", "GDAL_DATA"].compactMap { (variable: String) -> String? in
             getenv(variable).map { "\(variable)=\(String(cString: $0))" }
         }
-        let child = try await blocking { [executable] in
-            try ChildProcess(executable: executable, environment: environment, deadline: end)
-        }
-        let outcome: Result<RasterDescription?, any Error>
-        do {
-            outcome = .success(
-                try await withThrowingTaskGroup(of: RasterDescription?.self) { group in
-                    group.addTask { try await converse(child, start: start, files: files, read: read) }
-                    group.addTask {
-                        do {
-                            try await Task.sleep(until: end, clock: .continuous)
-                        } catch {
-                            child.kill(isOverdue: false)
-                            throw error
-                        }
-                        child.kill(isOverdue: true)
-                        return nil
-                    }
-                    defer { group.cancelAll() }
-                    return try await group.next() ?? nil
-                })
-        } catch {
-            outcome = .failure(error)
-        }
-        // Without regard to cancellation: no child may be left.
-        let (ending, output) = await withCheckedContinuation { continuation in
-            pool.submit { _ in continuation.resume(returning: child.finish()) }
-        }
-        if let description = try outcome.get() { return description }
-        try Task.checkCancellation()
-        throw Self.error(name, ending, output)
+        let (description, ending, output) = try await ChildProcess.run(
+            executable: executable, environment: environment, pool: pool, deadline: deadline
+        ) { child in try await converse(child, start: start, files: files, read: read) }
+        guard let description else { throw Self.error(name, ending, output) }
+        return description
     }
 
     /// Answers the child until it gives its result; nil where it ends before.
@@ -102,7 +75,7 @@ package struct RasterReader: Sendable {
         var bytesRead: Int64 = 0
         while true {
             let (sending, headCount) = (answer, RasterProtocol.Head.byteCount)
-            let head = try await blocking {
+            let head = try await pool.blocking {
                 sending.withUnsafeReadableBytes { child.send($0) } ? child.receive(headCount) : nil
             }
             guard let head else { return nil }
@@ -124,7 +97,7 @@ package struct RasterReader: Sendable {
                         .unavailable, "the object gave \(answer.readableBytes) bytes for the range \(range)")
                 }
             case .result(let descriptionCount, let previewCount):
-                let parts = try await blocking { () -> (description: [UInt8], preview: [UInt8])? in
+                let parts = try await pool.blocking { () -> (description: [UInt8], preview: [UInt8])? in
                     guard let description = child.receive(Int(descriptionCount)),
                         let preview = child.receive(Int(previewCount))
                     else {
@@ -157,18 +130,6 @@ package struct RasterReader: Sendable {
             )
         case .exit(let code):
             RasterError(.crashed(signal: nil), "the raster reader ended with code \(code) on '\(name)'", output: output)
-        }
-    }
-
-    private func blocking<T: Sendable>(_ body: @escaping @Sendable () throws -> T) async throws -> T {
-        try await withCheckedThrowingContinuation { continuation in
-            pool.submit { state in
-                switch state {
-                case .active: continuation.resume(with: Result { try body() })
-                case .cancelled:
-                    continuation.resume(throwing: RasterError(.unavailable, "the thread pool is shut down"))
-                }
-            }
         }
     }
 }

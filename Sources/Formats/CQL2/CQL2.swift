@@ -37,13 +37,6 @@ package indirect enum CQL2: Hashable, Sendable {
         return out
     }
 
-    /// Whether the functions `S_…` are in it.
-    package var isSpatial: Bool {
-        var found = false
-        forEach { if case .call(let call, _) = $0, call.group == .spatial { found = true } }
-        return found
-    }
-
     private func forEach(_ body: (CQL2) -> Void) {
         body(self)
         switch self {

@@ -24,7 +24,4 @@ enum Instant {
     static func day(_ text: String) -> Timestamp? {
         text.utf8.count == 10 ? Timestamp(rfc3339: text + "T00:00:00Z") : nil
     }
-
-    /// The date of a day's beginning.
-    static func text(day: Timestamp) -> String { String(day.rfc3339.prefix(10)) }
 }

@@ -32,7 +32,9 @@ private struct JSONReader {
         case .bool(let value): return .bool(value)
         case .integer(let value): return .number(Double(value))
         case .double(let value): return .number(value)
-        case .string(let text): return .string(text)
+        case .string(let text):
+            guard !text.utf8.contains(0) else { throw CQL2Error("a text has a NUL character", at: place) }
+            return .string(text)
         case .array(let items): return .array(try list(items, at: place, depth: depth))
         case .object(let object): return try member(object, json, at: place, depth: depth)
         }

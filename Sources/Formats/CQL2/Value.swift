@@ -40,7 +40,8 @@ extension CQL2 {
 
         package init(_ moment: Timestamp) { self.init(from: moment.microseconds, to: moment.microseconds) }
 
-        init(day: Timestamp) { self.init(from: day.microseconds, to: day.microseconds &+ 86_400_000_000 - 1) }
+        /// A whole day, by its beginning.
+        package init(day: Timestamp) { self.init(from: day.microseconds, to: day.microseconds &+ 86_400_000_000 - 1) }
 
         /// A text that is a date and time, or a date.
         package init?(_ text: String) {

@@ -16,7 +16,7 @@ extension CQL2 {
         case .string(let text): writer.string(text)
         case .number(let number): writer.number(number)
         case .bool(let value): writer.bool(value)
-        case .date(let day): writer.object { $0.member("date", Instant.text(day: day)) }
+        case .date(let day): writer.object { $0.member("date", day.day) }
         case .timestamp(let moment): writer.object { $0.member("timestamp", moment.rfc3339) }
         case .interval(let from, let to):
             writer.object { json in
@@ -43,7 +43,7 @@ extension CQL2 {
     /// Dates and timestamps are plain strings in an interval.
     private func writeEnd(to writer: inout JSONWriter) {
         switch self {
-        case .date(let day): writer.string(Instant.text(day: day))
+        case .date(let day): writer.string(day.day)
         case .timestamp(let moment): writer.string(moment.rfc3339)
         default: write(to: &writer)
         }
@@ -56,7 +56,7 @@ extension CQL2 {
         case .string(let text): Self.quoted(text)
         case .number(let number): Self.number(number)
         case .bool(let value): value ? "TRUE" : "FALSE"
-        case .date(let day): "DATE('\(Instant.text(day: day))')"
+        case .date(let day): "DATE('\(day.day)')"
         case .timestamp(let moment): "TIMESTAMP('\(moment.rfc3339)')"
         case .interval(let from, let to): "INTERVAL(\(from.endText), \(to.endText))"
         case .open: "'..'"
@@ -70,7 +70,7 @@ extension CQL2 {
 
     private var endText: String {
         switch self {
-        case .date(let day): "'\(Instant.text(day: day))'"
+        case .date(let day): "'\(day.day)'"
         case .timestamp(let moment): "'\(moment.rfc3339)'"
         default: text
         }

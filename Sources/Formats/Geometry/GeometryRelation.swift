@@ -3,7 +3,7 @@
 /// Whether they meet is exact, as in `Geometry.intersects`. The rest is found from the pieces into which each one's
 /// lines are cut where they meet the other's: the middle of each piece is inside of the other, on its boundary or
 /// outside. Cuts are computed in floating point, so pieces shorter than 10⁻¹² of their line do not count.
-package struct GeometryRelation: Hashable, Sendable {
+package struct GeometryRelation: Sendable {
     /// Whether they have a point in common.
     private(set) var meets: Bool
     /// The dimension of what their interiors have in common; -1 for nothing.
@@ -25,7 +25,6 @@ package struct GeometryRelation: Hashable, Sendable {
         secondReachesOut = theirs.reachesOut || mine.otherReachesOut
     }
 
-    package var isDisjoint: Bool { !meets }
     package var touches: Bool { meets && shared < 0 }
     package var isWithin: Bool { shared >= 0 && !firstReachesOut }
     package var contains: Bool { shared >= 0 && !secondReachesOut }
@@ -42,16 +41,6 @@ package struct GeometryRelation: Hashable, Sendable {
         if one < other { return shared >= 0 && firstReachesOut }
         if one > other { return shared >= 0 && secondReachesOut }
         return one == 1 && shared == 0
-    }
-
-    package static func == (a: GeometryRelation, b: GeometryRelation) -> Bool {
-        a.meets == b.meets && a.shared == b.shared && a.firstReachesOut == b.firstReachesOut
-            && a.secondReachesOut == b.secondReachesOut && a.dimensions == b.dimensions
-    }
-
-    package func hash(into hasher: inout Hasher) {
-        hasher.combine(meets)
-        hasher.combine(shared)
     }
 }
 

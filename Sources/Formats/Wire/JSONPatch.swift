@@ -2,6 +2,8 @@
 package struct JSONPatch: Sendable, Hashable {
     /// Changes that are taken.
     package static let operationsMax = 1000
+    /// Bytes that copies add, all together: each could double what the one before it made.
+    package static let copiedBytesMax = 10 << 20
 
     private enum Operation: Sendable, Hashable {
         case add([String], JSONValue)
@@ -53,6 +55,7 @@ package struct JSONPatch: Sendable, Hashable {
     /// - Throws: ``JSONPatchError`` where a place is not there, or a test fails; nothing is changed then.
     package func applied(to document: JSONValue) throws(JSONPatchError) -> JSONValue {
         var out = document
+        var copied = 0
         for (index, operation) in operations.enumerated() {
             do throws(JSONPatchError) {
                 switch operation {
@@ -60,7 +63,13 @@ package struct JSONPatch: Sendable, Hashable {
                 case .remove(let path): _ = try out.removed(at: path[...])
                 case .replace(let path, let value): try out.replace(at: path[...], with: value)
                 case .move(let from, let to): try out.insert(try out.removed(at: from[...]), at: to[...])
-                case .copy(let from, let to): try out.insert(try out.found(at: from[...]), at: to[...])
+                case .copy(let from, let to):
+                    let value = try out.found(at: from[...])
+                    copied += value.bytes.count
+                    guard copied <= Self.copiedBytesMax else {
+                        throw JSONPatchError("copies add more than \(Self.copiedBytesMax) bytes")
+                    }
+                    try out.insert(value, at: to[...])
                 case .test(let path, let value):
                     guard try out.found(at: path[...]).isSame(as: value) else {
                         throw JSONPatchError("the value is another than the one that was tested for")

@@ -80,6 +80,9 @@ package struct Timestamp: Sendable, Hashable, Comparable, Codable {
 
     // MARK: RFC 3339
 
+    /// `2027-03-31`, in UTC.
+    package var day: String { String(rfc3339.prefix(10)) }
+
     /// `2026-11-21T03:56:00Z`, with milliseconds or microseconds where there are any.
     package var rfc3339: String {
         let p = parts

@@ -3,6 +3,7 @@ package import Catalogue
 import Journal
 import Logging
 package import Objects
+import ProductMetadata
 package import Rasters
 import Wire
 
@@ -25,17 +26,18 @@ package struct Cataloguer: Worker {
     private static let batch = 20
 
     /// - Parameters:
+    ///   - programs: what the operator has for files that the node cannot read.
     ///   - s3URL: by which items name objects: assets' addresses begin with it.
     ///   - settleSeconds: quiet time after which a product without a list of its files counts as complete.
     package init(
-        objects: Objects, products: Products, catalogue: Catalogue, rasters: RasterReader, s3URL: String,
-        settleSeconds: Int64
+        objects: Objects, products: Products, catalogue: Catalogue, rasters: RasterReader,
+        programs: [DescribeProgram] = [], s3URL: String, settleSeconds: Int64
     ) {
         self.objects = objects
         self.products = products
         self.catalogue = catalogue
         self.settleSeconds = settleSeconds
-        describer = Describer(objects: objects, rasters: rasters, s3URL: s3URL)
+        describer = Describer(objects: objects, rasters: rasters, programs: programs, s3URL: s3URL)
         follower = Follower(name: name, journal: objects.journal)
     }
 
@@ -131,7 +133,18 @@ package struct Cataloguer: Worker {
                 logger.warning("\(name): its own STAC item is not taken: \(error)")
             }
         }
-        let description = try await describer.describe(files)
+        var description = try await describer.describe(files)
+        do {
+            try await put(description, files)
+        } catch let error as CatalogueError where description.facts != ItemFacts() {
+            // What its metadata, or a program, say makes no valid Item: it gets one without that.
+            logger.warning("\(name): what is said of it is not taken: \(error)")
+            description.facts = ItemFacts()
+            try await put(description, files)
+        }
+    }
+
+    private func put(_ description: ItemBuilder, _ files: ProductFiles) async throws {
         do {
             try await put(description.document(id: ItemID.plain(files.path)), files)
         } catch let error as CatalogueError where error.code == .idTaken {

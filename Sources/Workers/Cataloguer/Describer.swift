@@ -10,6 +10,7 @@ import Wire
 struct Describer: Sendable {
     private let objects: Objects
     private let rasters: RasterReader
+    private let programs: [DescribeProgram]
     private let s3URL: String
     private let logger = Logger(label: "martlet.cataloguer")
 
@@ -17,10 +18,13 @@ struct Describer: Sendable {
     private static let looksMax = 64
     /// JSON files that may turn out to be the product's own Item.
     private static let candidatesMax = 8
+    /// Files of one product that programs are asked about.
+    private static let triesMax = 8
 
-    init(objects: Objects, rasters: RasterReader, s3URL: String) {
+    init(objects: Objects, rasters: RasterReader, programs: [DescribeProgram], s3URL: String) {
         self.objects = objects
         self.rasters = rasters
+        self.programs = programs
         self.s3URL = s3URL
     }
 
@@ -53,7 +57,11 @@ struct Describer: Sendable {
     /// What is known of a product, from its metadata files and its rasters.
     func describe(_ files: ProductFiles) async throws -> ItemBuilder {
         var facts = ItemFacts()
-        if let anchor = anchor(of: files), let known = try await self.facts(files, anchor) { facts = known }
+        if let anchor = anchor(of: files), let known = try await self.facts(files, anchor) {
+            facts = known
+        } else if let told = try await factsByProgram(files) {
+            facts = told
+        }
         let looks = try await look(into: files, facts)
         var builder = ItemBuilder(files: files, facts: facts, looks: looks, s3URL: s3URL)
         builder.preview = try await keepPreview(files, facts, looks)
@@ -110,6 +118,28 @@ struct Describer: Sendable {
         }
     }
 
+    /// What a program of the operator says of the first file that it is for and knows; what it says of others is not
+    /// asked.
+    private func factsByProgram(_ files: ProductFiles) async throws -> ItemFacts? {
+        var tries = 0
+        for program in programs {
+            for (path, version) in files.all
+            where program.suffixes.contains(Look.suffix(path)) && version.isReadableByNode && tries < Self.triesMax {
+                tries += 1
+                do {
+                    let read = try await files.read([version])
+                    let json = try await program.describe(name: path, size: version.size) { try await read(0, $0) }
+                    return ItemFacts(item: json)
+                } catch let error as RasterError {
+                    logger.notice("\(files.collection.name)/\(version.key): \(error)")
+                } catch let error as ObjectsError where error.isUnreadable {
+                    logger.notice("\(files.collection.name)/\(version.key): \(error)")
+                }
+            }
+        }
+        return nil
+    }
+
     // MARK: Looks
 
     /// Looks into the product's data; only into one raster, for a preview, where metadata say the rest. What is found
@@ -128,9 +158,9 @@ struct Describer: Sendable {
                 found[look.path] = description
                 if description.preview != nil { needsPreview = false }
             } catch let error as RasterError {
-                logger.notice("\(files.collection.name)/\(files.path.prefix)\(look.path): \(error.message)")
+                logger.notice("\(files.collection.name)/\(look.key): \(error.message)")
             } catch let error as ObjectsError where error.isUnreadable {
-                logger.notice("\(files.collection.name)/\(files.path.prefix)\(look.path): \(error)")
+                logger.notice("\(files.collection.name)/\(look.key): \(error)")
             }
         }
         return found

@@ -10,7 +10,7 @@ struct ItemBuilder {
     private static let assetsMax = 1000
 
     let files: ProductFiles
-    let facts: ItemFacts
+    var facts: ItemFacts
     /// What was found in the product's data, by the paths that it is said of.
     let looks: [String: RasterDescription]
     let s3URL: String
@@ -52,6 +52,7 @@ struct ItemBuilder {
         if looks.values.contains(where: { !$0.projection.members.isEmpty }) { all.append(Self.projection) }
         if looks.values.contains(where: { !$0.dimensions.isEmpty }) { all.append(DataCube.schema) }
         if looks.values.contains(where: { !$0.layers.isEmpty }) { all.append(TableFields.schema) }
+        if looks.values.contains(where: { RasterFields.describe($0) }) { all.append(RasterFields.schema) }
         all.append(Self.file)
         return Array(Set(all)).sorted()
     }
@@ -212,6 +213,8 @@ struct ItemBuilder {
                 out["name"] = .string(band.description ?? "\(index + 1)")
                 if let type = band.dataType { out["data_type"] = .string(type) }
                 if let nodata = band.nodata { out["nodata"] = nodata }
+                out.set("unit", band.unit)
+                for member in RasterFields.members(of: band, in: look) { out[member.name] = member.value }
                 return .object(out)
             })
     }

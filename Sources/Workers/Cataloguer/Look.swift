@@ -14,6 +14,9 @@ struct Look {
     /// Whether it is a picture, of which one is enough for a preview.
     let isRaster: Bool
 
+    /// The first object's, for messages.
+    var key: String { versions.first?.key ?? path }
+
     private static let rasters: Set = ["tif", "tiff", "jp2"]
     private static let pictures: Set = ["png", "jpg", "jpeg"]
     private static let others: Set = ["nc", "nc4", "cdf", "h5", "hdf5", "he5", "gpkg", "csv", "geojson", "fgb", "shp"]
@@ -70,7 +73,7 @@ struct Look {
 
     private static let storeMetadata: Set = [".zarray", ".zattrs", ".zgroup", ".zmetadata", "zarr.json"]
 
-    private static func suffix(_ path: String) -> String {
+    static func suffix(_ path: String) -> String {
         path.lastIndex(of: ".").map { path[path.index(after: $0)...].lowercased() } ?? ""
     }
 

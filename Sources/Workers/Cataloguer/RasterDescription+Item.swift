@@ -91,6 +91,27 @@ enum DataCube {
     }
 }
 
+/// The fields of STAC's raster extension (v2.0.0), which stand with each band.
+enum RasterFields {
+    static let schema = "https://stac-extensions.github.io/raster/v2.0.0/schema.json"
+
+    static func describe(_ look: RasterDescription) -> Bool {
+        look.bands.contains { !members(of: $0, in: look).isEmpty }
+    }
+
+    static func members(
+        of band: RasterDescription.Band, in look: RasterDescription
+    ) -> [(name: String, value: JSONValue)] {
+        var out: [(name: String, value: JSONValue)] = []
+        if let sampling = look.sampling { out.append(("raster:sampling", .string(sampling))) }
+        if let gsd = look.gsd { out.append(("raster:spatial_resolution", .double(gsd))) }
+        if let bits = band.bits { out.append(("raster:bits_per_sample", .integer(bits))) }
+        if let scale = band.scale { out.append(("raster:scale", .double(scale))) }
+        if let offset = band.offset { out.append(("raster:offset", .double(offset))) }
+        return out
+    }
+}
+
 /// The fields of STAC's table extension (v1.2.0), which knows one table a file; a file of several names them.
 enum TableFields {
     static let schema = "https://stac-extensions.github.io/table/v1.2.0/schema.json"

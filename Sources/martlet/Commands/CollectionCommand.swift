@@ -54,13 +54,8 @@ struct CollectionCommand: AsyncParsableCommand {
         func run() async throws {
             try await NodeClient.with { client in
                 let answer = try await client.json(.GET, CollectionCommand.path(collection))
-                for index in answer["indexes"]?.array ?? [] {
-                    if json {
-                        Console.write(index.text)
-                    } else {
-                        let state = index["isReady"]?.bool == true ? "" : "  (unfinished)"
-                        Console.write((index["property"]?.string ?? "") + state)
-                    }
+                Console.list(answer["indexes"], json: json) { index in
+                    (index["property"]?.string ?? "") + (index["isReady"]?.bool == true ? "" : "  (unfinished)")
                 }
             }
         }

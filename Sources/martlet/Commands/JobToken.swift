@@ -139,16 +139,11 @@ struct JobTokenCommand: AsyncParsableCommand {
 
         func run() async throws {
             try await NodeClient.with { client in
-                for grant in try await client.job(.GET, "", nil)["grants"]?.array ?? [] {
-                    if json {
-                        Console.write(grant.text)
-                    } else {
-                        let jobs = "\(grant["claimed"]?.integer ?? 0)/\(grant["count"]?.integer ?? 0)"
-                        let state = grant["revoked"]?.bool == true ? "revoked" : grant["expires"]?.string ?? ""
-                        Console.write(
-                            "\(grant["id"]?.string ?? "")  \(jobs.padded(11))  \(state.padded(27))  \(grant["scope"]?.string ?? "")  \(grant["description"]?.string ?? "")"
-                        )
-                    }
+                Console.list(try await client.job(.GET, "", nil)["grants"], json: json) { grant in
+                    func text(_ name: String) -> String { grant[name]?.string ?? "" }
+                    let jobs = "\(grant["claimed"]?.integer ?? 0)/\(grant["count"]?.integer ?? 0)".padded(11)
+                    let state = (grant["revoked"]?.bool == true ? "revoked" : text("expires")).padded(27)
+                    return "\(text("id"))  \(jobs)  \(state)  \(text("scope"))  \(text("description"))"
                 }
             }
         }

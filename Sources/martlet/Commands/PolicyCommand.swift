@@ -27,13 +27,9 @@ struct PolicyCommand: AsyncParsableCommand {
 
         func run() async throws {
             try await NodeClient.with { client in
-                for policy in try await client.json(.GET, "/admin/v1/policies")["policies"]?.array ?? [] {
-                    if json {
-                        Console.write(policy.text)
-                    } else {
-                        let to = (policy["attachments"]?.array ?? []).compactMap(\.string).joined(separator: ", ")
-                        Console.write("\((policy["name"]?.string ?? "").padded(32))  \(to)")
-                    }
+                Console.list(try await client.json(.GET, "/admin/v1/policies")["policies"], json: json) { policy in
+                    let to = (policy["attachments"]?.array ?? []).compactMap(\.string).joined(separator: ", ")
+                    return "\((policy["name"]?.string ?? "").padded(32))  \(to)"
                 }
             }
         }

@@ -105,6 +105,8 @@ struct NodeSettings: ParsableArguments {
         name: .customLong("s3-domain"),
         help: "Name below which buckets have host names; may be repeated (default: that of the S3 address, localhost).")
     var s3Domain: [String] = []
+    @Option(help: "ENDING,…=PROGRAM …: programs that describe files with these endings (default: none).")
+    var describers: String?
     @Option(help: "Quiet seconds after which a product counts as complete (default 5).") var settleSeconds: String?
     @Option(help: "Seconds for which what was replaced or removed is kept (default 60).") var historySeconds: String?
     @Option(help: "Seconds between two writings of buckets' access logs (default 60).") var accessLogSeconds: String?
@@ -165,6 +167,7 @@ struct NodeSettings: ParsableArguments {
         flags["asset-url"] = assetURL
         flags["s3-alias"] = s3Alias.isEmpty ? nil : s3Alias.joined(separator: ",")
         flags["s3-domain"] = s3Domain.isEmpty ? nil : s3Domain.joined(separator: ",")
+        flags["describers"] = describers
         flags["settle-seconds"] = settleSeconds
         flags["history-seconds"] = historySeconds
         flags["access-log-seconds"] = accessLogSeconds

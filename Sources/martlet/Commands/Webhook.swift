@@ -21,16 +21,10 @@ struct WebhookCommand: AsyncParsableCommand {
 
         func run() async throws {
             try await NodeClient.with { client in
-                for webhook in try await client.json(.GET, "/admin/v1/webhooks")["webhooks"]?.array ?? [] {
-                    if json {
-                        Console.write(webhook.text)
-                    } else {
-                        let waiting = webhook["waiting"]?.integer ?? 0
-                        let error = webhook["error"]?.string.map { ": " + $0 } ?? ""
-                        Console.write(
-                            "\((webhook["name"]?.string ?? "").padded(20))  \(webhook["url"]?.string ?? "")  \(waiting) waiting\(error)"
-                        )
-                    }
+                Console.list(try await client.json(.GET, "/admin/v1/webhooks")["webhooks"], json: json) { webhook in
+                    let (name, url) = ((webhook["name"]?.string ?? "").padded(20), webhook["url"]?.string ?? "")
+                    let error = webhook["error"]?.string.map { ": " + $0 } ?? ""
+                    return "\(name)  \(url)  \(webhook["waiting"]?.integer ?? 0) waiting\(error)"
                 }
             }
         }
