@@ -66,7 +66,8 @@ import Wire
         "what is no filter is refused",
         arguments: [
             "", " ", "Name", "Name eq", "Name eq SENTINEL", "Name eq 'a", "Name = 'a'", "eq 'a'", "(Name eq 'a'",
-            "Name eq 'a')", "Name eq 'a' and", "not", "Name in ()", "Name in ('a'", "contains(Name)", "contains(Name,5)",
+            "Name eq 'a')", "Name eq 'a' and", "not", "Name in ()", "Name in ('a'", "contains(Name)",
+            "contains(Name,5)",
             "Name eq 'a' 'b'", "Name eq 0x10", "Name eq nan", "a//b eq 1", "/a eq 1", "OData.CSC.Intersects()",
             "OData.CSC.Intersects(area='POINT(1 2)')", "OData.CSC.Intersects(area=geography'SRID=3857;POINT(1 2)')",
             "Attributes/any(a:a/Name eq 'x')", "Attributes/OData.CSC.StringAttribute/any()",

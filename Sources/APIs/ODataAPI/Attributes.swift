@@ -102,7 +102,12 @@ extension ODataFilter.AttributeType {
 
     /// Of a property whose values have these types.
     init(_ types: PropertyType) {
-        self =
-            types == .number ? .double : types == .bool ? .boolean : types == .moment ? .dateTime : .string
+        switch types {
+        case .integer: self = .integer
+        case .number, [.integer, .number]: self = .double
+        case .bool: self = .boolean
+        case .moment: self = .dateTime
+        default: self = .string
+        }
     }
 }

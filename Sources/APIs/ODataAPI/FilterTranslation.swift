@@ -76,7 +76,8 @@ struct FilterTranslation {
         guard let property = Self.moments[path] else {
             throw Problem.badRequest(
                 "$filter: '\(path.prefix(80))' is nothing that products can be found by; there are Name, Collection/Name, "
-                    + "Online, \(Self.moments.keys.sorted().joined(separator: ", ")), OData.CSC.Intersects and Attributes")
+                    + "Online, \(Self.moments.keys.sorted().joined(separator: ", ")), OData.CSC.Intersects and Attributes"
+            )
         }
         if case .null = literal { return try null(property, comparison) }
         guard case .moment(let moment) = literal else { throw wants("a date and time such as 2022-05-03T00:00:00Z") }
@@ -109,7 +110,8 @@ struct FilterTranslation {
         do {
             call = try CQL2(parsing: "S_INTERSECTS(geometry, \(text))")
         } catch {
-            throw Problem.badRequest("$filter: OData.CSC.Intersects: '\(text.prefix(80))' is no place: \(error.message)")
+            throw Problem.badRequest(
+                "$filter: OData.CSC.Intersects: '\(text.prefix(80))' is no place: \(error.message)")
         }
         guard case .call(.spatialIntersects, let parts) = call, parts.count == 2, case .geometry = parts[1] else {
             throw Problem.badRequest("$filter: OData.CSC.Intersects takes one geometry as well-known text")

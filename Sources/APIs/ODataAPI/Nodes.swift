@@ -24,8 +24,8 @@ extension ODataService {
         var modified: Timestamp
     }
 
-    /// The files of a product, in the order of their paths: the objects of its folder, or those of the node that an item
-    /// put by hand names as assets.
+    /// The files of a product, in the order of their paths: the objects of its folder, or those of the node that an
+    /// item put by hand names as assets.
     ///
     /// - Throws: `Problem` for a product of more than 10,000 files.
     private func files(of item: ItemRecord) async throws -> [File] {
@@ -111,7 +111,8 @@ extension ODataService {
             for child in Self.children(of: inner, files) {
                 let below = inner.isEmpty ? child : inner + "/" + child
                 let size = files.first { $0.path == below }?.size
-                entries.append((child, path + [child], size ?? 0, size == nil ? Self.children(of: below, files).count : 0))
+                entries.append(
+                    (child, path + [child], size ?? 0, size == nil ? Self.children(of: below, files).count : 0))
             }
             guard !entries.isEmpty else { throw Problem.notFound("the product has no folder '\(inner.prefix(200))'") }
         }
@@ -208,7 +209,8 @@ extension ODataService {
             ) { logger.error("\($0)") }
         case .unsatisfiable:
             throw Problem(
-                .rangeNotSatisfiable, "range", "the range begins behind the end of the file, which has \(version.size) bytes",
+                .rangeNotSatisfiable, "range",
+                "the range begins behind the end of the file, which has \(version.size) bytes",
                 headers: ["Content-Range": "bytes */\(version.size)"])
         }
     }
@@ -254,7 +256,8 @@ extension ODataService {
                             try await writer.write(buffer)
                         }
                     }
-                    try await writer.write(ByteBuffer(bytes: archive.end(crc: UInt32(truncatingIfNeeded: crc.withLock { $0.value }))))
+                    try await writer.write(
+                        ByteBuffer(bytes: archive.end(crc: UInt32(truncatingIfNeeded: crc.withLock { $0.value }))))
                 }
                 try await writer.write(ByteBuffer(bytes: archive.directory()))
             })

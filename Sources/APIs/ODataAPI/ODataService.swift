@@ -10,7 +10,8 @@ package import Objects
 package import Policy
 import Wire
 
-/// The OData face: the catalogue's items as Products (OData 4.01), in the form of the Copernicus Data Space's catalogue.
+/// The OData face: the catalogue's items as Products (OData 4.01), in the form of the Copernicus Data Space's
+/// catalogue.
 package struct ODataService: Sendable {
     let catalogue: Catalogue
     let objects: Objects
@@ -175,7 +176,8 @@ enum MediaType {
     static let zip = "application/zip"
 }
 
-/// The id of a product, or of an asset of it: a UUID (RFC 9562, version 8) that holds the number of the catalogue's item.
+/// The id of a product, or of an asset of it: a UUID (RFC 9562, version 8) that holds the number of the catalogue's
+/// item.
 struct ProductID: Hashable {
     /// Assets that have ids.
     static let assetsMax = 0xFFFF

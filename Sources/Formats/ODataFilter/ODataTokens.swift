@@ -21,7 +21,9 @@ struct ODataTokens {
     init(_ text: String) { bytes = Array(text.utf8) }
 
     /// The current token as an error names it.
-    var text: String { current == .end ? "the end" : "'\(String(decoding: bytes[start..<at].prefix(40), as: UTF8.self))'" }
+    var text: String {
+        current == .end ? "the end" : "'\(String(decoding: bytes[start..<at].prefix(40), as: UTF8.self))'"
+    }
 
     mutating func advance() throws(ODataError) {
         while at < bytes.count, bytes[at] == 0x20 || bytes[at] == 0x09 || bytes[at] == 0x0A || bytes[at] == 0x0D {

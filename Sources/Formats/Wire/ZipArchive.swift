@@ -1,5 +1,5 @@
-/// Writes a ZIP archive whose members are stored as they are, piece by piece (PKWARE APPNOTE 6.3.10), so that none has to
-/// be in memory or be read twice: a member's checksum comes behind its bytes.
+/// Writes a ZIP archive whose members are stored as they are, piece by piece (PKWARE APPNOTE 6.3.10), so that none has
+/// to be in memory or be read twice: a member's checksum comes behind its bytes.
 ///
 /// The length is known beforehand from the members' names and sizes.
 package struct ZipArchive: Sendable {
