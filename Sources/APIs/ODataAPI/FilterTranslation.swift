@@ -34,7 +34,7 @@ struct FilterTranslation {
     }
 
     /// A name as the collection has it here: `SENTINEL-2` is `sentinel-2` where there is no other.
-    private static func own(_ name: String, in directory: CollectionDirectory) -> String {
+    static func own(_ name: String, in directory: CollectionDirectory) -> String {
         directory.contains(name) ? name : name.lowercased()
     }
 

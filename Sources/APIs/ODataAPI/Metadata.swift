@@ -27,9 +27,11 @@ extension ODataService {
 
     /// The names of attributes, of one collection or of all: what its items have properties of.
     func attributeNames(_ collection: String?, _ call: Call) async throws -> Response {
-        let directory = try await visible(call, only: collection.map { [$0] })
-        if let collection, !directory.contains(collection) {
-            throw Problem.notFound("there is no collection '\(collection.prefix(80))'")
+        let all = try await catalogue.directory()
+        let name = collection.map { FilterTranslation.own($0, in: all) }
+        let directory = try await visible(call, only: name.map { [$0] })
+        if let name, !directory.contains(name) {
+            throw Problem.notFound("there is no collection '\(name.prefix(80))'")
         }
         let own = try await catalogue.queryables(directory)
         let names = Set(own.map(\.name))
