@@ -166,6 +166,12 @@ let apis: [Target] = [
         "APIs", "SigningAPI",
         ["HTTPSupport", "Identity", "Objects", "Policy", "SigV4", "Wire", logging, nioHTTP1]),
     target(
+        "APIs", "TilesAPI",
+        [
+            "CQL2", "Catalogue", "Ciphers", "Geometry", "HTTPSupport", "IAMPolicy", "Identity", "Objects", "Policy",
+            "ProductMetadata", "Rasters", "SigV4", "Wire", logging, nioHTTP1,
+        ]),
+    target(
         "APIs", "STACAPI",
         [
             "CQL2", "Catalogue", "Geometry", "HTTPSupport", "IAMPolicy", "Identity", "Journal", "Objects", "Policy",
@@ -232,7 +238,8 @@ let top: [Target] = [
             "Database", "HTTPSupport", "IAMAPI", "IAMPolicy", "Identity",
             "Journal", "LDAPAPI", "Ledger", "Notifications", "ODataAPI", "OIDCAPI", "Objects", "OpenID", "Policy",
             "Rasters",
-            "S3API", "SCIMAPI", "SMTP", "STACAPI", "SigV4", "SigningAPI", "TraceAPI", "TransactionAPI", "Vault",
+            "S3API", "SCIMAPI", "SMTP", "STACAPI", "SigV4", "SigningAPI", "TilesAPI", "TraceAPI", "TransactionAPI",
+            "Vault",
             "WebDAVAPI", "Wire",
             "Workers",
             httpClient, logging, nioCore, nioHTTP1, nioPosix, nioSSL, nioTLS,
@@ -273,12 +280,12 @@ let testTargets: [Target] = [
     tests("JOSETests", ["JOSE", "Wire"]),
     tests("OpenIDTests", ["Certificates", "Database", "Identity", "JOSE", "Journal", "OpenID", "Vault", "Wire"]),
     tests("LDAPAPITests", ["Identity", "LDAPAPI", "LDAPMessage", "Wire"]),
-    tests("ProductMetadataTests", ["ProductMetadata", "Wire"]),
+    tests("ProductMetadataTests", ["ProductMetadata", "TestSupport", "Wire"]),
     tests("DatabaseTests", ["Database"]),
     tests("AntivirusTests", ["Antivirus", nioCore, nioPosix]),
     tests("VaultTests", ["Ciphers", "Vault", "Wire"]),
     tests("BlobsTests", ["Blobs", "Ciphers", "SigV4", "Wire", nioCore, nioHTTP1, nioPosix]),
-    tests("RastersTests", ["martlet-raster", "ProductMetadata", "Rasters", "Wire", nioCore, nioPosix]),
+    tests("RastersTests", ["martlet-raster", "ProductMetadata", "Rasters", "TestSupport", "Wire", nioCore, nioPosix]),
     tests("JournalTests", ["Database", "Journal", "Wire"]),
     tests("IdentityTests", ["Database", "IAMPolicy", "Identity", "Journal", "Vault", "WebAuthn", "Wire", crypto]),
     tests(

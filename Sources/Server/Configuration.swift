@@ -61,6 +61,8 @@ package struct Configuration: Sendable {
     package var tls: TLS
     /// Files with authorities (PEM) whose certificates clients may log in with; nil where none are asked for.
     package var clientCertificates: [String]?
+    /// Proxies that are believed which client certificate they were shown.
+    package var certificateProxies: [IPNetwork]
     package var authority: AuthoritySettings
     /// Networks in which ACME's challenges are looked for, and at which port.
     package var acmeNetworks: [IPNetwork]
@@ -140,6 +142,10 @@ package struct Configuration: Sendable {
             "client-certificates",
             "files with authorities (PEM), with commas, whose client certificates count beside those of the node's own; "
                 + "off: none are asked for"
+        ),
+        (
+            "certificate-proxies",
+            "networks, with commas, of proxies that end TLS before the node and tell of client certificates (default: none)"
         ),
         ("trust-domain", "of the SPIFFE ids in certificates (default: the host of web-url, or of this machine)"),
         ("ca-url", "address at which revocations are asked for, http://… (default: web-url)"),
@@ -237,13 +243,8 @@ package struct Configuration: Sendable {
             trustDomain: try Self.trustDomain(value("trust-domain"), webURL: webURL),
             url: try value("ca-url").map { try Self.base($0, "--ca-url") } ?? webURL ?? Self.url(web, tls),
             webURL: webURL ?? Self.url(web, tls))
-        acmeNetworks = try (value("acme-networks") ?? "").split(separator: ",").map { part in
-            guard let network = IPNetwork(part.trimmed) else {
-                throw ConfigurationError(
-                    "--acme-networks is networks such as 10.0.0.0/8 with commas, not '\(part.prefix(80))'")
-            }
-            return network
-        }
+        acmeNetworks = try Self.networks(value("acme-networks"), "--acme-networks")
+        certificateProxies = try Self.networks(value("certificate-proxies"), "--certificate-proxies")
         directory = try Self.directory(value("ldap-base"), webURL: webURL)
         acceptsClock = try Self.isOn(value("accept-clock") ?? "off", "accept-clock")
         describers = try Self.describers(value("describers") ?? "")
@@ -328,6 +329,16 @@ package struct Configuration: Sendable {
     private static func masterKey(_ text: String?) -> String? {
         guard let text, !text.hasPrefix("credential:"), !text.hasPrefix("pkcs11:") else { return text }
         return absolute(text.hasPrefix("file:") ? String(text.dropFirst(5)) : text)
+    }
+
+    private static func networks(_ text: String?, _ name: String) throws -> [IPNetwork] {
+        try (text ?? "").split(separator: ",").map { part in
+            guard let network = IPNetwork(part.trimmed) else {
+                throw ConfigurationError(
+                    "\(name) is networks such as 10.0.0.0/8 with commas, not '\(part.prefix(80))'")
+            }
+            return network
+        }
     }
 
     private static func isOn(_ text: String, _ name: String) throws -> Bool {

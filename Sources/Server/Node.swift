@@ -29,6 +29,7 @@ import S3API
 import SCIMAPI
 import STACAPI
 import SigningAPI
+import TilesAPI
 import TraceAPI
 import TransactionAPI
 import Vault
@@ -76,6 +77,8 @@ package final class Node: Sendable {
         // One thread for each raster that is looked into: they wait for a child process.
         let rasterPool = NIOThreadPool(numberOfThreads: 2)
         rasterPool.start()
+        let picturePool = NIOThreadPool(numberOfThreads: max(2, System.coreCount))
+        picturePool.start()
         let location = try DatabaseLocation(
             configuration.metadata == "sqlite" ? configuration.data + "/metadata.sqlite" : configuration.metadata)
         let database = try await Database.open(location, migrations: Schema.migrations)
@@ -189,15 +192,33 @@ package final class Node: Sendable {
             traces: TraceService(ledger: ledger, version: Version.current),
             transactions: TransactionService(objects: objects, gate: gate, authenticator: authenticator),
             signing: signing,
+            tiles: TilesService(
+                catalogue: catalogue, objects: objects, gate: gate, authenticator: authenticator, addresses: addresses,
+                painter: Painter(
+                    rasters: RasterReader(executable: RasterReader.installed, pool: picturePool),
+                    objects: objects, atOnce: max(2, System.coreCount))),
             webdav: WebDAVService(objects: objects, gate: gate, authenticator: authenticator),
             nextcloud: NextcloudService(objects: objects, gate: gate, authenticator: authenticator), console: console,
             webURL: webURL, addresses: addresses, ldapURLs: directories.map(\.url),
             ldapBase: configuration.directory.base,
             isReady: { try await journal.read { _ in } })
+        let forwarded = ForwardedCertificates(from: configuration.certificateProxies)
         s3Responder.set {
-            IAMService.accepts($0) ? await iamService.respond(to: $0) : await s3Service.respond(to: $0)
+            do throws(Problem) {
+                let request = try forwarded.resolve($0)
+                return IAMService.accepts(request)
+                    ? await iamService.respond(to: request) : await s3Service.respond(to: request)
+            } catch {
+                return error.response
+            }
         }
-        webResponder.set { await router.respond(to: $0) }
+        webResponder.set {
+            do throws(Problem) {
+                return await router.respond(to: try forwarded.resolve($0))
+            } catch {
+                return error.response
+            }
+        }
 
         try await products.setAddress(addresses.assets)
         let workers = WorkerGroup()
@@ -245,7 +266,7 @@ package final class Node: Sendable {
             generatedPassword: password, authorityFile: tls.authorityFile, webURL: webURL,
             s3URL: s3URL, identity: identity, database: database, journal: journal, objects: objects,
             stores: stores, fetcher: fetcher, challenges: challenges, webhooks: webhooks, workers: workers,
-            pools: [pool, rasterPool])
+            pools: [pool, rasterPool, picturePool])
     }
 
     private init(
@@ -348,6 +369,7 @@ package final class Node: Sendable {
         _ = await (webDone, s3Done)
         await workers.stop()
         try? await journal.flushAccesses()
+        try? await journal.flushCounted(isEnding: true)
         try? await objects.flushAccessLog()
         try? await fetcher.close()
         try? await challenges.close()

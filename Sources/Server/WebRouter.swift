@@ -8,6 +8,7 @@ import OIDCAPI
 import SCIMAPI
 import STACAPI
 import SigningAPI
+import TilesAPI
 import TraceAPI
 import TransactionAPI
 import WebDAVAPI
@@ -25,6 +26,7 @@ struct WebRouter: Sendable {
     let traces: TraceService
     let transactions: TransactionService
     let signing: SigningService
+    let tiles: TilesService
     let webdav: WebDAVService
     let nextcloud: NextcloudService
     let console: ConsoleService
@@ -50,6 +52,7 @@ struct WebRouter: Sendable {
         case "scim" where rest.first == "v2": return await scim.respond(to: request, path: Array(rest.dropFirst()))
         case "stac": return await stac.respond(to: request, path: rest)
         case "odata" where rest.first == "v1": return await odata.respond(to: request, path: Array(rest.dropFirst()))
+        case "raster": return await tiles.respond(to: request, path: rest)
         case "traces": return await traces.respond(to: request, path: rest)
         case "dav": return await webdav.respond(to: request)
         case "status.php", "ocs", "remote.php": return await nextcloud.respond(to: request, path: path)

@@ -39,6 +39,14 @@ struct ItemView: Sendable {
     var link: String { Link.item(collection, id) }
     var cloudCover: Double? { properties["eo:cloud_cover"]?.number }
 
+    /// Whether one of its files may be a raster of which pictures can be made.
+    var hasRaster: Bool {
+        let endings = [".tif", ".tiff", ".jp2", ".nc", ".nc4", ".h5", ".hdf5", ".he5"]
+        return assets.contains { asset in
+            asset.isLocal && endings.contains { asset.href.lowercased().hasSuffix($0) }
+        }
+    }
+
     /// When the data were taken: a moment, or from when to when.
     var times: ClosedRange<Timestamp>? {
         func time(_ name: String) -> Timestamp? { properties[name]?.string.flatMap { Timestamp(rfc3339: $0) } }

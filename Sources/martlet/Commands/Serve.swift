@@ -74,6 +74,10 @@ struct NodeSettings: ParsableArguments {
         help:
             "File with authorities (PEM) whose client certificates count beside those of the node's own; may be repeated. off: none are asked for."
     ) var clientCertificates: [String] = []
+    @Option(
+        help:
+            "Network of a proxy that ends TLS before the node and tells of client certificates by Client-Cert (RFC 9440), such as 10.0.0.5; may be repeated."
+    ) var certificateProxies: [String] = []
     @Option(help: "Trust domain of the SPIFFE ids in certificates (default: the host of --web-url, or this machine).")
     var trustDomain: String?
     @Option(
@@ -158,6 +162,7 @@ struct NodeSettings: ParsableArguments {
         flags["client-certificates"] = clientCertificates.isEmpty ? nil : clientCertificates.joined(separator: ",")
         flags["trust-domain"] = trustDomain
         flags["ca-url"] = caURL
+        flags["certificate-proxies"] = certificateProxies.isEmpty ? nil : certificateProxies.joined(separator: ",")
         flags["acme-networks"] = acmeNetworks.isEmpty ? nil : acmeNetworks.joined(separator: ",")
         flags["acme-http-port"] = acmeHTTPPort
         flags["acme-tls-port"] = acmeTLSPort
