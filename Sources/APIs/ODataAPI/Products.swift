@@ -44,7 +44,7 @@ extension ODataService {
         catalogue.journal.note(
             AccessRecord(
                 principal: call.caller.principal.name, action: "stac:Search",
-                resource: ResourceName.stacCollection("*"), address: call.caller.context.address, isAllowed: true,
+                resource: ResourceName.stacCollection("*"), address: call.caller.context.address,
                 reason: "Among what each collection's policy allows."))
         var left = options.token == nil ? options.skip : 0
         while left > 0 {
