@@ -5,7 +5,7 @@ import datetime
 import json
 import secrets
 
-from authorities import TestAuthority, name, now
+from authorities import name, now
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
@@ -93,6 +93,3 @@ def new_product(contents=2):
             {"hash": secrets.token_hex(32), "path": f"{name}/a & b/<{number}>.jp2"} for number in range(contents)
         ],
     }
-
-
-__all__ = ["KINDS", "Nobody", "TestAuthority", "TraceSigner", "message", "new_product"]

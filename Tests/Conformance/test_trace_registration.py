@@ -7,6 +7,8 @@ import json
 import secrets
 import time
 
+import blake3
+import martlet
 import pytest
 import requests
 import tlog
@@ -75,7 +77,7 @@ def test_a_signed_trace_comes_back_as_it_was_given_and_is_in_the_log(node, autho
     assert {name: trace[name] for name in given} == given
     assert trace["signature_status"] == "trusted"
     assert trace["origin"].startswith("admin@")
-    age = now() - datetime.datetime.fromisoformat(trace["timestamp"].replace("Z", "+00:00"))
+    age = now() - datetime.datetime.fromisoformat(trace["timestamp"])
     assert datetime.timedelta(0) <= age < datetime.timedelta(minutes=30)
     assert in_log(node, trace)
     content = given["product"]["contents"][0]["hash"]
@@ -173,6 +175,23 @@ def test_only_whom_a_trusted_authority_knows_makes_a_product_obsolete(node, sign
     assert not validate()["success"] and "a new baseline" in validate()["message"]
     listed = requests.get(f"{base(node)}/obsolete", {"name_prefix": product["name"]}).json()
     assert listed == [trace]
+
+
+def test_only_what_a_trusted_signer_says_makes_a_file_genuine(node, signer, tmp_path, monkeypatch):
+    file = tmp_path / f"{secrets.token_hex(6)}.bin"
+    file.write_bytes(secrets.token_bytes(100))
+    product = {"name": file.name, "size": 100, "hash": blake3.blake3(file.read_bytes()).hexdigest()}
+    monkeypatch.setenv("MARTLET_URL", node.web)
+    sdk = martlet.connect(credentials=martlet.ApiKey(*node.access_key()))
+    for other in (Nobody(), TraceSigner()):
+        registered(node, other.trace(product))
+        said = node.cli("trace", "verify", file, "--json")
+        assert said.returncode == 2 and json.loads(said.stdout)["verdict"] == "unknown"
+        assert sdk.verify(file) == (martlet.Verdict.UNKNOWN, None)
+    trace = registered(node, signer.trace(product))
+    assert node.cli("trace", "verify", file, "--json").returncode == 0
+    verdict, found = sdk.verify(file)
+    assert verdict is martlet.Verdict.GENUINE and found.id == trace["id"]
 
 
 def test_no_trace_that_was_accepted_is_lost_when_the_power_fails(node, signer):

@@ -162,7 +162,8 @@ class Node:
             ProofError: if what the node says of its log does not hold.
 
         """
-        found = self.traces(hash=digest(Path(path)))
+        # What nobody has signed whom the node trusts says nothing.
+        found = [trace for trace in self.traces(hash=digest(Path(path))) if trace.is_trusted]
         if not found:
             return Verdict.UNKNOWN, None
         vkey = vkey or check(self.http.get(f"{self.url}/traces/log/vkey")).text

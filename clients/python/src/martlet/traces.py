@@ -48,6 +48,11 @@ class Trace:
     document: dict[str, Any] = field(repr=False)
     """All of it, as the node has it."""
 
+    @property
+    def is_trusted(self) -> bool:
+        """Whether the node found it signed by somebody whom it trusts, when it was registered."""
+        return self.document.get("signature_status") == "trusted"
+
     @classmethod
     def from_document(cls, document: dict[str, Any]) -> Trace:
         """Read a trace from its JSON."""
@@ -90,10 +95,12 @@ def verify_entry(trace: Trace, entry: bytes, bundle: str, vkey: str) -> None:
 
     """
     said = json.loads(entry)
-    if said.get("id") != trace.id or said.get("hash") != trace.hash:
+    if said.get("id") != trace.id or said.get("hash") != trace.hash.lower():
         raise ProofError("the log's entry is about something else")
     if said.get("message_sha256") != hashlib.sha256(trace.document["signature"]["message"].encode()).hexdigest():
         raise ProofError("the log's entry is about another statement")
+    if said.get("signature_status") != trace.document.get("signature_status"):
+        raise ProofError("the log's entry says something else of who has signed it")
     try:
         head, note = bundle.split("\n\n", 1)
         lines = [line for line in head.splitlines() if not line.startswith("extra ")]
