@@ -161,7 +161,15 @@ let apis: [Target] = [
         [
             "Ciphers", "Database", "HTTPSupport", "IAMPolicy", "Identity", "Policy", "SigV4", "Wire", logging, nioHTTP1,
         ]),
-    target("APIs", "SigningAPI", ["HTTPSupport", "Identity", "Policy", "SigV4", "Wire", logging, nioHTTP1]),
+    target(
+        "APIs", "SigningAPI",
+        ["HTTPSupport", "Identity", "Objects", "Policy", "SigV4", "Wire", logging, nioHTTP1]),
+    target(
+        "APIs", "TilesAPI",
+        [
+            "CQL2", "Catalogue", "Ciphers", "Geometry", "HTTPSupport", "IAMPolicy", "Identity", "Objects", "Policy",
+            "ProductMetadata", "Rasters", "SigV4", "Wire", logging, nioHTTP1,
+        ]),
     target(
         "APIs", "STACAPI",
         [
@@ -222,7 +230,8 @@ let top: [Target] = [
             "Console", "Ciphers",
             "Database", "HTTPSupport", "IAMAPI", "IAMPolicy", "Identity",
             "Journal", "LDAPAPI", "Ledger", "Notifications", "OIDCAPI", "Objects", "OpenID", "Policy", "Rasters",
-            "S3API", "SCIMAPI", "SMTP", "STACAPI", "SigV4", "SigningAPI", "TraceAPI", "TransactionAPI", "Vault",
+            "S3API", "SCIMAPI", "SMTP", "STACAPI", "SigV4", "SigningAPI", "TilesAPI", "TraceAPI", "TransactionAPI",
+            "Vault",
             "WebDAVAPI", "Wire",
             "Workers",
             httpClient, logging, nioCore, nioHTTP1, nioPosix, nioSSL, nioTLS,
@@ -262,12 +271,12 @@ let testTargets: [Target] = [
     tests("JOSETests", ["JOSE", "Wire"]),
     tests("OpenIDTests", ["Certificates", "Database", "Identity", "JOSE", "Journal", "OpenID", "Vault", "Wire"]),
     tests("LDAPAPITests", ["Identity", "LDAPAPI", "LDAPMessage", "Wire"]),
-    tests("ProductMetadataTests", ["ProductMetadata", "Wire"]),
+    tests("ProductMetadataTests", ["ProductMetadata", "TestSupport", "Wire"]),
     tests("DatabaseTests", ["Database"]),
     tests("AntivirusTests", ["Antivirus", nioCore, nioPosix]),
     tests("VaultTests", ["Ciphers", "Vault", "Wire"]),
     tests("BlobsTests", ["Blobs", "Ciphers", "SigV4", "Wire", nioCore, nioHTTP1, nioPosix]),
-    tests("RastersTests", ["martlet-raster", "ProductMetadata", "Rasters", "Wire", nioCore, nioPosix]),
+    tests("RastersTests", ["martlet-raster", "ProductMetadata", "Rasters", "TestSupport", "Wire", nioCore, nioPosix]),
     tests("JournalTests", ["Database", "Journal", "Wire"]),
     tests("IdentityTests", ["Database", "IAMPolicy", "Identity", "Journal", "Vault", "WebAuthn", "Wire", crypto]),
     tests(

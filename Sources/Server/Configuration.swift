@@ -61,6 +61,8 @@ package struct Configuration: Sendable {
     package var tls: TLS
     /// Files with authorities (PEM) whose certificates clients may log in with; nil where none are asked for.
     package var clientCertificates: [String]?
+    /// Proxies that are believed which client certificate they were shown.
+    package var certificateProxies: [IPNetwork]
     package var authority: AuthoritySettings
     /// Networks in which ACME's challenges are looked for, and at which port.
     package var acmeNetworks: [IPNetwork]
@@ -71,6 +73,10 @@ package struct Configuration: Sendable {
     /// Under which address clients reach the web port and the S3 port, where that is not what they listen on.
     package var webURL: String?
     package var s3URL: String?
+    /// What items name objects by, where that is not where clients reach the S3 port.
+    package var assetURL: String?
+    /// Further addresses by which requests and items may name objects.
+    package var s3Aliases: [String]
     /// Names below which each bucket has a host name of its own.
     package var s3Domains: [String]
     /// Seconds without a change after which a product without a list of its files counts as complete.
@@ -137,6 +143,10 @@ package struct Configuration: Sendable {
             "files with authorities (PEM), with commas, whose client certificates count beside those of the node's own; "
                 + "off: none are asked for"
         ),
+        (
+            "certificate-proxies",
+            "networks, with commas, of proxies that end TLS before the node and tell of client certificates (default: none)"
+        ),
         ("trust-domain", "of the SPIFFE ids in certificates (default: the host of web-url, or of this machine)"),
         ("ca-url", "address at which revocations are asked for, http://… (default: web-url)"),
         ("acme-networks", "networks, with commas, in which hosts may get certificates by ACME (default: none)"),
@@ -148,6 +158,12 @@ package struct Configuration: Sendable {
         ),
         ("web-url", "address under which clients reach the web port"),
         ("s3-url", "address under which clients reach the S3 port"),
+        ("asset-url", "address by which the node's own items name objects (default: s3-url)"),
+        (
+            "s3-alias",
+            "further addresses, with commas, by which items and requests name objects; https://*.HOST has the bucket in its "
+                + "host"
+        ),
         ("s3-domain", "names, with commas, below which buckets have host names (default: that of s3-url, localhost)"),
         ("describers", "ENDING,…=PROGRAM …: programs that describe files with these endings (default: none)"),
         ("settle-seconds", "quiet time after which a product counts as complete (default 5)"),
@@ -220,18 +236,15 @@ package struct Configuration: Sendable {
         }
         webURL = try value("web-url").map { try Self.base($0, "--web-url") }
         s3URL = try value("s3-url").map { try Self.base($0, "--s3-url") }
+        assetURL = try value("asset-url").map { try Self.base($0, "--asset-url") }
+        s3Aliases = try (value("s3-alias") ?? "").split(separator: ",").map { try Self.base($0.trimmed, "--s3-alias") }
         authority = AuthoritySettings(
             name: "Martlet authority of \(NodeName.host)",
             trustDomain: try Self.trustDomain(value("trust-domain"), webURL: webURL),
             url: try value("ca-url").map { try Self.base($0, "--ca-url") } ?? webURL ?? Self.url(web, tls),
             webURL: webURL ?? Self.url(web, tls))
-        acmeNetworks = try (value("acme-networks") ?? "").split(separator: ",").map { part in
-            guard let network = IPNetwork(part.trimmed) else {
-                throw ConfigurationError(
-                    "--acme-networks is networks such as 10.0.0.0/8 with commas, not '\(part.prefix(80))'")
-            }
-            return network
-        }
+        acmeNetworks = try Self.networks(value("acme-networks"), "--acme-networks")
+        certificateProxies = try Self.networks(value("certificate-proxies"), "--certificate-proxies")
         directory = try Self.directory(value("ldap-base"), webURL: webURL)
         acceptsClock = try Self.isOn(value("accept-clock") ?? "off", "accept-clock")
         describers = try Self.describers(value("describers") ?? "")
@@ -316,6 +329,16 @@ package struct Configuration: Sendable {
     private static func masterKey(_ text: String?) -> String? {
         guard let text, !text.hasPrefix("credential:"), !text.hasPrefix("pkcs11:") else { return text }
         return absolute(text.hasPrefix("file:") ? String(text.dropFirst(5)) : text)
+    }
+
+    private static func networks(_ text: String?, _ name: String) throws -> [IPNetwork] {
+        try (text ?? "").split(separator: ",").map { part in
+            guard let network = IPNetwork(part.trimmed) else {
+                throw ConfigurationError(
+                    "\(name) is networks such as 10.0.0.0/8 with commas, not '\(part.prefix(80))'")
+            }
+            return network
+        }
     }
 
     private static func isOn(_ text: String, _ name: String) throws -> Bool {

@@ -28,6 +28,7 @@ import S3API
 import SCIMAPI
 import STACAPI
 import SigningAPI
+import TilesAPI
 import TraceAPI
 import TransactionAPI
 import Vault
@@ -75,6 +76,8 @@ package final class Node: Sendable {
         // One thread for each raster that is looked into: they wait for a child process.
         let rasterPool = NIOThreadPool(numberOfThreads: 2)
         rasterPool.start()
+        let picturePool = NIOThreadPool(numberOfThreads: max(2, System.coreCount))
+        picturePool.start()
         let location = try DatabaseLocation(
             configuration.metadata == "sqlite" ? configuration.data + "/metadata.sqlite" : configuration.metadata)
         let database = try await Database.open(location, migrations: Schema.migrations)
@@ -119,6 +122,8 @@ package final class Node: Sendable {
         let web = try await listen(configuration.web, "--web", tls.web, limits, connections, webResponder)
         let webURL = configuration.webURL ?? web.url
         let s3URL = configuration.s3URL ?? s3.url
+        let addresses = ObjectAddresses(
+            s3: s3URL, assets: configuration.assetURL, aliases: configuration.s3Aliases)
 
         let tokens = try await TokenAuthority(identity: identity, issuer: webURL, audiences: [s3URL])
         let fetcher = DocumentFetcher()
@@ -154,14 +159,15 @@ package final class Node: Sendable {
         let people = People(
             identity: identity, address: webURL, registration: configuration.registration,
             sendsMail: configuration.smtp != nil)
-        let signing = SigningService(gate: gate, authenticator: authenticator, s3URL: s3URL)
+        let signing = SigningService(
+            gate: gate, authenticator: authenticator, objects: objects, addresses: addresses)
         let console = ConsoleService(
             catalogue: catalogue, objects: objects, ledger: ledger, journal: journal, gate: gate,
             authenticator: authenticator, provider: provider, people: people,
             federated: FederatedLogins(
                 people: people, fetch: fetcher.fetch,
                 post: { try await fetcher.post($0, $1, authorization: $2, bytesMax: $3) }),
-            addresses: NodeAddresses(web: webURL, s3: s3URL),
+            addresses: NodeAddresses(web: webURL, objects: addresses),
             sign: { try await signing.sign([$0], method: "GET", seconds: $1, $2).first ?? $0 })
         let router = WebRouter(
             oidc: OIDCService(authenticator: authenticator, provider: provider),
@@ -182,16 +188,34 @@ package final class Node: Sendable {
             traces: TraceService(ledger: ledger, version: Version.current),
             transactions: TransactionService(objects: objects, gate: gate, authenticator: authenticator),
             signing: signing,
+            tiles: TilesService(
+                catalogue: catalogue, objects: objects, gate: gate, authenticator: authenticator, addresses: addresses,
+                painter: Painter(
+                    rasters: RasterReader(executable: RasterReader.installed, pool: picturePool),
+                    objects: objects, atOnce: max(2, System.coreCount))),
             webdav: WebDAVService(objects: objects, gate: gate, authenticator: authenticator),
             nextcloud: NextcloudService(objects: objects, gate: gate, authenticator: authenticator), console: console,
             webURL: webURL, s3URL: s3URL, ldapURLs: directories.map(\.url), ldapBase: configuration.directory.base,
             isReady: { try await journal.read { _ in } })
+        let forwarded = ForwardedCertificates(from: configuration.certificateProxies)
         s3Responder.set {
-            IAMService.accepts($0) ? await iamService.respond(to: $0) : await s3Service.respond(to: $0)
+            do throws(Problem) {
+                let request = try forwarded.resolve($0)
+                return IAMService.accepts(request)
+                    ? await iamService.respond(to: request) : await s3Service.respond(to: request)
+            } catch {
+                return error.response
+            }
         }
-        webResponder.set { await router.respond(to: $0) }
+        webResponder.set {
+            do throws(Problem) {
+                return await router.respond(to: try forwarded.resolve($0))
+            } catch {
+                return error.response
+            }
+        }
 
-        try await products.setAddress(s3URL)
+        try await products.setAddress(addresses.assets)
         let workers = WorkerGroup()
         workers.start(
             Janitor(
@@ -206,7 +230,7 @@ package final class Node: Sendable {
                 rasters: RasterReader(executable: RasterReader.installed, pool: rasterPool),
                 programs: configuration.describers.map {
                     DescribeProgram(suffixes: $0.suffixes, executable: $0.program, pool: rasterPool)
-                }, s3URL: s3URL, settleSeconds: configuration.settleSeconds))
+                }, s3URL: addresses.assets, settleSeconds: configuration.settleSeconds))
         if screening != nil { workers.start(Scanner(objects: objects)) }
         workers.start(Keykeeper(objects: objects, roots: roots))
         workers.start(
@@ -237,7 +261,7 @@ package final class Node: Sendable {
             generatedPassword: password, authorityFile: tls.authorityFile, webURL: webURL,
             s3URL: s3URL, identity: identity, database: database, journal: journal, objects: objects,
             stores: stores, fetcher: fetcher, challenges: challenges, webhooks: webhooks, workers: workers,
-            pools: [pool, rasterPool])
+            pools: [pool, rasterPool, picturePool])
     }
 
     private init(
@@ -340,6 +364,7 @@ package final class Node: Sendable {
         _ = await (webDone, s3Done)
         await workers.stop()
         try? await journal.flushAccesses()
+        try? await journal.flushCounted(isEnding: true)
         try? await objects.flushAccessLog()
         try? await fetcher.close()
         try? await challenges.close()

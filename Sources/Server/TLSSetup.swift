@@ -18,11 +18,12 @@ struct TLSSetup {
     private static let days = 397
 
     static func make(_ configuration: Configuration, authority: Authority) async throws -> TLSSetup {
-        guard hasDirectory(configuration) || configuration.tls != .off else { return TLSSetup() }
         var clients: ClientCertificates?
-        if let files = configuration.clientCertificates {
+        let hasTLS = hasDirectory(configuration) || configuration.tls != .off
+        if hasTLS || !configuration.certificateProxies.isEmpty, let files = configuration.clientCertificates {
             clients = ClientCertificates(authority: authority, others: try files.flatMap { try authorities($0) })
         }
+        guard hasTLS else { return TLSSetup(clients: clients) }
         let trusted = try await clients?.anchors().certificates
         switch configuration.tls {
         case .files(let certificate, let key):
@@ -94,7 +95,8 @@ struct TLSSetup {
         }
         // Clients take a wildcard for a name of at least three labels.
         for domain in configuration.s3Domains { hosts += [domain] + (domain.contains(".") ? ["*." + domain] : []) }
-        for url in [configuration.webURL, configuration.s3URL].compactMap({ $0 }) {
+        let urls = [configuration.webURL, configuration.s3URL, configuration.assetURL] + configuration.s3Aliases
+        for url in urls.compactMap({ $0 }) {
             let authority = url.split(separator: "/").last ?? ""
             if authority.hasPrefix("[") {
                 hosts.append(String(authority.dropFirst().prefix { $0 != "]" }))

@@ -7,6 +7,7 @@ import OIDCAPI
 import SCIMAPI
 import STACAPI
 import SigningAPI
+import TilesAPI
 import TraceAPI
 import TransactionAPI
 import WebDAVAPI
@@ -23,6 +24,7 @@ struct WebRouter: Sendable {
     let traces: TraceService
     let transactions: TransactionService
     let signing: SigningService
+    let tiles: TilesService
     let webdav: WebDAVService
     let nextcloud: NextcloudService
     let console: ConsoleService
@@ -47,6 +49,7 @@ struct WebRouter: Sendable {
         case "ca": return await ca.respond(to: request, path: rest)
         case "scim" where rest.first == "v2": return await scim.respond(to: request, path: Array(rest.dropFirst()))
         case "stac": return await stac.respond(to: request, path: rest)
+        case "raster": return await tiles.respond(to: request, path: rest)
         case "traces": return await traces.respond(to: request, path: rest)
         case "dav": return await webdav.respond(to: request)
         case "status.php", "ocs", "remote.php": return await nextcloud.respond(to: request, path: path)
@@ -54,6 +57,11 @@ struct WebRouter: Sendable {
         case nil where request.method == .OPTIONS: return WebDAVService.options
         case "transactions", "history": return await transactions.respond(to: request, path: path)
         case "sign": return await rest.isEmpty ? signing.respond(to: request) : signing.respond(to: request, path: rest)
+        case "sas" where rest.first == "v1":
+            return await signing.respond(to: request, shared: Array(rest.dropFirst()))
+        // teledetection's upload drops the path of its endpoint when it writes. Reading there is the console's.
+        case "collections" where request.method != .GET && request.method != .HEAD:
+            return await stac.respond(to: request, path: path)
         case "healthz" where rest.isEmpty: return Response(.ok, type: "text/plain; charset=utf-8", text: "ok\n")
         case "readyz" where rest.isEmpty: return await readiness()
         case ".well-known" where rest == ["passkey-endpoints"]: return console.passkeyEndpoints

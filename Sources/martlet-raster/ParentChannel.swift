@@ -15,8 +15,8 @@ final class ParentChannel {
 
     func start() -> RasterProtocol.Start {
         let head = receive(RasterProtocol.Start.headCount)
-        guard let length = RasterProtocol.Start.filesLength(head: head),
-            let start = RasterProtocol.Start(head: head, files: receive(length))
+        guard let lengths = RasterProtocol.Start.lengths(head: head),
+            let start = RasterProtocol.Start(head: head, body: receive(lengths.picture + lengths.files))
         else { exit(64) }
         return start
     }

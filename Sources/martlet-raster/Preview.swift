@@ -77,7 +77,7 @@ struct Preview {
     // MARK: Choosing
 
     /// Three bands as red, green, blue, or one as grey.
-    private func bandsToShow() -> [Int32] {
+    func bandsToShow() -> [Int32] {
         let count = min(raster.bandCount, Raster.bandsDescribed)
         guard count >= 3 else { return [1] }
         let colours = [GCI_RedBand, GCI_GreenBand, GCI_BlueBand]
@@ -157,7 +157,7 @@ struct Preview {
     }
 
     /// Looks values up in a colour table.
-    private static func colours(_ values: [Float], _ table: GDALColorTableH, _ opacity: inout [UInt8]) -> [[UInt8]] {
+    static func colours(_ values: [Float], _ table: GDALColorTableH, _ opacity: inout [UInt8]) -> [[UInt8]] {
         let count = min(GDALGetColorEntryCount(table), 65_536)
         var channels = [[UInt8]](repeating: [UInt8](repeating: 0, count: values.count), count: 3)
         for index in values.indices {
@@ -178,9 +178,11 @@ struct Preview {
     // MARK: Encoding
 
     /// Two or four channels have the opacity as their last.
-    static func encode(_ channels: [[UInt8]], width: Int, height: Int) -> Result<[UInt8], Missing> {
+    static func encode(
+        _ channels: [[UInt8]], width: Int, height: Int, driver name: String = "PNG"
+    ) -> Result<[UInt8], Missing> {
         let failure = Missing(message: "the preview cannot be encoded")
-        guard let memory = GDALGetDriverByName("MEM"), let driver = GDALGetDriverByName("PNG"),
+        guard let memory = GDALGetDriverByName("MEM"), let driver = GDALGetDriverByName(name),
             let picture = GDALCreate(memory, "", Int32(width), Int32(height), Int32(channels.count), GDT_Byte, nil)
         else { return .failure(failure) }
         defer { GDALClose(picture) }
@@ -195,7 +197,7 @@ struct Preview {
                     0, 0) == CE_None
             else { return .failure(failure) }
         }
-        let path = "/vsimem/preview.png"
+        let path = "/vsimem/preview"
         guard let copy = GDALCreateCopy(driver, path, picture, 0, nil, nil, nil) else { return .failure(failure) }
         GDALClose(copy)
         var length: vsi_l_offset = 0

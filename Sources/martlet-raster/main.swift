@@ -41,10 +41,21 @@ guard let files = VirtualFiles.install(channel: channel, files: start.files) els
 
 var writer = JSONWriter(capacity: 4096)
 var preview: [UInt8] = []
-if let content = Content(files) {
+if case .picture(let request) = start.task {
+    writer.object { json in
+        do throws(BandExpression.Failure) {
+            switch try Picture(request, start.files, files).render(&json) {
+            case .success(let picture): preview = picture
+            case .failure(let reason): json.member("error", reason.message)
+            }
+        } catch {
+            json.member("error", error.description)
+        }
+    }
+} else if let content = Content(files) {
     writer.object { json in
         content.describe(&json)
-        if start.wantsPreview {
+        if start.task == .describeAndPreview {
             switch content.preview() {
             case .success(let png): preview = png
             case .failure(let reason): json.member("preview_missing", reason.message)

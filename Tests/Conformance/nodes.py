@@ -36,6 +36,10 @@ def free_port():
         return listener.getsockname()[1]
 
 
+# Domains whose addresses the SDKs of STAC catalogues sign; they sign no others.
+S3_ALIASES = ("https://s3-data.meso.umontpellier.fr", "https://martlet.blob.core.windows.net")
+
+
 class Node:
     """One node: `martlet serve` on a data folder that outlives the process, so that it can be killed and go on."""
 
@@ -78,6 +82,7 @@ class Node:
             "1",
             "--storage-classes",
             f"STANDARD_IA={self.home}/standard_ia GLACIER={self.home}/glacier",
+            *(f"--s3-alias={alias}" for alias in S3_ALIASES),
             "--json",
         ]
         for face, port in self.ports.items():

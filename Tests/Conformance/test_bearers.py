@@ -228,7 +228,7 @@ def test_who_may_create_replaces_nothing(node, creator, account, bucket, s3):
         assert ask(node, creator, f"{dav}/in/folder/x", method, headers=target).status_code == 403
     copied = ask(node, creator, f"{node.s3_url}/{bucket}/in/old", "PUT", headers={"x-amz-copy-source": f"/{bucket}/in/new-0"})
     assert copied.status_code == 403
-    told_within(node, "there is one already", "--who", account, "--what", "access.denied", "--reads")
+    told_within(node, "there is one already", "--who", account, "--what", "policy.denied")
 
 
 def test_who_may_create_uploads_in_parts(node, creator, bucket, s3):

@@ -1,6 +1,8 @@
 """Client certificates: who has one is logged in on every face, as long as it counts."""
 
+import base64
 import datetime
+import http.client
 import json
 import secrets
 import socket
@@ -10,8 +12,9 @@ import subprocess
 import ldap
 import pytest
 import requests
-from authorities import TestAuthority, lend_node, now, self_signed
+from authorities import TestAuthority, lend_node, now, pem, self_signed
 from cryptography.x509.oid import ExtendedKeyUsageOID
+from nodes import Node
 
 BASE = "dc=martlet"
 
@@ -194,6 +197,49 @@ def test_another_site_uses_no_certificate(node, person, readable):
     url = f"{node.s3_url}/{readable}/csrf.txt"
     for headers in ({"Sec-Fetch-Site": "cross-site"}, {"Origin": "https://evil.example"}):
         assert person.session().put(url, data=b"x", headers=headers, timeout=20).status_code == 403
+
+
+@pytest.fixture
+def behind(nodes, authority, tmp_path):
+    """A node without TLS that believes a proxy at an address of this machine."""
+    file = tmp_path / "authority.pem"
+    file.write_text(pem(authority.certificate))
+    node = Node("behind", options=["--client-certificates", str(file), "--certificate-proxies", "127.0.0.7/32"]).start()
+    yield node
+    node.stop()
+    node.remove()
+
+
+def test_a_proxy_tells_of_a_certificate(behind, authority, tmp_path):
+    node, name = behind, f"ada-{secrets.token_hex(3)}"
+    node.cli_json("account", "create", name, "--json")
+    between = TestAuthority("Intermediate", issuer=authority)
+    files = between.issue(tmp_path, name, further=[between.certificate])
+    assert node.cli("ca", "link", name, files[0]).returncode == 0
+    leaf, issuer = [
+        ":" + base64.b64encode(ssl.PEM_cert_to_DER_cert(one.strip() + "\n" + ssl.PEM_FOOTER)).decode() + ":"
+        for one in open(files[0]).read().split(ssl.PEM_FOOTER)[:2]
+    ]
+
+    def ask(source, headers):
+        connection = http.client.HTTPConnection("127.0.0.1", node.ports["web"], timeout=20, source_address=(source, 0))
+        try:
+            connection.request("GET", "/admin/v1/accounts", headers=headers)
+            answer = connection.getresponse()
+            return answer.status, answer.read().decode()
+        finally:
+            connection.close()
+
+    both = {"Client-Cert": leaf, "Client-Cert-Chain": issuer}
+    status, text = ask("127.0.0.7", both)
+    assert status == 403 and f"{name} may not" in text, text
+    # Of nobody else, and not what is none.
+    assert ask("127.0.0.8", both)[0] == 401
+    for wrong in ("", ":", "::", ":!:", leaf[1:], "x" * 5000):
+        assert ask("127.0.0.7", {"Client-Cert": wrong})[0] == 400, wrong
+    assert ask("127.0.0.7", {"Client-Cert": ":AAAA:"})[0] == 401
+    assert node.cli("account", "disable", name).returncode == 0
+    assert ask("127.0.0.7", both)[0] == 401
 
 
 def test_a_resumed_connection_is_the_same_person(node, person):

@@ -109,6 +109,35 @@ def test_the_map_moves_and_shows_footprints(logged_in, node, collection):
     assert len(shapes) >= 3
 
 
+# How much of the map's pictures is not transparent.
+DRAWN = """
+    const tiles = [...document.querySelectorAll('.leaflet-pictures-pane img.leaflet-tile-loaded')]
+    const canvas = document.createElement('canvas')
+    canvas.width = canvas.height = 256
+    const pen = canvas.getContext('2d', { willReadFrequently: true })
+    return tiles.reduce((sum, tile) => {
+        pen.clearRect(0, 0, 256, 256)
+        pen.drawImage(tile, 0, 0, 256, 256)
+        return sum + pen.getImageData(0, 0, 256, 256).data.filter((value, at) => at % 4 === 3 && value > 0).length
+    }, 0)
+"""
+
+
+def test_the_map_shows_what_is_in_the_rasters(logged_in, node, collection, screenshots):
+    open_page(logged_in, node, item_path(collection, "RGB.byte"))
+    if not logged_in.execute_script("return !!window.L"):
+        pytest.skip("the moving map needs Debian's libjs-leaflet")
+    wait(logged_in).until(lambda b: b.execute_script(DRAWN) > 2_000)
+    # Of a collection only when it is asked for.
+    open_page(logged_in, node, f"/collections/{collection}?bbox=-80,22,-74,28")
+    settled(logged_in)
+    assert logged_in.execute_script(DRAWN) == 0
+    logged_in.find_element(By.CSS_SELECTOR, ".leaflet-control-layers input").click()
+    wait(logged_in).until(lambda b: b.execute_script(DRAWN) > 500)
+    assert logged_in.save_screenshot(str(screenshots / "mosaic.png"))
+    assert not errors(logged_in)
+
+
 def test_logging_out_ends_the_session(browser, node, collection):
     log_in(browser, node)
     cookies = {cookie["name"]: cookie["value"] for cookie in browser.get_cookies()}

@@ -15,7 +15,8 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from nodes import free_port
-from people import Person
+from passkeys import Authenticator, offer
+from people import Person, ticket
 from products import wait_for
 
 
@@ -158,6 +159,27 @@ def test_a_login_is_added_and_then_logs_in(node, provider):
     assert ada.post("/account/links/remove", **fields).status_code == 303
     third = Person(node, ada.name)
     assert third.http.get(provider.authorize(begin(third))).status_code == 403
+
+
+def test_who_is_wanted_with_two_factors_shows_the_second_here(node, provider):
+    ada = Person(node)
+    ada.log_in()
+    add_login(ada, provider)
+    key = Authenticator("ES256", node.web)
+    made = ada.post("/account/passkeys", description="phone", **key.make(offer(ada.get("/account"), "create")))
+    assert made.status_code == 303, made.text
+    # Not where nobody wants it: the passkey is one more way to log in.
+    plain = Person(node, ada.name)
+    plain.http.get(provider.authorize(begin(plain)))
+    assert plain.is_in
+    strong = Person(node, ada.name)
+    page = strong.get("/login?next=%2Faccount&acr=mfa").text
+    path = html.unescape(re.search(r'href="(/login/with/uni[^"]*)"', page)[1])
+    answer = strong.http.get(provider.authorize(begin(strong, path)), allow_redirects=False)
+    assert answer.status_code == 200 and not strong.is_in
+    proof = key.prove(offer(answer, "get"))
+    assert strong.post("/login/passkey", ticket=ticket(answer), next="/account", **proof).status_code == 303
+    assert strong.is_in
 
 
 @pytest.mark.parametrize(

@@ -120,6 +120,23 @@ def test_an_array_claims_side_by_side_and_each_number_once(node, person):
     assert ask(node, "claim", claim=made["claim"], index=count).status_code == 400
 
 
+def test_a_claim_whose_answer_was_lost_is_repeated_by_who_made_it(node, s3, bucket, person):
+    s3.put_object(Bucket=bucket, Key="in", Body=b"data")
+    made = grant(node, person, scope=f"storage.read:/{bucket}")
+    nonce = secrets.token_hex(16)
+    first = ask(node, "claim", claim=made["claim"], nonce=nonce)
+    again = ask(node, "claim", claim=made["claim"], nonce=nonce)
+    assert first.ok and again.ok and again.json()["renewal"] == first.json()["renewal"], again.text
+    assert reads(node, bucket, again.json()["access_token"]) == 200
+    for other in ({}, {"nonce": secrets.token_hex(16)}, {"nonce": "short"}):
+        assert ask(node, "claim", claim=made["claim"], **other).status_code == 400, other
+    # Once it was renewed or ended, the job has had its answer.
+    renewed = ask(node, "renew", renewal=first.json()["renewal"]).json()
+    assert ask(node, "claim", claim=made["claim"], nonce=nonce).status_code == 400
+    assert ask(node, "end", renewal=renewed["renewal"]).ok
+    assert ask(node, "claim", claim=made["claim"], nonce=nonce).status_code == 400
+
+
 def test_the_command_line_keeps_a_token_where_programs_look(node, s3, bucket, person, tmp_path):
     s3.put_object(Bucket=bucket, Key="in", Body=b"data")
     made = grant(node, person, scope=f"storage.read:/{bucket}")
@@ -155,7 +172,7 @@ def test_the_command_line_keeps_a_token_where_programs_look(node, s3, bucket, pe
     assert copied.returncode == 0 and (tmp_path / "out").read_bytes() == b"data", copied.stderr
     assert martlet("job-token", "renew").returncode == 0
     assert open(file).read() != first
-    assert martlet("job-token", "claim").returncode != 0, "a claim is for once"
+    assert martlet("job-token", "claim").returncode != 0, "it was renewed since"
     assert martlet("job-token", "end").returncode == 0
 
 

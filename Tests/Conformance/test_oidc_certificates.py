@@ -82,7 +82,7 @@ def test_an_application_is_known_by_the_name_in_its_certificate(node, authority,
         answer = ask(node, wrong, client)
         assert answer.status_code == 401 and answer.json()["error"] == "invalid_client", why
     assert ask(node, files, client, client_secret="x").status_code == 401, "one way at a time"
-    told_within(node, "oauth:Authenticate", "--on", client["client_id"], "--reads")
+    told_within(node, "oauth:Authenticate", "--on", client["client_id"])
 
 
 def test_a_registration_names_one_name(node):

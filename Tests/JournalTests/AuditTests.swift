@@ -42,7 +42,7 @@ struct AuditTests {
                         AccessRecord(
                             principal: "bob", action: "s3:GetObject", resource: "\(place)\(number)",
                             address: "192.0.2.8",
-                            isAllowed: true, reason: "allowed"))
+                            reason: "allowed"))
                 }
                 try await journal.flushAccesses()
             }

@@ -90,7 +90,7 @@ import Wire
     func accesses(engine: TestEngine) async throws {
         try await withJournal(engine) { journal in
             let record = AccessRecord(
-                principal: "ada", action: "s3:GetObject", resource: "r", address: "127.0.0.1", isAllowed: true,
+                principal: "ada", action: "s3:GetObject", resource: "r", address: "127.0.0.1",
                 reason: "because")
             for _ in 0..<500 { journal.note(record) }
             try await journal.flushAccesses()

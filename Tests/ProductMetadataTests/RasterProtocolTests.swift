@@ -3,12 +3,14 @@ import Testing
 
 @Suite struct RasterProtocolTests {
     private let offered = RasterProtocol.Start(
-        files: [.init(name: "object.shp", size: 1 << 40), .init(name: "object.dbf", size: 0)], wantsPreview: true)
+        files: [.init(name: "object.shp", size: 1 << 40), .init(name: "object.dbf", size: 0)], task: .describeAndPreview
+    )
 
     private func read(_ bytes: [UInt8]) -> RasterProtocol.Start? {
         let head = Array(bytes.prefix(RasterProtocol.Start.headCount))
-        guard let length = RasterProtocol.Start.filesLength(head: head) else { return nil }
-        return RasterProtocol.Start(head: head, files: Array(bytes.dropFirst(head.count).prefix(length)))
+        guard let lengths = RasterProtocol.Start.lengths(head: head) else { return nil }
+        let body = bytes.dropFirst(head.count).prefix(lengths.picture + lengths.files)
+        return RasterProtocol.Start(head: head, body: Array(body))
     }
 
     @Test("a start is read as it was written")
@@ -18,9 +20,9 @@ import Testing
     func cut() throws {
         let bytes = try #require(offered.bytes)
         for count in 0..<bytes.count { #expect(read(Array(bytes.prefix(count))) == nil) }
-        #expect(RasterProtocol.Start(files: [], wantsPreview: false).bytes == nil)
+        #expect(RasterProtocol.Start(files: [], task: .describe).bytes == nil)
         let long = RasterProtocol.File(name: String(repeating: "x", count: 70_000), size: 1)
-        #expect(RasterProtocol.Start(files: [long], wantsPreview: false).bytes == nil)
+        #expect(RasterProtocol.Start(files: [long], task: .describe).bytes == nil)
     }
 
     @Test("heads are read as they were written")

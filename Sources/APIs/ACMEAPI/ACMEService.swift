@@ -27,9 +27,12 @@ package struct ACMEService: Sendable {
     package func respond(to request: Request, path: [String]) async -> Response {
         var response: Response
         do {
-            try authenticator.admit(request)
+            try await authenticator.admit(request)
             response = try await route(request, path)
         } catch let error as ACMEError {
+            if [.unauthorized, .accountDoesNotExist, .externalAccountRequired].contains(error.code) {
+                await authenticator.tell(of: error.description, refusing: "ACME account", request)
+            }
             response = Self.problem(error)
         } catch let error as CertificatesError {
             response = Self.problem(ACMEError(error.code == .badKey ? .badPublicKey : .malformed, error.message))

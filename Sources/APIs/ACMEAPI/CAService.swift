@@ -21,10 +21,13 @@ package struct CAService: Sendable {
     /// Answers `/ca/…`.
     package func respond(to request: Request, path: [String]) async -> Response {
         await Problem.catching(request, log: { logger.error("\($0)") }) {
-            try authenticator.admit(request)
+            try await authenticator.admit(request)
             do {
                 return try await route(request, path)
             } catch let error as CertificatesError {
+                if error.code == .notAllowed {
+                    await authenticator.tell(of: error.message, refusing: "certificate", request)
+                }
                 throw Problem(error)
             }
         }
@@ -92,7 +95,12 @@ package struct CAService: Sendable {
             pemOrDER: try await request.body.collect(upTo: CertificateRequest.bytesMax))
         let issued: IssuedChain
         if let token = request.credentials("Token") {
-            issued = try await authority.enrol(token: token.filter { $0 != " " }, signing)
+            do {
+                issued = try await authority.enrol(token: token.filter { $0 != " " }, signing)
+            } catch let error as IdentityError {
+                await authenticator.tell(of: error.message, refusing: "enrolment token", request)
+                throw error
+            }
         } else if let shown = request.connection.certificate, !Authenticator.isForeign(request),
             let principal = try await authenticator.certificates?.principal(shown)
         {

@@ -96,7 +96,13 @@ struct CollectionPage {
                 MapFigure.Shape(MapFigure.outline(area), box: area, label: "what the collection covers", isExtent: true)
             ]
         }
-        MapFigure(shapes: shapes, label: "Map of the items on this page", hasLeaflet: files.hasLeaflet).write(to: &html)
+        var figure = MapFigure(
+            shapes: shapes, label: "Map of the items on this page", hasLeaflet: files.hasLeaflet)
+        if items.contains(where: \.hasRaster) {
+            let query = query.pictures.encoded
+            figure.pictures = (Link.pictures(collection.name) + (query.isEmpty ? "" : "?" + query), false)
+        }
+        figure.write(to: &html)
         let unplaced = items.filter { $0.footprint == nil }.count
         if unplaced > 0 {
             html.element(

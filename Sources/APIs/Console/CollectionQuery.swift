@@ -52,6 +52,12 @@ package struct CollectionQuery: Sendable {
         return Link.collection(collection) + (query.isEmpty ? "" : "?" + query)
     }
 
+    /// The same for pictures of what is found.
+    var pictures: QueryItems {
+        guard let interval else { return QueryItems() }
+        return QueryItems([("datetime", "\(interval.from?.rfc3339 ?? "..")/\(interval.to?.rfc3339 ?? "..")")])
+    }
+
     private mutating func day(_ text: String, _ name: String) -> Timestamp? {
         guard !text.isEmpty else { return nil }
         if text.utf8.count == 10, let time = Timestamp(rfc3339: text + "T00:00:00Z") { return time }

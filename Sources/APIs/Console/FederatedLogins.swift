@@ -10,7 +10,9 @@ extension ConsoleService {
     /// `/login/with/{provider}`: sends the browser there.
     func logIn(with provider: String, _ request: Request) async throws -> Response {
         do {
-            let begun = try await federated.begin(provider, next: Link.next(request.query?["next"]), account: nil)
+            let begun = try await federated.begin(
+                provider, next: Link.next(request.query?["next"]), account: nil,
+                isStrong: request.query?["acr"] == "mfa")
             var response = Response.redirect(begun.url)
             response.headers.add(
                 name: "Set-Cookie", value: federationCookie(begun.cookie, FederatedLogins.seconds, request))

@@ -59,10 +59,11 @@ struct ItemDetails {
             return html.element("p", .class("sub nowhere"), text: "This item has no place on the map.")
         }
         html.element("div", .class("place"), .set("data-footprint", MapFigure.json(footprint))) { html in
-            MapFigure(
+            var figure = MapFigure(
                 shapes: [MapFigure.Shape(footprint, box: item.box, label: item.id)],
-                label: "Footprint: \(Words.place(item.box ?? footprint.boundingBox))", hasLeaflet: files.hasLeaflet
-            ).write(to: &html)
+                label: "Footprint: \(Words.place(item.box ?? footprint.boundingBox))", hasLeaflet: files.hasLeaflet)
+            if item.hasRaster { figure.pictures = (Link.pictures(item.collection, item.id), true) }
+            figure.write(to: &html)
             html.element("p", .class("sub"), text: Words.place(item.box ?? footprint.boundingBox))
         }
     }

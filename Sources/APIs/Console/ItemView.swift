@@ -1,5 +1,6 @@
 import Catalogue
 import Geometry
+package import HTTPSupport
 import Wire
 
 /// What the pages show of an item, read once from its stored document.
@@ -37,6 +38,14 @@ struct ItemView: Sendable {
 
     var link: String { Link.item(collection, id) }
     var cloudCover: Double? { properties["eo:cloud_cover"]?.number }
+
+    /// Whether one of its files may be a raster of which pictures can be made.
+    var hasRaster: Bool {
+        let endings = [".tif", ".tiff", ".jp2", ".nc", ".nc4", ".h5", ".hdf5", ".he5"]
+        return assets.contains { asset in
+            asset.isLocal && endings.contains { asset.href.lowercased().hasSuffix($0) }
+        }
+    }
 
     /// When the data were taken: a moment, or from when to when.
     var times: ClosedRange<Timestamp>? {
@@ -100,13 +109,16 @@ struct AssetView: Sendable {
 /// Under which addresses clients reach this node.
 package struct NodeAddresses: Sendable {
     package let web: String
-    package let s3: String
+    package let objects: ObjectAddresses
 
-    package init(web: String, s3: String) {
+    /// Where clients reach the S3 port.
+    package var s3: String { objects.s3 }
+
+    package init(web: String, objects: ObjectAddresses) {
         self.web = web
-        self.s3 = s3
+        self.objects = objects
     }
 
-    /// Whether an address is one of this node's files.
-    func isLocal(_ href: String) -> Bool { href.hasPrefix(s3 + "/") }
+    /// Whether an address is one of this node's files. An address `s3://…` does not say whose bucket it means.
+    func isLocal(_ href: String) -> Bool { !href.hasPrefix("s3://") && objects.object(href) != nil }
 }

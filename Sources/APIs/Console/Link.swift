@@ -8,6 +8,12 @@ package enum Link {
         Self.collection(collection) + "/items/" + PercentEncoding.encode(id)
     }
 
+    /// Where pictures of an item's rasters come from, or of a collection's: followed by a box and a size.
+    static func pictures(_ collection: String, _ item: String? = nil) -> String {
+        let place = item.map { Self.item(collection, $0) } ?? Self.collection(collection)
+        return "/raster\(place)/bbox/"
+    }
+
     static func group(_ name: String) -> String { "/groups/" + PercentEncoding.encode(name) }
 
     /// Opens a file of this node: signs it when it is followed, so that the page itself holds no rights.

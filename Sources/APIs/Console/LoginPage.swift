@@ -74,7 +74,9 @@ struct LoginPage {
         for provider in providers {
             html.element(
                 "a", .class("button quiet"),
-                .href("/login/with/\(PercentEncoding.encode(provider.name))?next=\(PercentEncoding.encode(next))"),
+                .href(
+                    "/login/with/\(PercentEncoding.encode(provider.name))?"
+                        + QueryItems([("next", next)] + (isStrong ? [("acr", "mfa")] : [])).encoded),
                 text: "Log in with \(provider.title)")
         }
         guard canRegister || canReset else { return }

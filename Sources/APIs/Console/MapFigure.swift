@@ -31,6 +31,9 @@ package struct MapFigure {
     let label: String
     /// Whether the map begins with the whole world.
     var isWorld = false
+    /// Where pictures of what lies here come from, box by box; nil where there are none. Shown from the start, or when
+    /// they are asked for.
+    var pictures: (address: String, areShown: Bool)?
     let hasLeaflet: Bool
 
     /// The GeoJSON of a footprint for `data-footprint`.
@@ -61,7 +64,8 @@ package struct MapFigure {
     func write(to html: inout HTML) {
         html.element(
             "div", .class(isWorld ? "map world" : "map"), .set("data-map", isWorld ? "world" : ""),
-            .set("aria-label", label), .set("role", "region")
+            .set("aria-label", label), .set("role", "region"), .set("data-pictures", pictures?.address),
+            .set("data-shown", pictures?.areShown == true ? "" : nil)
         ) { html in
             writeSVG(to: &html)
             if !isWorld { writeLocator(to: &html) }

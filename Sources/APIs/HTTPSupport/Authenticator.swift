@@ -2,6 +2,7 @@ package import Authority
 import Certificates
 import Ciphers
 package import Identity
+import Journal
 import NIOHTTP1
 package import Objects
 package import Policy
@@ -82,25 +83,86 @@ package final class Authenticator: Sendable {
     ///   - passwords: whether a name with a password or app password counts (Basic, RFC 7617).
     ///   - legacyResource: what presigned URLs of the version before SigV4 call the resource; nil where they do not
     ///     count.
+    ///   - shared: the bucket and the key that a shared access token has to open; nil where none counts.
     /// - Throws: `SignatureError`, `IdentityError`, ``TooManyRequests``. Without any credentials the caller is
     ///   `Principal.anonymous`.
     package func caller(
         of request: Request, service: String = "s3", bodyHash: String? = nil, cookies: Bool = false,
-        passwords: Bool = false, legacyResource: String? = nil
+        passwords: Bool = false, legacyResource: String? = nil, shared: (bucket: String, key: String)? = nil
     ) async throws -> Caller {
-        try limits.check(address: request.connection.remoteAddress)
-        let caller =
-            if let legacyResource, let caller = try await legacyCaller(request, legacyResource) { caller } else {
-                try await identified(request, service, bodyHash, cookies: cookies, passwords: passwords)
-            }
-        try limits.check(caller.principal)
-        return caller
+        do {
+            try limits.check(address: request.connection.remoteAddress)
+            let caller =
+                if let legacyResource, let caller = try await legacyCaller(request, legacyResource) {
+                    caller
+                } else if let shared, let caller = try await sharedCaller(request, shared.bucket, shared.key) {
+                    caller
+                } else {
+                    try await identified(request, service, bodyHash, cookies: cookies, passwords: passwords)
+                }
+            try limits.check(caller.principal)
+            return caller
+        } catch {
+            await tell(of: error, request)
+            throw error
+        }
     }
 
     /// Counts a request of whom this does not identify, such as a client of the OpenID provider.
     ///
     /// - Throws: ``TooManyRequests``.
-    package func admit(_ request: Request) throws { try limits.check(address: request.connection.remoteAddress) }
+    package func admit(_ request: Request) async throws {
+        do {
+            try limits.check(address: request.connection.remoteAddress)
+        } catch {
+            await tell(of: error, request)
+            throw error
+        }
+    }
+
+    /// Tells of credentials that do not count, and of who asks too often.
+    private func tell(of error: any Error, _ request: Request) async {
+        switch error {
+        case let error as TooManyRequests:
+            identity.journal.note(
+                .refusal(
+                    .requestsLimited, on: error.whose, action: "", reason: "",
+                    address: request.connection.remoteAddress))
+        // Of a password it is told where it is compared.
+        case let error as IdentityError where error.code == .invalidCredentials && request.credentials("Basic") != nil:
+            break
+        case let error as IdentityError: await tell(of: error.message, refusing: Self.shown(request), request)
+        case let error as SignatureError: await tell(of: error.message, refusing: Self.shown(request), request)
+        default: break
+        }
+    }
+
+    /// Tells of credentials that do not count: the first of equal ones at once, the others of a minute counted.
+    ///
+    /// - Parameters:
+    ///   - reason: what was wrong with them; no secret.
+    ///   - shown: what was shown: `token`, `access key MRT…`.
+    package func tell(of reason: String, refusing shown: String, _ request: Request) async {
+        let place = request.rawPath.split(separator: "/").first.map { $0.prefix(64) } ?? ""
+        try? await identity.journal.tell(
+            .refusal(
+                .credentialsRefused, on: shown, action: "\(request.method.rawValue.prefix(16)) /\(place)",
+                reason: String(reason.prefix(300)), address: request.connection.remoteAddress))
+    }
+
+    /// What the sender of a request shows, without its secret.
+    private static func shown(_ request: Request) -> String {
+        let parameters = ["X-Amz-Credential", "AWSAccessKeyId", "skoid"]
+        var key = shownKey(request)?.id ?? parameters.lazy.compactMap { request.query?[$0] }.first
+        if let header = request.header("authorization") {
+            guard let mark = header.firstRange(of: "Credential=") else {
+                return header.lowercased().hasPrefix("basic ") ? "password" : "token"
+            }
+            key = String(header[mark.upperBound...].prefix(200))
+        }
+        if let key { return "access key " + key.prefix { $0 != "/" && $0 != "," }.prefix(64) }
+        return cookie(sessionCookie, in: request) == nil ? "certificate" : "session"
+    }
 
     private func identified(
         _ request: Request, _ service: String, _ bodyHash: String?, cookies: Bool, passwords: Bool
@@ -200,9 +262,34 @@ package final class Authenticator: Sendable {
         return Caller(principal: known.principal, context: context, signature: (authorization, key))
     }
 
-    /// Who shows an access key itself, in the two headers of the SDKs of STAC catalogues.
+    /// In whose name a shared access token reads: with no more than the token opens.
+    private func sharedCaller(_ request: Request, _ bucket: String, _ key: String) async throws -> Caller? {
+        guard let token = try SharedAccessToken.find(in: Self.head(of: request), bucket: bucket, key: key) else {
+            return nil
+        }
+        try token.checkTime(now: .now)
+        let known = try await signer(token.accessKeyID, sessionToken: token.sessionToken)
+        try token.verify(secret: known.secret)
+        var caller = Caller(principal: known.principal, context: Self.context(of: request))
+        let scope = Self.readScope(bucket: token.bucket, folder: token.folder)
+        if let scopes = known.principal.scopes, scopes.limit != nil, !scopes.cover(scope) {
+            throw IdentityError(.invalidToken, "the credentials that made this token do not reach as far any more")
+        }
+        caller.principal.scopes = try Scopes([scope])
+        caller.context.values["s3:authType"] = ["REST-QUERY-STRING"]
+        return caller
+    }
+
+    /// The scope that lets all below a folder of a bucket be read.
+    package static func readScope(bucket: String, folder: [String]) -> String {
+        let path = ([bucket] + folder).map { PercentEncoding.encode($0) }.joined(separator: "/")
+        return "storage.read:/\(path)\(folder.isEmpty ? "" : "/")"
+    }
+
+    /// Who shows an access key itself: in the two headers of the SDKs of STAC catalogues, or as planetary-computer's
+    /// subscription key, `KEY:SECRET`.
     private func keyedCaller(_ request: Request, _ context: RequestContext) async throws -> Caller? {
-        guard let id = request.header("access-key"), let secret = request.header("secret-key") else { return nil }
+        guard let (id, secret) = Self.shownKey(request) else { return nil }
         let refused = IdentityError(.invalidCredentials, "the access key or its secret is wrong")
         do {
             guard !id.hasPrefix(Identity.temporaryPrefix), let known = try await identity.signingSecret(accessKey: id),
@@ -212,6 +299,14 @@ package final class Authenticator: Sendable {
         } catch let error as IdentityError where error.code == .notFound {
             throw refused
         }
+    }
+
+    private static func shownKey(_ request: Request) -> (id: String, secret: String)? {
+        if let id = request.header("access-key"), let secret = request.header("secret-key") { return (id, secret) }
+        guard let pair = request.header("ocp-apim-subscription-key"), let colon = pair.firstIndex(of: ":") else {
+            return nil
+        }
+        return (String(pair[..<colon]), String(pair[colon...].dropFirst()))
     }
 
     private static func head(of request: Request) throws -> RequestHead {
@@ -244,9 +339,14 @@ package final class Authenticator: Sendable {
     ///
     /// - Throws: as ``caller(of:service:bodyHash:cookies:passwords:legacyResource:)``.
     package func caller(of request: Request, form signature: LegacySignature) async throws -> Caller {
-        let caller = try await caller(of: request, signature, type: "POST")
-        try limits.check(caller.principal)
-        return caller
+        do {
+            let caller = try await caller(of: request, signature, type: "POST")
+            try limits.check(caller.principal)
+            return caller
+        } catch {
+            await tell(of: error, request)
+            throw error
+        }
     }
 
     /// Who signed the policy of an upload form.
@@ -255,14 +355,19 @@ package final class Authenticator: Sendable {
     package func caller(
         of request: Request, policy: String, _ signature: PostSignature
     ) async throws -> Caller {
-        let known = try await signer(signature.accessKeyID, sessionToken: signature.sessionToken)
-        try signature.verify(
-            policy: policy, key: signingKey(signature.accessKeyID, signature.scope, secret: known.secret))
-        var context = Self.context(of: request)
-        context.values["s3:signatureversion"] = ["AWS4-HMAC-SHA256"]
-        context.values["s3:authType"] = ["POST"]
-        try limits.check(known.principal)
-        return Caller(principal: known.principal, context: context)
+        do {
+            let known = try await signer(signature.accessKeyID, sessionToken: signature.sessionToken)
+            try signature.verify(
+                policy: policy, key: signingKey(signature.accessKeyID, signature.scope, secret: known.secret))
+            var context = Self.context(of: request)
+            context.values["s3:signatureversion"] = ["AWS4-HMAC-SHA256"]
+            context.values["s3:authType"] = ["POST"]
+            try limits.check(known.principal)
+            return Caller(principal: known.principal, context: context)
+        } catch {
+            await tell(of: error, request)
+            throw error
+        }
     }
 
     private static func context(of request: Request) -> RequestContext {

@@ -1,6 +1,7 @@
 import Authority
 import Certificates
 import Identity
+import Journal
 import LDAPMessage
 import Policy
 
@@ -39,15 +40,33 @@ extension LDAPService {
         guard let shown = session.certificate else {
             throw LDAPError(.authMethodNotSupported, "EXTERNAL needs a client certificate on a connection with TLS")
         }
-        guard let principal = try await certificates?.principal(shown) else {
-            throw LDAPError(.invalidCredentials, "no authority that is trusted here has issued the client certificate")
+        let principal: Principal?
+        do {
+            principal = try await certificates?.principal(shown)
+        } catch let error as IdentityError {
+            try await refuse(error.message, session)
+            throw error
+        }
+        guard let principal else {
+            let message = "no authority that is trusted here has issued the client certificate"
+            try await refuse(message, session)
+            throw LDAPError(.invalidCredentials, message)
         }
         let name = Test.text(authorization) ?? ""
         let isOwn = name == "u:" + principal.name || name.lowercased() == "dn:" + dn(of: principal).lowercased()
         guard authorization.isEmpty || isOwn else {
-            throw LDAPError(.invalidCredentials, "the client certificate is that of another account")
+            let message = "the client certificate is that of another account"
+            try await refuse(message, session)
+            throw LDAPError(.invalidCredentials, message)
         }
         return .certificate(shown)
+    }
+
+    /// Tells of a certificate that does not count. Of a password it is told where it is compared.
+    private func refuse(_ message: String, _ session: Session) async throws {
+        try await identity.journal.tell(
+            .refusal(
+                .credentialsRefused, on: "certificate", action: "ldap:Bind", reason: message, address: session.address))
     }
 
     private static let wrong = LDAPError(.invalidCredentials, "the name or the password is wrong")

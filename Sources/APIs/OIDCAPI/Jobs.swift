@@ -16,7 +16,8 @@ extension OIDCService {
                 throw OAuthError(.invalidRequest, "'claim' is missing, or 'index' is no number")
             }
             return answer(
-                try await provider.claimJob(claim, index: index, job: form["job"] ?? "", issuer: call.issuer))
+                try await provider.claimJob(
+                    claim, index: index, job: form["job"] ?? "", nonce: form["nonce"], issuer: call.issuer))
         case (["renew"], .POST):
             return answer(try await provider.renewJob(try await renewal(call), issuer: call.issuer))
         case (["end"], .POST):

@@ -95,9 +95,12 @@ package struct OIDCService: Sendable {
                 throw Problem.notFound("there is nothing at \(request.rawPath.prefix(200))")
             }
             if request.method == .OPTIONS, endpoint != .authorize { return Self.preflight }
-            try authenticator.admit(request)
+            try await authenticator.admit(request)
             return Self.shared(try await answer(endpoint, call), endpoint)
         } catch let error as OAuthError {
+            if endpoint != .token, [.invalidGrant, .invalidToken, .insufficientScope].contains(error.code) {
+                await authenticator.tell(of: error.message, refusing: endpoint.rawValue, request)
+            }
             return Self.shared(error.response, endpoint)
         } catch let error as IdentityError where endpoint == .token || (endpoint == .jobs && error.code == .disabled) {
             return Self.shared(OAuthError(.invalidGrant, error.message).response, endpoint)

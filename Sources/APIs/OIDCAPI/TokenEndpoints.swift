@@ -37,7 +37,8 @@ extension OIDCService {
         do {
             return try await provider.authenticate(credentials, audiences: [call.issuer, call.url, tokens.issuer])
         } catch let error as OAuthError where error.code == .invalidClient {
-            provider.noteRefusal(ofClient: credentials.id ?? "", from: call.request.connection.remoteAddress)
+            try await provider.noteRefusal(
+                ofClient: credentials.id ?? "", from: call.request.connection.remoteAddress)
             throw error
         }
     }
@@ -60,10 +61,17 @@ extension OIDCService {
         let form = try await form(call)
         let client = try await client(call, form)
         let thumbprint = try await thumbprint(call)
-        let answer = try await provider.tokens(
-            for: TokenRequest(
-                client: client, form: form, issuer: call.issuer, address: call.request.connection.remoteAddress,
-                keyThumbprint: thumbprint, certificate: call.request.connection.certificate?.thumbprint))
+        let asked = TokenRequest(
+            client: client, form: form, issuer: call.issuer, address: call.request.connection.remoteAddress,
+            keyThumbprint: thumbprint, certificate: call.request.connection.certificate?.thumbprint)
+        let answer: TokenAnswer
+        do {
+            answer = try await provider.tokens(for: asked)
+        } catch let error as OAuthError where error.code == .invalidGrant && form["grant_type"] != "password" {
+            // Of a wrong password it is told where it is compared.
+            await authenticator.tell(of: error.message, refusing: "grant of \(client.id)", call.request)
+            throw error
+        }
         return Self.json { json in
             json.member("access_token", answer.accessToken)
             json.member("token_type", answer.isDPoP ? "DPoP" : "Bearer")

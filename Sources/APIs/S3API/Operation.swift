@@ -1,5 +1,6 @@
 import HTTPSupport
 import NIOHTTP1
+import SigV4
 import Wire
 
 /// The operations of S3 that Martlet speaks, each with exactly the parameters that it takes.
@@ -343,12 +344,13 @@ private struct Parameters {
     private var taken: [String] = []
 
     /// Parameters of the signature, and the name that newer SDKs add for their own logs.
-    private static let always: Set<String> = [
-        "X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Date", "X-Amz-Expires", "X-Amz-SignedHeaders", "X-Amz-Signature",
-        "X-Amz-Security-Token", "X-Amz-Content-Sha256", "X-Amz-User-Agent", "x-id",
-        // Of the version before, with the headers that its URLs repeat.
-        "AWSAccessKeyId", "Signature", "Expires", "content-md5", "content-type", "x-amz-security-token",
-    ]
+    private static let always: Set<String> = Set(
+        [
+            "X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Date", "X-Amz-Expires", "X-Amz-SignedHeaders",
+            "X-Amz-Signature", "X-Amz-Security-Token", "X-Amz-Content-Sha256", "X-Amz-User-Agent", "x-id",
+            // Of the version before, with the headers that its URLs repeat.
+            "AWSAccessKeyId", "Signature", "Expires", "content-md5", "content-type", "x-amz-security-token",
+        ] + SharedAccessToken.parameters)
 
     init(_ query: QueryItems) { self.query = query }
 

@@ -46,7 +46,8 @@ package struct S3Service: Sendable {
             if case .preflight(let bucket) = operation {
                 response = try await preflight(bucket, request)
             } else {
-                var caller = try await authenticator.caller(of: request, legacyResource: legacyResource(of: request))
+                var caller = try await authenticator.caller(
+                    of: request, legacyResource: legacyResource(of: request), shared: sharedPlace(of: request))
                 record.caller = caller
                 caller.transaction = try await TransactionHeader.transaction(of: request, by: caller, objects, gate)
                 if caller.transaction != nil { try operation.checkInTransaction() }
@@ -132,6 +133,12 @@ package struct S3Service: Sendable {
     private func legacyResource(of request: Request) -> String? {
         guard request.query?.has("AWSAccessKeyId") == true else { return nil }
         return domains.bucket(of: request).map { "/" + $0 + request.rawPath } ?? request.rawPath
+    }
+
+    /// What a shared access token in the query has to open.
+    private func sharedPlace(of request: Request) -> (bucket: String, key: String)? {
+        guard request.query?.has("sig") == true else { return nil }
+        return Operation.names(request, domains.bucket(of: request))
     }
 
     /// Refuses what is meant for somebody else's bucket. Owners are called what answers call them: an account's name,

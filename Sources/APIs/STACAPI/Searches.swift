@@ -27,7 +27,7 @@ extension STACService {
             AccessRecord(
                 principal: call.caller.principal.name, action: "stac:Search",
                 resource: ResourceName.stacCollection("*"),
-                address: call.caller.context.address, isAllowed: true,
+                address: call.caller.context.address,
                 reason: "Among what each collection's policy allows."))
         query.asOf = call.asOf
         let page = try await catalogue.search(query)

@@ -2,6 +2,7 @@ package import HTTPSupport
 import Identity
 import Logging
 import NIOHTTP1
+package import Objects
 package import Policy
 import SigV4
 import Wire
@@ -20,14 +21,15 @@ package struct SigningService: Sendable {
 
     let gate: Gate
     let authenticator: Authenticator
-    /// Where clients reach the S3 face, `https://host:port`.
-    private let s3URL: String
+    let objects: Objects
+    let addresses: ObjectAddresses
     let logger = Logger(label: "martlet.sign")
 
-    package init(gate: Gate, authenticator: Authenticator, s3URL: String) {
+    package init(gate: Gate, authenticator: Authenticator, objects: Objects, addresses: ObjectAddresses) {
         self.gate = gate
         self.authenticator = authenticator
-        self.s3URL = s3URL
+        self.objects = objects
+        self.addresses = addresses
     }
 
     /// Answers `/sign`.
@@ -102,50 +104,35 @@ package struct SigningService: Sendable {
 
     /// Signs all of them, or none: the first one that is not allowed refuses the call.
     package func sign(_ hrefs: [String], method: String, seconds: Int64, _ caller: Caller) async throws -> [String] {
-        let objects = try hrefs.map { try ObjectReference($0, s3URL: s3URL) }
+        let objects = try hrefs.map(object)
         for object in objects {
             try await gate.require(
                 caller.principal, method == "PUT" ? "s3:PutObject" : "s3:GetObject",
                 on: ResourceName.object(object.collection, object.key), caller.context)
         }
-        let key = try await authenticator.identity.signingKey(for: caller.principal)
-        let signer = Signer(
-            credentials: Credentials(
-                accessKeyID: key.id, secret: String(decoding: key.secret, as: UTF8.self), sessionToken: key.sessionToken
-            ),
-            region: "us-east-1")
-        let host = String(s3URL.split(separator: "/").last ?? "")
+        let signer = Signer(credentials: try await credentials(of: caller), region: "us-east-1")
+        let host = String(addresses.s3.split(separator: "/").last ?? "")
         return try objects.map { object in
             let path = "/\(object.collection)/\(PercentEncoding.encode(object.key, keepingSlash: true))"
             let query = try signer.presign(method: method, host: host, path: path, expires: seconds)
-            return "\(s3URL)\(path)?\(query)"
+            return "\(addresses.s3)\(path)?\(query)"
         }
     }
-}
 
-/// The object that an address names: `s3://collection/key`, or its URL on this node's S3 face, signed already or not.
-struct ObjectReference: Sendable {
-    var collection: String
-    var key: String
+    /// A key of the caller's account, for what is signed on the caller's behalf.
+    func credentials(of caller: Caller) async throws -> Credentials {
+        let key = try await authenticator.identity.signingKey(for: caller.principal)
+        return Credentials(
+            accessKeyID: key.id, secret: String(decoding: key.secret, as: UTF8.self), sessionToken: key.sessionToken)
+    }
 
-    /// - Throws: ``Problem`` for an address that is not of this node.
-    init(_ href: String, s3URL: String) throws {
-        var rest: Substring
-        var isEncoded = true
-        if href.hasPrefix("s3://") {
-            rest = href.dropFirst(5)
-            isEncoded = false
-        } else if href.hasPrefix(s3URL + "/") {
-            rest = href.dropFirst(s3URL.count + 1)
-            if let mark = rest.firstIndex(of: "?") { rest = rest[..<mark] }
-        } else {
+    /// - Throws: `Problem` for an address that is not of this node.
+    func object(_ href: String) throws -> ObjectName {
+        guard let object = addresses.object(href) else {
             throw Problem.badRequest(
-                "'\(href.prefix(200))' is not an address of this node: s3://collection/key or \(s3URL)/collection/key")
+                "'\(href.prefix(200))' is no object of this node: s3://collection/key or "
+                    + "\(addresses.s3)/collection/key, or below another address that the node knows as its own")
         }
-        guard let text = isEncoded ? PercentEncoding.decode(rest) : String(rest), let slash = text.firstIndex(of: "/"),
-            slash != text.startIndex, text.index(after: slash) != text.endIndex
-        else { throw Problem.badRequest("'\(href.prefix(200))' names no object: a collection and a key are needed") }
-        collection = String(text[..<slash])
-        key = String(text[text.index(after: slash)...])
+        return object
     }
 }

@@ -115,7 +115,13 @@ package final class Authority: Sendable {
         let active = try await active()
         let allowed = hosts.filter { active.permissions.allows(host: $0) || !$0.contains(where: \.isLetter) }
         let issued = try active.authority.issueServer(hosts: allowed, days: days)
+        noteUse(of: active, for: "sign certificate of the node")
         return (issued, [active.authority.certificate] + active.chain.dropLast())
+    }
+
+    /// Each use of an authority's key is told of, those of an hour counted.
+    func noteUse(of issuer: Issuer, for purpose: String) {
+        journal.note(.use(ofKey: "authority \(issuer.id)", for: purpose))
     }
 
     /// Whom certificates that clients show may lead to.

@@ -85,6 +85,7 @@ extension Authority {
         template.ocspURL = "\(settings.url)/ca/ocsp"
         template.issuerURL = "\(settings.url)/ca/issuers/\(issuer.id).crt"
         let made = try issuer.authority.issue(request, template)
+        noteUse(of: issuer, for: "sign certificate")
         let facts = try CertificateFacts(der: made.certificate)
         let above = try ([issuer.authority.certificate] + issuer.chain.dropLast()).map { try CertificateChain.pem($0) }
         return Signed(

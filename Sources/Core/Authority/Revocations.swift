@@ -90,6 +90,7 @@ extension Authority {
         }
         let list = try issuer.authority.revocationList(
             entries, number: now.microseconds, now: now, next: now.adding(seconds: Self.listSeconds))
+        noteUse(of: issuer, for: "sign revocation list")
         lists.store(list, id, state)
         return list
     }
@@ -152,6 +153,7 @@ extension Authority {
         let now = Timestamp.now
         let next = now.adding(seconds: Self.answerSeconds)
         let answer = try issuer.authority.ocspAnswer(statuses, nonce: question.nonce, now: now, next: next)
+        noteUse(of: issuer, for: "sign OCSP answer")
         return (answer, question.nonce == nil ? next : nil)
     }
 

@@ -46,9 +46,12 @@ package final class FederatedLogins: Sendable {
     /// - Parameters:
     ///   - next: where to go afterwards.
     ///   - account: who is logged in and wants to add the login; nil for who wants to log in.
+    ///   - isStrong: whether a second factor is asked for afterwards, wherever there is one here.
     /// - Returns: where to send the browser, and what it has to bring back in a cookie.
     /// - Throws: ``IdentityError`` `.notFound`, `.unreachable`.
-    package func begin(_ name: String, next: String, account: Int64?) async throws -> (url: String, cookie: String) {
+    package func begin(
+        _ name: String, next: String, account: Int64?, isStrong: Bool = false
+    ) async throws -> (url: String, cookie: String) {
         let provider = try await identity.provider(name).provider
         let endpoint = try await endpoint("authorization_endpoint", of: provider)
         let (state, nonce, verifier) = (Self.random(), Self.random(), Self.random())
@@ -59,6 +62,7 @@ package final class FederatedLogins: Sendable {
         content["verifier"] = .string(verifier)
         content["next"] = .string(next)
         content["account"] = account.map { .integer($0) }
+        if isStrong { content["strong"] = .bool(true) }
         content["expires"] = .integer(Timestamp.now.seconds + Self.seconds)
         let cookie = try await identity.openSessionKey().seal(
             JSONValue.object(content).bytes, authenticating: Self.label)
@@ -175,12 +179,14 @@ package final class FederatedLogins: Sendable {
         let upstream = UpstreamLogin(
             issuer: provider.issuer, subject: subject,
             session: String((token.claims["sid"]?.string ?? "").prefix(Self.sessionBytesMax)))
-        if let known = try await identity.linkedAccount(issuer: provider.issuer, subject: subject) {
-            return .step(try await identity.login(linked: known, upstream, address: client), next: next)
+        var known = try await identity.linkedAccount(issuer: provider.issuer, subject: subject)
+        if known == nil, provider.createsAccounts {
+            known = try await create(token, provider, subject: subject, shown: shown)
         }
-        guard provider.createsAccounts else { return .unknown(provider: provider.title, shown: shown) }
-        let made = try await create(token, provider, subject: subject, shown: shown)
-        return .step(try await identity.login(linked: made, upstream, address: client), next: next)
+        guard let known else { return .unknown(provider: provider.title, shown: shown) }
+        let isStrong = content["strong"]?.bool == true
+        return .step(
+            try await identity.login(linked: known, upstream, isStrong: isStrong, address: client), next: next)
     }
 
     /// Takes the word of a provider that a login there has ended (OpenID Connect Back-Channel Logout 1.0 §2.6):

@@ -7,7 +7,7 @@ import Wire
 
 /// Who there is, and how they prove it.
 package final class Identity: Sendable {
-    let journal: Journal
+    package let journal: Journal
     let master: MasterKey
     let throttle = LoginThrottle()
     let hasher: PasswordHasher

@@ -48,8 +48,14 @@ extension Identity {
     }
 
     /// A login of somebody who has logged in at another provider.
-    func login(linked account: Int64, _ upstream: UpstreamLogin, address: String) async throws -> LoginStep {
-        guard try await journal.find({ try Self.needsSecondFactor(account: account, in: $0) }) else {
+    ///
+    /// - Parameter isStrong: whether a second factor is asked for wherever there is one here.
+    func login(
+        linked account: Int64, _ upstream: UpstreamLogin, isStrong: Bool, address: String
+    ) async throws -> LoginStep {
+        var needsMore = try await journal.find { try Self.needsSecondFactor(account: account, in: $0) }
+        if isStrong, !needsMore { needsMore = try await hasSecondFactor(account: account) }
+        guard needsMore else {
             return try await proceed(account: account, factors: [.fed], upstream, address: address)
         }
         return try await second(account: account, factors: [.fed], upstream)

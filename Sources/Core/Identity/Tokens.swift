@@ -1,5 +1,6 @@
 import Ciphers
 package import JOSE
+import Journal
 import Synchronization
 package import Wire
 
@@ -181,12 +182,15 @@ package final class TokenAuthority: Sendable {
             }
             for claim in wish.claims { json.member(claim.name, claim.value) }
         }
+        identity.journal.note(.use(ofKey: "token key \(signer.keyID)", for: "sign at+jwt"))
         return try signer.sign(json.bytes, type: "at+jwt")
     }
 
     /// Signs another token of the node's: an ID token, a logout token.
     package func sign(_ claims: [UInt8], type: String, _ algorithm: JWTSigner.Algorithm) async throws -> String {
-        try await keys.signer(algorithm).sign(claims, type: type)
+        let signer = try await keys.signer(algorithm)
+        identity.journal.note(.use(ofKey: "token key \(signer.keyID)", for: "sign \(type)"))
+        return try signer.sign(claims, type: type)
     }
 
     /// Writes `auth_time`, `acr`, `amr` and `sid`.

@@ -43,19 +43,18 @@ extension Journal {
                 try transaction.run(
                     """
                     INSERT INTO access_records (
-                        time, principal, action, resource, address, allowed, reason, count, number)
-                    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+                        time, principal, action, resource, address, reason, count, number)
+                    VALUES (?, ?, ?, ?, ?, ?, ?, ?)
                     """,
                     .init(now), .init(record.principal), .init(record.action), .init(record.resource),
-                    .init(record.address), .init(record.isAllowed), .init(record.reason), .init(count),
-                    .init(number))
+                    .init(record.address), .init(record.reason), .init(count), .init(number))
             }
             if lost > 0 {
                 try transaction.run(
                     """
                     INSERT INTO access_records (
-                        time, principal, action, resource, address, allowed, reason, count, number)
-                    VALUES (?, '', 'journal:Overflow', '', '', 1, 'more different accesses than a second may hold', ?, -1)
+                        time, principal, action, resource, address, reason, count, number)
+                    VALUES (?, '', 'journal:Overflow', '', '', 'more different accesses than a second may hold', ?, -1)
                     """,
                     .init(now), .init(lost))
             }

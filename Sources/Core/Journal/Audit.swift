@@ -14,7 +14,7 @@ package struct AuditQuery: Sendable {
     package var until: Timestamp?
     /// Also what happened to data: objects, items, traces of products.
     package var includesData = false
-    /// Also who was let in to read what, and requests without valid credentials.
+    /// Also who was let in to read what.
     package var includesAccesses = false
 
     package init() {}
@@ -26,7 +26,7 @@ package struct AuditQuery: Sendable {
 /// One line of the audit trail: an event of the journal, or an access record.
 package struct AuditRecord: Sendable {
     package var time: Timestamp
-    /// Of an access, `access.allowed` or `access.denied`.
+    /// Of an access, `access.allowed`.
     package var kind: String
     package var actor: String
     package var subject: String
@@ -64,15 +64,14 @@ package struct AuditRecord: Sendable {
 
     init(access row: borrowing Row) {
         time = Timestamp(microseconds: row.int(0))
-        let isAllowed = row.int(6) != 0
-        kind = isAllowed ? "access.allowed" : "access.denied"
+        kind = "access.allowed"
         actor = row.text(2)
         subject = row.text(4)
         var json = JSONWriter(capacity: 128)
         json.object {
             $0.member("action", row.text(3))
-            $0.member("reason", row.text(7))
-            $0.member("count", row.int(8))
+            $0.member("reason", row.text(6))
+            $0.member("count", row.int(7))
             $0.member("address", row.text(5))
         }
         detail = json.text
@@ -318,7 +317,7 @@ extension Journal {
             var examined = 0
             try reader.scan(
                 """
-                SELECT time, number, principal, action, resource, address, allowed, reason, count FROM access_records
+                SELECT time, number, principal, action, resource, address, reason, count FROM access_records
                 WHERE (time, number) < (?, ?) AND time >= ? ORDER BY time DESC, number DESC LIMIT ?
                 """,
                 [.init(before.time), .init(before.number), .init(since), .init(Self.auditExaminedMax)]

@@ -9,6 +9,7 @@ package final class Journal: Sendable {
     package let node: String
     private let signal = Signal()
     let accesses = AccessBuffer()
+    let counter = EventCounter()
 
     package init(database: Database, node: String) {
         self.database = database

@@ -73,23 +73,21 @@ package struct JournalPosition: Sendable, Hashable, Comparable {
     package static func < (a: JournalPosition, b: JournalPosition) -> Bool { (a.tid, a.sequence) < (b.tid, b.sequence) }
 }
 
-/// A read that policy allowed, or a request without valid credentials: gathered and written in batches.
+/// A read that policy allowed: gathered and written in batches.
 package struct AccessRecord: Sendable, Hashable {
     package var principal: String
     package var action: String
     package var resource: String
     package var address: String
-    package var isAllowed: Bool
     package var reason: String
 
     package init(
-        principal: String, action: String, resource: String, address: String, isAllowed: Bool, reason: String
+        principal: String, action: String, resource: String, address: String, reason: String
     ) {
         self.principal = principal
         self.action = action
         self.resource = resource
         self.address = address
-        self.isAllowed = isAllowed
         self.reason = reason
     }
 

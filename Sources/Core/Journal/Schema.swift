@@ -20,7 +20,7 @@ extension Journal {
                 """
                 CREATE TABLE access_records (
                     time INTEGER NOT NULL, principal TEXT NOT NULL, action TEXT NOT NULL, resource TEXT NOT NULL,
-                    address TEXT NOT NULL, allowed INTEGER NOT NULL, reason TEXT NOT NULL, count INTEGER NOT NULL,
+                    address TEXT NOT NULL, reason TEXT NOT NULL, count INTEGER NOT NULL,
                     number INTEGER NOT NULL)
                 """,
                 // Those of one batch have one time.

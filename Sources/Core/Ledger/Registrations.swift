@@ -22,6 +22,8 @@ extension Ledger {
         try signer.check(.now)
         // Signing is most of the work, so it comes before the lock.
         let prepared = try drafts.map { try PreparedTrace($0, signer: signer) }
+        journal.note(.use(ofKey: "trace key", for: "sign traces"))
+        journal.note(.use(ofKey: "log key", for: "sign checkpoint"))
         return try await journal.write { [signer, logKey] transaction, events in
             try transaction.lock(Self.lockName)
             var head = try LogHead.require(transaction)

@@ -1,5 +1,6 @@
 import BucketConfiguration
 import Ciphers
+import Journal
 import Vault
 import Wire
 
@@ -268,6 +269,7 @@ extension Objects {
         case .kms(let reference, let context, let usesBucketKey):
             let key = if let reference { try await kms.key(reference) } else { try await kms.managed() }
             try key.checkEnabled()
+            journal.note(.use(ofKey: key.arn, for: "encrypt"))
             return EncryptionPlan(kind: .kms(key, context: context, usesBucketKey: usesBucketKey))
         }
     }
@@ -308,6 +310,7 @@ extension Objects {
             }
             let key = try await kms.key(use.key)
             try key.checkEnabled()
+            journal.note(.use(ofKey: key.arn, for: "decrypt"))
             return .kms(try key.opened(use.generation), context: use.context)
         }
     }

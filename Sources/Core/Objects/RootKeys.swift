@@ -55,6 +55,7 @@ package final class RootKeys: Sendable {
             master.add(
                 generation: row.generation, starts: row.starts,
                 key: try source.unwrap(row.sealed, label: Self.label(row.generation)))
+            journal.note(.use(ofKey: "master", for: "open root key \(row.generation), \(source.description)"))
         }
         for generation in known.subtracting(rows.map(\.generation)) { master.remove(generation: generation) }
     }
@@ -85,6 +86,7 @@ package final class RootKeys: Sendable {
         // Wrapped ahead of the transaction, which a token must not keep waiting.
         let sealed = try source.wrap(.random(), label: Self.label(next))
         let description = source.description
+        journal.note(.use(ofKey: "master", for: "seal root key \(next), \(description)"))
         return try await journal.write { transaction, events in
             try transaction.lock(Self.lockName)
             let now = try transaction.first("SELECT max(generation), count(retired) FROM root_keys") {

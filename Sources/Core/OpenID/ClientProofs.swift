@@ -43,13 +43,12 @@ extension OpenIDProvider {
         }
     }
 
-    /// Tells of a client that has not proved who it is. It is counted with refused requests: nobody could fill the
-    /// journal.
-    package func noteRefusal(ofClient id: String, from address: String) {
-        journal.note(
-            AccessRecord(
-                principal: "anonymous", action: "oauth:Authenticate", resource: String(id.prefix(128)),
-                address: address, isAllowed: false, reason: "the client has not proved who it is"))
+    /// Tells of a client that has not proved who it is.
+    package func noteRefusal(ofClient id: String, from address: String) async throws {
+        try await journal.tell(
+            .refusal(
+                .credentialsRefused, on: String(id.prefix(128)), action: "oauth:Authenticate",
+                reason: "the client has not proved who it is", address: address))
     }
 
     /// Finds out which client makes a request. Nobody learns from the answer which clients exist.

@@ -66,6 +66,9 @@ extension OpenIDProvider {
     package static let jobCountMax: Int64 = 100_000
     private static let jobGrantsMax: Int64 = 10_000
     private static let claimPrefix = "mjc"
+    /// For so long a claim with the same nonce gets the same answer.
+    private static let repeatSeconds: Int64 = 600
+    private static let nonceBytes = 16...256
 
     /// Exchanges a token for a job grant.
     ///
@@ -150,14 +153,18 @@ extension OpenIDProvider {
     /// - Parameters:
     ///   - index: its number in an array, from 0; 0 for a job of its own.
     ///   - job: what the queue calls it, for the token's `job_id`.
-    /// - Throws: ``OAuthError`` `.invalidGrant`: also where this number was claimed already.
-    package func claimJob(_ claim: String, index: Int64, job: String, issuer: String) async throws -> JobToken {
+    ///   - nonce: a secret of the job's own: who shows it again within ten minutes, since the answer was lost, gets the
+    ///     same renewal once more.
+    /// - Throws: ``OAuthError`` `.invalidGrant`: also where this number was claimed already; `.invalidRequest`.
+    package func claimJob(
+        _ claim: String, index: Int64, job: String, nonce: String? = nil, issuer: String
+    ) async throws -> JobToken {
         let parts = claim.split(separator: "-", maxSplits: 2).map(String.init)
         guard parts.count == 3, parts[0] == Self.claimPrefix else {
             throw Self.refusedJob("that is no claim of a job grant")
         }
-        let renewal = Self.randomText()
         let (id, hash) = (parts[1], Self.hash(parts[2]))
+        let renewal = try await renewal(ofClaim: id, index, nonce: nonce)
         let now = Timestamp.now
         enum Outcome: Sendable { case row(Row), claimed, unknown }
         let outcome: Outcome = try await journal.write { transaction, events in
@@ -183,7 +190,16 @@ extension OpenIDProvider {
                 """,
                 .init(id), .init(index), .init(String(job.prefix(128))), .init(Self.hash(renewal)),
                 .init(now.microseconds), .init(now.microseconds))
-            guard count > 0 else { return .claimed }
+            guard count > 0 else {
+                let known = try transaction.scalar(
+                    """
+                    SELECT 1 FROM job_claims
+                    WHERE grant_id = ? AND number = ? AND renewal = ? AND claimed > ? AND ended IS NULL
+                    """,
+                    .init(id), .init(index), .init(Self.hash(renewal)),
+                    .init(now.adding(seconds: -Self.repeatSeconds).microseconds))
+                return known == nil ? .claimed : .row(row.row)
+            }
             events.record(.jobClaimed, by: row.owner, on: row.owner) {
                 $0.member("grant", id)
                 $0.member("number", index)
@@ -198,6 +214,19 @@ extension OpenIDProvider {
             throw Self.refusedJob("job \(index) of this grant has claimed its token: a job that starts again renews it")
         case .unknown: throw Self.refusedJob("the job grant is unknown, was revoked, or has ended")
         }
+    }
+
+    /// What renews a job's first token: of a nonce always the same one follows.
+    private func renewal(ofClaim id: String, _ index: Int64, nonce: String?) async throws -> String {
+        guard let nonce else { return Self.randomText() }
+        guard Self.nonceBytes.contains(nonce.utf8.count) else {
+            throw OAuthError(
+                .invalidRequest, "'nonce' has \(Self.nonceBytes.lowerBound) to \(Self.nonceBytes.upperBound) bytes")
+        }
+        return Base64.encodeURL(
+            hmacSHA256(
+                key: try await identity.derivingKey("refresh-tokens", refreshKey),
+                Array("job claim \(id) \(index) \(nonce)".utf8)))
     }
 
     /// The next token of a job that runs.

@@ -232,7 +232,7 @@ extension OpenIDProvider {
         journal.note(
             AccessRecord(
                 principal: principal.name, action: "oauth:ClientCredentials", resource: request.client.id,
-                address: request.address, isAllowed: true, reason: content.scopes.text))
+                address: request.address, reason: content.scopes.text))
         return try await issue(TokenAuthority.newGrantID(), principal, content, audiences, request)
     }
 

@@ -136,7 +136,8 @@ package final class Gate: Sendable {
 
     /// Decides, records the access or the denial, and throws where the answer is no.
     ///
-    /// A denial is in the journal before the caller hears of it; an allowed access is written within a second.
+    /// A denial is in the journal before the caller hears of it, equal ones of a minute counted; an allowed access is
+    /// written within a second.
     ///
     /// - Throws: ``AccessDenied``.
     package func require(
@@ -145,7 +146,7 @@ package final class Gate: Sendable {
         let decision = try await decide(principal, action, on: resource, context)
         let reason = decision.description
         guard !decision.isAllowed else {
-            note(principal, action, resource, reason, context, isAllowed: true)
+            note(principal, action, resource, reason, context)
             return
         }
         throw try await denied(principal, action, on: resource, reason, context)
@@ -162,7 +163,7 @@ package final class Gate: Sendable {
         if case .explicitDeny = decision.reason {
         } else {
             guard principal.accountID == nil || principal.session != nil || principal.scopes?.limit != nil else {
-                return note(principal, action, resource, "Allowed because it is their own.", context, isAllowed: true)
+                return note(principal, action, resource, "Allowed because it is their own.", context)
             }
             reason = "Denied because it takes all rights of an account."
         }
@@ -175,18 +176,17 @@ package final class Gate: Sendable {
     ) async throws -> Bool {
         let decision = try await decide(principal, action, on: resource, context)
         guard decision.isAllowed else { return false }
-        note(principal, action, resource, decision.description, context, isAllowed: true)
+        note(principal, action, resource, decision.description, context)
         return true
     }
 
     private func note(
-        _ principal: Principal, _ action: String, _ resource: String, _ reason: String, _ context: RequestContext,
-        isAllowed: Bool
+        _ principal: Principal, _ action: String, _ resource: String, _ reason: String, _ context: RequestContext
     ) {
         journal.note(
             AccessRecord(
                 principal: principal.name, action: action, resource: resource, address: context.address,
-                isAllowed: isAllowed, reason: reason))
+                reason: reason))
     }
 
     /// Records a denial and gives the error that says so.
@@ -196,30 +196,23 @@ package final class Gate: Sendable {
         _ principal: Principal, _ action: String, on resource: String, _ reason: String, _ context: RequestContext,
         isKnown: Bool = false
     ) async throws -> AccessDenied {
-        // Nobody in particular could fill the journal with denials: theirs are counted together instead.
-        if principal.isAnonymous, !isKnown {
-            note(principal, action, resource, reason, context, isAllowed: false)
-        } else {
-            try await journal.write { _, events in
-                events.record(.denied, by: principal.name, on: resource) {
-                    $0.member("action", action)
-                    $0.member("reason", reason)
-                    $0.member("address", context.address)
-                }
-            }
-        }
+        let refusal = CountedEvent.refusal(
+            of: principal.name, on: resource, action: action, reason: reason, address: context.address)
+        // Programs ask without a name first, to be told how to log in: that waits for no transaction.
+        if principal.isAnonymous, !isKnown { journal.note(refusal) } else { try await journal.tell(refusal) }
         return AccessDenied(
             principal: principal.name, action: action, resource: resource, reason: reason,
             isAnonymous: principal.isAnonymous && !isKnown)
     }
 
-    /// What a write is refused with that would replace an object, where the token lets its bearer create only. Written
-    /// with other accesses once a second: it is found out within the write's own transaction.
+    /// What a write is refused with that would replace an object, where the token lets its bearer create only. Counted:
+    /// it is found out within the write's own transaction.
     package func replacing(
         _ principal: Principal, on resource: String, _ context: RequestContext
     ) -> AccessDenied {
         let (action, reason) = ("s3:PutObject", "the token lets objects be created, and there is one already")
-        note(principal, action, resource, reason, context, isAllowed: false)
+        journal.note(
+            .refusal(of: principal.name, on: resource, action: action, reason: reason, address: context.address))
         return AccessDenied(
             principal: principal.name, action: action, resource: resource, reason: reason, isAnonymous: false)
     }

@@ -2,6 +2,7 @@ internal import Glibc
 package import NIOCore
 package import NIOPosix
 package import ProductMetadata
+internal import Wire
 
 /// Looks into rasters with GDAL, which reads files that strangers made and so runs in a child process,
 /// `martlet-raster`, one for each raster. The child sees the bytes that it asks for and nothing else of the node.
@@ -52,24 +53,72 @@ package struct RasterReader: Sendable {
         read: @escaping @Sendable (Int, Range<Int64>) async throws -> ByteBuffer
     ) async throws -> RasterDescription {
         guard let first = files.first, first.size > 0 else { throw RasterError(.notARaster, "'\(name)' is empty") }
-        guard let start = RasterProtocol.Start(files: files, wantsPreview: preview).bytes else {
-            throw RasterError(.tooLarge, "'\(name)' has too many files")
+        let start = RasterProtocol.Start(files: files, task: preview ? .describeAndPreview : .describe)
+        let answer = try await answer(name: name, start, read)
+        var description = try RasterDescription(child: answer.description, preview: answer.picture)
+        description.requestCount = answer.requestCount
+        description.bytesRead = answer.bytesRead
+        return description
+    }
+
+    /// Makes a picture of parts of rasters.
+    ///
+    /// - Parameters:
+    ///   - name: what it is of, for messages.
+    ///   - files: what the request's rasters name by their index, each under a name whose ending tells the format.
+    ///   - read: as for ``inspect(name:files:preview:read:)``.
+    /// - Returns: a PNG or a JPEG; the lowest and highest values that were shown; why a raster could not be drawn.
+    /// - Throws: `RasterError`; `CancellationError` where the task is cancelled.
+    package func picture(
+        name: String, _ request: PictureRequest, files: [RasterProtocol.File],
+        read: @escaping @Sendable (Int, Range<Int64>) async throws -> ByteBuffer
+    ) async throws -> (bytes: [UInt8], rescale: [[Double]], problem: String?) {
+        let answer = try await answer(name: name, RasterProtocol.Start(files: files, task: .picture(request)), read)
+        guard let json = try? JSONValue(parsing: answer.description, maximumDepth: 8) else {
+            throw RasterError(.misbehaved, "the raster reader's answer is not JSON")
         }
+        if let reason = json["error"]?.string { throw RasterError(.notARaster, String(reason.prefix(1000))) }
+        let begins: [UInt8] = request.format == .png ? [0x89, 0x50, 0x4E, 0x47] : [0xFF, 0xD8, 0xFF]
+        guard answer.picture.starts(with: begins) else {
+            throw RasterError(.misbehaved, "the raster reader's answer is no picture")
+        }
+        let rescale = (json["rescale"]?.array ?? []).map { ($0.array ?? []).compactMap(\.number) }
+        return (
+            answer.picture, rescale.allSatisfy { $0.count == 2 } ? rescale : [],
+            (json["problem"]?.string).map { String($0.prefix(1000)) }
+        )
+    }
+
+    /// What a child says at its end.
+    private struct Answer: Sendable {
+        var description: [UInt8]
+        var picture: [UInt8]
+        var requestCount: Int
+        var bytesRead: Int64
+    }
+
+    /// Has a child do something, and gives it the bytes that it asks for.
+    private func answer(
+        name: String, _ start: RasterProtocol.Start,
+        _ read: @escaping @Sendable (Int, Range<Int64>) async throws -> ByteBuffer
+    ) async throws -> Answer {
+        let files = start.files
+        guard let start = start.bytes else { throw RasterError(.tooLarge, "'\(name)' has too many files") }
         let environment = ["PROJ_DATA", "PROJ_LIB", "GDAL_DATA"].compactMap { (variable: String) -> String? in
             getenv(variable).map { "\(variable)=\(String(cString: $0))" }
         }
-        let (description, ending, output) = try await ChildProcess.run(
+        let (answer, ending, output) = try await ChildProcess.run(
             executable: executable, environment: environment, pool: pool, deadline: deadline
         ) { child in try await converse(child, start: start, files: files, read: read) }
-        guard let description else { throw Self.error(name, ending, output) }
-        return description
+        guard let answer else { throw Self.error(name, ending, output) }
+        return answer
     }
 
     /// Answers the child until it gives its result; nil where it ends before.
     private func converse(
         _ child: ChildProcess, start: [UInt8], files: [RasterProtocol.File],
         read: @Sendable (Int, Range<Int64>) async throws -> ByteBuffer
-    ) async throws -> RasterDescription? {
+    ) async throws -> Answer? {
         var answer = ByteBuffer(bytes: start)
         var requestCount = 0
         var bytesRead: Int64 = 0
@@ -105,11 +154,11 @@ package struct RasterReader: Sendable {
                     }
                     return (description, preview)
                 }
-                guard let parts else { return nil }
-                var description = try RasterDescription(child: parts.description, preview: parts.preview)
-                description.requestCount = requestCount
-                description.bytesRead = bytesRead
-                return description
+                return parts.map {
+                    Answer(
+                        description: $0.description, picture: $0.preview, requestCount: requestCount,
+                        bytesRead: bytesRead)
+                }
             case nil:
                 throw RasterError(.misbehaved, "the raster reader sent what is no request and no result")
             }

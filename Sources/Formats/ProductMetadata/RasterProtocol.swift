@@ -3,15 +3,15 @@
 /// 1. The node sends a `Start`.
 /// 2. The child sends requests, each a `Head` of the kind `request`. The node answers with exactly so many bytes, and
 ///    with nothing around them; where it cannot, it ends the child.
-/// 3. The child sends a `Head` of the kind `result`, the description (JSON) and the preview (PNG, may be empty), and
-/// exits.
+/// 3. The child sends a `Head` of the kind `result`, the description (JSON) and the picture (may be empty), and exits.
 ///
 /// Numbers are big-endian.
 package enum RasterProtocol {
     /// The bytes that a request may ask for.
     package static let requestMax: UInt32 = 1 << 20
     package static let descriptionMax: UInt64 = 1 << 20
-    package static let previewMax: UInt32 = 4 << 20
+    package static let previewMax: UInt32 = 20 << 20
+    package static let pictureRequestMax: UInt32 = 1 << 20
 
     /// Files that the child may see, and the bytes of their names, all together.
     package static let filesMax = 10_000
@@ -30,35 +30,52 @@ package enum RasterProtocol {
         }
     }
 
+    package enum Task: Sendable, Equatable {
+        case describe
+        case describeAndPreview
+        /// A part of one or several rasters as a picture.
+        case picture(PictureRequest)
+    }
+
     /// What the child is to do.
     package struct Start: Sendable, Equatable {
         /// What stands before the files: how many bytes they take is its last member.
-        package static let headCount = 9
-        private static let magic: UInt32 = 0x4D52_5332  // MRS2
+        package static let headCount = 13
+        private static let magic: UInt32 = 0x4D52_5333  // MRS3
 
         package var files: [File]
-        package var wantsPreview: Bool
+        package var task: Task
 
-        package init(files: [File], wantsPreview: Bool) {
+        package init(files: [File], task: Task) {
             self.files = files
-            self.wantsPreview = wantsPreview
+            self.task = task
         }
 
-        /// The length of the files' part, by the head before it; nil for what is no head.
-        package static func filesLength(head: [UInt8]) -> Int? {
-            guard head.count == headCount, RasterProtocol.number(head[0..<4]) == UInt64(magic), head[4] <= 1 else {
+        /// The lengths of a picture's request and of the files' part, by the head before them; nil for what is no head.
+        package static func lengths(head: [UInt8]) -> (picture: Int, files: Int)? {
+            guard head.count == headCount, RasterProtocol.number(head[0..<4]) == UInt64(magic), head[4] <= 2 else {
                 return nil
             }
-            let length = RasterProtocol.number(head[5..<9])
-            return length <= UInt64(startMax) ? Int(length) : nil
+            let (picture, files) = (RasterProtocol.number(head[5..<9]), RasterProtocol.number(head[9..<13]))
+            guard picture <= UInt64(pictureRequestMax), files <= UInt64(startMax), (head[4] == 2) == (picture > 0)
+            else { return nil }
+            return (Int(picture), Int(files))
         }
 
-        /// Nil for what is not the files' part of a start.
-        package init?(head: [UInt8], files bytes: [UInt8]) {
-            guard Self.filesLength(head: head) == bytes.count else { return nil }
-            var rest = bytes[...]
+        /// Nil for what does not follow a start's head.
+        package init?(head: [UInt8], body: [UInt8]) {
+            guard let lengths = Self.lengths(head: head), lengths.picture + lengths.files == body.count else {
+                return nil
+            }
+            var rest = body[lengths.picture...]
             files = []
-            wantsPreview = head[4] == 1
+            switch head[4] {
+            case 0: task = .describe
+            case 1: task = .describeAndPreview
+            default:
+                guard let request = PictureRequest(parsing: Array(body[..<lengths.picture])) else { return nil }
+                task = .picture(request)
+            }
             while !rest.isEmpty {
                 guard files.count < RasterProtocol.filesMax, rest.count >= 10 else { return nil }
                 let size = RasterProtocol.number(rest.prefix(8))
@@ -70,21 +87,28 @@ package enum RasterProtocol {
                 files.append(File(name: name, size: size))
                 rest = rest.dropFirst(length)
             }
+            if case .picture = task { return }
             guard !files.isEmpty else { return nil }
         }
 
         /// Nil where there are too many files, or a name is too long.
         package var bytes: [UInt8]? {
-            guard !files.isEmpty, files.count <= RasterProtocol.filesMax else { return nil }
+            var (kind, picture): (UInt8, [UInt8]) = (0, [])
+            switch task {
+            case .describe: break
+            case .describeAndPreview: kind = 1
+            case .picture(let request): (kind, picture) = (2, request.bytes)
+            }
+            guard !files.isEmpty || kind == 2, files.count <= RasterProtocol.filesMax else { return nil }
             var list: [UInt8] = []
             for file in files {
                 guard let length = UInt16(exactly: file.name.utf8.count) else { return nil }
                 list += RasterProtocol.bytes(file.size) + RasterProtocol.bytes(length)
                 list += file.name.utf8
             }
-            guard list.count <= Int(startMax) else { return nil }
-            return RasterProtocol.bytes(Self.magic) + [wantsPreview ? 1 : 0] + RasterProtocol.bytes(UInt32(list.count))
-                + list
+            guard list.count <= Int(startMax), picture.count <= Int(pictureRequestMax) else { return nil }
+            let lengths = RasterProtocol.bytes(UInt32(picture.count)) + RasterProtocol.bytes(UInt32(list.count))
+            return RasterProtocol.bytes(Self.magic) + [kind] + lengths + picture + list
         }
     }
 

@@ -27,7 +27,7 @@ package struct Cataloguer: Worker {
 
     /// - Parameters:
     ///   - programs: what the operator has for files that the node cannot read.
-    ///   - s3URL: where clients reach objects: assets' addresses begin with it.
+    ///   - s3URL: by which items name objects: assets' addresses begin with it.
     ///   - settleSeconds: quiet time after which a product without a list of its files counts as complete.
     package init(
         objects: Objects, products: Products, catalogue: Catalogue, rasters: RasterReader,

@@ -56,6 +56,7 @@ package struct Janitor: Worker {
             } while count > 0
             clock.look()
             try await journal.flushAccesses()
+            try await journal.flushCounted()
             if rounds % 3600 == 0 {
                 try await journal.pruneAccesses(olderThan: Self.accessDays * 86_400)
                 _ = try await objects.abandonUploads(olderThan: Limits.chunkSecondsMax)

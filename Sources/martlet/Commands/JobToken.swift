@@ -205,6 +205,8 @@ struct JobState: Sendable {
 
     /// Beside the token: what renews it.
     private static var renewalFile: String { tokenFile + ".renewal" }
+    /// Beside the token: with what a claim is asked for again whose answer was lost.
+    private static var nonceFile: String { tokenFile + ".nonce" }
 
     /// How often a node that is away is asked: for some two minutes.
     static let attemptsMax = 10
@@ -224,7 +226,8 @@ struct JobState: Sendable {
         let number = index ?? environment["SLURM_ARRAY_TASK_ID"].flatMap { Int($0) } ?? 0
         let job = environment["SLURM_JOB_ID"] ?? environment["JOB_ID"] ?? ""
         return try await keep(
-            client, "/claim", QueryItems([("claim", claim), ("index", String(number)), ("job", job)]))
+            client, "/claim",
+            QueryItems([("claim", claim), ("index", String(number)), ("job", job), ("nonce", try nonce())]))
     }
 
     static func renew(_ client: NodeClient) async throws -> JobState {
@@ -245,10 +248,20 @@ struct JobState: Sendable {
         _ = try await client.job(.POST, "/end", QueryItems([("renewal", try renewal())]))
         unlink(tokenFile)
         unlink(renewalFile)
+        unlink(nonceFile)
     }
 
-    private static func renewal() throws -> String {
-        let bytes = try ReadableFile(renewalFile)
+    private static func renewal() throws -> String { try text(renewalFile) }
+
+    private static func nonce() throws -> String {
+        if let known = try? text(nonceFile), !known.isEmpty { return known }
+        let made = (0..<4).map { _ in String(UInt64.random(in: .min ... .max), radix: 36) }.joined()
+        try PrivateFile.replace(nonceFile, with: made)
+        return made
+    }
+
+    private static func text(_ path: String) throws -> String {
+        let bytes = try ReadableFile(path)
         return String(decoding: try bytes.read(at: 0, count: Int(bytes.size)), as: UTF8.self)
     }
 

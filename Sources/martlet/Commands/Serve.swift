@@ -74,6 +74,10 @@ struct NodeSettings: ParsableArguments {
         help:
             "File with authorities (PEM) whose client certificates count beside those of the node's own; may be repeated. off: none are asked for."
     ) var clientCertificates: [String] = []
+    @Option(
+        help:
+            "Network of a proxy that ends TLS before the node and tells of client certificates by Client-Cert (RFC 9440), such as 10.0.0.5; may be repeated."
+    ) var certificateProxies: [String] = []
     @Option(help: "Trust domain of the SPIFFE ids in certificates (default: the host of --web-url, or this machine).")
     var trustDomain: String?
     @Option(
@@ -93,6 +97,14 @@ struct NodeSettings: ParsableArguments {
     var acmeResolver: String?
     @Option(name: .customLong("web-url"), help: "Address under which clients reach the web port.") var webURL: String?
     @Option(name: .customLong("s3-url"), help: "Address under which clients reach the S3 port.") var s3URL: String?
+    @Option(
+        name: .customLong("asset-url"), help: "Address by which the node's own items name objects (default: --s3-url).")
+    var assetURL: String?
+    @Option(
+        name: .customLong("s3-alias"),
+        help:
+            "Further address by which items and requests name objects, such as https://data.example.org; may be repeated."
+    ) var s3Alias: [String] = []
     @Option(
         name: .customLong("s3-domain"),
         help: "Name below which buckets have host names; may be repeated (default: that of the S3 address, localhost).")
@@ -150,12 +162,15 @@ struct NodeSettings: ParsableArguments {
         flags["client-certificates"] = clientCertificates.isEmpty ? nil : clientCertificates.joined(separator: ",")
         flags["trust-domain"] = trustDomain
         flags["ca-url"] = caURL
+        flags["certificate-proxies"] = certificateProxies.isEmpty ? nil : certificateProxies.joined(separator: ",")
         flags["acme-networks"] = acmeNetworks.isEmpty ? nil : acmeNetworks.joined(separator: ",")
         flags["acme-http-port"] = acmeHTTPPort
         flags["acme-tls-port"] = acmeTLSPort
         flags["acme-resolver"] = acmeResolver
         flags["web-url"] = webURL
         flags["s3-url"] = s3URL
+        flags["asset-url"] = assetURL
+        flags["s3-alias"] = s3Alias.isEmpty ? nil : s3Alias.joined(separator: ",")
         flags["s3-domain"] = s3Domain.isEmpty ? nil : s3Domain.joined(separator: ",")
         flags["describers"] = describers
         flags["settle-seconds"] = settleSeconds

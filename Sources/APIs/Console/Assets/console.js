@@ -164,13 +164,14 @@ function start(frame) {
     frame.querySelector(".outline").remove();
     const map = L.map(frame, {
         crs: grid(isWorld ? 0 : Math.max(-84, Math.min(84, view.getCenter().lat))), zoomSnap: 0.25, minZoom: -1, maxZoom: 14,
-        attributionControl: false, worldCopyJump: false, maxBounds: [[-90, -540], [90, 540]], keyboard: true,
+        attributionControl: false, worldCopyJump: false, fadeAnimation: false, maxBounds: [[-90, -540], [90, 540]], keyboard: true,
     });
     map.createPane("world").style.zIndex = 250;
     const canvas = L.canvas({ pane: "world", padding: 0.5 });
     map.fitBounds(view, { maxZoom: 9, animate: false });
     fetch(worldAddress).then((response) => response.json()).then((world) => drawWorld(map, canvas, world));
     L.control.scale({ imperial: false }).addTo(map);
+    drawPictures(map, frame);
     drawRows(map, rows, isWorld);
     bindView(map);
 }
@@ -194,6 +195,30 @@ function drawWorld(map, canvas, world) {
     };
     draw();
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
+}
+
+// Pictures of what lies on the map, each of a box in degrees: the map's own grid is no grid of tiles.
+const Pictures = window.L && L.TileLayer.extend({
+    getTileUrl(coords) {
+        const corner = coords.scaleBy(this.getTileSize());
+        const [upper, lower] = [corner, corner.add(this.getTileSize())].map((point) => this._map.unproject(point, coords.z));
+        const box = [upper.lng, lower.lat, lower.lng, upper.lat].map((x) => x.toFixed(7)).join(",");
+        const edge = L.Browser.retina ? 512 : 256;
+        const [path, query] = this._url.split("?");
+        return `${path}${box}/${edge}x${edge}.png${query ? "?" + query : ""}`;
+    },
+});
+
+function drawPictures(map, frame) {
+    if (!frame.dataset.pictures) return;
+    // A footprint that is smaller than a picture's edge is not worth one.
+    map.createPane("pictures").style.zIndex = 300;
+    const minZoom = Math.max(2, Math.floor(map.getZoom()) - 2);
+    const layer = new Pictures(frame.dataset.pictures, { pane: "pictures", minZoom, maxZoom: 14 });
+    // What a footprint is filled with would lie over them.
+    layer.on("add", () => frame.classList.add("pictured")).on("remove", () => frame.classList.remove("pictured"));
+    L.control.layers(null, { Pictures: layer }, { collapsed: false }).addTo(map);
+    if (frame.dataset.shown !== undefined) layer.addTo(map);
 }
 
 function drawRows(map, rows, isWorld) {
