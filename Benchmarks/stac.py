@@ -72,7 +72,9 @@ class PgSTAC(Server):
             cwd="/")
 
     def _sql(self, statement, database, check=True):
-        return self._postgres("psql", "-h", "127.0.0.1", "-p", self.connection["PGPORT"], "-U", "postgres", "-d", database, "-c", statement, check=check)
+        return self._postgres(
+            "psql", "-h", "127.0.0.1", "-p", self.connection["PGPORT"], "-U", "postgres", "-d", database, "-c", statement,
+            check=check)
 
     def _run(self, *command):
         done = subprocess.run(
