@@ -15,6 +15,8 @@ package struct ItemRecord: Sendable {
     package var document: [UInt8]
     /// Where in the document further links are put in: right behind the `[` of its links.
     package var linksAt: Int
+    /// Names it among all items of the node for as long as it is there, whatever it is called.
+    package var number: Int64 = 0
 
     /// Appends the document with further links put in.
     ///
@@ -79,6 +81,8 @@ package struct SearchQuery: Sendable {
     package var area: SearchArea?
     /// Items with a time range match where it overlaps.
     package var interval: SearchInterval?
+    /// Bounds, both included, of the moment by which items are sorted; an item with a time range has one too.
+    package var sortTimes: ClosedRange<Timestamp>?
     /// A condition on properties: those of the item, and `id`, `collection`, `geometry` and `datetime`.
     package var filter: CQL2?
     /// Words that must be in the item's id or in a text among its properties.
@@ -89,6 +93,8 @@ package struct SearchQuery: Sendable {
     package var token: PageToken?
     /// The TID whose state is searched; nil for the present one.
     package var asOf: Int64?
+    /// Whether the items' documents are read; without them ``ItemRecord/document`` is empty.
+    package var needsDocuments = true
 
     package init(visible: CollectionDirectory) { self.visible = visible }
 }
