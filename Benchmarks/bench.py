@@ -1,4 +1,4 @@
-"""Measures a Martlet node against `rclone serve s3`, Ceph's RGW, Apache and nginx, in turns, on one machine.
+"""Measures a Martlet node against `rclone serve s3`, Ceph, stac-fastapi-pgstac, Apache and nginx, in turns, on one machine.
 
 For every row: the rate that clients see, and the CPU time of the server's processes for each operation. README.md says
 what the rows mean. Ends with status 1 if a row breaks the claim, 2 if it could not be measured.
@@ -22,11 +22,12 @@ import objects
 import procfs
 import report
 import searches
+import stac
 from runs import Bench, Plan
 
 
 PARTS = {
-    "objects": objects.measure, "folders": folders.measure, "searches": searches.measure,
+    "objects": objects.measure, "folders": folders.measure, "searches": searches.measure, "stac": stac.measure,
     "directory": directory.measure, "identity": identity.measure, "growth": growth.measure}
 
 

@@ -68,10 +68,10 @@ class Bench:
             lines.writelines(request.line() + "\n" for request in requests)
         return path
 
-    def wrk(self, row, server, method, file, clients, body=None, port=None):
+    def wrk(self, row, server, method, file, clients, body=None, port=None, seconds=None):
         """Lets wrk work off a file of requests, and adds what it and the server's processor time say to a row."""
         before = server.cpu_seconds()
-        result = load.wrk(port or server.port, method, file, clients, self.plan.seconds, body)
+        result = load.wrk(port or server.port, method, file, clients, seconds or self.plan.seconds, body)
         used = server.cpu_seconds() - before
         row.add(server.name, result["requests"] / result["seconds"], 1e6 * used / result["requests"],
                 p50_us=result["p50_us"], p99_us=result["p99_us"])

@@ -21,7 +21,8 @@ for purpose in "$@"; do
             ;;
         bench)
             packages+=(
-                python3-venv curl wrk nginx-light apache2-bin slapd ceph-common ceph-mon ceph-mgr ceph-osd radosgw)
+                python3-venv curl wrk nginx-light apache2-bin slapd ceph-common ceph-mon ceph-mgr ceph-osd radosgw
+                postgresql postgresql-15-postgis-3)
             ;;
         *) echo "needs.sh: unknown purpose '$purpose'" >&2; exit 64 ;;
     esac

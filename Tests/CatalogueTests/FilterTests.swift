@@ -276,6 +276,51 @@ import Wire
         }
     }
 
+    @Test("rare words are found among many items, whatever changes meanwhile", arguments: TestEngine.allCases)
+    func words(engine: TestEngine) async throws {
+        try await engine.withCatalogue(["eo", "sar"]) { catalogue in
+            // More than a walk looks at before an index is asked, had it not been asked at once.
+            try await catalogue.put(
+                together: (0..<300).map { number in
+                    let title = number % 100 == 7 ? "Grüße vom Glacier Äußeres \(number)" : "Scene \(number)"
+                    return Sketch("i\(number)", in: number % 2 == 0 ? "sar" : "eo", at: Int64(number))
+                        .with(["title": .string(title)])
+                })
+            func found(_ words: String, _ change: (inout SearchQuery) -> Void = { _ in }) async throws -> [String] {
+                var query = SearchQuery(visible: try await catalogue.directory())
+                query.words = try FreeText(parsing: words)
+                query.limit = 2
+                change(&query)
+                let page = try await catalogue.search(query)
+                #expect(!page.matched.isEstimate && page.matched.count >= page.items.count)
+                return page.items.map(\.id)
+            }
+            #expect(try await found("glacier") == ["i207", "i107"])
+            #expect(try await found("GRUSSE AND \"vom glac\"") == ["i207", "i107"])
+            #expect(try await found("glacier -207") == ["i107", "i7"])
+            #expect(try await found("\"glacier vom\"") == [])
+            #expect(try await found("glacier") { $0.collections = ["sar"] } == [])
+            #expect(try await found("eo AND i29") == ["i299", "i297"])
+            try await catalogue.put(Sketch("i107", at: 107).with(["title": "Nothing"]))
+            try await catalogue.remove(collection: "eo", id: "i207", by: "ada")
+            #expect(try await found("glacier") == ["i7"])
+            #expect(try await found("nothing") == ["i107"])
+        }
+    }
+
+    @Test("an order without an index is that of all items, however many", arguments: TestEngine.allCases)
+    func sorted(engine: TestEngine) async throws {
+        try await engine.withCatalogue { catalogue in
+            try await catalogue.put(
+                together: (0..<1500).map { number in
+                    Sketch("i\(number)", at: Int64(number)).with(["rank": .integer(Int64(number * 7919 % 1500))])
+                })
+            let ids = try await catalogue.ids(limit: 400) { $0.order = SortOrder([.init("rank", isDescending: true)]) }
+            let ranks = ids.compactMap { Int($0.dropFirst()) }.map { $0 * 7919 % 1500 }
+            #expect(ranks == Array((0..<1500).reversed()))
+        }
+    }
+
     @Test("searches by an index read it, and no whole table")
     func plans() async throws {
         try await TestEngine.sqlite.withCatalogue { catalogue in

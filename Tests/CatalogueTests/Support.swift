@@ -51,6 +51,13 @@ extension Catalogue {
         }
     }
 
+    /// Puts items as one change for each collection.
+    func put(together sketches: [Sketch]) async throws {
+        for (collection, part) in Dictionary(grouping: sketches, by: \.collection) {
+            _ = try await put(ItemBatch(part.map(\.json), collection: collection), by: "ada") { _, _ in }
+        }
+    }
+
     /// The ids that a search finds, page by page to its end.
     func ids(limit: Int = 10, _ change: (inout SearchQuery) throws -> Void = { _ in }) async throws -> [String] {
         var query = SearchQuery(visible: try await directory())

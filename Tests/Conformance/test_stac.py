@@ -290,7 +290,7 @@ def test_a_search_that_cannot_be_meant_is_a_bad_request(node, http, query):
         b"[]",
         b"nul",
         b'{"bbox": "x"}',
-        b'{"collections": "a"}',
+        b'{"collections": 1}',
         b'{"limit": "x"}',
         b'{"ids": [1]}',
         b'{"intersects": {"type": "Polygon", "coordinates": []}}',

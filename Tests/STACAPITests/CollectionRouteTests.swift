@@ -36,8 +36,8 @@ import Wire
                 collection["extent"]?["temporal"] == ["interval": [["1970-01-01T00:00:10Z", "1970-01-01T00:00:20Z"]]])
             #expect(
                 collection["links"]?.array?.compactMap { $0["rel"]?.string } == [
-                    "self", "root", "parent", "items", "http://www.opengis.net/def/rel/ogc/1.0/queryables",
-                    "http://www.opengis.net/def/rel/ogc/1.0/sortables", "license",
+                    "self", "root", "parent", "items", "child", "http://www.opengis.net/def/rel/ogc/1.0/queryables",
+                    "http://www.opengis.net/def/rel/ogc/1.0/sortables", "aggregations", "aggregate", "license",
                 ])
         }
     }

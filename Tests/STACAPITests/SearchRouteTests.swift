@@ -128,7 +128,7 @@ import Wire
         "a body that cannot be meant is refused by the member's name",
         arguments: [
             ("bbox", "7"), ("bbox", "[1,2,3]"), ("bbox", #"["1",2,3,4]"#), ("intersects", "7"),
-            ("intersects", #"{"type":"Polygon","coordinates":[[[0,0],[1,1]]]}"#), ("datetime", "7"), ("ids", #""a""#),
+            ("intersects", #"{"type":"Polygon","coordinates":[[[0,0],[1,1]]]}"#), ("datetime", "7"), ("ids", "{}"),
             ("ids", "[1]"),
             ("collections", "{}"), ("limit", #""5""#), ("limit", "0"), ("limit", "1.5"), ("token", "5"),
             ("token", #""x""#),

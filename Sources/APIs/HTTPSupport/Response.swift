@@ -34,6 +34,9 @@ package struct Response: Sendable {
         self.headers.replaceOrAdd(name: "Content-Type", value: type)
     }
 
+    /// The body, where it is in memory.
+    package var bytes: [UInt8]? { if case .buffer(let buffer) = body { Array(buffer.readableBytesView) } else { nil } }
+
     /// Sends the client elsewhere.
     package static func redirect(_ location: String, _ status: HTTPResponseStatus = .seeOther) -> Response {
         Response(status, headers: ["Location": location])

@@ -1,3 +1,4 @@
+import CQL2
 import Catalogue
 import Geometry
 import HTTPSupport
@@ -8,38 +9,43 @@ import Wire
 extension STACService {
     /// Collections on one page, unless asked otherwise.
     private static let pageLimit = 100
-    private static let pageLimitMax = 1000
 
-    /// `/collections`
-    func collections(_ call: Call) async throws -> Response {
-        let visible = try await visible(call)
-        let limit = try call.query["limit"].map { try SearchParameters.limit(Int64($0), $0, max: Self.pageLimitMax) }
-        var after = ""
-        if let token = call.query["token"], !token.isEmpty {
-            guard let name = Base64.decode(token).flatMap({ String(validating: $0, as: UTF8.self) }) else {
-                throw Problem.badRequest("token: it is not one that a page gave; take it from a page's next link")
-            }
-            after = name
+    /// `/collections` and `/children`, and `/collections-search` with the same parameters in a body.
+    ///
+    /// - Parameter member: what the list of collections is called.
+    func collections(_ call: Call, as member: String = "collections") async throws -> Response {
+        var search = SearchQuery(visible: try await visible(call))
+        search.limit = Self.pageLimit
+        let isPost = call.request.method == .POST
+        let fields: FieldSelection?
+        if isPost {
+            fields = try SearchParameters.read(
+                try await call.request.json(upTo: Self.bodyBytesMax, maximumDepth: 4 * CQL2.depthMax), into: &search)
+        } else {
+            fields = try SearchParameters.read(call.query, into: &search)
         }
-        let (page, hasMore) = try await catalogue.collections(
-            visible: visible, after: after, limit: limit ?? Self.pageLimit)
+        if let type = call.query["type"], member == "children", type != "Collection" {
+            guard type == "Catalog" else { throw Problem.badRequest("type: it is Collection or Catalog") }
+            search.visible = search.visible.filtered(to: Set<String>())
+        }
+        let page = try await catalogue.search(collections: CollectionQuery(search))
+        let url = call.request.origin + call.request.rawPath
         var links = [
-            Link("self", call.address.collections, MediaType.json), Link("root", call.address.landing, MediaType.json),
-            Link("parent", call.address.landing, MediaType.json),
+            Link("self", isPost || call.query.items.isEmpty ? url : "\(url)?\(call.query.encoded)", MediaType.json),
+            Link("root", call.address.landing, MediaType.json), Link("parent", call.address.landing, MediaType.json),
         ]
-        if hasMore, let last = page.last {
-            let query = QueryItems([
-                ("limit", String(limit ?? Self.pageLimit)), ("token", Base64.encodeURL(Array(last.name.utf8))),
-            ])
-            links.append(Link("next", "\(call.address.collections)?\(query.encoded)", MediaType.json, method: "GET"))
+        if let token = page.next {
+            links.append(Link.page("next", url, MediaType.json, token, query: isPost ? nil : call.query))
         }
-        var json = JSONWriter(capacity: 1024 * (page.count + 1))
+        var json = JSONWriter(capacity: 1024 * (page.collections.count + 1))
         json.object { json in
-            json.key("collections")
-            json.array { json in for collection in page { write(collection, call.address, to: &json) } }
+            json.key(member)
+            json.array { json in
+                for collection in page.collections { write(collection, call.address, fields: fields, to: &json) }
+            }
             json.links(links)
-            json.member("numberMatched", visible.count)
-            json.member("numberReturned", page.count)
+            json.member("numberMatched", page.matched)
+            json.member("numberReturned", page.collections.count)
         }
         return Response(.ok, type: MediaType.json, bytes: json.bytes)
     }
@@ -81,6 +87,21 @@ extension STACService {
     /// Links of a stored Collection that hold only where it came from.
     private static let ownRelations: Set<String> = ["self", "root", "parent", "items", "item", "child", "collection"]
 
+    /// A Collection, or the members of it that are asked for.
+    private func write(
+        _ collection: CatalogueCollection, _ address: Address, fields: FieldSelection?, to json: inout JSONWriter
+    ) {
+        guard let fields else {
+            write(collection, address, to: &json)
+            return
+        }
+        var whole = JSONWriter(capacity: 2048)
+        write(collection, address, to: &whole)
+        var bytes: [UInt8] = []
+        fields.write(whole.bytes, to: &bytes)
+        json.raw(bytes)
+    }
+
     func write(_ collection: CatalogueCollection, _ address: Address, to json: inout JSONWriter) {
         let stored = (collection.document ?? ownDocument(of: collection.name)).object
         json.object { json in
@@ -94,12 +115,19 @@ extension STACService {
             json.key("links")
             json.array { json in
                 let url = address.collection(collection.name)
-                Link("self", url, MediaType.json).write(to: &json)
-                Link("root", address.landing, MediaType.json).write(to: &json)
-                Link("parent", address.landing, MediaType.json).write(to: &json)
-                Link("items", url + "/items", MediaType.geoJSON).write(to: &json)
-                Link(Relation.queryables, url + "/queryables", MediaType.schema).write(to: &json)
-                Link(Relation.sortables, url + "/sortables", MediaType.schema).write(to: &json)
+                let links = [
+                    Link("self", url, MediaType.json, title: "This collection"),
+                    Link("root", address.landing, MediaType.json, title: title),
+                    Link("parent", address.landing, MediaType.json, title: title),
+                    Link("items", url + "/items", MediaType.geoJSON, title: "Items"),
+                    Link("child", url + "/browse", MediaType.json, title: "Items by time"),
+                    Link(Relation.queryables, url + "/queryables", MediaType.schema, title: "What filters can name"),
+                    Link(
+                        Relation.sortables, url + "/sortables", MediaType.schema, title: "What items can be sorted by"),
+                    Link("aggregations", url + "/aggregations", MediaType.json, title: "What can be counted"),
+                    Link("aggregate", url + "/aggregate", MediaType.json, title: "Counts of items"),
+                ]
+                for link in links { link.write(to: &json) }
                 for link in stored?["links"]?.array ?? [] where !Self.ownRelations.contains(link["rel"]?.string ?? "") {
                     json.value(link)
                 }
@@ -135,5 +163,15 @@ extension STACService {
                 json.object { $0.member("interval", .array([.array(ends)])) }
             }
         }
+    }
+}
+
+extension CollectionQuery {
+    /// What of a search concerns collections.
+    fileprivate init(_ search: SearchQuery) {
+        self.init(visible: search.visible)
+        ids = search.ids + search.collections
+        (area, interval, filter, words) = (search.area, search.interval, search.filter, search.words)
+        (order, limit, token) = (search.order, search.limit, search.token)
     }
 }

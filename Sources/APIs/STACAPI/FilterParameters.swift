@@ -23,7 +23,7 @@ struct FilterParameters {
     mutating func take(_ name: String, _ text: String) throws {
         switch name {
         case "filter": filter = text.isEmpty ? nil : .string(text)
-        case "filter-lang": language = text
+        case "filter-lang": language = try Self.checked(language: text)
         case "filter-crs": try Self.check(crs: text)
         case "sortby": order = try Self.order(text)
         case "fields": fields = try Self.fields(text)
@@ -48,7 +48,7 @@ struct FilterParameters {
         case "filter": filter = value
         case "filter-lang", "filter-crs":
             guard let text = value.string else { throw Problem.badRequest("\(name): a string is needed") }
-            if name == "filter-lang" { language = text } else { try Self.check(crs: text) }
+            if name == "filter-lang" { language = try Self.checked(language: text) } else { try Self.check(crs: text) }
         case "sortby": order = try Self.order(value)
         case "fields": fields = try Self.fields(value)
         case "query": query = value
@@ -76,17 +76,22 @@ struct FilterParameters {
             case "cql2-text":
                 guard let text = filter.string else { throw Problem.badRequest("filter: cql2-text is a string") }
                 return try CQL2(parsing: text)
-            case "cql2-json":
+            default:
                 guard let text = filter.string else { return try CQL2(parsing: filter) }
                 return try CQL2(parsing: JSONValue(parsing: text, maximumDepth: 4 * CQL2.depthMax))
-            case let other:
-                throw Problem.badRequest("filter-lang: '\(other.prefix(40))' is neither cql2-text nor cql2-json")
             }
         } catch let error as CQL2Error {
             throw Problem.badRequest("filter: \(error)")
         } catch let error as JSONError {
             throw Problem.badRequest("filter: \(error)")
         }
+    }
+
+    private static func checked(language: String) throws -> String {
+        guard ["cql2-text", "cql2-json"].contains(language) else {
+            throw Problem.badRequest("filter-lang: '\(language.prefix(40))' is neither cql2-text nor cql2-json")
+        }
+        return language
     }
 
     private static func check(crs: String) throws {
@@ -201,7 +206,12 @@ enum QueryExtension {
     ]
 
     private static func operation(_ name: String, _ property: CQL2, _ value: JSONValue) throws -> CQL2 {
-        if let comparison = comparisons[name] { return .call(comparison, [property, try literal(value)]) }
+        if let comparison = comparisons[name] {
+            let compared = CQL2.call(comparison, [property, try literal(value)])
+            // Clients that read a value from a command line send a number as a text.
+            guard let number = value.string.flatMap(Double.init), number.isFinite else { return compared }
+            return .call(.or, [compared, .call(comparison, [property, .number(number)])])
+        }
         switch name {
         case "startsWith": return .call(.like, [property, .string(try pattern(value) + "%")])
         case "endsWith": return .call(.like, [property, .string("%" + (try pattern(value)))])
@@ -210,7 +220,9 @@ enum QueryExtension {
             guard let items = value.array, items.count <= CQL2.partsMax else {
                 throw Problem.badRequest("query: in needs a list of values")
             }
-            return .call(.isIn, [property, .array(try items.map(literal))])
+            let values = CQL2.array(try items.map(literal))
+            // Of a list one element has to be among the values.
+            return .call(.or, [.call(.isIn, [property, values]), .call(.arrayOverlaps, [property, values])])
         default:
             throw Problem.badRequest(
                 "query: there is no operator '\(name.prefix(40))'; there are eq, neq, lt, lte, gt, gte, startsWith, endsWith, contains and in"

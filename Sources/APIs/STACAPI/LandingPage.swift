@@ -11,6 +11,9 @@ extension STACService {
             "https://api.stacspec.org/v1.0.0/collections",
             "https://api.stacspec.org/v1.0.0/ogcapi-features",
             "https://api.stacspec.org/v1.0.0/item-search",
+            "https://api.stacspec.org/v1.0.0/browseable",
+            "https://api.stacspec.org/v1.0.0/children",
+            "https://api.stacspec.org/v1.0.0/children#type-filter",
             "http://www.opengis.net/spec/ogcapi-features-1/1.0/conf/core",
             "http://www.opengis.net/spec/ogcapi-features-1/1.0/conf/geojson",
             "http://www.opengis.net/spec/ogcapi-features-1/1.0/conf/oas30",
@@ -23,6 +26,13 @@ extension STACService {
         + ["item-search", "ogcapi-features"].flatMap { search in
             ["free-text", "advanced-free-text"].map { "https://api.stacspec.org/v1.0.0-rc.1/\(search)#\($0)" }
         }
+        + ["", "#free-text", "#advanced-free-text", "#query", "#filter", "#sort", "#fields"]
+        .map { "https://api.stacspec.org/v1.0.0-rc.1/collection-search\($0)" }
+        + [
+            "https://api.stacspec.org/v1.1.0/collection-search#sort",
+            "http://www.opengis.net/spec/ogcapi-common-2/1.0/conf/simple-query",
+        ]
+        + ["", "#query", "#filter"].map { "https://api.stacspec.org/v0.3.0/aggregation\($0)" }
         + ["ogcapi-features", "collections"].map { "https://api.stacspec.org/v1.0.0/\($0)/extensions/transaction" }
         + [
             "http://www.opengis.net/spec/ogcapi-features-3/1.0/conf/filter",
@@ -51,12 +61,17 @@ extension STACService {
         let visible = try await visible(call)
         let address = call.address
         var links = [
-            Link("self", address.landing, MediaType.json), Link("root", address.landing, MediaType.json),
+            Link("self", address.landing, MediaType.json, title: title),
+            Link("root", address.landing, MediaType.json, title: title),
             Link("conformance", address.base + "/conformance", MediaType.json, title: "What this API conforms to"),
             Link("service-desc", address.base + "/api", MediaType.openAPI, title: "The OpenAPI document of this API"),
+            Link("service-doc", address.base + "/api?f=html", MediaType.html, title: "The same, to read"),
             Link("data", address.collections, MediaType.json, title: "Collections"),
+            Link("children", address.base + "/children", MediaType.json, title: "Collections, as children"),
             Link("search", address.search, MediaType.geoJSON, title: "Item search", method: "GET"),
             Link("search", address.search, MediaType.geoJSON, title: "Item search", method: "POST"),
+            Link("aggregations", address.base + "/aggregations", MediaType.json, title: "What can be counted"),
+            Link("aggregate", address.base + "/aggregate", MediaType.json, title: "Counts of items"),
             Link(Relation.queryables, address.base + "/queryables", MediaType.schema, title: "What filters can name"),
             Link(
                 Relation.sortables, address.base + "/sortables", MediaType.schema, title: "What items can be sorted by"),

@@ -1,3 +1,4 @@
+import Catalogue
 import Wire
 
 /// Media types of this face.
@@ -5,6 +6,9 @@ enum MediaType {
     static let json = "application/json"
     static let geoJSON = "application/geo+json"
     static let schema = "application/schema+json"
+    /// One JSON document a line.
+    static let lines = "application/x-ndjson"
+    static let html = "text/html"
     static let openAPI = "application/vnd.oai.openapi+json;version=3.0"
 }
 
@@ -44,6 +48,15 @@ struct Link {
     ) {
         (self.rel, self.href, self.type) = (rel, href, type)
         (self.title, self.method, self.token) = (title, method, token)
+    }
+
+    /// The link to another page of what is at an address.
+    ///
+    /// - Parameter query: the query of the GET that gave this page; nil for a POST.
+    static func page(_ rel: String, _ url: String, _ type: String, _ token: PageToken, query: QueryItems?) -> Link {
+        guard let query else { return Link(rel, url, type, method: "POST", token: token.text) }
+        let items = QueryItems(query.items.filter { $0.name != "token" } + [("token", token.text)])
+        return Link(rel, "\(url)?\(items.encoded)", type, method: "GET")
     }
 
     func write(to json: inout JSONWriter) {

@@ -52,7 +52,6 @@ package struct STACService: Sendable {
 
     private func answer(_ request: Request, _ path: [String]) async throws -> Response {
         let isRead = request.method == .GET || request.method == .HEAD
-        let isSearch = path == ["search"]
         let others = Self.changes(at: path)
         if request.method == .OPTIONS {
             return Response(
@@ -69,32 +68,50 @@ package struct STACService: Sendable {
         }
         guard let query = request.query else { throw Problem.badRequest("the query is not valid percent-encoding") }
         // What the face is made of is no secret, and is asked for by clients that have no token yet.
-        switch path {
-        case ["conformance"]: return conformance
-        case ["api"]: return openAPI(request)
-        case ["functions"]: return functions
-        default: break
-        }
+        let format = try Format(request, query)
+        let known: Response? =
+            switch path {
+            case ["conformance"]: conformance
+            case ["api"]: openAPI(request)
+            case ["functions"]: functions
+            default: nil
+            }
+        if let known { return format == .html ? page(known, title: path[0]) : known }
         let call = Call(
             request: request, query: query, caller: try await authenticator.caller(of: request, cookies: true),
-            address: Address(base: request.origin + basePath), asOf: try request.asOf)
-        if !isRead, !isSearch, let changed = try await change(call, path) { return changed }
+            address: Address(base: request.origin + basePath), asOf: try request.asOf, format: format)
+        if !isRead, !Self.isSearch(path), let changed = try await change(call, path) { return changed }
         var response = try await answer(call, path)
         if let asOf = call.asOf { response.tell(asOf: asOf) }
-        return response
+        response.headers.replaceOrAdd(name: "Vary", value: "Accept")
+        return format == .html ? page(response, title: path.last ?? title) : response
+    }
+
+    /// Whether a POST there only asks.
+    static func isSearch(_ path: [String]) -> Bool {
+        ["search", "aggregate", "collections-search"].contains(path.first) && path.count == 1
+            || path.count == 3 && path[0] == "collections" && path[2] == "aggregate"
     }
 
     private func answer(_ call: Call, _ path: [String]) async throws -> Response {
         switch path.count {
         case 0: return try await landingPage(call)
         case 1 where path[0] == "search": return try await search(call)
-        case 1 where path[0] == "collections": return try await collections(call)
+        case 1 where path[0] == "collections" || path[0] == "collections-search": return try await collections(call)
+        case 1 where path[0] == "children": return try await collections(call, as: "children")
+        case 1 where path[0] == "aggregations": return try await aggregations(nil, call)
+        case 1 where path[0] == "aggregate": return try await aggregate(nil, call)
         case 1 where path[0] == "queryables" || path[0] == "sortables":
             return try await properties(nil, call, areSortable: path[0] == "sortables")
         case 2 where path[0] == "collections": return try await collection(path[1], call)
         case 3 where path[0] == "collections" && (path[2] == "queryables" || path[2] == "sortables"):
             return try await properties(path[1], call, areSortable: path[2] == "sortables")
         case 3 where path[0] == "collections" && path[2] == "items": return try await items(path[1], call)
+        case 3 where path[0] == "collections" && path[2] == "aggregations":
+            return try await aggregations(path[1], call)
+        case 3 where path[0] == "collections" && path[2] == "aggregate": return try await aggregate(path[1], call)
+        case 3 where path[0] == "collections" && path[2] == "browse": return try await browse(path[1], nil, call)
+        case 4 where path[0] == "collections" && path[2] == "browse": return try await browse(path[1], path[3], call)
         case 4 where path[0] == "collections" && path[2] == "items": return try await item(path[1], path[3], call)
         default: throw Problem.notFound("there is nothing at \(call.request.rawPath.prefix(200))")
         }
@@ -108,6 +125,7 @@ package struct STACService: Sendable {
         var address: Address
         /// The TID whose state is read; nil for the present one.
         var asOf: Int64?
+        var format = Format.json
     }
 
     func require(_ call: Call, _ action: String, on resource: String) async throws {
@@ -148,6 +166,18 @@ package struct STACService: Sendable {
             try await require(call, "stac:Search", on: ResourceName.stacCollection("*"))
         }
         return call.asOf.map { visible.made(upTo: $0) } ?? visible
+    }
+
+    /// One collection, with those of its items that the caller may search.
+    ///
+    /// - Throws: `AccessDenied` with the reason where that is none of them; `CatalogueError` `.noSuchCollection`.
+    func visibleItems(of name: String, _ call: Call) async throws -> CollectionDirectory {
+        let test = try await gate.itemTest(call.caller.principal, "stac:Search", in: name, call.caller.context)
+        if test.isAlways || test.isNever {
+            try await require(call, "stac:Search", on: ResourceName.stacCollection(name))
+        }
+        _ = try await collection(name, asOf: call.asOf)
+        return try await catalogue.directory().filtered(to: [name: test])
     }
 
     /// Everything that a policy may ask about, but for the time.

@@ -44,6 +44,7 @@ enum SearchParameters {
             case "ids": query.ids = try list(text, name, max: SearchQuery.idsMax)
             case "collections": query.collections = try list(text, name, max: collectionsMax)
             case "limit": query.limit = try limit(Int64(text), text)
+            case "f": break
             case _ where FilterParameters.names.contains(name): try filters.take(name, text)
             default: if !text.isEmpty { query.token = try PageToken(text) }
             }
@@ -58,7 +59,9 @@ enum SearchParameters {
         return filters.fields
     }
 
-    private static let known: Set<String> = ["bbox", "intersects", "datetime", "ids", "collections", "limit", "token"]
+    private static let known: Set<String> = [
+        "bbox", "intersects", "datetime", "ids", "collections", "limit", "token", "f",
+    ]
 
     /// Reads the body of a POST. Members that are null do not count.
     static func read(_ body: JSONValue, into query: inout SearchQuery) throws -> FieldSelection? {
@@ -166,7 +169,9 @@ enum SearchParameters {
         return try checked(values, name)
     }
 
+    /// A list of strings; also one string, as in a GET.
     private static func list(_ value: JSONValue, _ name: String, max: Int) throws -> [String] {
+        if let text = value.string { return try list(text, name, max: max) }
         guard let items = value.array, items.count <= max, items.allSatisfy({ $0.string != nil }) else {
             throw Problem.badRequest("\(name): a list of at most \(max) strings is needed")
         }

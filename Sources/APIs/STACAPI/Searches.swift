@@ -10,7 +10,7 @@ import Wire
 
 extension STACService {
     /// Largest body of a search: an area or a filter of some 40,000 positions.
-    private static let bodyBytesMax = 1 << 20
+    static let bodyBytesMax = 1 << 20
 
     /// `/search`
     func search(_ call: Call) async throws -> Response {
@@ -36,13 +36,7 @@ extension STACService {
 
     /// `/collections/{c}/items`
     func items(_ name: String, _ call: Call) async throws -> Response {
-        let test = try await gate.itemTest(call.caller.principal, "stac:Search", in: name, call.caller.context)
-        // Whoever may see some of the items may list them; anybody else is refused, with the reason.
-        if test.isAlways || test.isNever {
-            try await require(call, "stac:Search", on: ResourceName.stacCollection(name))
-        }
-        _ = try await collection(name, asOf: call.asOf)
-        var query = SearchQuery(visible: try await catalogue.directory().filtered(to: [name: test]))
+        var query = SearchQuery(visible: try await visibleItems(of: name, call))
         // Also what only a search has: pystac-client names the collection once more.
         let fields = try SearchParameters.read(call.query, refusesOthers: true, into: &query)
         query.asOf = call.asOf
@@ -97,14 +91,9 @@ extension STACService {
         links += extra
         for (rel, token) in [("next", page.next), ("prev", page.previous)] {
             guard let token else { continue }
-            if isPost {
-                links.append(Link(rel, url, MediaType.geoJSON, method: "POST", token: token.text))
-            } else {
-                let rest = call.query.items.filter { $0.name != "token" }
-                let query = QueryItems(rest + [("token", token.text)]).encoded
-                links.append(Link(rel, "\(url)?\(query)", MediaType.geoJSON, method: "GET"))
-            }
+            links.append(Link.page(rel, url, MediaType.geoJSON, token, query: isPost ? nil : call.query))
         }
+        if call.format == .ndjson { return lines(page, fields, call, links: links) }
         var tail = JSONWriter(capacity: 1024)
         tail.object { json in
             json.links(links)

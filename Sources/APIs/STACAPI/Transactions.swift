@@ -36,11 +36,11 @@ extension STACService {
 
     /// What an address takes besides GET.
     static func changes(at path: [String]) -> [String] {
-        guard path.first == "collections" else { return path == ["search"] || path == ["aggregate"] ? ["POST"] : [] }
+        guard path.first == "collections" else { return Self.isSearch(path) ? ["POST"] : [] }
         switch path.count {
         case 1: return ["POST"]
         case 2: return ["PUT", "PATCH", "DELETE"]
-        case 3 where path[2] == "items" || path[2] == "bulk_items": return ["POST"]
+        case 3 where ["items", "bulk_items", "aggregate"].contains(path[2]): return ["POST"]
         case 4 where path[2] == "items": return ["PUT", "PATCH", "DELETE"]
         default: return []
         }
@@ -52,8 +52,7 @@ extension STACService {
     private func createItems(_ collection: String, _ call: Call) async throws -> Response {
         try await requireName(collection, call)
         let documents = try Catalogue.documents(in: try await call.request.body.collect(upTo: Self.itemsBytesMax))
-        try await requirePut(documents, collection, call)
-        let stored = try await catalogue.put(items: documents, collection: collection, by: call.actor) { id, tid in
+        let stored = try await put(documents, collection, call) { id, tid in
             guard tid == nil else { throw Problem.conflict("there is an item '\(id)' already; PUT replaces it") }
         }
         guard stored.count == 1, let item = stored.first?.item else {
@@ -64,17 +63,27 @@ extension STACService {
         return answer(item, call, .created)
     }
 
-    /// `{"method": "insert" or "upsert", "items": {id: item, …}}`: all or none.
+    /// `{"method": "insert" or "upsert", "items": {id: item, …}}`, or an item a line, which are put whether they are
+    /// there or not: all or none.
     private func putItems(_ collection: String, _ call: Call) async throws -> Response {
         try await requireName(collection, call)
         let body = try await call.request.body.collect(upTo: Self.itemsBytesMax)
-        let documents = try Catalogue.documents(in: body, bulk: true)
-        let method = try JSONValue(parsing: body)["method"]?.string ?? "insert"
-        guard method == "insert" || method == "upsert" else {
-            throw Problem.badRequest("method: '\(method.prefix(40))' is neither insert nor upsert")
+        if call.request.header("content-type")?.contains("ndjson") == true {
+            let lines = body.split { $0 == 0x0A || $0 == 0x0D }.map(Array.init)
+            let stored = try await put(lines, collection, call) { _, _ in }
+            var json = JSONWriter()
+            json.object {
+                $0.member("numberStored", stored.count)
+                $0.member("numberChanged", stored.count { $0.isChanged })
+            }
+            return Response(.ok, type: MediaType.json, bytes: json.bytes)
         }
-        try await requirePut(documents, collection, call)
-        let stored = try await catalogue.put(items: documents, collection: collection, by: call.actor) { id, tid in
+        let documents = try Catalogue.documents(in: body, bulk: true)
+        let method = try JSONValue(parsing: body)["method"] ?? "insert"
+        guard method == "insert" || method == "upsert" else {
+            throw Problem.badRequest("method: '\(method.text.prefix(40))' is neither insert nor upsert")
+        }
+        let stored = try await put(documents, collection, call) { id, tid in
             guard tid == nil || method == "upsert" else {
                 throw Problem.conflict("there is an item '\(id)' already; the method upsert replaces it")
             }
@@ -84,16 +93,19 @@ extension STACService {
         return Response(.ok, type: MediaType.json, bytes: json.bytes)
     }
 
+    private func put(
+        _ documents: [[UInt8]], _ collection: String, _ call: Call,
+        check: @escaping @Sendable (_ id: String, _ tid: Int64?) throws -> Void
+    ) async throws -> [(item: ItemRecord, isChanged: Bool)] {
+        let batch = try ItemBatch(documents, collection: collection)
+        for id in batch.ids { try await require(call, "stac:PutItem", on: ResourceName.item(collection, id)) }
+        return try await catalogue.put(batch, by: call.actor, check: check)
+    }
+
     /// Which items are meant is known when a large body was read: not for everybody.
     private func requireName(_ collection: String, _ call: Call) async throws {
         guard call.caller.principal.isAnonymous else { return }
         try await require(call, "stac:PutItem", on: ResourceName.item(collection, "*"))
-    }
-
-    private func requirePut(_ documents: [[UInt8]], _ collection: String, _ call: Call) async throws {
-        for id in try Set(documents.map { try JSONValue(parsing: $0)["id"]?.string ?? "" }) {
-            try await require(call, "stac:PutItem", on: ResourceName.item(collection, id))
-        }
     }
 
     private func replaceItem(_ collection: String, _ id: String, _ call: Call) async throws -> Response {
@@ -195,7 +207,7 @@ extension STACService {
 
     private static func check(_ document: [UInt8], isOf name: String) throws {
         try Catalogue.check(collection: document)
-        guard let id = try JSONValue(parsing: document)["id"]?.string, id != name else { return }
+        guard try JSONValue(parsing: document)["id"]?.string != name else { return }
         throw Problem.badRequest("id must be '\(name.prefix(80))', as in the address")
     }
 

@@ -32,7 +32,19 @@ extension Catalogue {
         return (page, rest.count > limit)
     }
 
-    private func collections(names: [String]) async throws -> [CatalogueCollection] {
+    /// From the first to the last `datetime` of a collection's items; nil where there are none.
+    package func sortTimes(of name: String) async throws -> ClosedRange<Timestamp>? {
+        try await journal.read { reader in
+            let id = try Self.collectionID(name, in: reader)
+            let ends = try ["min", "max"].compactMap {
+                try reader.scalar("SELECT \($0)(datetime) FROM items WHERE collection = ?", .init(id))
+            }
+            guard ends.count == 2, ends[0] <= ends[1] else { return nil }
+            return Timestamp(microseconds: ends[0])...Timestamp(microseconds: ends[1])
+        }
+    }
+
+    func collections(names: [String]) async throws -> [CatalogueCollection] {
         guard !names.isEmpty else { return [] }
         let marks = names.map { _ in "?" }.joined(separator: ", ")
         // One that was deleted since the directory was read is left out.

@@ -20,7 +20,8 @@ package struct FieldSelection: Sendable, Hashable {
     ///   - include: nil for all; empty for the smallest valid Item.
     ///   - exclude: what is left out.
     package init(include: [String]?, exclude: [String]) {
-        included = include.map { Node($0.isEmpty ? Self.identity + Self.smallest : Self.identity + $0) }
+        let smallest = Self.smallest.filter { !exclude.contains($0) }
+        included = include.map { Node(Self.identity + ($0.isEmpty ? smallest : $0)) }
         excluded = exclude.isEmpty ? nil : Node(exclude)
     }
 
@@ -47,7 +48,7 @@ package struct FieldSelection: Sendable, Hashable {
     /// Appends a document's members that are asked for.
     ///
     /// - Parameter links: JSON objects with commas between them that are put at the beginning of its links.
-    func write(_ document: [UInt8], links: [UInt8], to out: inout [UInt8]) {
+    package func write(_ document: [UInt8], links: [UInt8] = [], to out: inout [UInt8]) {
         write(document, at: 0, included, excluded, links: links, to: &out)
     }
 

@@ -50,8 +50,25 @@ package indirect enum FreeText: Hashable, Sendable {
 
     /// Words with one space between them, without difference of case and accents.
     static func folded(_ text: String) -> String {
+        if let plain = foldedASCII(text) { return plain }
         let plain = TextFolding.caseless(TextFolding.accentless(text))
         return plain.split { !$0.isLetter && !$0.isNumber }.joined(separator: " ")
+    }
+
+    /// The same, byte by byte; nil for a text with other characters than those of ASCII.
+    private static func foldedASCII(_ text: String) -> String? {
+        var out: [UInt8] = []
+        out.reserveCapacity(text.utf8.count)
+        for byte in text.utf8 {
+            switch byte {
+            case 0x30...0x39, 0x61...0x7A: out.append(byte)
+            case 0x41...0x5A: out.append(byte | 0x20)
+            case 0x80...: return nil
+            default: if let last = out.last, last != 0x20 { out.append(0x20) }
+            }
+        }
+        if out.last == 0x20 { out.removeLast() }
+        return String(decoding: out, as: UTF8.self)
     }
 
     /// All texts in a document, folded.

@@ -4,9 +4,6 @@ package import Wire
 
 // What clients change of items by hand, one at a time or many as one.
 extension Catalogue {
-    /// Items that one transaction stores at most.
-    package static let itemsAtOnceMax = 2000
-
     /// Stores a STAC Item by hand.
     ///
     /// - Parameters:
@@ -26,20 +23,11 @@ extension Catalogue {
     /// Stores several items as one change, or none of them.
     ///
     /// - Parameter check: looks at the id of each item and the TID of what is there for it; see above.
-    /// - Throws: ``CatalogueError`` `.tooLarge` for more than ``itemsAtOnceMax``, and as for one.
+    /// - Throws: as for one.
     package func put(
-        items documents: [[UInt8]], collection name: String, by actor: String,
-        check: @escaping @Sendable (_ id: String, _ tid: Int64?) throws -> Void
+        _ batch: ItemBatch, by actor: String, check: @escaping @Sendable (_ id: String, _ tid: Int64?) throws -> Void
     ) async throws -> [(item: ItemRecord, isChanged: Bool)] {
-        guard documents.count <= Self.itemsAtOnceMax else {
-            throw CatalogueError(
-                .tooLarge, "at most \(Self.itemsAtOnceMax) items can be put at once, these are \(documents.count)")
-        }
-        let items = try documents.map { try ItemDocument(parsing: $0, collection: name) }
-        guard Set(items.map(\.id)).count == items.count else {
-            throw CatalogueError(.invalidItem, "two of the items have the same id", member: "id")
-        }
-        return try await change(items, collection: name, by: actor, check: check)
+        try await change(batch.items, collection: batch.collection, by: actor, check: check)
     }
 
     /// Changes the document of an item.
@@ -144,4 +132,36 @@ extension Catalogue {
         if directories[""]?.contains(name) == false { directories.clear() }
         return stored
     }
+}
+
+/// Several items of one collection, read and checked, to be stored as one change.
+package struct ItemBatch: Sendable {
+    /// Items that one transaction stores at most.
+    package static let countMax = 2000
+
+    let items: [ItemDocument]
+    let collection: String
+
+    /// - Throws: ``CatalogueError`` `.invalidItem` with the place of the item among the others, `.tooLarge` for more
+    ///   than ``countMax``.
+    package init(_ documents: [[UInt8]], collection: String) throws {
+        guard documents.count <= Self.countMax else {
+            throw CatalogueError(
+                .tooLarge, "at most \(Self.countMax) items can be put at once, these are \(documents.count)")
+        }
+        self.collection = collection
+        items = try documents.enumerated().map { index, document in
+            do {
+                return try ItemDocument(parsing: document, collection: collection)
+            } catch var error as CatalogueError where documents.count > 1 {
+                error.message = "item \(index + 1): \(error.message)"
+                throw error
+            }
+        }
+        guard Set(items.map(\.id)).count == items.count else {
+            throw CatalogueError(.invalidItem, "two of the items have the same id", member: "id")
+        }
+    }
+
+    package var ids: [String] { items.map(\.id) }
 }

@@ -24,6 +24,8 @@ struct ItemDocument {
     let times: ClosedRange<Timestamp>
     /// The objects of its own collection that are its assets.
     let assetKeys: Set<String>
+    /// What it is found by in texts: see `ItemWords`.
+    let words: String
 
     /// - Throws: ``CatalogueError`` `.invalidItem` with the member, `.tooLarge`.
     init(parsing given: [UInt8], collection: String) throws {
@@ -48,6 +50,7 @@ struct ItemDocument {
         try Self.checkAssets(json["assets"])
         try Self.checkLinks(json["links"])
         assetKeys = Self.assetKeys(json["assets"], collection: collection)
+        words = ItemWords.words(id: id, collection: collection, json["properties"])
 
         var text = Self.trimmed(given)
         try Self.normalise(&text, collection: collection)

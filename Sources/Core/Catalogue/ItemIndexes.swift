@@ -171,11 +171,15 @@ extension SearchScan {
         return found.count == collections.count ? found : nil
     }
 
-    /// The items that an index shows for one of the filter's conditions, where these are few.
+    /// The items that an index shows for one of the filter's conditions or for the words that are looked for, where
+    /// these are few.
     ///
     /// - Returns: their numbers; nil where no index helps.
     func probe(limit: Int) throws -> [Int64]? {
         var best: [Int64]?
+        if let words = filter.condition?.words {
+            best = try ItemWords.find(words, in: filter.collections, limit: limit, engine: engine, reader)
+        }
         for condition in filter.condition?.filter?.conjuncts ?? [] {
             guard let indexed = IndexedCondition(condition), let indexes = try indexes(of: indexed.property) else {
                 continue

@@ -201,6 +201,8 @@ extension Catalogue {
             try SpatialIndex.add(
                 item: number, box: box, datetime: item.datetime.microseconds, engine: engine, in: transaction)
         }
+        try ItemWords.set(
+            item.words, of: number, in: collection.id, isNew: old == nil, engine: engine, transaction)
         try Extents.add(item, collection: collection.id, isNew: old == nil, in: transaction)
         try index(item, number: number, isNew: old == nil, collection: collection.id, in: transaction)
         events.record(.itemPut, by: actor, on: "\(collection.name)/\(item.id)", collection: collection.id) { json in

@@ -79,6 +79,8 @@ package struct SearchQuery: Sendable {
     package var area: SearchArea?
     /// Items with a time range match where it overlaps.
     package var interval: SearchInterval?
+    /// Bounds, both included, of the moment by which items are sorted; an item with a time range has one too.
+    package var sortTimes: ClosedRange<Timestamp>?
     /// A condition on properties: those of the item, and `id`, `collection`, `geometry` and `datetime`.
     package var filter: CQL2?
     /// Words that must be in the item's id or in a text among its properties.
@@ -89,6 +91,8 @@ package struct SearchQuery: Sendable {
     package var token: PageToken?
     /// The TID whose state is searched; nil for the present one.
     package var asOf: Int64?
+    /// Whether the items' documents are read; without them ``ItemRecord/document`` is empty.
+    package var needsDocuments = true
 
     package init(visible: CollectionDirectory) { self.visible = visible }
 }

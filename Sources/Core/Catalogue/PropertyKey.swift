@@ -11,7 +11,7 @@ enum PropertyKey {
     static let first: [UInt8] = [0]
     static let last: [UInt8] = [0xFF]
 
-    private enum Tag {
+    enum Tag {
         static let bool: UInt8 = 1
         static let number: UInt8 = 2
         static let moment: UInt8 = 3

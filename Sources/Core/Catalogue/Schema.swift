@@ -7,6 +7,7 @@ extension Catalogue {
         Migration(module: "catalogue", number: 2, spatialIndexSQLite, postgres: spatialIndexPostgres),
         Migration(module: "catalogue", number: 3, past),
         Migration(module: "catalogue", number: 4, properties),
+        Migration(module: "catalogue", number: 5, ItemWords.sqlite, postgres: ItemWords.postgres),
     ]
 
     // What items were, from the TID `tid` until the TID `ended`: whole rows, which only readers of the past look at.

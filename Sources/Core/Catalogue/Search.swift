@@ -19,7 +19,7 @@ extension Catalogue {
             var scan = try SearchScan(
                 filter, query.order, ItemTables(asOf: query.asOf), engine: engine, reader: reader, from: query.token)
             let limit = min(max(query.limit, 1), SearchQuery.limitMax)
-            return try scan.page(limit: limit, token: query.token)
+            return try scan.page(limit: limit, token: query.token, needsDocuments: query.needsDocuments)
         }
     }
 }
@@ -94,6 +94,11 @@ struct SearchFilter: Sendable {
         }
         if let from = interval.from, let to = interval.to, from > to { return nil }
         datetimes = narrowing?.datetimes ?? .min ... .max
+        if let bounds = query.sortTimes {
+            let bounds = bounds.lowerBound.microseconds...bounds.upperBound.microseconds
+            guard datetimes.overlaps(bounds) else { return nil }
+            datetimes = datetimes.clamped(to: bounds)
+        }
         condition = ItemCondition(filter: narrowing?.filter, words: query.words)
         areaShare = Self.share(boxes ?? [], of: entries)
     }

@@ -143,7 +143,7 @@ struct SearchScan {
 
     // MARK: Pages
 
-    mutating func page(limit: Int, token: PageToken?) throws -> ItemPage {
+    mutating func page(limit: Int, token: PageToken?, needsDocuments: Bool = true) throws -> ItemPage {
         // What is looked up by id is there at once, so it is counted whole.
         var isListed = !filter.ids.isEmpty
         if case .listed = source { isListed = true }
@@ -153,9 +153,11 @@ struct SearchScan {
         let matched = try token?.matched ?? count(found, isComplete: isComplete)
         var shown = Array(found.prefix(limit))
         var bytes: Int64 = 0
-        if let cut = shown.firstIndex(where: {
-            bytes += $0.size; return bytes > ItemPage.documentBytesMax
-        }) {
+        if needsDocuments,
+            let cut = shown.firstIndex(where: {
+                bytes += $0.size; return bytes > ItemPage.documentBytesMax
+            })
+        {
             shown.removeSubrange(max(cut, 1)...)
         }
         let hasMore = found.count > shown.count || !isComplete
@@ -171,7 +173,8 @@ struct SearchScan {
                 .map { PageToken(isForward ? .previous : .next, $0, order: mark, matched) }
         if !isForward { shown.reverse() }
         return ItemPage(
-            items: try documents(shown), next: isForward ? onward : back, previous: isForward ? back : onward,
+            items: needsDocuments ? try documents(shown) : names(shown), next: isForward ? onward : back,
+            previous: isForward ? back : onward,
             matched: matched)
     }
 
@@ -238,6 +241,16 @@ struct SearchScan {
             var candidate = candidate
             if sorts { candidate.keys = order.keys(candidate, in: names[candidate.key.collection] ?? "", nil) }
             return candidate
+        }
+    }
+
+    /// Items without documents.
+    private func names(_ candidates: [SearchCandidate]) -> [ItemRecord] {
+        let names = filter.directory.names(of: Set(candidates.map(\.key.collection)))
+        return candidates.map { candidate in
+            ItemRecord(
+                collection: names[candidate.key.collection] ?? "", id: candidate.key.id, product: nil, tid: 0,
+                updated: Timestamp(microseconds: 0), document: [], linksAt: 0)
         }
     }
 

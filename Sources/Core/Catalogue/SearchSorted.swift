@@ -3,7 +3,7 @@ import Geometry
 import Wire
 
 // Pages in another order than that of time. Where each collection that is searched has an index of the first property,
-// that is walked along; otherwise all candidates are looked at, and the first of them kept.
+// that is walked along; otherwise all candidates are looked at, however many, and the first of them kept.
 extension SearchScan {
     /// The first items that match behind the token, at most `wanted`, and whether there are no more.
     mutating func findSorted(
@@ -15,15 +15,22 @@ extension SearchScan {
             let indexes = try indexes(of: first.property)
         {
             var found: [SearchCandidate] = []
-            var isComplete = true
-            for index in indexes {
-                let (part, isWhole) = try walk(index: index, wanted, after: from)
-                found += part
-                isComplete = isComplete && isWhole
+            var (isComplete, isTooLong) = (true, false)
+            for index in indexes where !isTooLong {
+                if let (part, isWhole) = try walk(index: index, wanted, after: from) {
+                    found += part
+                    isComplete = isComplete && isWhole
+                } else {
+                    isTooLong = true
+                }
             }
-            found.sort { precedes($0.sortPosition, $1.sortPosition) }
-            if token == nil { counted = try countWalked(found.count, isComplete: isComplete && found.count < wanted) }
-            return (Array(found.prefix(wanted)), isComplete && found.count <= wanted)
+            if !isTooLong {
+                found.sort { precedes($0.sortPosition, $1.sortPosition) }
+                if token == nil {
+                    counted = try countWalked(found.count, isComplete: isComplete && found.count < wanted)
+                }
+                return (Array(found.prefix(wanted)), isComplete && found.count <= wanted)
+            }
         }
         return try sortAll(wanted, after: from, isFirst: token == nil)
     }
@@ -54,8 +61,6 @@ extension SearchScan {
             }
         }
         while let batch = try nextBatch(1000) {
-            examined += batch.count
-            guard examined <= Self.examinedMax else { throw tooBroad() }
             let matching = try exact(batch.filter(filter.matches))
             matched += Int64(matching.count)
             kept += matching.filter { isBehind(from, $0) }
@@ -64,14 +69,6 @@ extension SearchScan {
         trim()
         if isFirst { counted = MatchedCount(count: matched, isEstimate: false) }
         return (kept, !hasMore)
-    }
-
-    private func tooBroad() -> CatalogueError {
-        let property = order.fields.first?.property ?? ""
-        return CatalogueError(
-            .tooBroad,
-            "sortby: more than \(Self.examinedMax) items would have to be sorted: narrow the search, or have an index made with 'martlet collection index COLLECTION \(property)'"
-        )
     }
 
     // MARK: Indexes
@@ -83,10 +80,10 @@ extension SearchScan {
         return try count(bounds, checksRanges: false) == nil
     }
 
-    /// The first items that match along one index.
+    /// The first items that match along one index; nil where too few match for this to be the way.
     private mutating func walk(
         index: Int64, _ wanted: Int, after from: SortPosition?
-    ) throws -> (found: [SearchCandidate], isComplete: Bool) {
+    ) throws -> (found: [SearchCandidate], isComplete: Bool)? {
         let isDown = order.isDescending == isForward
         var found: [SearchCandidate] = []
         // Items of one value, of which more may follow: they are in order only when all are there.
@@ -104,7 +101,7 @@ extension SearchScan {
             let size = min(max(4 * wanted, 64), 1000)
             let batch = try step(index, value, number, isDown: isDown, size)
             examined += batch.count
-            guard examined <= Self.examinedMax else { throw tooBroad() }
+            guard examined <= Self.examinedMax else { return nil }
             let candidates = batch.map(\.candidate)
             let matching = try exact(candidates.filter(filter.matches))
             let keys = Dictionary(batch.map { ($0.candidate.number, $0.value) }) { first, _ in first }
