@@ -70,6 +70,7 @@ let formats: [Target] = [
     target("Formats", "BucketConfiguration", ["Wire"]),
     target("Formats", "Geometry", ["Wire"]),
     target("Formats", "CQL2", ["Geometry", "Wire"]),
+    target("Formats", "ODataFilter", ["Wire"]),
     target("Formats", "WebDAVFormat", ["Wire"]),
     target("Formats", "LDAPMessage"),
     target("Formats", "SCIMFormat", ["Wire"]),
@@ -179,6 +180,12 @@ let apis: [Target] = [
             nioHTTP1,
         ]),
     target(
+        "APIs", "ODataAPI",
+        [
+            "CQL2", "Catalogue", "Ciphers", "Geometry", "HTTPSupport", "IAMPolicy", "Identity", "Journal",
+            "ODataFilter", "Objects", "Policy", "Wire", logging, nioCore, nioHTTP1,
+        ]),
+    target(
         "APIs", "TransactionAPI",
         ["HTTPSupport", "Identity", "Journal", "Objects", "Policy", "Wire", logging, nioHTTP1]),
     target(
@@ -229,7 +236,8 @@ let top: [Target] = [
             "Certificates",
             "Console", "Ciphers",
             "Database", "HTTPSupport", "IAMAPI", "IAMPolicy", "Identity",
-            "Journal", "LDAPAPI", "Ledger", "Notifications", "OIDCAPI", "Objects", "OpenID", "Policy", "Rasters",
+            "Journal", "LDAPAPI", "Ledger", "Notifications", "ODataAPI", "OIDCAPI", "Objects", "OpenID", "Policy",
+            "Rasters",
             "S3API", "SCIMAPI", "SMTP", "STACAPI", "SigV4", "SigningAPI", "TilesAPI", "TraceAPI", "TransactionAPI",
             "Vault",
             "WebDAVAPI", "Wire",
@@ -265,6 +273,7 @@ let testTargets: [Target] = [
     tests("GeometryTests", ["Geometry", "Wire"]),
     tests("CQL2Tests", ["CQL2", "Geometry", "Wire"]),
     tests("WebAuthnTests", ["WebAuthn", "Wire", crypto]),
+    tests("ODataFilterTests", ["ODataFilter", "Wire"]),
     tests("WebDAVFormatTests", ["WebDAVFormat", "Wire"]),
     tests("LDAPMessageTests", ["LDAPMessage"]),
     tests("SCIMFormatTests", ["SCIMFormat", "Wire"]),

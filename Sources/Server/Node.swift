@@ -19,6 +19,7 @@ import NIOCore
 import NIOPosix
 import NIOSSL
 import Notifications
+import ODataAPI
 import OIDCAPI
 import Objects
 import OpenID
@@ -185,6 +186,9 @@ package final class Node: Sendable {
                 )),
             scim: SCIMService(policies: policies, gate: gate, authenticator: authenticator),
             stac: STACService(catalogue: catalogue, objects: objects, gate: gate, authenticator: authenticator),
+            odata: ODataService(
+                catalogue: catalogue, objects: objects, gate: gate, authenticator: authenticator,
+                addresses: addresses),
             traces: TraceService(ledger: ledger, version: Version.current),
             transactions: TransactionService(objects: objects, gate: gate, authenticator: authenticator),
             signing: signing,
@@ -195,7 +199,8 @@ package final class Node: Sendable {
                     objects: objects, atOnce: max(2, System.coreCount))),
             webdav: WebDAVService(objects: objects, gate: gate, authenticator: authenticator),
             nextcloud: NextcloudService(objects: objects, gate: gate, authenticator: authenticator), console: console,
-            webURL: webURL, s3URL: s3URL, ldapURLs: directories.map(\.url), ldapBase: configuration.directory.base,
+            webURL: webURL, addresses: addresses, ldapURLs: directories.map(\.url),
+            ldapBase: configuration.directory.base,
             isReady: { try await journal.read { _ in } })
         let forwarded = ForwardedCertificates(from: configuration.certificateProxies)
         s3Responder.set {

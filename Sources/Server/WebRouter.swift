@@ -3,6 +3,7 @@ import AdminAPI
 import Console
 import HTTPSupport
 import NIOHTTP1
+import ODataAPI
 import OIDCAPI
 import SCIMAPI
 import STACAPI
@@ -21,6 +22,7 @@ struct WebRouter: Sendable {
     let acme: ACMEService
     let scim: SCIMService
     let stac: STACService
+    let odata: ODataService
     let traces: TraceService
     let transactions: TransactionService
     let signing: SigningService
@@ -29,7 +31,7 @@ struct WebRouter: Sendable {
     let nextcloud: NextcloudService
     let console: ConsoleService
     let webURL: String
-    let s3URL: String
+    let addresses: ObjectAddresses
     let ldapURLs: [String]
     let ldapBase: String
     let isReady: @Sendable () async throws -> Void
@@ -49,6 +51,7 @@ struct WebRouter: Sendable {
         case "ca": return await ca.respond(to: request, path: rest)
         case "scim" where rest.first == "v2": return await scim.respond(to: request, path: Array(rest.dropFirst()))
         case "stac": return await stac.respond(to: request, path: rest)
+        case "odata" where rest.first == "v1": return await odata.respond(to: request, path: Array(rest.dropFirst()))
         case "raster": return await tiles.respond(to: request, path: rest)
         case "traces": return await traces.respond(to: request, path: rest)
         case "dav": return await webdav.respond(to: request)
@@ -84,12 +87,13 @@ struct WebRouter: Sendable {
         }
     }
 
-    /// Where the faces of this node are, for its own command line.
+    /// Where the faces of this node are, for its own command line and its SDKs.
     private var directions: Response {
         var json = JSONWriter()
         json.object {
             $0.member("web", webURL)
-            $0.member("s3", s3URL)
+            $0.member("s3", addresses.s3)
+            $0.member("objects", addresses.all)
             $0.member("stac", webURL + "/stac")
             $0.member("traces", webURL + "/traces")
             if !ldapURLs.isEmpty {

@@ -7,6 +7,8 @@ package struct ObjectAddresses: Sendable {
     package let s3: String
     /// What items name objects by.
     package let assets: String
+    /// All addresses below which objects are; one with `*.` has the bucket there.
+    package let all: [String]
     private let aliases: [Alias]
 
     /// An address of the S3 port. With `*.` before its host the bucket stands there.
@@ -45,7 +47,9 @@ package struct ObjectAddresses: Sendable {
     package init(s3: String, assets: String? = nil, aliases: [String] = []) {
         self.s3 = s3
         self.assets = assets ?? s3
-        self.aliases = ([s3, self.assets] + aliases).map(Alias.init)
+        let others = ([self.assets] + aliases).filter { $0 != s3 }
+        all = [s3] + others
+        self.aliases = all.map(Alias.init)
     }
 
     /// The object that an address names, signed already or not; nil for one that is not of this node, or of no object.

@@ -107,6 +107,19 @@ extension Catalogue {
         throw CatalogueError.noSuchItem(id, in: name)
     }
 
+    /// The item with a number, if it is still there.
+    package func item(number: Int64) async throws -> ItemRecord? {
+        try await journal.find { reader in
+            let name = try reader.first(
+                "SELECT c.name FROM items i JOIN collections c ON c.id = i.collection WHERE i.number = ?", .init(number)
+            ) { $0.text(0) }
+            guard let name else { return nil }
+            return try reader.first("\(Self.itemSelect()) WHERE i.number = ?", .init(number)) {
+                Self.item($0, collection: name)
+            }
+        }
+    }
+
     /// The item that stands for a product.
     package func item(collection name: String, product: String) async throws -> ItemRecord? {
         try await journal.read { reader in
@@ -121,7 +134,7 @@ extension Catalogue {
 extension Catalogue {
     static func itemSelect(_ tables: ItemTables = .present) -> String {
         """
-        SELECT i.id, i.product, i.tid, i.updated, i.links_at, d.document FROM \(tables.items) i
+        SELECT i.id, i.product, i.tid, i.updated, i.links_at, d.document, i.number FROM \(tables.items) i
         JOIN \(tables.documents) d ON d.item = i.number
         """
     }
@@ -129,7 +142,8 @@ extension Catalogue {
     static func item(_ row: borrowing Row, collection: String) -> ItemRecord {
         ItemRecord(
             collection: collection, id: row.text(0), product: row.textOrNil(1), tid: row.int(2),
-            updated: Timestamp(microseconds: row.int(3)), document: row.blob(5), linksAt: Int(row.int(4)))
+            updated: Timestamp(microseconds: row.int(3)), document: row.blob(5), linksAt: Int(row.int(4)),
+            number: row.int(6))
     }
 
     static func collectionID(_ name: String, in reader: Reader) throws -> Int64 {
@@ -187,13 +201,14 @@ extension Catalogue {
                 row.withBytes(0) { $0.elementsEqual(item.bytes) }
             }
             if isSame == true {
-                (record.tid, record.updated) = (old.tid, old.updated)
+                (record.tid, record.updated, record.number) = (old.tid, old.updated, old.number)
                 return (record, false)
             }
         }
         record.tid = try transaction.tid
         // Several items may come in one transaction.
         let number = old?.number ?? (record.tid << 16 | transaction.nextOrdinal())
+        record.number = number
         if old != nil { try keepPast(of: number, in: transaction) }
         try write(item, number: number, isNew: old == nil, record, collection: collection.id, transaction)
         if old != nil { try SpatialIndex.remove(item: number, engine: engine, in: transaction) }

@@ -15,6 +15,8 @@ package struct ItemRecord: Sendable {
     package var document: [UInt8]
     /// Where in the document further links are put in: right behind the `[` of its links.
     package var linksAt: Int
+    /// Names it among all items of the node for as long as it is there, whatever it is called.
+    package var number: Int64 = 0
 
     /// Appends the document with further links put in.
     ///
