@@ -162,7 +162,7 @@ package final class Node: Sendable {
             identity: identity, address: webURL, registration: configuration.registration,
             sendsMail: configuration.smtp != nil)
         let signing = SigningService(
-            gate: gate, authenticator: authenticator, objects: objects, addresses: addresses)
+            gate: gate, authenticator: authenticator, objects: objects, addresses: addresses, webURL: webURL)
         let console = ConsoleService(
             catalogue: catalogue, objects: objects, ledger: ledger, journal: journal, gate: gate,
             authenticator: authenticator, provider: provider, people: people,

@@ -68,6 +68,7 @@ struct ArrayFile {
         "geospatial_lat_min", "geospatial_lat_max",
     ]
 
+    private let files: VirtualFiles
     private let dataset: GDALDatasetH
     private let root: GDALGroupH
     private let variables: [Variable]
@@ -85,6 +86,7 @@ struct ArrayFile {
         guard let dataset = GDALOpenEx(path, flags, nil, nil, nil), let root = GDALDatasetGetRootGroup(dataset) else {
             return nil
         }
+        self.files = files
         self.dataset = dataset
         self.root = root
         var variables: [Variable] = []
@@ -181,7 +183,7 @@ struct ArrayFile {
         let axis = coordinate.axis
         json.member("axis", axis.rawValue)
         if let unit = coordinate.unit { json.member("unit", unit.prefix(256)) }
-        guard let values = Self.values(of: coordinate), let low = values.min(), let high = values.max() else { return }
+        guard let values = values(of: coordinate), let low = values.min(), let high = values.max() else { return }
         json.key("extent")
         json.array { json in
             let time = coordinate.unit.flatMap { CFTime(unit: $0, calendar: coordinate.attributes["calendar"]) }
@@ -215,8 +217,8 @@ struct ArrayFile {
             Georeference.write(ring: ring, &json)
             return
         }
-        let longitudes = variables.first { $0.isLongitude && $0.dimensions.count == 1 }.flatMap { Self.values(of: $0) }
-        let latitudes = variables.first { $0.isLatitude && $0.dimensions.count == 1 }.flatMap { Self.values(of: $0) }
+        let longitudes = variables.first { $0.isLongitude && $0.dimensions.count == 1 }.flatMap { values(of: $0) }
+        let latitudes = variables.first { $0.isLatitude && $0.dimensions.count == 1 }.flatMap { values(of: $0) }
         let read = [longitudes?.min(), latitudes?.min(), longitudes?.max(), latitudes?.max()]
         let names = ["lon_min", "lat_min", "lon_max", "lat_max"]
         let box = zip(read, names).compactMap { $0 ?? told["geospatial_\($1)"].flatMap { Double($0) } }
@@ -262,14 +264,23 @@ struct ArrayFile {
 
     // MARK: Values
 
-    private static func values(of variable: Variable) -> [Double]? {
-        guard let size = variable.dimensions.first?.size, variable.dimensions.count == 1, size > 0 else { return nil }
+    private func values(of variable: Variable) -> [Double]? {
+        guard let size = variable.dimensions.first?.size, variable.dimensions.count == 1, size > 0, isThere(variable)
+        else { return nil }
         let found =
-            size <= coordinatesMax
-            ? read(variable, from: [0], count: [Int(size)])
-            : [0, size - 1].compactMap { read(variable, from: [$0], count: [1])?.first }
+            size <= Self.coordinatesMax
+            ? Self.read(variable, from: [0], count: [Int(size)])
+            : [0, size - 1].compactMap { Self.read(variable, from: [$0], count: [1])?.first }
         let numbers = found?.filter(\.isFinite) ?? []
         return numbers.isEmpty ? nil : numbers
+    }
+
+    /// Of a large store the node shows no chunks of large arrays: what GDAL reads there are no values.
+    private func isThere(_ variable: Variable) -> Bool {
+        guard files.path.hasSuffix(".zarr"), let name = GDALMDArrayGetFullName(variable.handle) else { return true }
+        return files.names(in: files.path + String(cString: name)).contains {
+            $0.utf8.first.map { 0x30...0x39 ~= $0 } ?? false
+        }
     }
 
     private static func read(_ variable: Variable, from start: [UInt64], count: [Int]) -> [Double]? {

@@ -114,6 +114,9 @@ final class VirtualFiles {
         name.map { String(cString: $0).split(separator: "/").joined(separator: "/") }
     }
 
+    /// What lies in a folder, which has GDAL's name.
+    func names(in folder: String) -> [String] { folders[String(folder.dropFirst(Self.prefix.count))] ?? [] }
+
     /// The first bytes of the first file.
     func magic(_ count: Int) -> [UInt8] {
         var bytes = [UInt8](repeating: 0, count: Int(min(first.size, UInt64(count))))

@@ -223,6 +223,14 @@ def test_plain_curl_opens_a_signed_tile_of_its_collection_only(node, http, colle
     assert curl(url.split("?")[0])[:3] == "401"
     assert curl(url.replace("sig=", "sig=AAAA"))[:3] in ("400", "401", "403")
     assert curl(url.replace(f"/{collection}/", f"/{collection}x/"))[:3] in ("401", "403", "404")
+    # One picture alone, by an address that the other signs nothing of.
+    one = f"{address(node, collection, 'west')}/preview.png?assets=B04&max_size=64"
+    signed = http.get(f"{node.web}/sign", params={"href": one, "duration_seconds": 600}).json()["href"]
+    assert curl(signed) == "200 image/png"
+    assert curl(signed.replace("assets=B04", "assets=B08"))[:3] == "403" and curl(signed.replace("/west/", "/east/"))[:3] == "403"
+    again = http.get(f"{node.web}/sign", params={"href": signed}).json()["href"]
+    assert curl(again) == "200 image/png"
+    assert http.get(f"{node.web}/sign", params={"href": node.web + "/stac"}).status_code == 400
     assert http.get(address(node, collection, "west") + "/tilejson.json?duration_seconds=0").status_code == 400
 
 

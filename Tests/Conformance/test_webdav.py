@@ -2,10 +2,13 @@
 
 import re
 import secrets
+import time
 import xml.etree.ElementTree as ElementTree
 
 import botocore.exceptions
 import pytest
+import requests
+from products import wait_for
 
 LOCK = """<D:lockinfo xmlns:D="DAV:"><D:lockscope><D:%s/></D:lockscope><D:locktype><D:write/></D:locktype>
 <D:owner><D:href>mailto:ada</D:href></D:owner></D:lockinfo>"""
@@ -230,6 +233,20 @@ def test_who_may_come_in(node, bucket, basic, dav):
     app = Dav(node, bucket, session)
     assert app.ask("GET", "f", 200).content == b"x"
     assert made["id"] in node.cli("app-password", "list").stdout
+    # One that ends does so without anybody's doing.
+    soon = time.time() + 4
+    ends = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(soon))
+    guest = node.cli_json("app-password", "create", "--account", "admin", "--ends", ends, "--json")
+
+    def opens():
+        return requests.get(f"{node.web}/dav/", auth=("admin", guest["password"]), verify=node.verify).status_code != 401
+
+    assert opens() or time.time() >= soon - 1
+    wait_for("the end of the app password", lambda: not opens(), seconds=30)
+    assert time.time() >= soon - 1
+    past = node.cli_json("app-password", "create", "--account", "admin", "--ends", "2020-01-01", "--json")
+    assert requests.get(f"{node.web}/dav/", auth=("admin", past["password"]), verify=node.verify).status_code == 401
+    assert node.cli("app-password", "create", "--account", "admin", "--ends", "soon").returncode != 0
     assert node.cli("app-password", "delete", made["id"]).returncode == 0
     app.ask("GET", "f", 401)
     session.auth = ("admin", "wrong " + node.password)

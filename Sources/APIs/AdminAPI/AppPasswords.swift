@@ -21,6 +21,7 @@ extension AdminService {
                             $0.member("account", password.account)
                             $0.member("description", password.description)
                             $0.member("created", password.created.rfc3339)
+                            if let ends = password.ends { $0.member("ends", ends.rfc3339) }
                         }
                     }
                 }
@@ -30,7 +31,8 @@ extension AdminService {
             let account = try body.required("account")
             try await require(call, "iam:CreateAccessKey", on: ResourceName.account(account))
             let made = try await identity.createAppPassword(
-                account: account, description: body["description"]?.string ?? "", by: call.actor)
+                account: account, description: body["description"]?.string ?? "",
+                ends: try body["ends"].flatMap { try Self.time($0, "ends") }, by: call.actor)
             return Self.answer(.created) {
                 $0.member("id", made.id)
                 $0.member("password", made.password)

@@ -98,7 +98,13 @@ extension ConsoleService {
             try await identity.removeOneTimePassword(of: name, by: name)
             return done("codes", "removed")
         case ["app-passwords"]:
-            let made = try await identity.createAppPassword(account: name, description: form["for"] ?? "", by: name)
+            let day = form["ends"] ?? ""
+            let ends = Timestamp(rfc3339: day + "T00:00:00Z")
+            guard day.isEmpty || ends != nil else {
+                throw Problem.badRequest("'\(day.prefix(40))' is no day: write it like 2027-03-31.")
+            }
+            let made = try await identity.createAppPassword(
+                account: name, description: form["for"] ?? "", ends: ends, by: name)
             return SecretPage(
                 principal: caller.principal, title: "Your new app password",
                 advice: "Give it to the program together with your login name, \(name). It is shown only now.",

@@ -204,10 +204,13 @@ struct AccountPage {
         list(appPasswords, &html) { password, html in
             row(
                 password.description.isEmpty ? "App password" : password.description,
-                "made \(Words.day(password.created))", "Remove", "/account/app-passwords/\(password.id)/remove", &html)
+                "made \(Words.day(password.created))"
+                    + (password.ends.map { " · ends \(Words.day($0))" } ?? ""), "Remove",
+                "/account/app-passwords/\(password.id)/remove", &html)
         }
         html.form("/account/app-passwords") { html in
             html.field("What it is for", "for", isRequired: false)
+            html.field("Ends on", "ends", type: "date", isRequired: false, note: "Leave it empty for one that lasts.")
             html.submit("Make an app password", isQuiet: true)
         }
     }

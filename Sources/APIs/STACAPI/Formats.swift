@@ -113,6 +113,16 @@ private struct JSONPage {
             }
             raw("</table>")
         case .array(let items):
+            if !items.isEmpty, items.allSatisfy({ $0.string != nil }) {
+                raw("<ul>")
+                for item in items {
+                    raw("<li>")
+                    self.value(item)
+                    raw("</li>")
+                }
+                raw("</ul>")
+                return
+            }
             // Coordinates and the like stay on a line.
             guard items.contains(where: { $0.object != nil }) else { return text(value.text) }
             raw("<ul>")

@@ -23,9 +23,14 @@ package struct SigningService: Sendable {
     let authenticator: Authenticator
     let objects: Objects
     let addresses: ObjectAddresses
+    /// Where clients reach the web port, `https://host:port`.
+    private let webURL: String
     let logger = Logger(label: "martlet.sign")
 
-    package init(gate: Gate, authenticator: Authenticator, objects: Objects, addresses: ObjectAddresses) {
+    package init(
+        gate: Gate, authenticator: Authenticator, objects: Objects, addresses: ObjectAddresses, webURL: String
+    ) {
+        self.webURL = webURL
         self.gate = gate
         self.authenticator = authenticator
         self.objects = objects
@@ -104,19 +109,47 @@ package struct SigningService: Sendable {
 
     /// Signs all of them, or none: the first one that is not allowed refuses the call.
     package func sign(_ hrefs: [String], method: String, seconds: Int64, _ caller: Caller) async throws -> [String] {
-        let objects = try hrefs.map(object)
-        for object in objects {
+        let targets = try hrefs.map { href in
+            if method != "PUT", let target = picture(href) { target } else { Target.object(try object(href)) }
+        }
+        for case .object(let object) in targets {
             try await gate.require(
                 caller.principal, method == "PUT" ? "s3:PutObject" : "s3:GetObject",
                 on: ResourceName.object(object.collection, object.key), caller.context)
         }
         let signer = Signer(credentials: try await credentials(of: caller), region: "us-east-1")
-        let host = String(addresses.s3.split(separator: "/").last ?? "")
-        return try objects.map { object in
-            let path = "/\(object.collection)/\(PercentEncoding.encode(object.key, keepingSlash: true))"
-            let query = try signer.presign(method: method, host: host, path: path, expires: seconds)
-            return "\(addresses.s3)\(path)?\(query)"
+        return try targets.map { target in
+            let (base, path, query) =
+                switch target {
+                case .object(let object):
+                    (
+                        addresses.s3, "/\(object.collection)/\(PercentEncoding.encode(object.key, keepingSlash: true))",
+                        QueryItems()
+                    )
+                case .picture(let path, let query): (webURL, path, query)
+                }
+            let host = String(base.split(separator: "/").last ?? "")
+            return "\(base)\(path)?"
+                + (try signer.presign(method: method, host: host, path: path, query: query, expires: seconds))
         }
+    }
+
+    /// What an address names.
+    private enum Target {
+        case object(ObjectName)
+        /// Policy is asked when it is made: only then it is known what it is of.
+        case picture(path: String, query: QueryItems)
+    }
+
+    /// A picture below `/raster`, by its address, signed already or not.
+    private func picture(_ href: String) -> Target? {
+        guard href.hasPrefix(webURL + "/raster/") else { return nil }
+        let parts = href.dropFirst(webURL.count).prefix { $0 != "#" }.split(separator: "?", maxSplits: 1)
+        guard let path = parts.first, let query = QueryItems(parsing: parts.count == 2 ? String(parts[1]) : "") else {
+            return nil
+        }
+        return .picture(
+            path: String(path), query: QueryItems(query.items.filter { !$0.name.hasPrefix("X-Amz-") }))
     }
 
     /// A key of the caller's account, for what is signed on the caller's behalf.

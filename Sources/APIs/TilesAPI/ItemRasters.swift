@@ -26,7 +26,7 @@ struct ItemRasters: Sendable {
     let box: BoundingBox?
     let assets: [Asset]
 
-    private static let suffixes: Set = [
+    fileprivate static let suffixes: Set = [
         "tif", "tiff", "jp2", "png", "jpg", "jpeg", "nc", "nc4", "cdf", "h5", "hdf5", "he5",
     ]
     private static let assetsMax = 1000
@@ -48,7 +48,6 @@ struct ItemRasters: Sendable {
     /// What shows the item best: its picture in natural colours, its red, green and blue band, or the first of its
     /// data.
     var shown: [Asset] {
-        func first(_ belongs: (Asset) -> Bool) -> Asset? { assets.first(where: belongs) }
         // Pictures that only show what is elsewhere are no data.
         let data = assets.filter { !$0.roles.contains("thumbnail") && !$0.roles.contains("overview") }
         if let visual = data.first(where: {
@@ -73,7 +72,7 @@ extension ItemRasters.Asset {
             let dot = object.key.lastIndex(of: ".")
         else { return nil }
         suffix = object.key[object.key.index(after: dot)...].lowercased()
-        guard ItemRasters.isRaster(suffix) else { return nil }
+        guard ItemRasters.suffixes.contains(suffix) else { return nil }
         key = member.name
         name = Self.name(of: member.name)
         stem = Self.name(of: member.name.hasSuffix(".\(suffix)") ? String(member.name.dropLast(suffix.count + 1)) : key)
@@ -89,8 +88,4 @@ extension ItemRasters.Asset {
         let text = String(key.map { $0.isASCII && ($0.isLetter || $0.isNumber) ? $0 : "_" })
         return text.first?.isNumber == true ? "_" + text : text
     }
-}
-
-extension ItemRasters {
-    fileprivate static func isRaster(_ suffix: String) -> Bool { suffixes.contains(suffix) }
 }

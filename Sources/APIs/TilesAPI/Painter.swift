@@ -69,6 +69,8 @@ package final class Painter: Sendable {
         if let known = kept(tag) { return known }
         try await takeTurn()
         defer { giveTurn() }
+        // Who has gone on with the map meanwhile waits for nothing.
+        try Task.checkCancellation()
         // Another request may have asked for the same meanwhile.
         if let known = kept(tag) { return known }
         var request = request
@@ -117,8 +119,7 @@ package final class Painter: Sendable {
                 state.free += 1
                 return nil
             }
-            // Who came last still looks at what was asked for: the map has moved on from the others.
-            return state.waiting.removeLast()
+            return state.waiting.removeFirst()
         }
         next?.resume()
     }

@@ -287,7 +287,7 @@ package struct TilesService: Sendable {
             rangeKey: call.style.needsRescale ? rangeKey(call, files) : nil)
         if let problem = painted.problem {
             guard call.place.item == nil else { throw Problem(.unprocessableEntity, "no-picture", problem) }
-            logger.notice("\(call.place.path): \(problem)")
+            logger.debug("\(call.place.path): \(problem)")
         }
         return Response(.ok, type: ending.type, bytes: painted.bytes, headers: headers)
     }

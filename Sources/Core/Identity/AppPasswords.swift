@@ -15,6 +15,8 @@ package struct AppPassword: Sendable {
     package var account: String
     package var description: String
     package var created: Timestamp
+    /// From when on it opens nothing; nil for never.
+    package var ends: Timestamp?
 }
 
 extension Identity {
@@ -23,8 +25,10 @@ extension Identity {
 
     /// Makes an app password. It is returned this once. The node makes it of 98 random bits, so a plain hash of it
     /// tells nothing, and it is found by that.
+    ///
+    /// - Parameter ends: from when on it opens nothing.
     package func createAppPassword(
-        account name: String, description: String = "", by actor: String
+        account name: String, description: String = "", ends: Timestamp? = nil, by actor: String
     ) async throws -> (id: String, password: String) {
         let password = Self.readablePassword()
         let id = Hex.encode(randomBytes(8))
@@ -36,10 +40,13 @@ extension Identity {
                     .limit, "'\(name)' has \(count ?? 0) app passwords already: delete one that is not used")
             }
             try transaction.run(
-                "INSERT INTO app_passwords (hash, id, account, description, created) VALUES (?, ?, ?, ?, ?)",
+                "INSERT INTO app_passwords (hash, id, account, description, created, ends) VALUES (?, ?, ?, ?, ?, ?)",
                 .init(Self.hash(appPassword: password)), .init(id), .init(account),
-                .init(String(description.prefix(256))), .init(Timestamp.now.microseconds))
-            events.record(.appPasswordCreated, by: actor, on: name) { $0.member("appPassword", id) }
+                .init(String(description.prefix(256))), .init(Timestamp.now.microseconds), .init(ends?.microseconds))
+            events.record(.appPasswordCreated, by: actor, on: name) {
+                $0.member("appPassword", id)
+                if let ends { $0.member("ends", ends.rfc3339) }
+            }
         }
         return (id, password)
     }
@@ -52,14 +59,15 @@ extension Identity {
             if let account { _ = try Self.accountID(account, in: reader) }
             return try reader.rows(
                 """
-                SELECT p.id, a.name, p.description, p.created FROM app_passwords p JOIN accounts a ON a.id = p.account
+                SELECT p.id, a.name, p.description, p.created, p.ends FROM app_passwords p JOIN accounts a ON a.id = p.account
                 WHERE p.id > ? AND (a.name = ? OR ? = '') ORDER BY p.id LIMIT ?
                 """,
                 .init(id), .init(account ?? ""), .init(account ?? ""), .init(limit)
             ) { row in
                 AppPassword(
                     id: row.text(0), account: row.text(1), description: row.text(2),
-                    created: Timestamp(microseconds: row.int(3)))
+                    created: Timestamp(microseconds: row.int(3)),
+                    ends: row.intOrNil(4).map { Timestamp(microseconds: $0) })
             }
         }
     }
@@ -109,15 +117,19 @@ extension Identity {
         let key = basicLogins.key(name, password)
         if let known = basicLogins[key] { return known }
         let hash = Self.hash(appPassword: password)
-        let account = try await journal.find { reader in
+        let found = try await journal.find { reader in
             try reader.first(
-                "SELECT p.account FROM app_passwords p JOIN accounts a ON a.id = p.account WHERE p.hash = ? AND a.name = ?",
-                .init(hash), .init(name)
-            ) { $0.int(0) }
+                """
+                SELECT p.account, p.ends FROM app_passwords p JOIN accounts a ON a.id = p.account
+                WHERE p.hash = ? AND a.name = ? AND (p.ends IS NULL OR p.ends > ?)
+                """,
+                .init(hash), .init(name), .init(Timestamp.now.microseconds)
+            ) { (account: $0.int(0), ends: $0.intOrNil(1)) }
         }
         let login: StandingLogin
-        if let account {
-            login = StandingLogin(account: account, method: .appPassword, credential: hash)
+        if let found {
+            login = StandingLogin(
+                account: found.account, method: .appPassword, credential: hash, ends: found.ends ?? .max)
         } else {
             let found = try await checkPassword(name: name, password: password, address: address)
             // Programs that send a password with each request cannot ask for more.
@@ -148,7 +160,8 @@ extension Identity {
         let counts = try await journal.find { reader in
             switch login.method {
             case .appPassword:
-                try reader.scalar("SELECT 1 FROM app_passwords WHERE hash = ?", .init(login.credential)) != nil
+                try Timestamp.now.microseconds < login.ends
+                    && reader.scalar("SELECT 1 FROM app_passwords WHERE hash = ?", .init(login.credential)) != nil
             default:
                 // Each password is kept with a salt of its own.
                 try reader.scalar(
@@ -169,6 +182,8 @@ package struct StandingLogin: Sendable {
     package var method: AuthenticationMethod
     /// What names the password without telling it.
     var credential: [UInt8]
+    /// From when on it counts no more, in microseconds.
+    var ends = Int64.max
 }
 
 /// Pairs of names and passwords that were right a moment ago.
@@ -188,7 +203,9 @@ final class BasicLogins: Sendable {
         get {
             let now = Timestamp.now.microseconds
             return entries.withLock { entries in
-                guard let entry = entries[key], now - entry.since < Self.microsecondsMax else { return nil }
+                guard let entry = entries[key], now - entry.since < Self.microsecondsMax, now < entry.known.ends else {
+                    return nil
+                }
                 return entry.known
             }
         }

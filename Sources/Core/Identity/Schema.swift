@@ -83,7 +83,7 @@ extension Identity {
                 CREATE TABLE app_passwords (
                     hash BLOB PRIMARY KEY, id TEXT NOT NULL UNIQUE,
                     account INTEGER NOT NULL REFERENCES accounts (id) ON DELETE CASCADE, description TEXT NOT NULL,
-                    created INTEGER NOT NULL)
+                    created INTEGER NOT NULL, ends INTEGER)
                 """,
                 "CREATE INDEX app_passwords_by_account ON app_passwords (account)",
                 """

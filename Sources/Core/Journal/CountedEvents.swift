@@ -76,7 +76,7 @@ package struct CountedEvent: Sendable, Hashable {
 /// of by the class of things.
 final class EventCounter: Sendable {
     /// Different ones that are kept apart, of all callers and of one caller, each time by itself and by class.
-    static let countMax = 20_000
+    static let countMax = 5_000
     static let countPerSourceMax = 50
 
     struct Told: Sendable {

@@ -153,7 +153,8 @@ struct Describer: Sendable {
         for look in candidates.prefix(Self.looksMax) {
             do {
                 let description = try await rasters.inspect(
-                    name: look.path.isEmpty ? files.path.name : look.path, files: look.files, preview: needsPreview,
+                    name: look.path.isEmpty ? files.path.name : look.path, files: look.files,
+                    preview: needsPreview && !files.isCut,
                     read: try await files.read(look.versions))
                 found[look.path] = description
                 if description.preview != nil { needsPreview = false }

@@ -164,7 +164,7 @@ struct ItemBuilder {
             json.member("type", "application/vnd.zarr")
             json.member("title", files.path.name)
             json.member("roles", ["data"])
-            json.member("file:size", files.all.reduce(0) { $0 + $1.version.size })
+            json.member("file:size", files.size)
         }
         for file in files.all where !file.path.contains("/") && Look.isStoreMetadata(file.path) {
             json.key(file.path)

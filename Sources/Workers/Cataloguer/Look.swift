@@ -29,7 +29,7 @@ struct Look {
         if isStore(files.path) {
             let readable = files.all.filter(\.version.isReadableByNode)
             let first = readable.firstIndex { !$0.path.contains("/") } ?? readable.startIndex
-            guard !readable.isEmpty, !files.isCut else { return [] }
+            guard !readable.isEmpty else { return [] }
             // The first one must be no empty file; those at the top are metadata.
             let ordered = [readable[first]] + readable[..<first] + readable[(first + 1)...]
             return [

@@ -17,7 +17,7 @@ struct AppPasswordCommand: AsyncParsableCommand {
                 let query = account.map { "?account=" + PercentEncoding.encode($0) } ?? ""
                 let page = try await client.json(.GET, "/admin/v1/app-passwords" + query)
                 Console.list(page["appPasswords"], json: json) { password in
-                    "\(password["id"]?.string ?? "")  \((password["account"]?.string ?? "").padded(20))  \(password["created"]?.string?.prefix(10) ?? "")  \(password["description"]?.string ?? "")"
+                    "\(password["id"]?.string ?? "")  \((password["account"]?.string ?? "").padded(20))  \(password["created"]?.string?.prefix(10) ?? "")  \(password["description"]?.string ?? "")\(password["ends"]?.string.map { "  ends \($0.prefix(10))" } ?? "")"
                 }
             }
         }
@@ -26,16 +26,24 @@ struct AppPasswordCommand: AsyncParsableCommand {
     struct Create: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Makes an app password. It is shown only now.",
-            discussion: "Example: martlet app-password create --account ada --description 'davfs on the laptop'")
+            discussion: """
+                Examples:
+
+                    martlet app-password create --account ada --description 'davfs on the laptop'
+                    martlet app-password create --account ada --description 'a guest at the beamline' --ends 2027-03-31
+                """)
         @Option(help: "Whose it is.") var account: String
         @Option(help: "What it is for.") var description: String = ""
+        @Option(help: "The day on which it opens nothing any more, such as 2027-03-31.") var ends: String?
         @Flag(help: "Print JSON: id, password.") var json = false
 
         func run() async throws {
             try await NodeClient.with { client in
-                let made = try await client.json(
-                    .POST, "/admin/v1/app-passwords",
-                    body: ["account": .string(account), "description": .string(description)])
+                var body = JSONObject()
+                body["account"] = .string(account)
+                body["description"] = .string(description)
+                if let ends { body["ends"] = .string(ends) }
+                let made = try await client.json(.POST, "/admin/v1/app-passwords", body: .object(body))
                 Console.write(json ? made.text : made["password"]?.string ?? "")
             }
         }
