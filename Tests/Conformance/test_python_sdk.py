@@ -117,17 +117,17 @@ def test_an_upload_is_genuine(sdk, bucket, tmp_path):
     seen = []
     assert sdk.upload(folder, f"{bucket}/product", progress=seen.append) == sorted(seen)
     assert sorted(seen) == [f"{bucket}/product/b.txt", f"{bucket}/product/inner/a.txt"]
-    single = tmp_path / "single.bin"
+    single = tmp_path / "uploaded-by-sdk.bin"
     single.write_text(secrets.token_hex(20))
     sdk.upload(single, bucket)
     verdict, trace = wait_for("a trace", lambda: (said := sdk.verify(single))[1] and said)
-    assert verdict is martlet.Verdict.GENUINE and trace.name == "single.bin"
+    assert verdict is martlet.Verdict.GENUINE and trace.name == "uploaded-by-sdk.bin"
     assert sdk.traces(name=trace.name)[0].hash == trace.hash
     assert sdk.traces(hash=trace.hash)[0].id == trace.id
     single.write_text("altered")
     assert sdk.verify(single) == (martlet.Verdict.UNKNOWN, None)
     other = sdk.http.get(f"{sdk.url}/traces/log/vkey").text
-    single.write_bytes(sdk.files.cat(f"{bucket}/single.bin"))
+    single.write_bytes(sdk.files.cat(f"{bucket}/uploaded-by-sdk.bin"))
     with pytest.raises(martlet.MartletError):
         sdk.verify(single, vkey=other.strip()[:-8] + "AAAAAAA=")
     with pytest.raises(FileNotFoundError):
