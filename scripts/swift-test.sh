@@ -7,6 +7,6 @@ swift test "$@" 2>&1 | tee "$log"
 status=${PIPESTATUS[0]}
 if [ "$status" != 0 ]; then
     echo "What failed:"
-    grep '^✘' "$log" | grep -v '^✘ Suite' | head -n 100 || true
+    grep -E '^(✘|↳)' "$log" | grep -v '^✘ Suite' | head -n 200 || true
 fi
 exit "$status"

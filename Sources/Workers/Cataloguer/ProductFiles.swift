@@ -12,8 +12,8 @@ struct ProductFiles: Sendable {
 
     let path: ProductPath
     let collection: Collection
-    /// By their paths relative to the product, sorted. Of a store of arrays with more than ``countMax`` files those that
-    /// describe it, and the chunks of its small arrays.
+    /// By their paths relative to the product, sorted. Of a store of arrays with more than ``countMax`` files those
+    /// that describe it, and the chunks of its small arrays.
     let all: [(path: String, version: ObjectVersion)]
     /// Whether there are files that ``all`` has not.
     let isCut: Bool
@@ -92,8 +92,8 @@ struct ProductFiles: Sendable {
     }
 }
 
-/// Of a store of arrays what is needed to describe it: the files that describe arrays and groups, and the chunks of arrays
-/// that have few, as coordinates do.
+/// Of a store of arrays what is needed to describe it: the files that describe arrays and groups, and the chunks of
+/// arrays that have few, as coordinates do.
 struct StoreFiles {
     /// Chunks of an array beyond which none of them is kept.
     static let chunksMax = 200
