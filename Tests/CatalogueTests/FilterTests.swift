@@ -97,7 +97,7 @@ import Wire
             var random = SeededGenerator(seed: 7)
             var known: [String: JSONValue] = [:]
             var sketches: [Sketch] = []
-            for index in 0..<1200 {
+            for index in 0..<500 {
                 var members: [JSONObject.Member] = [
                     .init(name: "n", value: .integer(Int64.random(in: 0..<40, using: &random)))
                 ]
