@@ -112,7 +112,8 @@ let core: [Target] = [
         "Core", "Authority",
         ["Certificates", "Ciphers", "Database", "Identity", "Journal", "Vault", "Wire", asn1, crypto, x509]),
     target("Core", "Notifications", ["Database", "Journal", "Vault", "Wire"]),
-    target("Core", "Catalogue", ["CQL2", "Database", "Geometry", "IAMPolicy", "Journal", "Policy", "Wire"]),
+    target(
+        "Core", "Catalogue", ["CQL2", "Database", "Geometry", "IAMPolicy", "Identity", "Journal", "Policy", "Wire"]),
     target(
         "Core", "Ledger",
         [
@@ -284,12 +285,12 @@ let testTargets: [Target] = [
     tests("JOSETests", ["JOSE", "Wire"]),
     tests("OpenIDTests", ["Certificates", "Database", "Identity", "JOSE", "Journal", "OpenID", "Vault", "Wire"]),
     tests("LDAPAPITests", ["Identity", "LDAPAPI", "LDAPMessage", "Wire"]),
-    tests("ProductMetadataTests", ["ProductMetadata", "TestSupport", "Wire"]),
+    tests("ProductMetadataTests", ["ProductMetadata", "Wire"]),
     tests("DatabaseTests", ["Database"]),
     tests("AntivirusTests", ["Antivirus", nioCore, nioPosix]),
     tests("VaultTests", ["Ciphers", "Vault", "Wire"]),
     tests("BlobsTests", ["Blobs", "Ciphers", "SigV4", "Wire", nioCore, nioHTTP1, nioPosix]),
-    tests("RastersTests", ["martlet-raster", "ProductMetadata", "Rasters", "TestSupport", "Wire", nioCore, nioPosix]),
+    tests("RastersTests", ["martlet-raster", "ProductMetadata", "Rasters", "Wire", nioCore, nioPosix]),
     tests("JournalTests", ["Database", "Journal", "Wire"]),
     tests("IdentityTests", ["Database", "IAMPolicy", "Identity", "Journal", "Vault", "WebAuthn", "Wire", crypto]),
     tests(

@@ -31,6 +31,12 @@ def node(request, nodes):
     return nodes.shared(request.param)
 
 
+@pytest.fixture(scope="module")
+def http(node):
+    """Requests in the administrator's name."""
+    return node.http()
+
+
 @pytest.fixture(scope="session", params=EVERY_KIND)
 def every_node(request, nodes):
     return nodes.shared(request.param)

@@ -3,7 +3,12 @@
 import pystac_client
 import pytest
 from conftest import empty_bucket, new_bucket
-from products import put_items, wait_for
+from products import put_items, real_items, wait_for
+
+
+def scenes(count):
+    """Real items of Sentinel-2, by their ids."""
+    return {item["id"]: item for item in real_items("sentinel-2-l2a.ndjson.gz", count)}
 
 
 def lend_collection(node, name, items):

@@ -2,7 +2,6 @@
 
 import concurrent.futures
 import io
-import json
 import secrets
 import subprocess
 import urllib.parse
@@ -11,12 +10,7 @@ import zipfile
 
 import pytest
 import requests
-from products import LEVEL_2A, real_items, shared, upload, wait_for, wait_for_item
-
-
-@pytest.fixture(scope="module")
-def http(node):
-    return node.http()
+from products import LEVEL_2A, real_items, shared, upload, wait_for_item
 
 
 @pytest.fixture(scope="module")

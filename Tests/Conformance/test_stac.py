@@ -6,21 +6,15 @@ import urllib.parse
 
 import pytest
 import requests
-from products import real_items
 from schemas import validate
-from stac import lend_client, lend_collection
+from stac import lend_client, lend_collection, scenes
 
 COUNT = 120
 
 
 @pytest.fixture(scope="module")
-def http(node):
-    return node.http()
-
-
-@pytest.fixture(scope="module")
 def items():
-    return {item["id"]: item for item in real_items("sentinel-2-l2a.ndjson.gz", COUNT)}
+    return scenes(COUNT)
 
 
 @pytest.fixture(scope="module")

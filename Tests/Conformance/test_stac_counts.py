@@ -7,20 +7,15 @@ import secrets
 import pystac
 import pystac_client
 import pytest
-from products import real_items
+from stac import scenes
 
 COUNT = 60
 GEOHASH = "0123456789bcdefghjkmnpqrstuvwxyz"
 
 
 @pytest.fixture(scope="module")
-def http(node):
-    return node.http()
-
-
-@pytest.fixture(scope="module")
 def items():
-    return {item["id"]: item for item in real_items("sentinel-2-l2a.ndjson.gz", COUNT)}
+    return scenes(COUNT)
 
 
 def make(http, node, name, **more):

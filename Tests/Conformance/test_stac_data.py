@@ -20,11 +20,6 @@ from schemas import validate
 
 
 @pytest.fixture(scope="module")
-def http(node):
-    return node.http()
-
-
-@pytest.fixture(scope="module")
 def collection(node):
     yield from lend_bucket(node.s3(), "data")
 

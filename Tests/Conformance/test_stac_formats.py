@@ -9,11 +9,6 @@ from products import real_items
 
 
 @pytest.fixture(scope="module")
-def http(node):
-    return node.http()
-
-
-@pytest.fixture(scope="module")
 def items():
     return real_items("sentinel-2-l2a.ndjson.gz", 40)
 

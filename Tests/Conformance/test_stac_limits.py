@@ -8,11 +8,6 @@ from products import real_items
 
 
 @pytest.fixture(scope="module")
-def http(node):
-    return node.http()
-
-
-@pytest.fixture(scope="module")
 def url(node, http):
     name = "limits-" + secrets.token_hex(4)
     document = {

@@ -12,11 +12,6 @@ from schemas import validate
 
 
 @pytest.fixture(scope="module")
-def http(node):
-    return node.http()
-
-
-@pytest.fixture(scope="module")
 def collection(node):
     s3 = node.s3()
     yield from lend_bucket(s3, "eo")

@@ -4,20 +4,14 @@ import json
 
 import cql2
 import pytest
-from products import real_items
-from stac import lend_client, lend_collection
+from stac import lend_client, lend_collection, scenes
 
 COUNT = 80
 
 
 @pytest.fixture(scope="module")
-def http(node):
-    return node.http()
-
-
-@pytest.fixture(scope="module")
 def items():
-    return {item["id"]: item for item in real_items("sentinel-2-l2a.ndjson.gz", COUNT)}
+    return scenes(COUNT)
 
 
 @pytest.fixture(scope="module")

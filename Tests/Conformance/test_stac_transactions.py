@@ -17,11 +17,6 @@ COLLECTION = {
 
 
 @pytest.fixture(scope="module")
-def http(node):
-    return node.http()
-
-
-@pytest.fixture(scope="module")
 def url(node, http):
     """A collection that was made over STAC."""
     name = f"stac-{time.time_ns()}"

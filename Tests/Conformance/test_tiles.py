@@ -92,11 +92,6 @@ def collection(node):
         yield bucket
 
 
-@pytest.fixture(scope="module")
-def http(node):
-    return node.http()
-
-
 def address(node, collection, item=None):
     base = f"{node.web}/raster/collections/{collection}"
     return f"{base}/items/{item}" if item else base

@@ -1,4 +1,5 @@
 import Console
+import HTTPSupport
 import Testing
 
 @Suite("Links")
@@ -14,7 +15,7 @@ struct LinkTests {
             ("s3://bucket/key", false), ("", false), ("vbscript:x", false), ("/a b", false),
         ])
     func safe(address: String, isSafe: Bool) {
-        #expect(Link.isSafe(address) == isSafe)
+        #expect(HTML.isSafe(address) == isSafe)
     }
 
     @Test(

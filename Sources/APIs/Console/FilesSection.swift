@@ -1,3 +1,4 @@
+import HTTPSupport
 import Wire
 
 /// The files of an item, each to be opened or handed on.
@@ -30,7 +31,7 @@ struct FilesSection {
         html.element("tr") { html in
             html.element("td", .class("file")) { html in
                 let link = asset.isLocal ? Link.open(asset.href) : asset.href
-                if Link.isSafe(link) {
+                if HTML.isSafe(link) {
                     html.element(
                         "a", .href(link), .set("rel", asset.isLocal ? nil : "noopener noreferrer"), text: asset.name)
                 } else {

@@ -1,3 +1,5 @@
+import HTTPSupport
+
 /// Parts of forms. Each form is sent to a page of ours, which takes it only from a page of ours.
 extension HTML {
     mutating func form(_ action: String, class name: String = "fields", body: (inout HTML) throws -> Void) rethrows {

@@ -1,3 +1,4 @@
+import HTTPSupport
 import Wire
 
 /// Small parts that several pages have.

@@ -1,6 +1,7 @@
+import HTTPSupport
 import Wire
 
-/// Addresses: of the console's own pages, and which ones of others may be followed.
+/// Addresses of the console's own pages.
 package enum Link {
     package static func collection(_ name: String) -> String { "/collections/" + PercentEncoding.encode(name) }
 
@@ -33,26 +34,12 @@ package enum Link {
         return String((rest.first ?? "").prefix { $0 != ":" })
     }
 
-    /// Whether an address may stand in a page: `http`, `https`, or a path of this node. Anything else could run a
-    /// script (`javascript:`, `data:`) or leave the node while looking local (`//host`).
-    package static func isSafe(_ address: String) -> Bool {
-        guard address.utf8.allSatisfy({ $0 > 0x20 && $0 != 0x7F }) else { return false }
-        if isLocal(address) { return true }
-        let start = address.prefix(8).lowercased()
-        return (start.hasPrefix("http://") && address.utf8.count > 7)
-            || (start.hasPrefix("https://") && address.utf8.count > 8)
-    }
-
     /// Where to go after the login: a path of this node, and never one that a browser would read as another host.
     package static func next(_ asked: String?) -> String {
-        guard let asked, asked.utf8.count <= 4096, asked.utf8.allSatisfy({ $0 > 0x20 && $0 != 0x7F }), isLocal(asked),
+        guard let asked, asked.utf8.count <= 4096, asked.utf8.allSatisfy({ $0 > 0x20 && $0 != 0x7F }),
+            HTML.isLocal(asked),
             !asked.hasPrefix("/login"), !asked.hasPrefix("/logout")
         else { return "/" }
         return asked
-    }
-
-    private static func isLocal(_ address: String) -> Bool {
-        // Browsers take a backslash for a slash.
-        address.hasPrefix("/") && !address.hasPrefix("//") && !address.utf8.contains(UInt8(ascii: "\\"))
     }
 }

@@ -1,5 +1,6 @@
 package import Geometry
 import Glibc
+import HTTPSupport
 import Wire
 
 /// A map of footprints: an outline of the world as SVG, which the script replaces with a map that moves.

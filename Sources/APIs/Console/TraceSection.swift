@@ -1,3 +1,4 @@
+import HTTPSupport
 import MerkleLog
 import TraceFormat
 import Wire

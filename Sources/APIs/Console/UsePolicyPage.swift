@@ -68,7 +68,7 @@ extension HTML {
         element("div", .class("policy"), .set("tabindex", "0")) { html in
             for part in text.split(separator: "\n\n") {
                 let line = part.filter { $0 != "\n" }
-                if line.hasPrefix("https://"), Link.isSafe(String(line)) {
+                if line.hasPrefix("https://"), HTML.isSafe(String(line)) {
                     html.element("p") { $0.element("a", .href(String(line)), text: line) }
                 } else {
                     html.element("p", text: part)

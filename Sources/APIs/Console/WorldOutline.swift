@@ -1,3 +1,4 @@
+import HTTPSupport
 import Wire
 
 /// The outline of the world: Natural Earth's 1:110m countries (public domain, naturalearthdata.com), simplified to a

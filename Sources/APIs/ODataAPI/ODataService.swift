@@ -16,6 +16,7 @@ package struct ODataService: Sendable {
     let catalogue: Catalogue
     let objects: Objects
     let gate: Gate
+    private let visibility: Visibility
     let addresses: ObjectAddresses
     private let authenticator: Authenticator
     let logger = Logger(label: "martlet.odata")
@@ -28,6 +29,7 @@ package struct ODataService: Sendable {
         self.catalogue = catalogue
         self.objects = objects
         self.gate = gate
+        visibility = Visibility(catalogue, gate)
         self.authenticator = authenticator
         self.addresses = addresses
     }
@@ -113,19 +115,9 @@ package struct ODataService: Sendable {
     /// The collections whose items the caller may search.
     ///
     /// - Parameter names: only these are asked for; nil for all.
-    /// - Throws: `AccessDenied` where nobody without a name may see anything.
+    /// - Throws: as ``Visibility/collections(for:_:only:)``.
     func visible(_ call: Call, only names: [String]? = nil) async throws -> CollectionDirectory {
-        let directory = try await catalogue.directory()
-        var tests: [String: ProductTest] = [:]
-        for name in names ?? directory.names where directory.contains(name) {
-            tests[name] = try await gate.itemTest(call.caller.principal, "stac:Search", in: name, call.caller.context)
-        }
-        let visible = directory.filtered(to: tests)
-        if visible.isEmpty, call.caller.principal.isAnonymous {
-            try await gate.require(
-                call.caller.principal, "stac:Search", on: ResourceName.stacCollection("*"), call.caller.context)
-        }
-        return visible
+        try await visibility.collections(for: call.caller.principal, call.caller.context, only: names)
     }
 
     /// The item that a product's id names, if the caller may see it.

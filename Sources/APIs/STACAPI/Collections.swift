@@ -17,13 +17,7 @@ extension STACService {
         var search = SearchQuery(visible: try await visible(call))
         search.limit = Self.pageLimit
         let isPost = call.request.method == .POST
-        let fields: FieldSelection?
-        if isPost {
-            fields = try SearchParameters.read(
-                try await call.request.json(upTo: Self.bodyBytesMax, maximumDepth: 4 * CQL2.depthMax), into: &search)
-        } else {
-            fields = try SearchParameters.read(call.query, into: &search)
-        }
+        let fields = try await parameters(of: call, into: &search)
         if let type = call.query["type"], member == "children", type != "Collection" {
             guard type == "Catalog" else { throw Problem.badRequest("type: it is Collection or Catalog") }
             search.visible = search.visible.filtered(to: Set<String>())

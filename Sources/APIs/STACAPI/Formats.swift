@@ -55,17 +55,16 @@ extension STACService {
         headers.replaceOrAdd(name: "X-Content-Type-Options", value: "nosniff")
         // The entity tag is that of the JSON.
         headers.remove(name: "ETag")
-        var page = JSONPage()
-        page.write(json, title: json["title"]?.string ?? json["id"]?.string ?? title)
-        return Response(.ok, type: "text/html; charset=utf-8", bytes: page.bytes, headers: headers)
+        let page = JSONPage(json, title: json["title"]?.string ?? json["id"]?.string ?? title)
+        return Response(.ok, type: "text/html; charset=utf-8", bytes: page.html.bytes, headers: headers)
     }
 }
 
 /// Shows a JSON document as HTML: its tree, with addresses to follow.
 private struct JSONPage {
-    private(set) var bytes: [UInt8] = []
+    private(set) var html = HTML()
 
-    private static let style = """
+    private static let style: StaticString = """
         :root{color-scheme:light dark;font:16px/1.5 system-ui,sans-serif}body{max-width:75rem;margin:0 auto;padding:1rem}
         table{border-collapse:collapse;width:100%}th{text-align:left;vertical-align:top;font-weight:600;white-space:nowrap}
         th,td{padding:.15rem .75rem .15rem 0;border-top:1px solid color-mix(in srgb,currentColor 20%,transparent)}
@@ -73,99 +72,70 @@ private struct JSONPage {
         @media(max-width:40rem){th,td{display:block;border:0}th{border-top:1px solid}}
         """
 
-    mutating func write(_ json: JSONValue, title: String) {
-        raw("<!DOCTYPE html><html lang=\"en\"><head><meta charset=\"utf-8\">")
-        raw("<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\"><title>")
-        text(title)
-        raw("</title><style>")
-        bytes.append(contentsOf: Self.style.utf8)
-        raw("</style></head><body><main><h1>")
-        text(title)
-        raw("</h1>")
-        if let links = json["links"]?.array { self.links(links) }
-        value(json, isTop: true)
-        raw("</main></body></html>\n")
+    init(_ json: JSONValue, title: String) {
+        html.raw("<!DOCTYPE html><html lang=\"en\"><head><meta charset=\"utf-8\">")
+        html.raw("<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">")
+        html.element("title", text: title)
+        html.element("style") { $0.raw(Self.style) }
+        html.raw("</head><body><main>")
+        html.element("h1", text: title)
+        if let links = json["links"]?.array { Self.write(links: links, &html) }
+        Self.write(json, isTop: true, &html)
+        html.raw("</main></body></html>\n")
     }
 
-    private mutating func links(_ links: [JSONValue]) {
-        raw("<nav aria-label=\"Links\"><ul>")
-        for link in links {
-            guard let href = link["href"]?.string, let relation = link["rel"]?.string else { continue }
-            raw("<li>")
-            text(relation.split(separator: "/").last.map(String.init) ?? relation)
-            raw(": ")
-            address(href, link["title"]?.string ?? href)
-            raw("</li>")
+    private static func write(links: [JSONValue], _ html: inout HTML) {
+        html.element("nav", .set("aria-label", "Links")) { html in
+            html.element("ul") { html in
+                for link in links {
+                    guard let href = link["href"]?.string, let relation = link["rel"]?.string else { continue }
+                    html.element("li") { html in
+                        html.text((relation.split(separator: "/").last.map(String.init) ?? relation) + ": ")
+                        write(address: href, link["title"]?.string ?? href, &html)
+                    }
+                }
+            }
         }
-        raw("</ul></nav>")
     }
 
-    private mutating func value(_ value: JSONValue, isTop: Bool = false) {
+    private static func write(_ value: JSONValue, isTop: Bool = false, _ html: inout HTML) {
         switch value {
         case .object(let object):
-            raw("<table>")
-            for member in object.members where !(isTop && member.name == "links") {
-                raw("<tr><th scope=\"row\">")
-                text(member.name)
-                raw("</th><td>")
-                self.value(member.value)
-                raw("</td></tr>")
-            }
-            raw("</table>")
-        case .array(let items):
-            if !items.isEmpty, items.allSatisfy({ $0.string != nil }) {
-                raw("<ul>")
-                for item in items {
-                    raw("<li>")
-                    self.value(item)
-                    raw("</li>")
+            html.element("table") { html in
+                for member in object.members where !(isTop && member.name == "links") {
+                    html.element("tr") { html in
+                        html.element("th", .set("scope", "row"), text: member.name)
+                        html.element("td") { write(member.value, &$0) }
+                    }
                 }
-                raw("</ul>")
-                return
             }
+        case .array(let items):
+            let areTexts = !items.isEmpty && items.allSatisfy { $0.string != nil }
             // Coordinates and the like stay on a line.
-            guard items.contains(where: { $0.object != nil }) else { return text(value.text) }
-            raw("<ul>")
-            for item in items {
-                raw("<li><details><summary>")
-                text(item["id"]?.string ?? item["title"]?.string ?? item["name"]?.string ?? item["rel"]?.string ?? "…")
-                raw("</summary>")
-                self.value(item)
-                raw("</details></li>")
+            guard areTexts || items.contains(where: { $0.object != nil }) else { return html.text(value.text) }
+            html.element("ul") { html in
+                for item in items {
+                    html.element("li") { areTexts ? write(item, &$0) : write(folded: item, &$0) }
+                }
             }
-            raw("</ul>")
-        case .string(let string):
-            if string.hasPrefix("https://") || string.hasPrefix("http://") {
-                address(string, string)
-            } else {
-                text(string)
-            }
-        default: text(value.text)
+        case .string(let string): write(address: string, string, &html)
+        default: html.text(value.text)
         }
     }
 
-    private mutating func address(_ href: String, _ label: String) {
-        guard href.hasPrefix("https://") || href.hasPrefix("http://") else { return text(label) }
-        raw("<a rel=\"nofollow\" href=\"")
-        text(href)
-        raw("\">")
-        text(label)
-        raw("</a>")
+    private static func write(folded item: JSONValue, _ html: inout HTML) {
+        html.element("details") { html in
+            let name = ["id", "title", "name", "rel"].lazy.compactMap { item[$0]?.string }.first
+            html.element("summary", text: name ?? "…")
+            write(item, &html)
+        }
     }
 
-    private mutating func raw(_ markup: StaticString) { markup.withUTF8Buffer { bytes.append(contentsOf: $0) } }
-
-    private mutating func text(_ text: String) {
-        for byte in text.utf8 {
-            switch byte {
-            case UInt8(ascii: "&"): raw("&amp;")
-            case UInt8(ascii: "<"): raw("&lt;")
-            case UInt8(ascii: ">"): raw("&gt;")
-            case UInt8(ascii: "\""): raw("&quot;")
-            case UInt8(ascii: "'"): raw("&#39;")
-            case 0..<0x20: bytes.append(0x20)
-            default: bytes.append(byte)
-            }
+    /// A link to another place, or a text that is none.
+    private static func write(address: String, _ label: String, _ html: inout HTML) {
+        guard address.hasPrefix("https://") || address.hasPrefix("http://"), HTML.isSafe(address) else {
+            return html.text(label)
         }
+        html.element("a", .set("rel", "nofollow"), .href(address), text: label)
     }
 }

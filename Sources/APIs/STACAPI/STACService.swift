@@ -21,7 +21,7 @@ package struct STACService: Sendable {
     let basePath: String
     let title: String
     private let logger = Logger(label: "martlet.stac")
-    private let visibleDirectories = RecentReads<VisibleDirectory>()
+    private let visibility: Visibility
 
     package init(
         catalogue: Catalogue, objects: Objects, gate: Gate, authenticator: Authenticator, basePath: String = "/stac",
@@ -30,6 +30,7 @@ package struct STACService: Sendable {
         self.catalogue = catalogue
         self.objects = objects
         self.gate = gate
+        visibility = Visibility(catalogue, gate)
         self.authenticator = authenticator
         self.basePath = basePath
         self.title = title
@@ -134,37 +135,11 @@ package struct STACService: Sendable {
 
     // MARK: Visibility
 
-    private struct VisibleDirectory {
-        var whole: CollectionDirectory
-        var visible: CollectionDirectory
-    }
-
-    /// Collections up to which a change of policy counts at once; with more, deciding on each anew after every change
-    /// on the node would be felt, and it counts within a second.
-    private static let decidedAnewMax = 500
-
     /// The collections whose items the caller may search.
     ///
-    /// - Throws: `AccessDenied` where nobody without a name may see anything, so that a client knows that it has to log
-    ///   in.
+    /// - Throws: as ``Visibility/collections(for:_:only:)``.
     func visible(_ call: Call) async throws -> CollectionDirectory {
-        let directory = try await catalogue.directory()
-        let key = cacheKey(call.caller, directory)
-        let visible: CollectionDirectory
-        if let known = visibleDirectories[key], known.whole === directory {
-            visible = known.visible
-        } else {
-            var tests: [String: ProductTest] = [:]
-            for name in directory.names {
-                tests[name] = try await gate.itemTest(
-                    call.caller.principal, "stac:Search", in: name, call.caller.context)
-            }
-            visible = directory.filtered(to: tests)
-            visibleDirectories[key] = VisibleDirectory(whole: directory, visible: visible)
-        }
-        if visible.isEmpty, call.caller.principal.isAnonymous {
-            try await require(call, "stac:Search", on: ResourceName.stacCollection("*"))
-        }
+        let visible = try await visibility.collections(for: call.caller.principal, call.caller.context)
         return call.asOf.map { visible.made(upTo: $0) } ?? visible
     }
 
@@ -172,25 +147,9 @@ package struct STACService: Sendable {
     ///
     /// - Throws: `AccessDenied` with the reason where that is none of them; `CatalogueError` `.noSuchCollection`.
     func visibleItems(of name: String, _ call: Call) async throws -> CollectionDirectory {
-        let test = try await gate.itemTest(call.caller.principal, "stac:Search", in: name, call.caller.context)
-        if test.isAlways || test.isNever {
-            try await require(call, "stac:Search", on: ResourceName.stacCollection(name))
-        }
+        let visible = try await visibility.items(of: name, for: call.caller.principal, call.caller.context)
         _ = try await collection(name, asOf: call.asOf)
-        return try await catalogue.directory().filtered(to: [name: test])
-    }
-
-    /// Everything that a policy may ask about, but for the time.
-    private func cacheKey(_ caller: Caller, _ directory: CollectionDirectory) -> String {
-        let principal = caller.principal
-        let generation = directory.count <= Self.decidedAnewMax ? catalogue.journal.generation : 0
-        let values = caller.context.values.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }
-        let parts =
-            [
-                principal.arn, principal.method.rawValue, caller.context.address, "\(caller.context.isSecure)",
-                "\(generation)",
-            ] + principal.groups + values
-        return parts.joined(separator: "\u{0}")
+        return visible
     }
 
     // MARK: Errors

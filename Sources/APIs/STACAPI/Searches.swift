@@ -12,17 +12,18 @@ extension STACService {
     /// Largest body of a search: an area or a filter of some 40,000 positions.
     static let bodyBytesMax = 1 << 20
 
+    /// Reads what a search asks for: a POST's body, or the query.
+    func parameters(of call: Call, into query: inout SearchQuery) async throws -> FieldSelection? {
+        guard call.request.method == .POST else { return try SearchParameters.read(call.query, into: &query) }
+        return try SearchParameters.read(
+            try await call.request.json(upTo: Self.bodyBytesMax, maximumDepth: 4 * CQL2.depthMax), into: &query)
+    }
+
     /// `/search`
     func search(_ call: Call) async throws -> Response {
         var query = SearchQuery(visible: try await visible(call))
         let isPost = call.request.method == .POST
-        let fields: FieldSelection?
-        if isPost {
-            fields = try SearchParameters.read(
-                try await call.request.json(upTo: Self.bodyBytesMax, maximumDepth: 4 * CQL2.depthMax), into: &query)
-        } else {
-            fields = try SearchParameters.read(call.query, into: &query)
-        }
+        let fields = try await parameters(of: call, into: &query)
         catalogue.journal.note(
             AccessRecord(
                 principal: call.caller.principal.name, action: "stac:Search",

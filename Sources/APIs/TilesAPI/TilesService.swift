@@ -18,6 +18,7 @@ package struct TilesService: Sendable {
     let catalogue: Catalogue
     let objects: Objects
     let gate: Gate
+    private let visibility: Visibility
     let authenticator: Authenticator
     let addresses: ObjectAddresses
     let painter: Painter
@@ -36,6 +37,7 @@ package struct TilesService: Sendable {
         self.catalogue = catalogue
         self.objects = objects
         self.gate = gate
+        visibility = Visibility(catalogue, gate)
         self.authenticator = authenticator
         self.addresses = addresses
         self.painter = painter
@@ -308,24 +310,14 @@ package struct TilesService: Sendable {
                 caller.principal, "stac:GetItem", on: ResourceName.item(collection, id), caller.context)
             return [try ItemRasters(try await catalogue.item(collection: collection, id: id), addresses)]
         }
-        var search = SearchQuery(visible: try await directory(call))
+        let visible = try await visibility.items(of: collection, for: caller.principal, caller.context)
+        _ = try await catalogue.collection(collection)
+        var search = SearchQuery(visible: visible)
         search.collections = [collection]
         search.limit = Self.itemsMax
         search.area = box.map { .box($0) }
         try Self.read(call.query, into: &search)
         return try await catalogue.search(search).items.map { try ItemRasters($0, addresses) }
-    }
-
-    /// What the caller may see of the collection.
-    private func directory(_ call: Call) async throws -> CollectionDirectory {
-        let (collection, caller) = (call.place.collection, call.caller)
-        let test = try await gate.itemTest(caller.principal, "stac:Search", in: collection, caller.context)
-        if test.isNever || test.isAlways {
-            try await gate.require(
-                caller.principal, "stac:Search", on: ResourceName.stacCollection(collection), caller.context)
-        }
-        _ = try await catalogue.collection(collection)
-        return try await catalogue.directory().filtered(to: [collection: test])
     }
 
     /// `datetime`, `filter` (CQL2 text) and `ids`, as in a search.

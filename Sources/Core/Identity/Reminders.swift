@@ -1,6 +1,6 @@
 package import Database
 package import Journal
-package import Wire
+import Wire
 
 extension EventKind {
     package static let reminderPosted = EventKind("reminder.posted")

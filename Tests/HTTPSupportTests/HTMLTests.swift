@@ -1,4 +1,4 @@
-import Console
+import HTTPSupport
 import TestSupport
 import Testing
 

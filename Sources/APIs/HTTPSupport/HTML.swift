@@ -67,29 +67,45 @@ package struct HTML: Sendable {
             }
         }
     }
-}
 
-/// An attribute of an element.
-package struct Attribute: Sendable {
-    let name: StaticString
-    /// Nil for one that has no value.
-    var value: String?
-    var isShown = true
-
-    /// Any attribute but an address; one whose value is nil is left out.
-    package static func set(_ name: StaticString, _ value: String?) -> Attribute {
-        Attribute(name: name, value: value ?? "", isShown: value != nil)
+    /// Whether an address may stand in a page: `http`, `https`, or a path of this node. Anything else could run a
+    /// script (`javascript:`, `data:`) or leave the node while looking local (`//host`).
+    package static func isSafe(_ address: String) -> Bool {
+        guard address.utf8.allSatisfy({ $0 > 0x20 && $0 != 0x7F }) else { return false }
+        if isLocal(address) { return true }
+        let start = address.prefix(8).lowercased()
+        return (start.hasPrefix("http://") && address.utf8.count > 7)
+            || (start.hasPrefix("https://") && address.utf8.count > 8)
     }
 
-    /// One without a value, if it is to be there.
-    package static func flag(_ name: StaticString, _ isShown: Bool = true) -> Attribute {
-        Attribute(name: name, value: nil, isShown: isShown)
+    /// Whether an address is a path of this node.
+    package static func isLocal(_ address: String) -> Bool {
+        // Browsers take a backslash for a slash.
+        address.hasPrefix("/") && !address.hasPrefix("//") && !address.utf8.contains(UInt8(ascii: "\\"))
     }
 
-    package static func `class`(_ names: String) -> Attribute { .set("class", names) }
-    package static func id(_ id: String) -> Attribute { .set("id", id) }
+    /// An attribute of an element.
+    package struct Attribute: Sendable {
+        let name: StaticString
+        /// Nil for one that has no value.
+        var value: String?
+        var isShown = true
 
-    /// An address, left out unless it is one that may be followed: see ``Link/isSafe(_:)``.
-    package static func href(_ address: String) -> Attribute { .set("href", Link.isSafe(address) ? address : nil) }
-    package static func src(_ address: String) -> Attribute { .set("src", Link.isSafe(address) ? address : nil) }
+        /// Any attribute but an address; one whose value is nil is left out.
+        package static func set(_ name: StaticString, _ value: String?) -> Attribute {
+            Attribute(name: name, value: value ?? "", isShown: value != nil)
+        }
+
+        /// One without a value, if it is to be there.
+        package static func flag(_ name: StaticString, _ isShown: Bool = true) -> Attribute {
+            Attribute(name: name, value: nil, isShown: isShown)
+        }
+
+        package static func `class`(_ names: String) -> Attribute { .set("class", names) }
+        package static func id(_ id: String) -> Attribute { .set("id", id) }
+
+        /// An address, left out unless it is one that may be followed: see ``HTML/isSafe(_:)``.
+        package static func href(_ address: String) -> Attribute { .set("href", HTML.isSafe(address) ? address : nil) }
+        package static func src(_ address: String) -> Attribute { .set("src", HTML.isSafe(address) ? address : nil) }
+    }
 }
