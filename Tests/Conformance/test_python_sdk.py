@@ -99,6 +99,15 @@ def test_files_by_fsspec(node, sdk, bucket, monkeypatch):
         fs.cat_file(f"{bucket}/not/there")
     with pytest.raises(martlet.NodeError):
         fs.pipe_file(f"{bucket}/copied", b"x", mode="create")
+    with fs.open(f"{bucket}/once", "xb") as file:
+        file.write(b"first")
+    for size in (6, 6 << 20):
+        with pytest.raises(martlet.NodeError), fs.open(f"{bucket}/once", "xb") as file:
+            file.write(b"s" * size)
+    assert fs.cat(f"{bucket}/once") == b"first"
+    assert not node.s3().list_multipart_uploads(Bucket=bucket).get("Uploads")
+    with pytest.raises(ValueError, match="mode 'ab'"):
+        fs.open(f"{bucket}/once", "ab")
     access, secret = node.access_key()
     monkeypatch.setenv("MARTLET_ACCESS_KEY", access)
     monkeypatch.setenv("MARTLET_SECRET_KEY", secret)

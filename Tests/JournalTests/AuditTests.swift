@@ -127,6 +127,41 @@ struct AuditTests {
         }
     }
 
+    @Test("a batch goes whole: large ones, and those of transactions about data", arguments: TestEngine.allCases)
+    func wholeBatches(_ engine: TestEngine) async throws {
+        try await withJournal(engine) { journal in
+            // One transaction that is more than a batch, many small ones, and one that also tells of data.
+            try await journal.write { _, events in
+                for number in 0..<2_500 { events.record(Self.kind, by: "ada", on: "large \(number)") }
+            }
+            for number in 0..<1_100 { try await Self.write(journal, "small \(number)") }
+            try await journal.write { _, events in
+                events.record(Self.kind, by: "ada", on: "mixed")
+                events.record(Self.kind, by: "ada", on: "mixed", collection: 1)
+            }
+            var batches: [(batch: AuditBatch, lines: [UInt8])] = []
+            for count in [2_000, 1_601] as [Int64] {
+                let next = try await Self.nextBatch(journal, of: count)
+                try await journal.keep(next.batch)
+                batches.append(next)
+            }
+            _ = try await journal.lease("somebody")
+            try await Self.write(journal, "young")
+            _ = try await journal.advance("somebody", to: JournalPosition(tid: .max, sequence: 0))
+            for (index, (batch, lines)) in batches.enumerated() {
+                #expect(try await journal.lines(of: batch) == lines)
+                #expect(try await journal.pruneAudit(olderThan: -1) == Int(batch.count))
+                #expect(try await journal.lines(of: batch).isEmpty)
+                if index == 0 { #expect(try await journal.lines(of: batches[1].batch) == batches[1].lines) }
+            }
+            #expect(try await journal.pruneAudit(olderThan: -1) == 0, "not sealed")
+            #expect(try await journal.events(after: .start, limit: 10).map(\.subject) == ["mixed", "young"])
+            var query = AuditQuery()
+            query.text = "large"
+            #expect(try await journal.audit(query, before: nil, limit: 5).records.isEmpty)
+        }
+    }
+
     @Test("sealed events are found by words, addresses and kinds, younger ones too", arguments: TestEngine.allCases)
     func words(_ engine: TestEngine) async throws {
         try await withJournal(engine) { journal in

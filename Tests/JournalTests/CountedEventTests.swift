@@ -56,6 +56,22 @@ import Wire
         }
     }
 
+    @Test("what could not be written is told once it can be")
+    func putBack() async throws {
+        try await TestEngine.sqlite.withDatabase(Journal.migrations) { database in
+            let journal = Journal(database: database, node: "test")
+            try await database.write { try $0.execute("ALTER TABLE events RENAME TO away") }
+            await #expect(throws: (any Error).self) { try await journal.tell(Self.refusal(1)) }
+            journal.note(Self.refusal(2))
+            await #expect(throws: (any Error).self) { try await journal.flushCounted(isEnding: true) }
+            journal.note(Self.refusal(2))
+            try await database.write { try $0.execute("ALTER TABLE away RENAME TO events") }
+            try await journal.flushCounted()
+            let all = try await told(journal).sorted { $0.subject < $1.subject }
+            #expect(all.map(\.count) == [1, 2])
+        }
+    }
+
     @Test("who is refused many things is told of by their class, and then at all", arguments: TestEngine.allCases)
     func folded(_ engine: TestEngine) async throws {
         try await withJournal(engine) { journal in

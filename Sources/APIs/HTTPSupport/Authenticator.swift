@@ -90,7 +90,7 @@ package final class Authenticator: Sendable {
         of request: Request, service: String = "s3", bodyHash: String? = nil, cookies: Bool = false,
         passwords: Bool = false, legacyResource: String? = nil, shared: (bucket: String, key: String)? = nil
     ) async throws -> Caller {
-        do {
+        try await telling(request) {
             try limits.check(address: request.connection.remoteAddress)
             let caller =
                 if let legacyResource, let caller = try await legacyCaller(request, legacyResource) {
@@ -102,9 +102,6 @@ package final class Authenticator: Sendable {
                 }
             try limits.check(caller.principal)
             return caller
-        } catch {
-            await tell(of: error, request)
-            throw error
         }
     }
 
@@ -112,8 +109,15 @@ package final class Authenticator: Sendable {
     ///
     /// - Throws: ``TooManyRequests``.
     package func admit(_ request: Request) async throws {
-        do {
+        try await telling(request) {
             try limits.check(address: request.connection.remoteAddress)
+        }
+    }
+
+    /// Runs what may find that credentials do not count, or that somebody asks too often, and tells of that.
+    private func telling<T>(_ request: Request, _ body: () async throws -> T) async throws -> T {
+        do {
+            return try await body()
         } catch {
             await tell(of: error, request)
             throw error
@@ -339,13 +343,10 @@ package final class Authenticator: Sendable {
     ///
     /// - Throws: as ``caller(of:service:bodyHash:cookies:passwords:legacyResource:)``.
     package func caller(of request: Request, form signature: LegacySignature) async throws -> Caller {
-        do {
+        try await telling(request) {
             let caller = try await caller(of: request, signature, type: "POST")
             try limits.check(caller.principal)
             return caller
-        } catch {
-            await tell(of: error, request)
-            throw error
         }
     }
 
@@ -355,7 +356,7 @@ package final class Authenticator: Sendable {
     package func caller(
         of request: Request, policy: String, _ signature: PostSignature
     ) async throws -> Caller {
-        do {
+        try await telling(request) {
             let known = try await signer(signature.accessKeyID, sessionToken: signature.sessionToken)
             try signature.verify(
                 policy: policy, key: signingKey(signature.accessKeyID, signature.scope, secret: known.secret))
@@ -364,9 +365,6 @@ package final class Authenticator: Sendable {
             context.values["s3:authType"] = ["POST"]
             try limits.check(known.principal)
             return Caller(principal: known.principal, context: context)
-        } catch {
-            await tell(of: error, request)
-            throw error
         }
     }
 

@@ -44,46 +44,39 @@ extension LDAPService {
         do {
             principal = try await certificates?.principal(shown)
         } catch let error as IdentityError {
-            try await refuse(error.message, session)
-            throw error
+            throw try await refused(error.message, session)
         }
         guard let principal else {
-            let message = "no authority that is trusted here has issued the client certificate"
-            try await refuse(message, session)
-            throw LDAPError(.invalidCredentials, message)
+            throw try await refused("no authority that is trusted here has issued the client certificate", session)
         }
         let name = Test.text(authorization) ?? ""
         let isOwn = name == "u:" + principal.name || name.lowercased() == "dn:" + dn(of: principal).lowercased()
         guard authorization.isEmpty || isOwn else {
-            let message = "the client certificate is that of another account"
-            try await refuse(message, session)
-            throw LDAPError(.invalidCredentials, message)
+            throw try await refused("the client certificate is that of another account", session)
         }
         return .certificate(shown)
     }
 
     /// Tells of a certificate that does not count. Of a password it is told where it is compared.
-    private func refuse(_ message: String, _ session: Session) async throws {
+    private func refused(_ message: String, _ session: Session) async throws -> LDAPError {
         try await identity.journal.tell(
             .refusal(
                 .credentialsRefused, on: "certificate", action: "ldap:Bind", reason: message, address: session.address))
+        return LDAPError(.invalidCredentials, message)
     }
 
     private static let wrong = LDAPError(.invalidCredentials, "the name or the password is wrong")
 
     private func login(dn: String, password: String, _ session: Session) async throws -> StandingLogin {
-        // What is no account's name has an '=' in it, so that it is nobody's, and is tried all the same.
+        // What is no account of this branch has an '=' in it, so that it is nobody's, and is tried all the same.
         var name = String(dn.lowercased().prefix(64)) + "="
-        var branch: DirectoryBranch?
-        if case .leaf(let found, let given) = try tree.place(dn), found != .groups, !given.isEmpty {
-            branch = found
-            name = try await identity.directoryName(given, in: found) ?? given.lowercased()
+        if case .leaf(let branch, let given) = try tree.place(dn), branch != .groups, !given.isEmpty,
+            let known = try await identity.directoryName(given, in: branch)
+        {
+            name = known
         }
         do {
-            let login = try await identity.standingLogin(name: name, password: password, address: session.address)
-            let principal = try await identity.principal(of: login)
-            guard let branch, DirectoryBranch(principal.kind) == branch else { throw Self.wrong }
-            return login
+            return try await identity.standingLogin(name: name, password: password, address: session.address)
         } catch let error as IdentityError where [.invalidCredentials, .disabled, .notFound].contains(error.code) {
             throw Self.wrong
         }

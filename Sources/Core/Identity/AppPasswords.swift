@@ -139,8 +139,8 @@ extension Identity {
             }
             login = StandingLogin(account: found.account, method: .password, credential: found.salt)
         }
-        basicLogins[key] = login
         _ = try await principal(account: login.account, method: login.method)
+        basicLogins[key] = login
         try await journal.write { [login] _, events in
             events.record(.loginSucceeded, by: name, on: name) {
                 $0.member("address", address)

@@ -78,13 +78,16 @@ extension Identity {
     }
 
     /// The name of the account or group that is meant where case means nothing: the same if there is one, otherwise
-    /// the only one that differs in case. Nil where there is none.
+    /// the only one that differs in case. Nil where there is none in this branch.
     package func directoryName(_ name: String, in branch: DirectoryBranch) async throws -> String? {
-        let table = branch == .groups ? "groups" : "accounts"
-        let found = try await journal.find { reader in
-            try reader.rows("SELECT name FROM \(table) WHERE lower(name) = lower(?) LIMIT 2", .init(name)) {
-                $0.text(0)
+        let named =
+            switch branch {
+            case .groups: "groups WHERE lower(name) = lower(?)"
+            case .people: "accounts WHERE lower(name) = lower(?) AND kind = 'person'"
+            case .services: "accounts WHERE lower(name) = lower(?) AND kind <> 'person'"
             }
+        let found = try await journal.find { reader in
+            try reader.rows("SELECT name FROM \(named) LIMIT 2", .init(name)) { $0.text(0) }
         }
         return found.contains(name) ? name : found.count == 1 ? found[0] : nil
     }

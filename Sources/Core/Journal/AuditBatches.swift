@@ -46,17 +46,19 @@ extension Journal {
                 map: Self.event)
             guard events.contains(where: { $0.actor != Self.auditor }) else { return nil }
             var lines: [UInt8] = []
-            var taken: [Event] = []
-            for event in events where lines.count < Self.batchBytesMax {
+            var taken = events[..<0]
+            // Where the transaction begins that comes last.
+            var start = (line: 0, event: 0)
+            for (index, event) in events.enumerated() {
+                guard lines.count < Self.batchBytesMax else { break }
+                if event.tid != taken.last?.tid { start = (lines.count, index) }
                 lines += AuditRecord(event).line
-                taken.append(event)
+                taken = events[...index]
             }
             // A transaction stays whole, unless it is a batch by itself.
-            if let last = taken.last, let first = taken.first, first.tid != last.tid,
-                taken.count < events.count || events.count == Self.batchEventsMax
-            {
-                taken.removeAll { $0.tid == last.tid }
-                lines = taken.flatMap { AuditRecord($0).line }
+            if start.event > 0, taken.count < events.count || events.count == Self.batchEventsMax {
+                lines.removeLast(lines.count - start.line)
+                taken = taken.prefix(start.event)
             }
             guard let first = taken.first, let last = taken.last else { return nil }
             let batch = AuditBatch(
@@ -70,13 +72,10 @@ extension Journal {
     /// Writes down that a batch is in the log, and the words by which its events are found.
     package func keep(_ batch: AuditBatch) async throws {
         let engine = database.engine
+        // What has committed stays as it is: its words need not be found while others wait to write.
+        let words = try await database.read { try Self.words(of: batch, $0) }
         try await database.write { transaction in
-            let before = try transaction.scalar("SELECT max(last_tid) FROM audit_batches") ?? 0
-            let tids = try transaction.rows(
-                "SELECT DISTINCT tid FROM events WHERE collection IS NULL AND tid > ? AND tid <= ? ORDER BY tid",
-                .init(before), .init(batch.last.tid)
-            ) { $0.int(0) }
-            for tid in tids { try AuditWords.add(tid, engine: engine, in: transaction) }
+            for (tid, words) in words { try AuditWords.add(words, of: tid, engine: engine, in: transaction) }
             try transaction.run(
                 """
                 INSERT INTO audit_batches (
@@ -90,23 +89,32 @@ extension Journal {
         }
     }
 
+    /// The words of the transactions that begin in a batch.
+    private static func words(of batch: AuditBatch, _ reader: Reader) throws -> [(tid: Int64, words: String)] {
+        let before = try reader.scalar("SELECT max(last_tid) FROM audit_batches WHERE number < ?", .init(batch.number))
+        return try reader.rows(
+            "SELECT DISTINCT tid FROM events WHERE collection IS NULL AND tid > ? AND tid <= ? ORDER BY tid LIMIT ?",
+            .init(before ?? 0), .init(batch.last.tid), .init(batchEventsMax)
+        ) { $0.int(0) }.map { ($0, try AuditWords.words(of: $0, reader)) }
+    }
+
+    private static let batchColumns = """
+        number, first_tid, first_sequence, last_tid, last_sequence, time_from, time_until, count, digest, trace
+        """
+
+    private static func batch(_ row: Row) -> AuditBatch {
+        AuditBatch(
+            number: row.int(0), first: JournalPosition(tid: row.int(1), sequence: row.int(2)),
+            last: JournalPosition(tid: row.int(3), sequence: row.int(4)), from: Timestamp(microseconds: row.int(5)),
+            until: Timestamp(microseconds: row.int(6)), count: row.int(7), digest: row.text(8), trace: row.text(9))
+    }
+
     /// Batches in the order of their numbers, after one.
     package func auditBatches(after number: Int64, limit: Int = 1000) async throws -> [AuditBatch] {
         try await database.read { reader in
             try reader.rows(
-                """
-                SELECT number, first_tid, first_sequence, last_tid, last_sequence, time_from, time_until, count, digest,
-                    trace
-                FROM audit_batches WHERE number > ? ORDER BY number LIMIT ?
-                """,
-                .init(number), .init(limit)
-            ) { row in
-                AuditBatch(
-                    number: row.int(0), first: JournalPosition(tid: row.int(1), sequence: row.int(2)),
-                    last: JournalPosition(tid: row.int(3), sequence: row.int(4)),
-                    from: Timestamp(microseconds: row.int(5)), until: Timestamp(microseconds: row.int(6)),
-                    count: row.int(7), digest: row.text(8), trace: row.text(9))
-            }
+                "SELECT \(Self.batchColumns) FROM audit_batches WHERE number > ? ORDER BY number LIMIT ?",
+                .init(number), .init(limit), map: Self.batch)
         }
     }
 
@@ -125,34 +133,36 @@ extension Journal {
         }
     }
 
-    /// Removes events of the audit trail that are older than `age` seconds, as far as they are sealed and all that
-    /// follows the journal has seen them. What happened to data stays.
+    /// Removes the oldest batch of the audit trail, if all that it tells is older than `age` seconds and all that
+    /// follows the journal has seen it. A batch goes whole: one of which a part is left would seem to be altered. What
+    /// its transactions say of data stays.
     ///
-    /// - Returns: how many; there may be more.
+    /// - Returns: how many events; 0 where there is no such batch.
     package func pruneAudit(olderThan age: Int64) async throws -> Int {
         let before = Timestamp.now.adding(seconds: -age).microseconds
         let engine = database.engine
         return try await database.write { transaction in
-            let seen = try transaction.scalar("SELECT min(tid) FROM followers WHERE tid > 0")
-            let sealed = try transaction.scalar(
-                "SELECT max(last_tid) FROM audit_batches WHERE time_until < ?", .init(before))
-            guard let seen, let sealed else { return 0 }
-            // A transaction that also says something of data stays whole.
-            let tids = try transaction.rows(
-                """
-                SELECT DISTINCT e.tid FROM events e
-                WHERE e.collection IS NULL AND e.tid < ? AND e.tid <= ? AND NOT EXISTS (
-                    SELECT 1 FROM events d WHERE d.tid = e.tid AND d.collection IS NOT NULL)
-                ORDER BY e.tid LIMIT 1000
-                """,
-                .init(seen), .init(sealed)
-            ) { $0.int(0) }
-            var count = 0
-            for tid in tids {
-                try AuditWords.remove(tid, engine: engine, in: transaction)
-                count += try transaction.execute("DELETE FROM events WHERE tid = ?", .init(tid))
+            let oldest = try transaction.first(
+                "SELECT tid, sequence FROM events WHERE collection IS NULL ORDER BY tid, sequence LIMIT 1"
+            ) { JournalPosition(tid: $0.int(0), sequence: $0.int(1)) }
+            guard let oldest,
+                let seen = try transaction.scalar("SELECT min(tid) FROM followers WHERE tid > 0"),
+                let batch = try transaction.first(
+                    """
+                    SELECT \(Self.batchColumns) FROM audit_batches WHERE (last_tid, last_sequence) >= (?, ?)
+                    ORDER BY last_tid, last_sequence LIMIT 1
+                    """, .init(oldest.tid), .init(oldest.sequence), map: Self.batch),
+                batch.until.microseconds < before, batch.last.tid < seen
+            else { return 0 }
+            for (tid, words) in try Self.words(of: batch, transaction) {
+                try AuditWords.remove(words, of: tid, engine: engine, in: transaction)
             }
-            return count
+            return try transaction.execute(
+                """
+                DELETE FROM events
+                WHERE collection IS NULL AND (tid, sequence) >= (?, ?) AND (tid, sequence) <= (?, ?)
+                """,
+                .init(batch.first.tid), .init(batch.first.sequence), .init(batch.last.tid), .init(batch.last.sequence))
         }
     }
 }

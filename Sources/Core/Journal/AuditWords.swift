@@ -124,7 +124,7 @@ enum AuditWords {
     ]
 
     /// The words of a transaction's events.
-    private static func words(of tid: Int64, _ reader: Reader) throws -> String {
+    static func words(of tid: Int64, _ reader: Reader) throws -> String {
         var words: Set<String> = []
         try reader.query(
             """
@@ -134,8 +134,7 @@ enum AuditWords {
         return words.sorted().joined(separator: " ")
     }
 
-    static func add(_ tid: Int64, engine: Engine, in transaction: Transaction) throws {
-        let words = try words(of: tid, transaction)
+    static func add(_ words: String, of tid: Int64, engine: Engine, in transaction: Transaction) throws {
         switch engine {
         case .sqlite:
             try transaction.run("INSERT INTO audit_words (rowid, words) VALUES (?, ?)", .init(tid), .init(words))
@@ -148,14 +147,14 @@ enum AuditWords {
         }
     }
 
-    /// Takes a transaction's words out, whose events are still there.
-    static func remove(_ tid: Int64, engine: Engine, in transaction: Transaction) throws {
+    /// Takes out a transaction's words.
+    static func remove(_ words: String, of tid: Int64, engine: Engine, in transaction: Transaction) throws {
         switch engine {
         case .sqlite:
             // The index is told what it was told before.
             try transaction.run(
                 "INSERT INTO audit_words (audit_words, rowid, words) VALUES ('delete', ?, ?)", .init(tid),
-                .init(try words(of: tid, transaction)))
+                .init(words))
         case .postgres: try transaction.run("DELETE FROM audit_words WHERE tid = ?", .init(tid))
         }
     }

@@ -55,7 +55,10 @@ package struct CountedEvent: Sendable, Hashable {
         var address: String
     }
 
-    fileprivate var source: Source { Source(kind: kind, actor: actor, address: address) }
+    fileprivate var source: Source {
+        // Uses of keys all have the same actor: each key counts for itself.
+        Source(kind: kind, actor: kind == .keyUsed ? subject : actor, address: address)
+    }
 
     /// Stands for all things of a kind: `arn:aws:s3:::eo/*` for the objects of a collection.
     fileprivate var ofClass: CountedEvent {
@@ -155,6 +158,22 @@ final class EventCounter: Sendable {
     }
 }
 
+extension EventCounter {
+    /// Takes back what could not be written, so that the next ``take(_:isEnding:)`` tells it.
+    func putBack(_ rest: some Sequence<Told>, now: Int64) {
+        state.withLock { state in
+            for told in rest {
+                if state.entries[told.event] == nil {
+                    state.entries[told.event] = Entry(untold: 0, ends: now + told.event.seconds)
+                    state.sources[told.event.source, default: 0] += 1
+                }
+                state.entries[told.event]?.untold += told.count
+                state.fresh.append(told.event)
+            }
+        }
+    }
+}
+
 extension Journal {
     /// Events written in one transaction.
     private static let countedPerTransaction = 500
@@ -168,18 +187,30 @@ extension Journal {
     package func tell(_ event: CountedEvent) async throws {
         let now = Timestamp.now.seconds
         guard let place = counter.add(event, tellsLater: false, now: now) else { return }
-        try await write { _, events in events.record(EventCounter.Told(event: place, count: 1)) }
+        let told = EventCounter.Told(event: place, count: 1)
+        do {
+            try await write { _, events in events.record(told) }
+        } catch {
+            counter.putBack([told], now: now)
+            throw error
+        }
     }
 
     /// Writes what is to be told of counted events. Called once a second, and at shutdown.
     ///
     /// - Parameter isEnding: also what is still being counted.
     package func flushCounted(isEnding: Bool = false) async throws {
-        var rest = counter.take(Timestamp.now.seconds, isEnding: isEnding)[...]
-        while !rest.isEmpty {
-            let part = rest.prefix(Self.countedPerTransaction)
-            rest = rest.dropFirst(part.count)
-            try await write { _, events in for told in part { events.record(told) } }
+        let now = Timestamp.now.seconds
+        var rest = counter.take(now, isEnding: isEnding)[...]
+        do {
+            while !rest.isEmpty {
+                let part = rest.prefix(Self.countedPerTransaction)
+                try await write { _, events in for told in part { events.record(told) } }
+                rest = rest.dropFirst(part.count)
+            }
+        } catch {
+            counter.putBack(rest, now: now)
+            throw error
         }
     }
 }

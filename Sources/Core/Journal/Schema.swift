@@ -39,6 +39,7 @@ extension Journal {
                     last_tid INTEGER NOT NULL, last_sequence INTEGER NOT NULL, time_from INTEGER NOT NULL,
                     time_until INTEGER NOT NULL, count INTEGER NOT NULL, digest TEXT NOT NULL, trace TEXT NOT NULL)
                 """,
+                "CREATE INDEX audit_batches_by_end ON audit_batches (last_tid, last_sequence)",
             ]),
         Migration(module: "journal", number: 3, AuditWords.sqlite, postgres: AuditWords.postgres),
     ]

@@ -62,7 +62,8 @@ extension OpenIDProvider {
     package func device(userCode: String, by principal: Principal, address: String) async throws -> DeviceRequest {
         let typed = userCode.uppercased().filter { Self.letters.contains($0) }
         let code = String(typed.prefix(4)) + "-" + String(typed.dropFirst(4))
-        try wrongCodes.check([principal.name, "address " + address])
+        let names = [principal.name, "address " + address]
+        try wrongCodes.begin(names)
         let now = Timestamp.now.microseconds
         let found = try await journal.find { reader in
             try reader.first(
@@ -71,9 +72,9 @@ extension OpenIDProvider {
             ) { (client: $0.text(0), document: $0.text(1)) }
         }
         guard let found else {
-            wrongCodes.note([principal.name, "address " + address])
             throw IdentityError(.notFound, "no device waits with the code '\(code.prefix(20))', or it waited too long")
         }
+        wrongCodes.forgive(names)
         return DeviceRequest(
             userCode: code, client: try await client(found.client),
             scopes: try GrantContent(parsing: found.document).scopes)
@@ -154,25 +155,26 @@ final class WrongCodes: Sendable {
     private static let countMax = 100_000
     private let times = Mutex<[String: [Int64]]>([:])
 
-    func check(_ names: [String]) throws {
+    /// Counts an attempt, before it is known whether the code is wrong: many at once are no way round the limit.
+    func begin(_ names: [String]) throws {
         let now = Timestamp.now.seconds
-        for name in names {
-            let recent = times.withLock { ($0[name] ?? []).filter { now - $0 < Self.window } }
-            if recent.count >= Self.limit, let first = recent.first {
-                let wait = max(1, Self.window - (now - first))
-                throw IdentityError(
-                    .rateLimited, "too many codes were wrong: try again in \(wait) seconds", retryAfter: wait)
+        try times.withLock { times in
+            if times.count > Self.countMax { times = [:] }
+            for name in names {
+                let recent = (times[name] ?? []).filter { now - $0 < Self.window }
+                times[name] = recent.isEmpty ? nil : recent
+                if recent.count >= Self.limit, let first = recent.first {
+                    let wait = max(1, Self.window - (now - first))
+                    throw IdentityError(
+                        .rateLimited, "too many codes were wrong: try again in \(wait) seconds", retryAfter: wait)
+                }
             }
+            for name in names { times[name, default: []].append(now) }
         }
     }
 
-    func note(_ names: [String]) {
-        let now = Timestamp.now.seconds
-        times.withLock { times in
-            if times.count > Self.countMax { times = [:] }
-            for name in names {
-                times[name] = ((times[name] ?? []).filter { now - $0 < Self.window } + [now]).suffix(Self.limit)
-            }
-        }
+    /// Takes an attempt back whose code was right.
+    func forgive(_ names: [String]) {
+        times.withLock { times in for name in names { _ = times[name]?.popLast() } }
     }
 }

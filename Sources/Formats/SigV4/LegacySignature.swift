@@ -109,10 +109,8 @@ package struct LegacySignature: Sendable {
     /// - Throws: `SignatureError` `.signatureMismatch`, after a comparison that takes the same time wherever they
     ///   differ.
     package func verify(secret: [UInt8]) throws(SignatureError) {
-        let right = HMAC<Insecure.SHA1>.authenticationCode(for: text, using: SymmetricKey(data: secret))
-        var difference: UInt8 = 0
-        for (a, b) in zip(signature, right) { difference |= a ^ b }
-        guard difference == 0 else {
+        let key = SymmetricKey(data: secret)
+        guard HMAC<Insecure.SHA1>.isValidAuthenticationCode(signature, authenticating: text, using: key) else {
             throw SignatureError(
                 .signatureMismatch, "the signature is not that of this request; check the secret and the headers")
         }

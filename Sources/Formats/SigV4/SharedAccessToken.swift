@@ -109,9 +109,8 @@ package struct SharedAccessToken: Sendable {
     /// - Throws: `SignatureError` `.signatureMismatch`, after a comparison that takes the same time wherever they
     ///   differ.
     package func verify(secret: [UInt8]) throws(SignatureError) {
-        var difference: UInt8 = 0
-        for (a, b) in zip(signature, Self.signature(of: signed, secret)) { difference |= a ^ b }
-        guard difference == 0 else {
+        let key = SymmetricKey(data: secret)
+        guard HMAC<SHA256>.isValidAuthenticationCode(signature, authenticating: signed, using: key) else {
             throw SignatureError(.signatureMismatch, "the token is not one for this address")
         }
     }

@@ -35,7 +35,8 @@ package struct Auditor: Worker {
             guard try await journal.lease(name, seconds: seconds * 2 + 15) != nil else { continue }
             while try await seal() {}
             if let keptSeconds {
-                let count = try await journal.pruneAudit(olderThan: keptSeconds)
+                var count = 0
+                while case let part = try await journal.pruneAudit(olderThan: keptSeconds), part > 0 { count += part }
                 if count > 0 { logger.info("removed \(count) old events of the audit trail") }
             }
         }

@@ -2,6 +2,7 @@ import AsyncHTTPClient
 import Crypto
 import NIOCore
 import NIOHTTP1
+import ProductMetadata
 import Wire
 
 /// Sends files to a node. What is there already, byte for byte, is not sent again; a large upload that was cut off goes
@@ -36,7 +37,7 @@ struct Uploader {
             let digest = try md5(of: file, at: 0, count: file.size)
             let answer = try await client.send(
                 .PUT, client.objectURL(collection, key),
-                headers: ["Content-Type": MediaTypes.of(path), "Content-MD5": Base64.encode(digest)],
+                headers: ["Content-Type": MediaType.of(path: path), "Content-MD5": Base64.encode(digest)],
                 body: body(file, at: 0, count: file.size, label: key))
             guard answer.status == .ok else { throw NodeClient.failure(answer) }
             return .sent
@@ -105,7 +106,7 @@ struct Uploader {
             }
         }
         let answer = try await client.send(
-            .POST, client.objectURL(collection, key) + "?uploads", headers: ["Content-Type": MediaTypes.of(file.path)])
+            .POST, client.objectURL(collection, key) + "?uploads", headers: ["Content-Type": MediaType.of(path: file.path)])
         guard answer.status == .ok, let id = try XMLElement(parsing: answer.bytes)["UploadId"]?.text else {
             throw NodeClient.failure(answer)
         }

@@ -141,6 +141,9 @@ class MartletFileSystem(AbstractFileSystem):
                     callback.relative_update(len(chunk))
 
     def _open(self, path: str, mode: str = "rb", block_size: int | None = None, **options: Any) -> MartletFile:
+        if mode not in ("rb", "wb", "xb"):
+            message = f"objects are read (r), written whole (w) or made where there is none (x); not opened by mode '{mode}'"
+            raise ValueError(message)
         return MartletFile(self, path, mode, block_size or MartletFile.PART_BYTES, **options)
 
     def sign(self, path: str, expiration: int = 3600, **_: Any) -> str:
@@ -192,9 +195,16 @@ class MartletFile(AbstractBufferedFile):
         self._parts: list[str] = []
 
     def _upload_chunk(self, final: bool = False) -> bool:
+        try:
+            return self._upload(final)
+        except BaseException:
+            self.discard()
+            raise
+
+    def _upload(self, final: bool) -> bool:
         data = self.buffer.getbuffer()
         if final and self._upload_id is None:
-            self.fs.pipe_file(self.path, bytes(data))
+            self.fs.pipe_file(self.path, bytes(data), mode="create" if self.mode == "xb" else "overwrite")
             return True
         # Parts but the last have 5 MiB at least: wait for more.
         if not final and len(data) < self.PART_BYTES:
@@ -211,11 +221,13 @@ class MartletFile(AbstractBufferedFile):
                 for number, tag in enumerate(self._parts, 1)
             )
             body = f"<CompleteMultipartUpload>{parts}</CompleteMultipartUpload>"
-            self.fs._ask("POST", self.path, params={"uploadId": self._upload_id}, data=body)
+            condition = {"If-None-Match": "*"} if self.mode == "xb" else {}
+            self.fs._ask("POST", self.path, params={"uploadId": self._upload_id}, data=body, headers=condition)
+            self._upload_id = None
         return True
 
     def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
-        if kind is not None and "w" in self.mode:
+        if kind is not None and self.writable():
             self.discard()
             self.closed = True
         else:
@@ -223,6 +235,6 @@ class MartletFile(AbstractBufferedFile):
 
     def discard(self) -> None:
         """Give up what was not closed: nothing of it is kept."""
-        if self._upload_id is not None:
-            self.fs._ask("DELETE", self.path, params={"uploadId": self._upload_id})
-            self._upload_id = None
+        upload_id, self._upload_id = self._upload_id, None
+        if upload_id is not None:
+            self.fs._ask("DELETE", self.path, params={"uploadId": upload_id})
