@@ -133,8 +133,8 @@ let apis: [Target] = [
     target(
         "APIs", "HTTPSupport",
         [
-            "Authority", "Certificates", "Ciphers", "Database", "Identity", "Journal", "Objects", "Policy", "SigV4",
-            "Wire", nioCore, nioExtras, nioHTTP1, nioPosix, nioSSL,
+            "Authority", "Catalogue", "Certificates", "Ciphers", "Database", "Identity", "Journal", "Objects", "Policy",
+            "SigV4", "Wire", nioCore, nioExtras, nioHTTP1, nioPosix, nioSSL,
         ]),
     target(
         "APIs", "LDAPAPI",

@@ -12,30 +12,26 @@ extension AdminService {
         }
         let name = call.path[0]
         let resource = ResourceName.stacCollection(name)
-        do {
-            guard call.path.count == 3 else {
-                guard call.method == .GET else { throw Problem.methodNotAllowed("GET") }
-                try await require(call, "stac:GetCollection", on: resource)
-                let indexes = try await catalogue.indexes(of: name)
-                return Self.answer { json in
-                    json.key("indexes")
-                    json.array { json in for index in indexes { json.object { write(index, &$0) } } }
-                }
+        guard call.path.count == 3 else {
+            guard call.method == .GET else { throw Problem.methodNotAllowed("GET") }
+            try await require(call, "stac:GetCollection", on: resource)
+            let indexes = try await catalogue.indexes(of: name)
+            return Self.answer { json in
+                json.key("indexes")
+                json.array { json in for index in indexes { json.object { write(index, &$0) } } }
             }
-            let property = call.path[2]
-            switch call.method {
-            case .PUT:
-                try await require(call, "stac:PutIndex", on: resource)
-                try await catalogue.makeIndex(of: name, property: property, by: call.actor)
-                return Self.answer { write(ItemIndex(property: property, isReady: true), &$0) }
-            case .DELETE:
-                try await require(call, "stac:DeleteIndex", on: resource)
-                try await catalogue.removeIndex(of: name, property: property, by: call.actor)
-                return Response(.noContent)
-            default: throw Problem.methodNotAllowed("PUT, DELETE")
-            }
-        } catch let error as CatalogueError {
-            throw error.code == .noSuchCollection ? Problem.notFound(error.message) : Problem.badRequest(error.message)
+        }
+        let property = call.path[2]
+        switch call.method {
+        case .PUT:
+            try await require(call, "stac:PutIndex", on: resource)
+            try await catalogue.makeIndex(of: name, property: property, by: call.actor)
+            return Self.answer { write(ItemIndex(property: property, isReady: true), &$0) }
+        case .DELETE:
+            try await require(call, "stac:DeleteIndex", on: resource)
+            try await catalogue.removeIndex(of: name, property: property, by: call.actor)
+            return Response(.noContent)
+        default: throw Problem.methodNotAllowed("PUT, DELETE")
         }
     }
 

@@ -170,10 +170,7 @@ package struct ConsoleService: Sendable {
 
     private func failure(_ error: any Error, _ request: Request, _ principal: Principal?) -> Response {
         var problem: Problem
-        if let error = error as? CatalogueError {
-            let isMissing = error.code == .noSuchItem || error.code == .noSuchCollection
-            problem = isMissing ? .notFound(error.message) : .badRequest(error.message)
-        } else if let denied = error as? AccessDenied {
+        if let denied = error as? AccessDenied {
             problem = .forbidden("You may not do \(denied.action) on \(denied.resource): \(denied.reason)")
         } else if let known = Problem(error) {
             problem = known

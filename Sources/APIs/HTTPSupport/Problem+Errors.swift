@@ -1,3 +1,4 @@
+import Catalogue
 package import Database
 import Identity
 import Journal
@@ -35,6 +36,15 @@ extension Problem {
             case .storeMissing: self.init(.serviceUnavailable, "unavailable", error.message)
             case .damaged, .unavailable: return nil
             default: self = .badRequest(error.message)
+            }
+        case let error as CatalogueError:
+            switch error.code {
+            case .noSuchCollection, .noSuchItem: self = .notFound(error.message)
+            case .tooLarge: self.init(.payloadTooLarge, "too-large", error.message)
+            case .idTaken: self = .conflict(error.message)
+            case .tooBroad: self.init(.badRequest, "too-broad", error.message)
+            case .invalidToken: self = .badRequest("token: \(error.message)")
+            case .invalidItem, .invalidCollection, .invalidQuery: self = .badRequest(error.message)
             }
         case let error as PastError:
             switch error.code {

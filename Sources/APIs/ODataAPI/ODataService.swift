@@ -136,12 +136,7 @@ package struct ODataService: Sendable {
     private func failure(_ error: any Error, _ request: Request) -> Response {
         var problem = Problem(
             .internalServerError, "internal", "the request failed inside the server; it is logged as \(request.id)")
-        if let error = error as? CatalogueError {
-            switch error.code {
-            case .noSuchCollection, .noSuchItem: problem = .notFound(error.message)
-            default: problem = .badRequest(error.message)
-            }
-        } else if let error = error as? ODataError {
+        if let error = error as? ODataError {
             problem = .badRequest("$filter: \(error)")
         } else if let known = Problem(error) {
             problem = known

@@ -158,17 +158,7 @@ package struct STACService: Sendable {
     private func problem(_ error: any Error, _ request: Request) -> Response {
         var problem = Problem(
             .internalServerError, "internal", "the request failed inside the server; it is logged as \(request.id)")
-        if let error = error as? CatalogueError {
-            switch error.code {
-            case .noSuchCollection, .noSuchItem: problem = .notFound(error.message)
-            case .tooLarge: problem = Problem(.payloadTooLarge, "too-large", error.message)
-            case .idTaken: problem = .conflict(error.message)
-            case .invalidItem, .invalidCollection: problem = .badRequest(error.message)
-            case .invalidToken: problem = .badRequest("token: \(error.message)")
-            case .invalidQuery: problem = .badRequest(error.message)
-            case .tooBroad: problem = Problem(.badRequest, "too-broad", error.message)
-            }
-        } else if let error = error as? ObjectsError, error.code == .collectionNotEmpty {
+        if let error = error as? ObjectsError, error.code == .collectionNotEmpty {
             problem = .conflict("\(error.message): remove its objects first")
         } else if let error = error as? ObjectsError, error.code == .collectionExists {
             problem = .conflict("\(error.message); PUT describes it anew")

@@ -68,9 +68,6 @@ package struct TilesService: Sendable {
         var response = await Problem.catching(request, log: { logger.error("\($0)") }) {
             do {
                 return try await answer(request, path)
-            } catch let error as CatalogueError {
-                let isMissing = error.code == .noSuchItem || error.code == .noSuchCollection
-                throw isMissing ? Problem.notFound(error.message) : Problem.badRequest(error.message)
             } catch let error as RasterError {
                 throw Self.problem(error)
             }
