@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 
+import archive
 import directory
 import folders
 import growth
@@ -28,7 +29,8 @@ from runs import Bench, Plan
 
 PARTS = {
     "objects": objects.measure, "folders": folders.measure, "searches": searches.measure, "stac": stac.measure,
-    "directory": directory.measure, "identity": identity.measure, "growth": growth.measure}
+    "directory": directory.measure, "identity": identity.measure, "growth": growth.measure,
+    "archive": archive.measure}
 
 
 def main():
