@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 
+import archive
 import directory
 import folders
 import growth
@@ -29,7 +30,8 @@ from runs import Bench, Plan
 
 PARTS = {
     "objects": objects.measure, "folders": folders.measure, "searches": searches.measure, "stac": stac.measure,
-    "directory": directory.measure, "identity": identity.measure, "ledger": ledger.measure, "growth": growth.measure}
+    "directory": directory.measure, "identity": identity.measure, "ledger": ledger.measure, "growth": growth.measure,
+    "archive": archive.measure}
 
 
 def main():

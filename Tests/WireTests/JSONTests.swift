@@ -35,6 +35,7 @@ struct JSONTests {
         ])
     func refused(text: String) {
         #expect(throws: JSONError.self) { try JSONValue(parsing: text) }
+        #expect(throws: JSONError.self) { try JSONValue.check(Array(text.utf8)) }
     }
 
     @Test(
@@ -42,6 +43,7 @@ struct JSONTests {
         arguments: [[0xFF], [0xC3], [0xC0, 0x80], [0xED, 0xA0, 0x80], [0xF5, 0x80, 0x80, 0x80]])
     func notUTF8(bytes: [UInt8]) {
         #expect(throws: JSONError.self) { try JSONValue(parsing: [0x22] + bytes + [0x22]) }
+        #expect(throws: JSONError.self) { try JSONValue.check([0x22] + bytes + [0x22]) }
         #expect(throws: JSONError.self) { try JSONValue(parsing: [0x22, 0x5C, 0x6E] + bytes + [0x22]) }
     }
 
@@ -146,11 +148,18 @@ struct JSONTests {
         let text = Array(#"{"a":[1,-2.5e3,true,null],"b":{"c":"x\u00e9\n\ud83d\udc26"},"d":""}"#.utf8)
         var accepted = 0
         for _ in 0..<10_000 {
-            guard let value = try? JSONValue(parsing: random.mutate(text)) else { continue }
+            let mutated = random.mutate(text)
+            let (value, fault) = Self.outcome { try JSONValue(parsing: mutated) }
+            #expect(Self.outcome { try JSONValue.check(mutated) }.fault == fault)
+            guard let value else { continue }
             accepted += 1
             #expect(try JSONValue(parsing: value.bytes).bytes == value.bytes)
         }
         #expect(accepted > 300)
+    }
+
+    private static func outcome<T>(_ body: () throws -> T) -> (value: T?, fault: String?) {
+        do { return (try body(), nil) } catch { return (nil, "\(error)") }
     }
 }
 

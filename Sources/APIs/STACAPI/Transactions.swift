@@ -78,8 +78,8 @@ extension STACService {
             }
             return Response(.ok, type: MediaType.json, bytes: json.bytes)
         }
-        let documents = try Catalogue.documents(in: body, bulk: true)
-        let method = try JSONValue(parsing: body)["method"] ?? "insert"
+        let (documents, given) = try Catalogue.bulk(in: body)
+        let method = given ?? "insert"
         guard method == "insert" || method == "upsert" else {
             throw Problem.badRequest("method: '\(method.text.prefix(40))' is neither insert nor upsert")
         }
@@ -98,7 +98,9 @@ extension STACService {
         check: @escaping @Sendable (_ id: String, _ tid: Int64?) throws -> Void
     ) async throws -> [(item: ItemRecord, isChanged: Bool)] {
         let batch = try ItemBatch(documents, collection: collection)
-        for id in batch.ids { try await require(call, "stac:PutItem", on: ResourceName.item(collection, id)) }
+        try await gate.require(
+            call.caller.principal, "stac:PutItem", onEach: batch.ids.map { ResourceName.item(collection, $0) },
+            as: ResourceName.item(collection, "*"), call.caller.context)
         return try await catalogue.put(batch, by: call.actor, check: check)
     }
 

@@ -5,38 +5,55 @@ import Wire
 /// The row that each collection has in the catalogue: how many items, and what they cover. It is kept right by the
 /// transaction that changes an item.
 enum Extents {
-    /// Counts an item in.
-    ///
-    /// - Parameter isNew: false for one that takes another's place, which only can widen what is covered.
-    static func add(_ item: ItemDocument, collection: Int64, isNew: Bool, in transaction: Transaction) throws {
-        let box = item.box.map(Bounds.init)
+    /// What the items of one transaction add.
+    struct Growth {
+        private var count: Int64 = 0
+        private var times: ClosedRange<Int64>?
+        private var bounds: Bounds?
+        private var before: Int64 = 0
+        private var after: Int64 = 0
+
+        /// Counts an item in.
+        ///
+        /// - Parameter isNew: false for one that takes another's place, which only can widen what is covered.
+        mutating func add(_ item: ItemDocument, isNew: Bool) {
+            if isNew { count += 1 }
+            let (start, end) = (item.times.lowerBound.microseconds, item.times.upperBound.microseconds)
+            times = min(times?.lowerBound ?? start, start)...max(times?.upperBound ?? end, end)
+            if let box = item.box.map(Bounds.init) { bounds = bounds?.union(box) ?? box }
+            before = max(before, item.datetime.microseconds.subtractingReportingOverflow(start).partialValue)
+            after = max(after, end.subtractingReportingOverflow(item.datetime.microseconds).partialValue)
+        }
+
+        func write(collection: Int64, in transaction: Transaction) throws {
+            guard let times else { return }
+            try transaction.run(
+                upsert, .init(collection), .init(count), .init(times.lowerBound), .init(bounds?.west),
+                .init(bounds?.eastWest), .init(bounds?.south), .init(times.upperBound), .init(bounds?.east),
+                .init(bounds?.eastEast), .init(bounds?.north))
+            // Statements of their own: their indexes are touched only by the few items that reach further than all
+            // before.
+            for (column, reach) in [("reach_before", before), ("reach_after", after)] where reach > 0 {
+                try transaction.run(
+                    "UPDATE catalogue_collections SET \(column) = ? WHERE collection = ? AND \(column) < ?",
+                    .init(reach), .init(collection), .init(reach))
+            }
+        }
+    }
+
+    private static let upsert: String = {
         let least = ["start_time", "west", "east_west", "south"]
         let greatest = ["end_time", "east", "east_east", "north"]
-        let widened =
-            least.map { widen($0, "<") } + greatest.map { widen($0, ">") }
-        try transaction.run(
-            """
+        let widened = least.map { widen($0, "<") } + greatest.map { widen($0, ">") }
+        return """
             INSERT INTO catalogue_collections (
                 collection, items, \(least.joined(separator: ", ")), \(greatest.joined(separator: ", ")),
                 reach_before, reach_after)
             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0)
             ON CONFLICT (collection) DO UPDATE SET items = catalogue_collections.items + excluded.items,
             \(widened.joined(separator: ", "))
-            """,
-            .init(collection), .init(isNew ? 1 : 0), .init(item.times.lowerBound.microseconds), .init(box?.west),
-            .init(box?.eastWest), .init(box?.south), .init(item.times.upperBound.microseconds), .init(box?.east),
-            .init(box?.eastEast), .init(box?.north))
-        // Statements of their own: their indexes are touched only by the few items that reach further than all before.
-        let before = item.datetime.microseconds.subtractingReportingOverflow(item.times.lowerBound.microseconds)
-            .partialValue
-        let after = item.times.upperBound.microseconds.subtractingReportingOverflow(item.datetime.microseconds)
-            .partialValue
-        for (column, reach) in [("reach_before", before), ("reach_after", after)] where reach > 0 {
-            try transaction.run(
-                "UPDATE catalogue_collections SET \(column) = ? WHERE collection = ? AND \(column) < ?", .init(reach),
-                .init(collection), .init(reach))
-        }
-    }
+            """
+    }()
 
     private static func widen(_ column: String, _ comparison: String) -> String {
         """
@@ -77,7 +94,15 @@ enum Extents {
 
 /// A box in longitudes from -180 to 180 and from 0 to 360.
 private struct Bounds {
-    let west, east, eastWest, eastEast, south, north: Double
+    var west, east, eastWest, eastEast, south, north: Double
+
+    func union(_ other: Bounds) -> Bounds {
+        var out = self
+        (out.west, out.east) = (min(west, other.west), max(east, other.east))
+        (out.eastWest, out.eastEast) = (min(eastWest, other.eastWest), max(eastEast, other.eastEast))
+        (out.south, out.north) = (min(south, other.south), max(north, other.north))
+        return out
+    }
 
     init(_ box: BoundingBox) {
         (south, north) = (box.south, box.north)

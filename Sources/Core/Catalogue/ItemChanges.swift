@@ -42,7 +42,6 @@ extension Catalogue {
         _ edit: @escaping @Sendable (JSONValue) throws -> JSONValue
     ) async throws -> ItemRecord {
         let engine = journal.database.engine
-        let now = Timestamp.now
         let (record, types, collection) = try await journal.write { [self] transaction, events in
             try transaction.lock("item \(name)/\(id)")
             let collection = try Self.collectionID(name, in: transaction)
@@ -54,8 +53,9 @@ extension Catalogue {
             let item = try ItemDocument(
                 parsing: edit(JSONValue(parsing: stored.document)).bytes, collection: name)
             try Self.check(item.id, is: id)
-            let (record, _) = try Self.store(
-                item, in: (collection, name), product: nil, at: now, by: actor, engine: engine, transaction, &events)
+            var change = ItemsChange(collection: (collection, name), actor: actor, engine: engine)
+            let (record, _) = try Self.store(item, &change, transaction, &events)
+            try change.growth.write(collection: collection, in: transaction)
             try Self.note(unknown(item.propertyTypes, of: collection), of: collection, in: transaction)
             return (record, item.propertyTypes, collection)
         }
@@ -65,31 +65,51 @@ extension Catalogue {
 
     /// The documents of items in a body, as they stand there: one Item, or those of a FeatureCollection.
     ///
-    /// - Parameter bulk: whether they are instead the members of `items`, whose names are their ids.
     /// - Throws: ``CatalogueError`` `.invalidItem`.
-    package static func documents(in body: [UInt8], bulk: Bool = false) throws -> [[UInt8]] {
-        let json: JSONValue
+    package static func documents(in body: [UInt8]) throws -> [[UInt8]] {
+        let members = try members(of: body)
+        guard try members["type"].map({ try JSONValue(parsing: Array(body[$0])) }) == "FeatureCollection" else {
+            return [body]
+        }
+        guard let list = members["features"], body[list.lowerBound] == UInt8(ascii: "[") else {
+            throw ItemDocument.invalid("features", "features must be a list of items")
+        }
+        return JSONSpans.elements(body, at: list.lowerBound).map { Array(body[$0]) }
+    }
+
+    /// The documents of items in a body that has them in `items` by their ids, and what it says of its `method`.
+    ///
+    /// - Throws: ``CatalogueError`` `.invalidItem`.
+    package static func bulk(in body: [UInt8]) throws -> (documents: [[UInt8]], method: JSONValue?) {
+        let members = try members(of: body)
+        guard let list = members["items"], body[list.lowerBound] == UInt8(ascii: "{") else {
+            throw ItemDocument.invalid("items", "items must be an object with an item for each id")
+        }
+        let documents = try JSONSpans.members(body, at: list.lowerBound).map { member in
+            let quoted = (member.name.lowerBound - 1)...member.name.upperBound
+            let name = try JSONValue(parsing: Array(body[quoted])).string ?? ""
+            let document = Array(body[member.value])
+            let id = JSONSpans.object(document).flatMap { start in
+                JSONSpans.members(document, at: start).last { document[$0.name].elementsEqual("id".utf8) }
+            }
+            guard try id.map({ try JSONValue(parsing: Array(document[$0.value])) })?.string == name else {
+                throw ItemDocument.invalid("items", "the item at '\(name.prefix(256))' has another id than that")
+            }
+            return document
+        }
+        return (documents, try members["method"].map { try JSONValue(parsing: Array(body[$0])) })
+    }
+
+    /// Where the values of a body's members are; none where it is no object.
+    private static func members(of body: [UInt8]) throws -> [String: Range<Int>] {
         do {
-            json = try JSONValue(parsing: body)
+            try JSONValue.check(body)
         } catch {
             throw ItemDocument.invalid("", "the body is \(error)")
         }
-        let name = bulk ? "items" : "features"
-        guard bulk || json["type"]?.string == "FeatureCollection" else { return [body] }
-        let isRight = bulk ? json["items"]?.object != nil : json["features"]?.array != nil
-        // Behind a byte order mark or white space the object begins.
-        guard isRight, let start = body.firstIndex(of: UInt8(ascii: "{")),
-            let list = JSONSpans.members(body, at: start).last(where: { body[$0.name].elementsEqual(name.utf8) })?.value
-        else {
-            throw ItemDocument.invalid(
-                name, bulk ? "items must be an object with an item for each id" : "features must be a list of items")
-        }
-        guard bulk else { return JSONSpans.elements(body, at: list.lowerBound).map { Array(body[$0]) } }
-        for member in json["items"]?.object?.members ?? [] where member.value["id"]?.string != member.name {
-            let id = member.name.prefix(256)
-            throw ItemDocument.invalid("items", "the item at '\(id)' has another id than that")
-        }
-        return JSONSpans.members(body, at: list.lowerBound).map { Array(body[$0.value]) }
+        guard let start = JSONSpans.object(body) else { return [:] }
+        let members = JSONSpans.members(body, at: start)
+        return Dictionary(members.map { (String(decoding: body[$0.name], as: UTF8.self), $0.value) }) { $1 }
     }
 
     private static func check(_ id: String, is wanted: String?) throws {
@@ -97,12 +117,12 @@ extension Catalogue {
         throw CatalogueError(.invalidItem, "id must be '\(wanted.prefix(256))', as in the address", member: "id")
     }
 
-    private func change(
-        _ items: [ItemDocument], collection name: String, by actor: String,
-        check: @escaping @Sendable (String, Int64?) throws -> Void
+    /// - Parameter product: what the one item stands for, see ``put(item:collection:product:by:)``.
+    func change(
+        _ items: [ItemDocument], collection name: String, product: String? = nil, by actor: String,
+        check: @escaping @Sendable (String, Int64?) throws -> Void = { _, _ in }
     ) async throws -> [(item: ItemRecord, isChanged: Bool)] {
         let engine = journal.database.engine
-        let now = Timestamp.now
         // In one order, so that two that change the same items wait for each other only one way.
         let ids = items.map(\.id).sorted()
         let types = items.reduce(into: [String: PropertyType]()) { $0.merge($1.propertyTypes) { $0.union($1) } }
@@ -112,16 +132,11 @@ extension Catalogue {
             (stored, collection) = try await journal.write { [self] transaction, events in
                 for id in ids { try transaction.lock("item \(name)/\(id)") }
                 let collection = try Self.collectionID(name, in: transaction)
-                var out: [(item: ItemRecord, isChanged: Bool)] = []
-                for item in items {
-                    let tid = try transaction.scalar(
-                        "SELECT tid FROM items WHERE id = ? AND collection = ?", .init(item.id), .init(collection))
-                    try check(item.id, tid)
-                    out.append(
-                        try Self.store(
-                            item, in: (collection, name), product: nil, at: now, by: actor, engine: engine, transaction,
-                            &events))
+                var change = ItemsChange(collection: (collection, name), actor: actor, engine: engine)
+                let out = try items.map { item in
+                    try Self.store(item, product: product, &change, transaction, &events) { try check(item.id, $0) }
                 }
+                try change.growth.write(collection: collection, in: transaction)
                 try Self.note(unknown(types, of: collection), of: collection, in: transaction)
                 return (out, collection)
             }
@@ -129,6 +144,7 @@ extension Catalogue {
             throw CatalogueError.noSuchCollection(name)
         }
         remember(types, of: collection)
+        // A new collection is found at once on the node that filled it.
         if directories[""]?.contains(name) == false { directories.clear() }
         return stored
     }

@@ -32,43 +32,39 @@ struct ItemDocument {
         guard given.count <= Self.bytesMax else {
             throw CatalogueError(.tooLarge, "an item may have \(Self.bytesMax) bytes, this one has \(given.count)")
         }
-        let json: JSONValue
         do {
-            json = try JSONValue(parsing: given)
+            try JSONValue.check(given)
         } catch {
             throw Self.invalid("", "the item is \(error)")
         }
-        guard json.object != nil else { throw Self.invalid("", "an item is a JSON object") }
-        guard json["type"]?.string == "Feature" else { throw Self.invalid("type", "type must be \"Feature\"") }
-        guard let version = json["stac_version"]?.string, version.hasPrefix("1.") else {
+        guard let start = JSONSpans.object(given) else { throw Self.invalid("", "an item is a JSON object") }
+        let source = Self.trimmed(given, from: start)
+        let members = try Self.members(source)
+        // Of a large document, which is mostly assets, only what is asked for becomes values.
+        func value(_ name: String) throws -> JSONValue? {
+            try members[name].map { try JSONValue(parsing: Array(source[$0])) }
+        }
+        guard try value("type")?.string == "Feature" else {
+            throw Self.invalid("type", "type must be \"Feature\"")
+        }
+        guard let version = try value("stac_version")?.string, version.hasPrefix("1.") else {
             throw Self.invalid("stac_version", "stac_version must be a version 1 of STAC, like \"1.1.0\"")
         }
-        id = try Self.id(json["id"])
-        (datetime, times) = try Self.times(json["properties"])
-        box = try Self.box(json)
-        propertyTypes = PropertyType.found(in: json["properties"])
-        try Self.checkAssets(json["assets"])
-        try Self.checkLinks(json["links"])
-        assetKeys = Self.assetKeys(json["assets"], collection: collection)
-        words = ItemWords.words(id: id, collection: collection, json["properties"])
+        id = try Self.id(value("id"))
+        let known = try value("properties")
+        (datetime, times) = try Self.times(known)
+        box = try Self.box(geometry: value("geometry"), box: value("bbox"))
+        propertyTypes = PropertyType.found(in: known)
+        assetKeys = Self.assetKeys(try Self.addresses(source, members["assets"]), collection: collection)
+        let relations = try Self.relations(value("links"))
+        words = ItemWords.words(id: id, collection: collection, known)
 
-        var text = Self.trimmed(given)
-        try Self.normalise(&text, collection: collection)
-        bytes = text
-        var linksAt = 0
-        var geometry: Range<Int>?
-        var properties = 0..<0
-        for member in JSONSpans.members(text, at: 0) {
-            switch try Self.name(member, in: text) {
-            case "links": linksAt = member.value.lowerBound + 1
-            case "properties": properties = member.value
-            case "geometry" where box != nil: geometry = member.value
-            default: break
-            }
-        }
-        self.linksAt = linksAt
-        self.geometry = geometry
-        self.properties = properties
+        let edited = try Self.normalised(source, members, relations, collection: value("collection"), is: collection)
+        bytes = edited ?? source
+        let places = try edited.map(Self.members) ?? members
+        linksAt = (places["links"]?.lowerBound ?? 0) + 1
+        geometry = box == nil ? nil : places["geometry"]
+        properties = places["properties"] ?? 0..<0
     }
 
     static func invalid(_ member: String, _ message: String) -> CatalogueError {
@@ -123,12 +119,12 @@ struct ItemDocument {
         return (datetime ?? start, start...end)
     }
 
-    private static func box(_ json: JSONValue) throws -> BoundingBox? {
-        guard let value = json["geometry"] else {
+    private static func box(geometry value: JSONValue?, box: JSONValue?) throws -> BoundingBox? {
+        guard let value else {
             throw invalid("geometry", "geometry must be there: a GeoJSON geometry or null")
         }
         do {
-            let box = try json["bbox"].map { try BoundingBox(parsing: $0) }
+            let box = try box.map { try BoundingBox(parsing: $0) }
             guard !value.isNull else { return nil }
             let geometry = try Geometry(parsing: value)
             guard let box else { throw invalid("bbox", "bbox must be there, since there is a geometry") }
@@ -138,31 +134,55 @@ struct ItemDocument {
         }
     }
 
-    private static func checkAssets(_ value: JSONValue?) throws {
-        guard let assets = value?.object else { throw invalid("assets", "assets must be an object") }
-        for asset in assets.members where asset.value["href"]?.string == nil {
-            let name = "assets.\(asset.name.prefix(80))"
-            throw invalid(name, "\(name) must be an object with an href")
+    /// Where the assets are. The rest of them is not looked at.
+    private static func addresses(_ text: [UInt8], _ assets: Range<Int>?) throws -> [String] {
+        guard let assets, text[assets.lowerBound] == UInt8(ascii: "{") else {
+            throw invalid("assets", "assets must be an object")
+        }
+        return try JSONSpans.members(text, at: assets.lowerBound).map { asset in
+            if text[asset.value.lowerBound] == UInt8(ascii: "{") {
+                let parts = JSONSpans.members(text, at: asset.value.lowerBound)
+                if let part = try parts.last(where: { try name($0, in: text) == "href" }),
+                    case .string(let address) = try JSONValue(parsing: Array(text[part.value]))
+                {
+                    return address
+                }
+            }
+            let place = "assets.\(try name(asset, in: text).prefix(80))"
+            throw invalid(place, "\(place) must be an object with an href")
         }
     }
 
-    private static func checkLinks(_ value: JSONValue?) throws {
-        guard let value else { return }
+    /// What the links lead to, one after the other.
+    private static func relations(_ value: JSONValue?) throws -> [String] {
+        guard let value else { return [] }
         guard let links = value.array else { throw invalid("links", "links must be a list") }
-        for (index, link) in links.enumerated() where link["rel"]?.string == nil || link["href"]?.string == nil {
-            throw invalid("links[\(index)]", "links[\(index)] must be an object with rel and href")
+        return try links.enumerated().map { index, link in
+            guard let relation = link["rel"]?.string, link["href"]?.string != nil else {
+                throw invalid("links[\(index)]", "links[\(index)] must be an object with rel and href")
+            }
+            return relation
         }
     }
 
     // MARK: Bytes
 
     /// Without a byte order mark and white space around the object.
-    private static func trimmed(_ bytes: [UInt8]) -> [UInt8] {
-        guard let first = bytes.firstIndex(of: UInt8(ascii: "{")), let last = bytes.lastIndex(of: UInt8(ascii: "}"))
-        else {
-            return bytes
+    private static func trimmed(_ bytes: [UInt8], from start: Int) -> [UInt8] {
+        let end = (bytes.lastIndex(of: UInt8(ascii: "}")) ?? bytes.count - 1) + 1
+        return start == 0 && end == bytes.count ? bytes : Array(bytes[start..<end])
+    }
+
+    /// Where the values of the members are, by their names.
+    private static func members(_ text: [UInt8]) throws -> [String: Range<Int>] {
+        var out: [String: Range<Int>] = [:]
+        for member in JSONSpans.members(text, at: 0) {
+            let name = try name(member, in: text)
+            guard out.updateValue(member.value, forKey: name) == nil else {
+                throw invalid(name, "the member '\(name.prefix(80))' stands there twice")
+            }
         }
-        return first == 0 && last == bytes.count - 1 ? bytes : Array(bytes[first...last])
+        return out
     }
 
     private static func name(_ member: JSONSpans.Member, in text: [UInt8]) throws -> String {
@@ -174,40 +194,38 @@ struct ItemDocument {
     /// Links that hold for one node only; the one that serves the item gives its own.
     private static let ownRelations: Set<String> = ["self", "root", "parent", "collection"]
 
-    private static func normalise(_ text: inout [UInt8], collection: String) throws {
-        var seen = Set<String>()
+    /// The document as it is stored; nil where that is as it came.
+    private static func normalised(
+        _ source: [UInt8], _ members: [String: Range<Int>], _ relations: [String], collection given: JSONValue?,
+        is collection: String
+    ) throws -> [UInt8]? {
         var edits: [(range: Range<Int>, bytes: [UInt8])] = []
-        var quoted = JSONWriter()
-        quoted.string(collection)
-        for member in JSONSpans.members(text, at: 0) {
-            let name = try name(member, in: text)
-            guard seen.insert(name).inserted else {
-                throw invalid(name, "the member '\(name.prefix(80))' stands there twice")
-            }
-            switch name {
-            case "collection":
-                let value = try JSONValue(parsing: Array(text[member.value]))
-                if value.string != collection { edits.append((member.value, quoted.bytes)) }
-            case "links":
-                if let kept = try keptLinks(text, member.value) { edits.append((member.value, kept)) }
-            default: break
+        // Of members that are not there: they are put behind the others.
+        var missing: [UInt8] = []
+        if given?.string != collection {
+            var quoted = JSONWriter()
+            quoted.string(collection)
+            if let range = members["collection"] {
+                edits.append((range, quoted.bytes))
+            } else {
+                missing += Array(",\"collection\":".utf8) + quoted.bytes
             }
         }
-        for edit in edits.reversed() { text.replaceSubrange(edit.range, with: edit.bytes) }
-        if !seen.contains("collection") {
-            text.insert(contentsOf: Array(",\"collection\":".utf8) + quoted.bytes, at: text.count - 1)
+        if let list = members["links"] {
+            if relations.contains(where: ownRelations.contains) {
+                let kept = zip(JSONSpans.elements(source, at: list.lowerBound), relations)
+                    .filter { !ownRelations.contains($0.1) }.map { source[$0.0] }
+                edits.append((list, Array("[".utf8) + kept.joined(separator: Array(",".utf8)) + Array("]".utf8)))
+            }
+        } else {
+            missing += ",\"links\":[]".utf8
         }
-        if !seen.contains("links") { text.insert(contentsOf: Array(",\"links\":[]".utf8), at: text.count - 1) }
-    }
-
-    /// The list of links without those of another node; nil where there are none of these.
-    private static func keptLinks(_ text: [UInt8], _ list: Range<Int>) throws -> [UInt8]? {
-        let links = JSONSpans.elements(text, at: list.lowerBound)
-        let kept = try links.filter { link in
-            let relation = try JSONValue(parsing: Array(text[link]))["rel"]?.string ?? ""
-            return !ownRelations.contains(relation)
+        guard !edits.isEmpty || !missing.isEmpty else { return nil }
+        var text = source
+        text.insert(contentsOf: missing, at: text.count - 1)
+        for edit in edits.sorted(by: { $1.range.lowerBound < $0.range.lowerBound }) {
+            text.replaceSubrange(edit.range, with: edit.bytes)
         }
-        guard kept.count < links.count else { return nil }
-        return Array("[".utf8) + kept.map { text[$0] }.joined(separator: Array(",".utf8)) + Array("]".utf8)
+        return text
     }
 }

@@ -132,11 +132,14 @@ extension Catalogue {
 
     /// Brings an item's values in the indexes of its collection up to date.
     static func index(
-        _ item: ItemDocument, number: Int64, isNew: Bool, collection: Int64, in transaction: Transaction
+        _ item: ItemDocument, number: Int64, isNew: Bool, _ change: inout ItemsChange, in transaction: Transaction
     ) throws {
-        let indexes = try transaction.rows(
-            "SELECT id, property FROM item_indexes WHERE collection = ?", .init(collection)
-        ) { (id: $0.int(0), property: $0.text(1)) }
+        let indexes =
+            try change.indexes
+            ?? transaction.rows(
+                "SELECT id, property FROM item_indexes WHERE collection = ?", .init(change.collection.id)
+            ) { (id: $0.int(0), property: $0.text(1)) }
+        change.indexes = indexes
         guard !indexes.isEmpty else { return }
         if !isNew { try transaction.run("DELETE FROM item_values WHERE item = ?", .init(number)) }
         let properties = PropertyBytes(Array(item.bytes[item.properties]))
@@ -171,8 +174,8 @@ extension SearchScan {
         return found.count == collections.count ? found : nil
     }
 
-    /// The items that an index shows for one of the filter's conditions or for the words that are looked for, where
-    /// these are few.
+    /// The items that an index shows for one of the filter's conditions, for the words that are looked for, or for what
+    /// policy asks of properties, where these are few.
     ///
     /// - Returns: their numbers; nil where no index helps.
     func probe(limit: Int) throws -> [Int64]? {
@@ -197,6 +200,6 @@ extension SearchScan {
             }
             if found.count <= most { best = Array(found) }
         }
-        return best
+        return try probeShown(limit: best?.count ?? limit) ?? best
     }
 }

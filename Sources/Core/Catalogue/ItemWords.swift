@@ -40,18 +40,19 @@ enum ItemWords {
 
     /// The words of an item, with a space between two of them.
     static func words(id: String, collection: String, _ properties: JSONValue?) -> String {
-        var words: Set<Substring> = []
+        var words: Set<String> = []
         let names = [FreeText.folded(id), FreeText.folded(collection)]
         for text in names + (properties.map { FreeText.texts(in: $0) } ?? []) {
-            words.formUnion(text.split(separator: " "))
+            for word in text.utf8.split(separator: UInt8(ascii: " ")) { words.insert(plain(word)) }
         }
         guard words.count <= countMax else { return everything }
-        return Set(words.map(plain)).sorted().joined(separator: " ")
+        return words.sorted().joined(separator: " ")
     }
 
-    private static func plain(_ word: some StringProtocol) -> String {
+    private static func plain(_ word: Substring.UTF8View) -> String {
+        guard word.contains(where: { $0 >= 0x80 }) else { return String(Substring(word.prefix(bytesMax))) }
         var bytes: [UInt8] = []
-        for byte in word.utf8 { if byte < 0x80 { bytes.append(byte) } else { bytes += Hex.encode([byte]).utf8 } }
+        for byte in word { if byte < 0x80 { bytes.append(byte) } else { bytes += Hex.encode([byte]).utf8 } }
         return String(decoding: bytes.prefix(bytesMax), as: UTF8.self)
     }
 
@@ -104,7 +105,7 @@ enum ItemWords {
     private static func expression(_ wanted: FreeText, _ engine: Engine) -> String? {
         switch wanted {
         case .phrase(let phrase):
-            let words = phrase.split(separator: " ").map(plain)
+            let words = phrase.utf8.split(separator: UInt8(ascii: " ")).map(plain)
             // The last word may go on, and one that was cut off does.
             let terms = words.enumerated().map { index, word in
                 term(word, isPrefix: index == words.count - 1 || word.utf8.count >= bytesMax, engine)

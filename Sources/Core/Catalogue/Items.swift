@@ -24,26 +24,7 @@ extension Catalogue {
         item document: [UInt8], collection name: String, product: String? = nil, by actor: String
     ) async throws -> (item: ItemRecord, isChanged: Bool) {
         let item = try ItemDocument(parsing: document, collection: name)
-        let now = Timestamp.now
-        let engine = journal.database.engine
-        let (result, collection): ((item: ItemRecord, isChanged: Bool), Int64)
-        do {
-            (result, collection) = try await journal.write { [self] transaction, events in
-                try transaction.lock("item \(name)/\(item.id)")
-                let collection = try Self.collectionID(name, in: transaction)
-                let stored = try Self.store(
-                    item, in: (collection, name), product: product, at: now, by: actor, engine: engine, transaction,
-                    &events)
-                try Self.note(unknown(item.propertyTypes, of: collection), of: collection, in: transaction)
-                return (stored, collection)
-            }
-        } catch let error as DatabaseError where error.code == .constraint(.foreignKey) {
-            throw CatalogueError.noSuchCollection(name)
-        }
-        remember(item.propertyTypes, of: collection)
-        // A new collection is found at once on the node that filled it.
-        if directories[""]?.contains(name) == false { directories.clear() }
-        return result
+        return try await change([item], collection: name, product: product, by: actor)[0]
     }
 
     /// Removes an item.
@@ -173,12 +154,14 @@ extension Catalogue {
         try stored("i.collection = ? AND i.product = ?", [.init(collection), .init(product)], reader)
     }
 
+    /// - Parameter check: looks at the TID of what is there, and throws where that is not to be replaced.
     static func store(
-        _ item: ItemDocument, in collection: (id: Int64, name: String), product: String?, at now: Timestamp,
-        by actor: String,
-        engine: Engine, _ transaction: Transaction, _ events: inout EventRecorder
+        _ item: ItemDocument, product: String? = nil, _ change: inout ItemsChange, _ transaction: Transaction,
+        _ events: inout EventRecorder, check: (_ tid: Int64?) throws -> Void = { _ in }
     ) throws -> (ItemRecord, Bool) {
+        let (collection, actor, engine) = (change.collection, change.actor, change.engine)
         let old = try stored("i.id = ? AND i.collection = ?", [.init(item.id), .init(collection.id)], transaction)
+        try check(old?.tid)
         if let product {
             if let other = old?.product, other != product {
                 throw CatalogueError(
@@ -193,7 +176,7 @@ extension Catalogue {
         }
         let kept = product ?? old?.product
         var record = ItemRecord(
-            collection: collection.name, id: item.id, product: kept, tid: 0, updated: now, document: item.bytes,
+            collection: collection.name, id: item.id, product: kept, tid: 0, updated: change.now, document: item.bytes,
             linksAt: item.linksAt)
         if let old, old.product == kept {
             let isSame = try transaction.first("SELECT document FROM item_documents WHERE item = ?", .init(old.number))
@@ -218,8 +201,8 @@ extension Catalogue {
         }
         try ItemWords.set(
             item.words, of: number, in: collection.id, isNew: old == nil, engine: engine, transaction)
-        try Extents.add(item, collection: collection.id, isNew: old == nil, in: transaction)
-        try index(item, number: number, isNew: old == nil, collection: collection.id, in: transaction)
+        change.growth.add(item, isNew: old == nil)
+        try index(item, number: number, isNew: old == nil, &change, in: transaction)
         events.record(.itemPut, by: actor, on: "\(collection.name)/\(item.id)", collection: collection.id) { json in
             if let kept { json.member("product", kept) }
             json.member("replaced", old != nil)
@@ -277,4 +260,15 @@ extension Catalogue {
             if let product = stored.product { json.member("product", product) }
         }
     }
+}
+
+/// What the items that one transaction stores in a collection have in common: it is looked up and written once.
+struct ItemsChange {
+    let collection: (id: Int64, name: String)
+    let actor: String
+    let engine: Engine
+    let now = Timestamp.now
+    var growth = Extents.Growth()
+    /// Read when the transaction has its TID: whoever makes an index waits for those that had one before.
+    var indexes: [(id: Int64, property: String)]?
 }

@@ -8,6 +8,15 @@ enum JSONSpans {
 
     static func isSpace(_ c: UInt8) -> Bool { c == 0x20 || c == 0x0A || c == 0x0D || c == 0x09 }
 
+    /// Where the object begins that a text is, behind a byte order mark and white space; nil for another value.
+    static func object(_ json: [UInt8]) -> Int? {
+        let start = json.starts(with: [0xEF, 0xBB, 0xBF]) ? 3 : 0
+        guard let first = json[start...].firstIndex(where: { !isSpace($0) }), json[first] == UInt8(ascii: "{") else {
+            return nil
+        }
+        return first
+    }
+
     /// The members of the object that begins at `start`.
     static func members(_ json: [UInt8], at start: Int) -> [Member] {
         json.withUnsafeBufferPointer { json in

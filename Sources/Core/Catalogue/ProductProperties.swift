@@ -68,7 +68,9 @@ enum ItemProperties {
 
     static func values(of properties: JSONValue) -> [String: [String]] {
         var out: [String: [String]] = [:]
-        for member in properties.object?.members ?? [] {
+        var seen = Set<String>()
+        // Of members with one name the last counts.
+        for member in (properties.object?.members ?? []).reversed() where seen.insert(member.name).inserted {
             let values = (member.value.array ?? [member.value]).prefix(valuesMax).compactMap(text)
             if !values.isEmpty { out[member.name.lowercased(), default: []] += values }
         }
@@ -104,21 +106,25 @@ extension ItemDocument {
 
     /// The keys of a collection's objects among addresses of assets, whatever name the node has in them:
     /// `s3://COLLECTION/KEY`, `https://HOST/COLLECTION/KEY` and `https://COLLECTION.HOST/KEY`.
-    static func assetKeys(_ assets: JSONValue?, collection: String) -> Set<String> {
-        Set(
-            (assets?.object?.members ?? []).prefix(assetsMax).compactMap { asset in
-                asset.value["href"]?.string.flatMap { key(of: $0, collection: collection) }
-            })
+    static func assetKeys(_ addresses: [String], collection: String) -> Set<String> {
+        Set(addresses.prefix(assetsMax).compactMap { key(of: $0, collection: collection) })
     }
 
-    private static func key(of href: String, collection: String) -> String? {
-        guard let scheme = href.firstRange(of: "://") else { return nil }
-        let rest = href[scheme.upperBound...].prefix { $0 != "?" && $0 != "#" }
-        guard let slash = rest.firstIndex(of: "/") else { return nil }
+    // Byte by byte: an item has dozens of assets, and by characters they take as long as all else.
+    private static func key(of address: String, collection: String) -> String? {
+        let bytes = address.utf8
+        guard let colon = bytes.firstIndex(of: UInt8(ascii: ":")), bytes[colon...].starts(with: "://".utf8) else {
+            return nil
+        }
+        let rest = bytes[colon...].dropFirst(3).prefix { $0 != UInt8(ascii: "?") && $0 != UInt8(ascii: "#") }
+        guard let slash = rest.firstIndex(of: UInt8(ascii: "/")) else { return nil }
         let (host, path) = (rest[..<slash], rest[slash...].dropFirst())
-        if href[..<scheme.lowerBound] == "s3" { return host == collection ? String(path) : nil }
-        let isAtHost = host.hasPrefix(collection + ".")
-        guard isAtHost || path.hasPrefix(collection + "/") else { return nil }
-        return PercentEncoding.decode(isAtHost ? path : path.dropFirst(collection.count + 1))
+        if bytes[..<colon].elementsEqual("s3".utf8) {
+            return host.elementsEqual(collection.utf8) ? String(Substring(path)) : nil
+        }
+        let name = collection.utf8.count + 1
+        if host.starts(with: (collection + ".").utf8) { return PercentEncoding.decode(Substring(path)) }
+        guard path.starts(with: (collection + "/").utf8) else { return nil }
+        return PercentEncoding.decode(Substring(path.dropFirst(name)))
     }
 }

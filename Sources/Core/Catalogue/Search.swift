@@ -103,6 +103,9 @@ struct SearchFilter: Sendable {
         areaShare = Self.share(boxes ?? [], of: entries)
     }
 
+    /// Whether each item is asked for its properties, be it for the search or for policy.
+    var asksEach: Bool { condition != nil || !directory.tests.isEmpty }
+
     private static func share(_ boxes: [BoundingBox], of entries: [CollectionDirectory.Entry]) -> Double {
         func size(_ west: Double, _ east: Double, _ south: Double, _ north: Double) -> Double {
             max(0, east - west) * max(0, north - south)

@@ -15,11 +15,11 @@ extension SearchScan {
             source = .exhausted
             return ordered(try lookUp(numbers))
         case .walk:
-            let size = min(max(wanted + 1, 16) * (filter.boxes == nil && filter.condition == nil ? 1 : 4), 1000)
+            let size = min(max(wanted + 1, 16) * (filter.boxes == nil && !filter.asksEach ? 1 : 4), 1000)
             let batch = try walk(bounds, limit: size)
             if batch.count < size {
                 source = .exhausted
-            } else if filter.condition != nil, tables.asOf == nil, examined > Self.walkedMax, !isProbed {
+            } else if filter.asksEach, tables.asOf == nil, examined > Self.walkedMax, !isProbed {
                 isProbed = true
                 if let listed = try probe(limit: Self.listedLateMax) { source = .listed(listed) }
             } else if filter.boxes != nil, tables.asOf == nil, examined > Self.walkedMax {

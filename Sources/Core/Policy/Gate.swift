@@ -102,13 +102,17 @@ package final class Gate: Sendable {
         }
         let known = circumstances
         return Question(
-            principal: principal, action: action,
-            // Nobody in particular is meant by `*` alone, not by an ARN with a wildcard in it.
-            request: PolicyRequest(
-                principals: principal.isAnonymous ? [""] : principal.arns, action: action,
-                resources: ResourceName.all(of: resource),
-                context: Self.conditionKeys(principal, known)),
+            principal: principal, action: action, request: Self.request(principal, action, resource, known),
             policies: applicable, access: access, collection: named?.collection, key: named?.key, version: version)
+    }
+
+    private static func request(
+        _ principal: Principal, _ action: String, _ resource: String, _ context: RequestContext
+    ) -> PolicyRequest {
+        // Nobody in particular is meant by `*` alone, not by an ARN with a wildcard in it.
+        PolicyRequest(
+            principals: principal.isAnonymous ? [""] : principal.arns, action: action,
+            resources: ResourceName.all(of: resource), context: conditionKeys(principal, context))
     }
 
     func decide(_ question: Question) async throws -> Decision {
@@ -150,6 +154,34 @@ package final class Gate: Sendable {
             return
         }
         throw try await denied(principal, action, on: resource, reason, context)
+    }
+
+    /// Decides on many resources of one kind, as if each was asked for; what applies is looked up once. Allowed, they
+    /// are one access to `whole`: what becomes of each, the journal says.
+    ///
+    /// - Throws: ``AccessDenied`` of the first that is denied.
+    package func require(
+        _ principal: Principal, _ action: String, onEach resources: [String], as whole: String,
+        _ context: RequestContext
+    ) async throws {
+        guard let first = resources.first else { return }
+        var question = try await question(principal, action, on: first, context)
+        guard resources.count > 1, question.collection == nil,
+            !question.policies.contains(where: \.document.asksProduct)
+        else {
+            for resource in resources { try await require(principal, action, on: resource, context) }
+            return
+        }
+        var reason = ""
+        for resource in resources {
+            question.request = Self.request(principal, action, resource, context)
+            let decision = try await decide(question)
+            guard decision.isAllowed else {
+                throw try await denied(principal, action, on: resource, decision.description, context)
+            }
+            if reason.isEmpty { reason = decision.description }
+        }
+        note(principal, action, whole, reason, context)
     }
 
     /// Lets somebody look after what is their own: everybody may, whom no policy denies it, with all their rights. Who

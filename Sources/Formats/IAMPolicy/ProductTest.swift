@@ -51,7 +51,7 @@ package indirect enum ProductTest: Sendable {
 package struct ProductProperty: Sendable {
     /// In lower case, as condition keys are.
     package let name: String
-    private let condition: Condition
+    let condition: Condition
     private let context: PolicyContext
     private let unknown: Bool
 
