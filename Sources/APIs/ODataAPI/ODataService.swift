@@ -98,7 +98,7 @@ package struct ODataService: Sendable {
             case "$zip": return try await zip(of: try await item(key, call), call)
             case "Attributes":
                 let item = try await item(key, call)
-                return attributes(Product(item, document: try JSONValue(parsing: item.document)).properties.bytes)
+                return attributes(Product(item, document: try JSONValue(parsing: item.document)).properties)
             case "Nodes": return try await nodes(of: try await item(key, call), [], call)
             default: throw nothing(call)
             }
@@ -108,7 +108,7 @@ package struct ODataService: Sendable {
         case ("DeletedProducts", nil, 2) where names[1].text == "$count": return try await deletedCount(call)
         case ("DeletedProducts", let key?, 1): return try await deletedProduct(key, call)
         case ("DeletedProducts", let key?, 2) where names[1].text == "Attributes" && names[1].key == nil:
-            return attributes(try await deletedItem(key, call).properties)
+            return attributes(try JSONValue(parsing: try await deletedItem(key, call).properties))
         case ("Assets", let key?, 2) where names[1].text == "$value": return try await asset(key, call)
         case ("Attributes", nil, 1): return try await attributeNames(nil, call)
         case ("Attributes", let key?, 1): return try await attributeNames(key, call)

@@ -149,13 +149,13 @@ extension ODataService {
 
     /// `/Products(ID)/Attributes`
     ///
-    /// - Parameter properties: those of the item, as a JSON object.
-    func attributes(_ properties: [UInt8]) -> Response {
+    /// - Parameter properties: those of the item.
+    func attributes(_ properties: JSONValue) -> Response {
         var json = JSONWriter(capacity: 4096)
         json.object { json in
             json.key("value")
             json.array { json in
-                for attribute in ProductAttribute.all(of: (try? JSONValue(parsing: properties)) ?? .null) {
+                for attribute in ProductAttribute.all(of: properties) {
                     attribute.write(to: &json)
                 }
             }
