@@ -98,11 +98,18 @@ def test_a_wrong_item_is_named_and_nothing_of_its_batch_is_stored(node, http, co
 TIMES = {"datetime", "start_datetime", "end_datetime", "created", "updated"}
 
 
+def moment(text):
+    try:
+        return datetime.datetime.fromisoformat(text)
+    except ValueError:
+        return text
+
+
 def plain(value):
     """Without what is null, and moments as such: a table has a place for what an item lacks, and no text of a time."""
     if isinstance(value, dict):
         return {
-            key: datetime.datetime.fromisoformat(inner) if key in TIMES and isinstance(inner, str) else plain(inner)
+            key: moment(inner) if key in TIMES else plain(inner)
             for key, inner in value.items()
             if inner is not None
         }

@@ -67,7 +67,9 @@ import Wire
     func same() throws {
         try expectSame([
             item(
-                "a", properties: #","eo:cloud_cover":5,"gsd":10,"n":9007199254740993,"ok":true,"created":"2020-01-01T00:00:00Z""#,
+                "a",
+                properties:
+                    #","eo:cloud_cover":5,"gsd":10,"n":9007199254740993,"ok":true,"created":"2020-01-01T00:00:00Z""#,
                 assets: #"{"B1":{"href":"x","roles":["data"],"raster:bands":[{"nodata":0},{"nodata":"nan"}]}}"#,
                 links: #"[{"rel":"x","href":"y","title":"ü"}]"#, more: #","collection":"c""#),
             item(
@@ -75,7 +77,9 @@ import Wire
                 geometry: #"{"type":"MultiPolygon","coordinates":[[[[0,0,1],[1,0,1],[1,1,1],[0,0,1]]]]}"#,
                 bbox: "[0,0,1,1,1,1]", assets: #"{"B2":{"href":"z"}}"#, more: #","note":{"mine":[1]}"#),
             item(
-                "c", properties: #","gsd":"ten","id":"mine","_rest":7,"created":"yesterday","mixed":3,"deep":{"a":{"b":[[1],[]]}}"#,
+                "c",
+                properties:
+                    #","gsd":"ten","id":"mine","_rest":7,"created":"yesterday","mixed":3,"deep":{"a":{"b":[[1],[]]}}"#,
                 geometry: "null"),
             item(
                 "d", properties: #","proj:geometry":{"type":"Point","coordinates":[500000,1]}"#,

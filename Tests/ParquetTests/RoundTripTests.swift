@@ -5,7 +5,9 @@ import Testing
 /// Reads from memory.
 func reader(_ bytes: [UInt8]) throws -> ParquetReader {
     try ParquetReader(size: Int64(bytes.count)) { offset, count in
-        guard offset >= 0, count >= 0, offset + Int64(count) <= Int64(bytes.count) else { throw ParquetError("outside") }
+        guard offset >= 0, count >= 0, offset + Int64(count) <= Int64(bytes.count) else {
+            throw ParquetError("outside")
+        }
         return Array(bytes[Int(offset)..<(Int(offset) + count)])
     }
 }

@@ -8,9 +8,9 @@ package import Wire
 /// items is kept as JSON text in a column of Parquet's type JSON, and so is an object without members or with a great
 /// number of different ones. What has no column at all is in the column ``rest``.
 package struct ItemColumns: Sendable {
-    /// A column of JSON objects, only there where an item needs it: members that the specification has no place for,
-    /// which are those of the item itself that STAC does not name, properties that are called like a member of the item,
-    /// and values that are not what their column must hold. A reader puts them over the rest of the item.
+    /// A column of JSON objects, only there where an item needs it: what the specification has no place for. These are
+    /// members of the item itself that STAC does not name, properties that are called like a member of the item, and
+    /// values that are not what their column must hold. A reader puts them over the rest of the item.
     static let rest = "_rest"
 
     /// The members of an Item that are columns, in this order.
@@ -118,7 +118,9 @@ package struct ItemColumns: Sendable {
             switch name {
             case "geometry": out.append((ParquetField(name, .binary), .geometry))
             case "bbox":
-                let names = boxHasAltitude ? ["xmin", "ymin", "zmin", "xmax", "ymax", "zmax"] : ["xmin", "ymin", "xmax", "ymax"]
+                let names =
+                    boxHasAltitude
+                    ? ["xmin", "ymin", "zmin", "xmax", "ymax", "zmax"] : ["xmin", "ymin", "xmax", "ymax"]
                 out.append((ParquetField(name, .group(names.map { ParquetField($0, .double) })), .double))
             case "assets":
                 // A group has a member; a reader knows that there are always assets.

@@ -95,7 +95,9 @@ package struct ItemTableReader {
             guard let text = String(validating: bytes, as: UTF8.self) else { throw ParquetError("a text is not UTF-8") }
             return .string(text)
         case (.bytes(let bytes), _):
-            guard geometries.contains(name) else { throw ParquetError("'\(name.prefix(80))' is of bytes, which JSON has none of") }
+            guard geometries.contains(name) else {
+                throw ParquetError("'\(name.prefix(80))' is of bytes, which JSON has none of")
+            }
             guard let geometry = WellKnownBinary.geometry(bytes) else {
                 throw ParquetError("a geometry is not well-known binary, or is empty")
             }

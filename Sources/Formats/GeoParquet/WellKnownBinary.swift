@@ -16,8 +16,8 @@ enum WellKnownBinary {
         return hasAltitude(geometry) ? type + " Z" : type
     }
 
-    /// - Returns: the geometry's bytes, or nil for what is none or has no position; and whether all of it is in them: an
-    ///   altitude that only some positions have is not, nor is another member than `type` and `coordinates`.
+    /// - Returns: the geometry's bytes, or nil for what is none or has no position; and whether all of it is in them:
+    ///   an altitude that only some positions have is not, nor is another member than `type` and `coordinates`.
     static func bytes(of geometry: JSONValue) -> (bytes: [UInt8], isWhole: Bool)? {
         var writer = Writer(hasAltitude: hasAltitude(geometry))
         guard writer.geometry(geometry, depth: 0) else { return nil }
@@ -44,7 +44,8 @@ enum WellKnownBinary {
         /// False for what is no geometry.
         mutating func geometry(_ value: JSONValue, depth: Int) -> Bool {
             guard depth < depthMax, let object = value.object, let type = object["type"]?.string,
-                let number = types.firstIndex(of: type), let items = object[number == 6 ? "geometries" : "coordinates"]?.array
+                let number = types.firstIndex(of: type),
+                let items = object[number == 6 ? "geometries" : "coordinates"]?.array
             else { return false }
             if object.members.count != 2 { isWhole = false }
             header(UInt32(number) + 1)
@@ -68,7 +69,9 @@ enum WellKnownBinary {
         }
 
         private mutating func append(_ value: UInt32) {
-            for shift in stride(from: UInt32(0), to: 32, by: 8) { bytes.append(UInt8(truncatingIfNeeded: value >> shift)) }
+            for shift in stride(from: UInt32(0), to: 32, by: 8) {
+                bytes.append(UInt8(truncatingIfNeeded: value >> shift))
+            }
         }
 
         private mutating func count(_ items: [JSONValue]) -> Bool {

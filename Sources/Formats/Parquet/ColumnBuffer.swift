@@ -151,7 +151,9 @@ struct ColumnBuffer {
         } else if physical == .boolean {
             for start in stride(from: 0, to: values.count, by: 8) {
                 var byte: UInt8 = 0
-                for (bit, value) in values[start..<min(start + 8, values.count)].enumerated() { byte |= value << UInt8(bit) }
+                for (bit, value) in values[start..<min(start + 8, values.count)].enumerated() {
+                    byte |= value << UInt8(bit)
+                }
                 body.append(byte)
             }
         } else {

@@ -87,7 +87,9 @@ final class ColumnCursor {
 
     /// The value of the present entry; the next one becomes present. Only where the entry's definition is the leaf's.
     func take() throws -> ParquetValue {
-        guard !isAtEnd, definition == leaf.definition, let values else { throw fault("its levels do not fit its schema") }
+        guard !isAtEnd, definition == leaf.definition, let values else {
+            throw fault("its levels do not fit its schema")
+        }
         let value: ParquetValue
         do {
             value = try values.next()
@@ -156,7 +158,8 @@ final class ColumnCursor {
         }
         pageNumber += 1
         let header = try header()
-        guard header.compressedBytes >= 0, (0...Int32(Self.pageBytesMax)).contains(header.plainBytes), header.values >= 0
+        guard header.compressedBytes >= 0, (0...Int32(Self.pageBytesMax)).contains(header.plainBytes),
+            header.values >= 0
         else { throw ParquetError("its size is out of range") }
         let compressed = try next(Int(header.compressedBytes))
         let count = Int(header.plainBytes)
@@ -250,7 +253,9 @@ final class ColumnCursor {
         var at = 0
         func levels(_ maximum: Int, _ encoding: Int32) throws -> RunLengthReader? {
             guard maximum > 0 else { return nil }
-            guard encoding == Encoding.runs.rawValue else { throw ParquetError("the encoding of its levels is not read") }
+            guard encoding == Encoding.runs.rawValue else {
+                throw ParquetError("the encoding of its levels is not read")
+            }
             guard body.count - at >= 4 else { throw ParquetError("its levels end too early") }
             let count = Int(body.fixed(at, UInt32.self))
             at += 4

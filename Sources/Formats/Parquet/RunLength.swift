@@ -26,7 +26,9 @@ package enum RunLength {
             }
             append(packed: values[packed..<at], width: width, to: &out)
             out.appendVarint(UInt64(end - at) << 1)
-            for byte in 0..<((width + 7) / 8) { out.append(UInt8(truncatingIfNeeded: values[at] >> (8 * UInt32(byte)))) }
+            for byte in 0..<((width + 7) / 8) {
+                out.append(UInt8(truncatingIfNeeded: values[at] >> (8 * UInt32(byte))))
+            }
             (packed, at) = (end, end)
         }
         append(packed: values[packed...], width: width, to: &out)
@@ -89,7 +91,9 @@ package struct RunLengthReader {
         guard first < end else { throw ParquetError("its levels or places end too early") }
         let count = (bit % 8 + width + 7) / 8
         // The last of them may have been cut off, where they are only there to make eight.
-        for offset in 0..<count where first + offset < end { out |= UInt64(bytes[first + offset]) << UInt64(8 * offset) }
+        for offset in 0..<count where first + offset < end {
+            out |= UInt64(bytes[first + offset]) << UInt64(8 * offset)
+        }
         out >>= UInt64(bit % 8)
         bit += width
         if packed == 0 { at = min(end, at + bit / 8) }
@@ -105,7 +109,9 @@ package struct RunLengthReader {
             throw ParquetError("its levels or places end too early")
         }
         at = reader.at
-        guard at <= end, head >> 1 <= UInt64(Int32.max) else { throw ParquetError("a run of levels or places is too long") }
+        guard at <= end, head >> 1 <= UInt64(Int32.max) else {
+            throw ParquetError("a run of levels or places is too long")
+        }
         if head & 1 == 1 {
             packed = (head >> 1) * 8
             bit = 0

@@ -78,7 +78,9 @@ struct SchemaReader {
         let shape: SchemaNode.Shape
         let type: ParquetType
         if element.children == 0 {
-            guard leaves.count < Self.leavesMax else { throw ParquetError("it has more than \(Self.leavesMax) columns") }
+            guard leaves.count < Self.leavesMax else {
+                throw ParquetError("it has more than \(Self.leavesMax) columns")
+            }
             guard path.reduce(0, { $0 + $1.utf8.count + 1 }) <= Self.pathBytesMax else {
                 throw ParquetError("its columns have names that are too long")
             }
@@ -92,7 +94,9 @@ struct SchemaReader {
             let (deeper, present) = (repetition + 1, definition + 1)
             let node: SchemaNode
             let elementType: ParquetType
-            if !Self.isMap(element), inner.children == 1, inner.name != "array", inner.name != path.last.map({ $0 + "_tuple" }) {
+            if !Self.isMap(element), inner.children == 1, inner.name != "array",
+                inner.name != path.last.map({ $0 + "_tuple" })
+            {
                 // The usual three levels: the repeated group holds nothing but the element.
                 at += 1
                 (node, elementType) = try next(path: path + [inner.name], definition: present, repetition: deeper)

@@ -137,7 +137,9 @@ struct ThriftReader {
     }
 
     mutating func int32() throws -> Int32 {
-        guard let value = Int32(exactly: try int64()) else { throw ParquetError("a number of its metadata is too large") }
+        guard let value = Int32(exactly: try int64()) else {
+            throw ParquetError("a number of its metadata is too large")
+        }
         return value
     }
 

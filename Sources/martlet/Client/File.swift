@@ -122,7 +122,6 @@ final class NewFile {
     }
 }
 
-
 /// A file that is read by position.
 final class ReadableFile: Sendable {
     let path: String

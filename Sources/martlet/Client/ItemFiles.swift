@@ -2,8 +2,8 @@ import GeoParquet
 import Parquet
 import Wire
 
-/// Items in files: one a line (`.ndjson`, `.jsonl`), one a row (GeoParquet), one a file, or the features of a collection
-/// of them.
+/// Items in files: one a line (`.ndjson`, `.jsonl`), one a row (GeoParquet), one a file, or the features of a
+/// collection of them.
 struct ItemFiles {
     struct File: Sendable {
         var path: String
