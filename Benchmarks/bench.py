@@ -18,6 +18,7 @@ import directory
 import folders
 import growth
 import identity
+import ledger
 import objects
 import procfs
 import report
@@ -28,7 +29,7 @@ from runs import Bench, Plan
 
 PARTS = {
     "objects": objects.measure, "folders": folders.measure, "searches": searches.measure, "stac": stac.measure,
-    "directory": directory.measure, "identity": identity.measure, "growth": growth.measure}
+    "directory": directory.measure, "identity": identity.measure, "ledger": ledger.measure, "growth": growth.measure}
 
 
 def main():
