@@ -70,6 +70,11 @@ let formats: [Target] = [
     target("Formats", "BucketConfiguration", ["Wire"]),
     target("Formats", "Geometry", ["Wire"]),
     target("Formats", "CQL2", ["Geometry", "Wire"]),
+    .target(
+        name: "CCodecs", path: "Sources/Formats/CCodecs",
+        linkerSettings: [.linkedLibrary("z"), .linkedLibrary("zstd")]),
+    target("Formats", "Parquet", ["CCodecs"]),
+    target("Formats", "GeoParquet", ["Parquet", "Wire"]),
     target("Formats", "ODataFilter", ["Wire"]),
     target("Formats", "WebDAVFormat", ["Wire"]),
     target("Formats", "LDAPMessage"),
@@ -175,10 +180,8 @@ let apis: [Target] = [
     target(
         "APIs", "STACAPI",
         [
-            "CQL2", "Catalogue", "Geometry", "HTTPSupport", "IAMPolicy", "Identity", "Journal", "Objects", "Policy",
-            "Wire",
-            logging,
-            nioHTTP1,
+            "CQL2", "Catalogue", "GeoParquet", "Geometry", "HTTPSupport", "IAMPolicy", "Identity", "Journal", "Objects",
+            "Policy", "Wire", logging, nioHTTP1,
         ]),
     target(
         "APIs", "ODataAPI",
@@ -259,8 +262,8 @@ let top: [Target] = [
     .executableTarget(
         name: "martlet",
         dependencies: [
-            "BLAKE3", "CMemory", "Certificates", "IAMPolicy", "MerkleLog", "ProductMetadata", "Server", "TraceFormat",
-            "Wire", arguments, crypto,
+            "BLAKE3", "CMemory", "Certificates", "GeoParquet", "IAMPolicy", "MerkleLog", "Parquet",
+            "ProductMetadata", "Server", "TraceFormat", "Wire", arguments, crypto,
             httpClient, logging, nioCore, nioHTTP1, nioPosix, nioSSL,
         ], path: "Sources/martlet",
         swiftSettings: settings),
@@ -280,6 +283,8 @@ let testTargets: [Target] = [
     tests("BucketConfigurationTests", ["BucketConfiguration", "Wire"]),
     tests("GeometryTests", ["Geometry", "Wire"]),
     tests("CQL2Tests", ["CQL2", "Geometry", "Wire"]),
+    tests("ParquetTests", ["Parquet"]),
+    tests("GeoParquetTests", ["GeoParquet", "Parquet", "Wire"]),
     tests("WebAuthnTests", ["WebAuthn", "Wire", crypto]),
     tests("ODataFilterTests", ["ODataFilter", "Wire"]),
     tests("WebDAVFormatTests", ["WebDAVFormat", "Wire"]),

@@ -10,7 +10,7 @@ import Testing
 
     /// Targets that others of their own storey may import.
     private static let shared = [
-        "Formats": ["Wire", "BLAKE3", "MerkleLog", "Geometry"], "Core": ["Journal", "Identity", "Policy"],
+        "Formats": ["Wire", "BLAKE3", "MerkleLog", "Geometry", "Parquet"], "Core": ["Journal", "Identity", "Policy"],
         "APIs": ["HTTPSupport"],
     ]
 
