@@ -102,7 +102,7 @@ extension Journal {
         number, first_tid, first_sequence, last_tid, last_sequence, time_from, time_until, count, digest, trace
         """
 
-    private static func batch(_ row: Row) -> AuditBatch {
+    private static func batch(_ row: borrowing Row) -> AuditBatch {
         AuditBatch(
             number: row.int(0), first: JournalPosition(tid: row.int(1), sequence: row.int(2)),
             last: JournalPosition(tid: row.int(3), sequence: row.int(4)), from: Timestamp(microseconds: row.int(5)),
