@@ -297,10 +297,12 @@ def test_what_no_witness_may_cosign_is_refused_as_the_protocol_says(pair):
     assert requests.get(f"{other.web}/witness/add-checkpoint").status_code == 405
 
 
-def test_a_witness_from_elsewhere_cosigns(tmp_path):
+@pytest.mark.parametrize("engine", ["sqlite", "postgres"])
+def test_a_witness_from_elsewhere_cosigns(nodes, engine, tmp_path):
     policy = tmp_path / "policy"
     policy.write_text("quorum none\n")
-    node = new_node("cosigned", ["--log-policy", str(policy)]).start()
+    options = [*QUIET, "--log-policy", str(policy)]
+    node = Node("cosigned", metadata=nodes.metadata(engine), options=options).start()
     try:
         register(node, 3)
         vkey = vkey_of(node)
@@ -366,9 +368,11 @@ def openssl_verifies(folder, text, token):
     return done.returncode == 0 and "OK" in done.stdout + done.stderr
 
 
-def test_an_authority_signs_when_a_checkpoint_was_there(tmp_path):
+@pytest.mark.parametrize("engine", ["sqlite", "postgres"])
+def test_an_authority_signs_when_a_checkpoint_was_there(nodes, engine, tmp_path):
     with timestamp_authority(tmp_path) as authority:
-        node = new_node("times", ["--timestamp-authority", authority.url, "--timestamp-seconds", "1"]).start()
+        options = [*QUIET, "--timestamp-authority", authority.url, "--timestamp-seconds", "1"]
+        node = Node("times", metadata=nodes.metadata(engine), options=options).start()
         try:
             register(node, 3)
             base = f"{node.web}/traces/log"
