@@ -116,7 +116,7 @@ let core: [Target] = [
     target(
         "Core", "Authority",
         ["Certificates", "Ciphers", "Database", "Identity", "Journal", "Vault", "Wire", asn1, crypto, x509]),
-    target("Core", "Notifications", ["Database", "Journal", "Vault", "Wire"]),
+    target("Core", "Notifications", ["Ciphers", "Database", "Journal", "Vault", "Wire", crypto]),
     target(
         "Core", "Catalogue", ["CQL2", "Database", "Geometry", "IAMPolicy", "Identity", "Journal", "Policy", "Wire"]),
     target(
@@ -187,7 +187,7 @@ let apis: [Target] = [
         "APIs", "ODataAPI",
         [
             "CQL2", "Catalogue", "Ciphers", "Geometry", "HTTPSupport", "IAMPolicy", "Identity", "Journal",
-            "ODataFilter", "Objects", "Policy", "Wire", logging, nioCore, nioHTTP1,
+            "Notifications", "ODataFilter", "Objects", "Policy", "Wire", logging, nioCore, nioHTTP1,
         ]),
     target(
         "APIs", "TransactionAPI",
@@ -231,8 +231,10 @@ let workers: [Target] = [
     target(
         "", "Workers",
         [
-            "Authority", "BLAKE3", "BucketConfiguration", "Catalogue", "Identity", "Journal", "Ledger", "Notifications",
-            "Objects", "OpenID", "Policy", "ProductMetadata", "Rasters", "TraceFormat", "Wire", logging, nioCore,
+            "Authority", "BLAKE3", "BucketConfiguration", "CQL2", "Catalogue", "IAMPolicy", "Identity", "Journal",
+            "Ledger",
+            "Notifications", "Objects", "OpenID", "Policy", "ProductMetadata", "Rasters", "TraceFormat", "Wire",
+            logging, nioCore,
         ])
 ]
 
@@ -317,6 +319,7 @@ let testTargets: [Target] = [
             "Database", "HTTPSupport", "IAMAPI", "Identity", "Journal", "Policy", "SigV4", "Vault", "Wire", nioCore,
             nioHTTP1,
         ]),
+    tests("ODataAPITests", ["Catalogue", "HTTPSupport", "ODataAPI", "Wire"]),
     tests("ConsoleTests", ["Console", "Geometry", "Wire"]),
     tests("CertificatesTests", ["Certificates", "Wire", crypto, x509, asn1]),
     tests("NotificationsTests", ["Ciphers", "Database", "Journal", "Notifications", "Vault", "Wire"]),
