@@ -280,6 +280,12 @@ package final class Node: Sendable {
         if logPolicy?.witnesses.isEmpty == false {
             workers.start(Countersigner(journal: journal, ledger: ledger, call: fetcher.call))
         }
+        if let address = configuration.timestampAuthority {
+            workers.start(
+                Timestamper(journal: journal, ledger: ledger, seconds: configuration.timestampSeconds) {
+                    try await fetcher.stamp(address, $0)
+                })
+        }
         return Node(
             web: web, s3: s3, directories: directories, directoryBase: configuration.directory.base,
             generatedPassword: password, authorityFile: tls.authorityFile, webURL: webURL,
