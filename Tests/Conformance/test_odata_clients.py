@@ -1,4 +1,4 @@
-"""cdsetool, unmodified: it knows one catalogue by its name, which leads to the node here."""
+"""Clients of the Copernicus Data Space, unmodified: cdsetool knows one catalogue by its name, eodag is configured."""
 
 import json
 import subprocess
@@ -18,6 +18,32 @@ from cdsetool.query import describe_collection, query_features
 terms = json.loads(sys.argv[3])
 found = query_features(sys.argv[2], terms, options={"expand_attributes": True, "max_attempts": 1})
 print(json.dumps({"count": len(found), "names": [one["Name"] for one in found], "terms": sorted(describe_collection(sys.argv[2]))}))
+"""
+
+# What somebody writes who has a node in place of the Data Space: addresses and a token, in eodag's own configuration.
+PROVIDER = """
+cop_dataspace:
+  priority: 10
+  search:
+    api_endpoint: "{web}/odata/v1/Products"
+    metadata_mapping:
+      "eodag:download_link": "{web}/odata/v1/Products({{uid}})/$value"
+  auth:
+    type: HTTPHeaderAuth
+    matching_url: "{web}"
+    headers:
+      Authorization: "Bearer {{token}}"
+    credentials:
+      token: "{token}"
+"""
+USE = """
+import json, sys
+from eodag import EODataAccessGateway
+dag = EODataAccessGateway(user_conf_file_path=sys.argv[1])
+found = dag.search(provider="cop_dataspace", raise_errors=True, **json.loads(sys.argv[2]))
+paths = [dag.download(product, output_dir=sys.argv[3]) for product in found] if sys.argv[3] else []
+told = [product.properties for product in found]
+print(json.dumps({"count": found.number_matched, "told": told, "paths": paths}, default=str))
 """
 
 
@@ -61,3 +87,33 @@ def test_cdsetool_finds_products(filled, tmp_path):
     assert {"cloudCover", "productType", "contentDateStart"} <= set(found["terms"])
     assert ask(name="MSIL2A", relativeOrbitNumberEq="29")["count"] == 1
     assert ask(name="MSIL1C")["count"] == 0
+
+
+def test_eodag_finds_and_downloads(filled, tmp_path):
+    (tmp_path / "eodag.yml").write_text(PROVIDER.format(web=filled.web, token=filled.token()))
+
+    def use(folder="", **terms):
+        done = subprocess.run(
+            [sys.executable, "-c", USE, str(tmp_path / "eodag.yml"), json.dumps(terms), str(folder)],
+            # It asks for pages by urllib and for files by requests.
+            env={**clean_environment(), "HOME": str(tmp_path), **dict.fromkeys(("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"), str(filled.authority))},
+            capture_output=True, text=True, timeout=300,
+        )
+        assert done.returncode == 0, done.stderr[-4000:]
+        return json.loads(done.stdout.splitlines()[-1])
+
+    terms = {"collection": "S2_MSI_L2A", "start": "2023-08-01", "end": "2023-09-01", "count": True}
+    place = {"lonmin": -180, "latmin": -90, "lonmax": 180, "latmax": 90}
+    found = use(tmp_path / "out", geom=place, **{"eo:cloud_cover": 100}, **terms)
+    assert found["count"] == 1 and [one["title"] for one in found["told"]] == [LEVEL_2A]
+    told = found["told"][0]
+    assert told["product:type"] == "S2MSI2A" and told["sat:relative_orbit"] == 29 and told["order:status"] == "succeeded"
+    folder = shared() / "products" / f"{LEVEL_2A}.SAFE"
+    whole = {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
+    top = next((tmp_path / "out").rglob("manifest.safe")).parent
+    assert {str(file.relative_to(top)): file.read_bytes() for file in top.rglob("*") if file.is_file()} == whole
+    assert use(**{**terms, "collection": "S2_MSI_L1C"})["count"] == 0
+    assert use(**terms, **{"sat:relative_orbit": 29})["count"] == 1
+    assert use(**terms, **{"sat:relative_orbit": 30})["count"] == 0
+    far = {"lonmin": 4, "latmin": 45, "lonmax": 5, "latmax": 46}
+    assert use(geom=far, **terms)["count"] == 0

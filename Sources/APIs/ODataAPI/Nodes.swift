@@ -311,7 +311,10 @@ extension ODataService {
             })
     }
 
+    /// A name that needs no encoding comes without: not all clients read the other form (RFC 6266 §4.3).
     private static func attachment(_ name: String) -> String {
-        "attachment; filename*=UTF-8''\(PercentEncoding.encode(name))"
+        let isPlain = name.utf8.allSatisfy { $0 >= 0x20 && $0 < 0x7F && $0 != 0x22 && $0 != 0x5C && $0 != 0x25 }
+        return isPlain
+            ? "attachment; filename=\"\(name)\"" : "attachment; filename*=UTF-8''\(PercentEncoding.encode(name))"
     }
 }
