@@ -106,7 +106,8 @@ struct Uploader {
             }
         }
         let answer = try await client.send(
-            .POST, client.objectURL(collection, key) + "?uploads", headers: ["Content-Type": MediaType.of(path: file.path)])
+            .POST, client.objectURL(collection, key) + "?uploads",
+            headers: ["Content-Type": MediaType.of(path: file.path)])
         guard answer.status == .ok, let id = try XMLElement(parsing: answer.bytes)["UploadId"]?.text else {
             throw NodeClient.failure(answer)
         }
