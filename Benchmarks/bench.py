@@ -19,6 +19,7 @@ import directory
 import folders
 import growth
 import identity
+import ledger
 import objects
 import procfs
 import report
@@ -29,7 +30,7 @@ from runs import Bench, Plan
 
 PARTS = {
     "objects": objects.measure, "folders": folders.measure, "searches": searches.measure, "stac": stac.measure,
-    "directory": directory.measure, "identity": identity.measure, "growth": growth.measure,
+    "directory": directory.measure, "identity": identity.measure, "ledger": ledger.measure, "growth": growth.measure,
     "archive": archive.measure}
 
 

@@ -3,7 +3,8 @@
 import statistics
 
 SERVERS = ("martlet", "rclone", "rgw", "nginx")
-WORDS = {"rate": "rate", "cpu_us": "CPU µs/op", "rss_mib": "MiB", "late_to_early": "late pages to early ones"}
+WORDS = {"rate": "rate", "cpu_us": "CPU µs/op", "rss_mib": "MiB", "late_to_early": "late pages to early ones", "late_ms": "ms", "p50_us": "µs, median",
+         "log_bytes": "bytes a trace in tiles and checkpoints"}
 
 
 class Claim:

@@ -63,6 +63,8 @@ package struct Configuration: Sendable {
     package var clientCertificates: [String]?
     /// Files with authorities whose holders' signatures of traces count beside those of the node's own.
     package var traceAuthorities: [String]
+    /// File with the logs that the node witnesses, and the witnesses of its own (C2SP tlog-policy).
+    package var logPolicy: String?
     /// Proxies that are believed which client certificate they were shown.
     package var certificateProxies: [IPNetwork]
     package var authority: AuthoritySettings
@@ -149,6 +151,10 @@ package struct Configuration: Sendable {
             "trace-authorities",
             "files with authorities (PEM), with commas, whose holders' signatures of traces count beside those of the "
                 + "node's own"
+        ),
+        (
+            "log-policy",
+            "file with witnesses that cosign the log of traces, and logs that this node witnesses (C2SP tlog-policy)"
         ),
         (
             "certificate-proxies",
@@ -241,6 +247,7 @@ package struct Configuration: Sendable {
         case "off": clientCertificates = nil
         case let files: clientCertificates = (files ?? "").split(separator: ",").map { Self.absolute($0.trimmed) }
         }
+        logPolicy = value("log-policy").map { Self.absolute($0) }
         traceAuthorities = (value("trace-authorities") ?? "").split(separator: ",").map { Self.absolute($0.trimmed) }
         webURL = try value("web-url").map { try Self.base($0, "--web-url") }
         s3URL = try value("s3-url").map { try Self.base($0, "--s3-url") }

@@ -11,6 +11,10 @@ final class DocumentFetcher: Sendable {
     private static let connectTime = TimeAmount.seconds(5)
     private static let answerTime = TimeAmount.seconds(10)
 
+    /// A witness that is late holds back what the others have cosigned.
+    private static let witnessTime = TimeAmount.seconds(3)
+    private static let witnessAnswerBytesMax = 64 << 10
+
     init() {
         http = HTTPClient(eventLoopGroupProvider: .singleton, configuration: Self.configuration)
     }
@@ -54,6 +58,17 @@ final class DocumentFetcher: Sendable {
         if let authorization { request.headers.add(name: "Authorization", value: authorization) }
         request.body = .bytes(ByteBuffer(string: fields.encoded))
         return try await answer(to: request, bytesMax, by: http)
+    }
+
+    /// Sends bytes to a witness of the log, and gives its answer whatever its status is.
+    @Sendable func call(_ url: String, _ body: [UInt8]) async throws -> (status: Int, body: [UInt8]) {
+        var request = HTTPClientRequest(url: url)
+        request.method = .POST
+        request.headers = ["Content-Type": "application/octet-stream"]
+        request.body = .bytes(ByteBuffer(bytes: body))
+        let response = try await http.execute(request, timeout: Self.witnessTime)
+        let bytes = try await response.body.collect(upTo: Self.witnessAnswerBytesMax)
+        return (Int(response.status.code), Array(bytes.readableBytesView))
     }
 
     private func answer(

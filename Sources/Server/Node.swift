@@ -15,6 +15,7 @@ import Journal
 import LDAPAPI
 import Ledger
 import Logging
+import MerkleLog
 import NIOCore
 import NIOPosix
 import NIOSSL
@@ -144,10 +145,15 @@ package final class Node: Sendable {
             tree: configuration.directory, identity: identity, gate: gate, limits: requestLimits,
             certificates: tls.clients, version: Version.current)
         let directories = try await listen(configuration, tls.directory, limits, connections, directory)
+        let logPolicy = try configuration.readLogPolicy()
         let ledger = try await Ledger.open(
             journal: journal, identity: identity, authority: authority.root,
             origin: NodeName.host + "/martlet",
-            trust: TraceSigners(authority: authority, files: configuration.traceAuthorities))
+            trust: TraceSigners(authority: authority, files: configuration.traceAuthorities),
+            policy: logPolicy)
+        let witness = try await Witness.open(
+            journal: journal, identity: identity, name: ledger.origin + "/witness",
+            logs: logPolicy?.logs.map(\.key) ?? [])
         let notifications = Notifications(journal: journal, master: master)
         let s3Service = S3Service(
             objects: objects, gate: gate, authenticator: authenticator, notifications: notifications,
@@ -191,8 +197,8 @@ package final class Node: Sendable {
                 catalogue: catalogue, objects: objects, gate: gate, authenticator: authenticator,
                 addresses: addresses),
             traces: TraceService(
-                ledger: ledger, gate: gate, authenticator: authenticator, host: NodeName.host, version: Version.current
-            ),
+                ledger: ledger, witness: witness, gate: gate, authenticator: authenticator, host: NodeName.host,
+                version: Version.current),
             transactions: TransactionService(objects: objects, gate: gate, authenticator: authenticator),
             signing: signing,
             tiles: TilesService(
@@ -264,6 +270,9 @@ package final class Node: Sendable {
                     type: "application/x-www-form-urlencoded")
             })
         workers.start(Tracer(objects: objects, ledger: ledger, origin: "admin@" + NodeName.host))
+        if logPolicy?.witnesses.isEmpty == false {
+            workers.start(Countersigner(journal: journal, ledger: ledger, call: fetcher.call))
+        }
         return Node(
             web: web, s3: s3, directories: directories, directoryBase: configuration.directory.base,
             generatedPassword: password, authorityFile: tls.authorityFile, webURL: webURL,

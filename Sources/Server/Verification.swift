@@ -34,6 +34,13 @@ package struct Verification: Sendable {
         fileprivate init(findings: Int = 0) { self.findings = findings }
     }
 
+    /// What is checked.
+    package enum Part: Sendable {
+        case all
+        /// The log of traces alone.
+        case log
+    }
+
     private let configuration: Configuration
 
     package init(_ configuration: Configuration) { self.configuration = configuration }
@@ -41,14 +48,16 @@ package struct Verification: Sendable {
     /// Opens the stores as `Node.start` does, and changes nothing but the database's schema, where that is older.
     ///
     /// - Parameters:
+    ///   - part: what is checked.
     ///   - found: told of each thing that is not as it should be: what was looked at, which row, object or blob, and
     ///     what is wrong with it.
-    ///   - total: told once how many plain bytes there are to be read.
-    ///   - progress: told of plain bytes as they are read, and of which object.
+    ///   - total: told how many plain bytes there are to be read, or how many traces where only the log is checked.
+    ///   - progress: told of plain bytes as they are read and of which object, or of traces.
     /// - Throws: where a store cannot be opened at all; `BlobError` `.unavailable` while a node uses it.
     package func run(
+        part: Part = .all,
         found: @escaping @Sendable (_ check: String, _ subject: String, _ problem: String) -> Void,
-        total: (Int64) -> Void, progress: @escaping @Sendable (Int64, String) -> Void
+        total: @escaping @Sendable (Int64) -> Void, progress: @escaping @Sendable (Int64, String) -> Void
     ) async throws -> Summary {
         let path = configuration.data + "/metadata.sqlite"
         guard configuration.metadata != "sqlite" || access(path, F_OK) == 0 else {
@@ -77,7 +86,7 @@ package struct Verification: Sendable {
             let roots = try await RootKeys.open(journal: journal, source: source, columns: Schema.sealedColumns)
             let objects = Objects(journal: journal, stores: stores, master: roots.master, pool: pool)
             let summary = try await check(
-                database, objects, roots, found: { found($0.check, $0.subject, $0.problem) }, total: total,
+                part, database, objects, roots, found: { found($0.check, $0.subject, $0.problem) }, total: total,
                 progress: progress)
             await database.close()
             await stores.close()
@@ -94,7 +103,7 @@ package struct Verification: Sendable {
     }
 
     private func check(
-        _ database: Database, _ objects: Objects, _ roots: RootKeys, found: @escaping FindingHandler,
+        _ part: Part, _ database: Database, _ objects: Objects, _ roots: RootKeys, found: @escaping FindingHandler,
         total: (Int64) -> Void, progress: @escaping @Sendable (Int64, String) -> Void
     ) async throws -> Summary {
         let journal = objects.journal
@@ -113,6 +122,21 @@ package struct Verification: Sendable {
             }
         }
         var summary = Summary()
+        guard part == .all else {
+            summary.traces =
+                try await attempt("log") {
+                    var last = 0
+                    return try await Ledger.verify(
+                        journal: journal, identity: Identity(journal: journal, master: roots.master),
+                        progress: { done, size in
+                            total(Int64(size))
+                            progress(Int64(done - last), "")
+                            last = done
+                        }, counting)
+                } ?? 0
+            summary.findings = await count.value
+            return summary
+        }
         _ = try await attempt("database") {
             for problem in try await database.verify() { await counting(Finding("database", "file", problem)) }
         }

@@ -54,6 +54,7 @@ struct WebRouter: Sendable {
         case "odata" where rest.first == "v1": return await odata.respond(to: request, path: Array(rest.dropFirst()))
         case "raster": return await tiles.respond(to: request, path: rest)
         case "traces": return await traces.respond(to: request, path: rest)
+        case "witness": return await traces.witnessing(request, path: rest)
         case "dav": return await webdav.respond(to: request)
         case "status.php", "ocs", "remote.php": return await nextcloud.respond(to: request, path: path)
         // Microsoft's client asks the top what the server can before it goes on to a folder.
@@ -71,6 +72,8 @@ struct WebRouter: Sendable {
         // Where password managers send people (W3C, A Well-Known URL for Changing Passwords).
         case ".well-known" where rest == ["change-password"]: return .redirect("/account#password")
         case ".well-known" where rest == ["martlet"]: return directions
+        case ".well-known" where rest.first == "scitt-keys" && rest.count <= 2:
+            return traces.receiptKeys(request, keyID: rest.count == 2 ? rest[1] : nil)
         case ".well-known":
             if let metadata = oidc.metadata(for: request, path: rest) { return metadata }
             return await console.respond(to: request, path: path)

@@ -29,7 +29,8 @@ struct Martlet: AsyncParsableCommand {
             TransactionCommand.self,
             History.self,
             Restore.self,
-            TraceCommand.self, ScanCommand.self, QuarantineCommand.self, ScrubCommand.self, Verify.self, Doctor.self,
+            TraceCommand.self, LedgerCommand.self, ScanCommand.self, QuarantineCommand.self, ScrubCommand.self,
+            Verify.self, Doctor.self,
         ])
 
     static func main() async {

@@ -38,11 +38,11 @@ struct Node {
     let authority: CertificateAuthority
 
     func ledger(
-        origin: String = "test.example/martlet", trust: (any SignerTrust)? = nil
+        origin: String = "test.example/martlet", trust: (any SignerTrust)? = nil, policy: LogPolicy? = nil
     ) async throws -> Ledger {
         try await Ledger.open(
             journal: journal, identity: Identity(journal: journal, master: master), authority: authority,
-            origin: origin, trust: trust)
+            origin: origin, trust: trust, policy: policy)
     }
 
     /// What is wrong with the log, as far as it can be known from what is stored.
@@ -85,4 +85,13 @@ func entries(_ ledger: Ledger, size: UInt64) async throws -> [[UInt8]] {
         entries += try EntryBundle.decode(bytes, width: tile.width).map { Array($0) }
     }
     return entries
+}
+
+extension Ledger {
+    /// ``register(_:by:)``, and the traces that came of it.
+    func traces(of drafts: [TraceDraft], by actor: String = "a") async throws -> [Trace] {
+        var traces: [Trace] = []
+        for id in try await register(drafts, by: actor) { traces.append(try #require(try await trace(id: id))) }
+        return traces
+    }
 }

@@ -24,7 +24,7 @@ import Wire
                             // Some ask twice, as a worker does that was restarted.
                             let again = next > task * 1000 && Bool.random() ? 1 : 0
                             let drafts = (next - again..<next + count).map { draft($0) }
-                            traces += try await ledgers[task % 2].register(drafts, by: "a").dropFirst(again)
+                            traces += try await ledgers[task % 2].traces(of: drafts).dropFirst(again)
                             next += count
                         }
                         return traces
@@ -120,7 +120,7 @@ import Wire
     @Test("a damaged store is told, and nothing is appended to it", arguments: TestEngine.allCases)
     func damaged(engine: TestEngine) async throws {
         try await engine.withLedger { ledger, node in
-            let trace = try #require(try await ledger.register([draft(1), draft(2)], by: "a").first)
+            let trace = try #require(try await ledger.traces(of: [draft(1), draft(2)], by: "a").first)
             try await node.database.write {
                 try $0.run("UPDATE log_tiles SET hashes = ?", .init([UInt8](repeating: 0, count: 32)))
             }

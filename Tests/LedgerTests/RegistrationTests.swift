@@ -11,7 +11,7 @@ import Wire
     @Test("a registered trace is signed, found in every way, and proven", arguments: TestEngine.allCases)
     func registers(engine: TestEngine) async throws {
         try await engine.withLedger { ledger, node in
-            let trace = try #require(try await ledger.register([draft(3)], by: "system:tracer").first)
+            let trace = try #require(try await ledger.traces(of: [draft(3)], by: "system:tracer").first)
             #expect(trace.signatureFaults().isEmpty)
             #expect(trace.product.contents?.count == 2)
             #expect(try await ledger.trace(id: trace.id) == trace)
@@ -40,14 +40,14 @@ import Wire
     @Test("registering the same again gives the same trace and grows nothing", arguments: TestEngine.allCases)
     func idempotent(engine: TestEngine) async throws {
         try await engine.withLedger { ledger, _ in
-            let first = try await ledger.register([draft(1), draft(2)], by: "a")
+            let first = try await ledger.traces(of: [draft(1), draft(2)], by: "a")
             let checkpoint = try await ledger.checkpoint()
-            #expect(try await ledger.register([draft(2), draft(1)], by: "b") == first.reversed())
+            #expect(try await ledger.traces(of: [draft(2), draft(1)], by: "b") == first.reversed())
             #expect(try await ledger.checkpoint() == checkpoint)
             // Another event, hash or product is another trace; one that comes twice in a batch is one.
             var changed = draft(1)
             changed.hash = digest(99)
-            let more = try await ledger.register([draft(1, event: .delete), changed, changed], by: "a")
+            let more = try await ledger.traces(of: [draft(1, event: .delete), changed, changed], by: "a")
             #expect(Set(more.map(\.id)).count == 2)
             #expect(more[1] == more[2])
             #expect(try verified(try await ledger.checkpoint(), ledger.vkey).size == 4)
@@ -57,7 +57,7 @@ import Wire
             foreign.product = nil
             var named = foreign
             named.name = "another"
-            let traces = try await ledger.register([foreign, named, foreign], by: "a")
+            let traces = try await ledger.traces(of: [foreign, named, foreign], by: "a")
             #expect(traces[0] == traces[2] && traces[0].id != traces[1].id)
         }
     }
@@ -74,7 +74,7 @@ import Wire
             bare.contents = nil
             var empty = draft(3)
             empty.contents = []
-            let traces = try await ledger.register([odd, bare, empty], by: "a")
+            let traces = try await ledger.traces(of: [odd, bare, empty], by: "a")
             for trace in traces {
                 #expect(trace.signatureFaults().isEmpty)
                 let document = try #require(try await ledger.document(trace.id))
@@ -94,7 +94,7 @@ import Wire
                 draft.contents = [.init(path: "x", hash: digest(5_000_000))]
                 return draft
             }
-            let traces = try await ledger.register(drafts, by: "a")
+            let traces = try await ledger.traces(of: drafts, by: "a")
             let expected = Array(traces.reversed().prefix(50)).map(\.id)
             #expect(try await ledger.ids(name: "same") == expected)
             #expect(try await ledger.ids(hash: Hex.decode(digest(5_000_000)) ?? []) == expected)
@@ -127,7 +127,7 @@ import Wire
     @Test("a call may hold no draft, and not too many")
     func batchSizes() async throws {
         try await TestEngine.sqlite.withLedger { ledger, _ in
-            let none = try await ledger.register([], by: "a")
+            let none = try await ledger.traces(of: [], by: "a")
             #expect(none.isEmpty)
             await #expect {
                 try await ledger.register((0..<1001).map { draft($0) }, by: "a")
@@ -152,7 +152,7 @@ import Wire
             #expect(try await ledger.tile("tile/0/000.p/2") == nil)
             #expect(try await ledger.tile("tile/0/000.p/1") != nil)
             let after = try await ledger.register([draft(2)], by: "a")
-            #expect(try await ledger.proof(after[0].id) != nil)
+            #expect(try await ledger.proof(after[0]) != nil)
         }
     }
 
@@ -160,12 +160,12 @@ import Wire
     func reopened(engine: TestEngine) async throws {
         try await engine.withNode { node in
             let first = try await node.ledger(origin: "first.example/log")
-            let trace = try #require(try await first.register([draft(1)], by: "a").first)
+            let trace = try #require(try await first.traces(of: [draft(1)], by: "a").first)
             let second = try await node.ledger(origin: "renamed.example/log")
             #expect(second.vkey == first.vkey && second.origin == "first.example/log")
-            let other = try #require(try await second.register([draft(2)], by: "a").first)
+            let other = try #require(try await second.traces(of: [draft(2)], by: "a").first)
             #expect(other.signature.certificate == trace.signature.certificate)
-            let third = try #require(try await first.register([draft(3)], by: "a").first)
+            let third = try #require(try await first.traces(of: [draft(3)], by: "a").first)
             #expect(third.timestamp >= other.timestamp && other.timestamp >= trace.timestamp)
             #expect(try verified(try await second.checkpoint(), first.vkey).size == 3)
         }

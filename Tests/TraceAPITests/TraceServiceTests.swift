@@ -21,7 +21,7 @@ import Wire
     @Test("traces are answered by id, name and hash, and prove themselves", arguments: TestEngine.allCases)
     func lookups(engine: TestEngine) async throws {
         try await withService(engine) { service, ledger in
-            let traces = try await ledger.register([draft(1), draft(2)], by: "a")
+            let traces = try await ledger.traces(of: [draft(1), draft(2)])
             let id = traces[0].id.text
             let single = try await get(service, "/traces/api/v1/traces/\(id)")
             #expect(single.status == .ok && single.type == "application/json")
@@ -58,7 +58,7 @@ import Wire
     @Test("the log is served as its monitors read it")
     func log() async throws {
         try await withService(.sqlite) { service, ledger in
-            let traces = try await ledger.register((0..<300).map { draft($0) }, by: "a")
+            let traces = try await ledger.traces(of: (0..<300).map { draft($0) })
             let checkpoint = try await get(service, "/traces/log/checkpoint")
             #expect(checkpoint.status == .ok && checkpoint.type == "text/plain; charset=utf-8")
             #expect(String(decoding: checkpoint.body, as: UTF8.self).hasPrefix("test.example/martlet\n300\n"))
@@ -126,7 +126,7 @@ import Wire
     @Test("random paths are answered, and never with a fault of the server")
     func fuzz() async throws {
         try await withService(.sqlite) { service, ledger in
-            let trace = try #require(try await ledger.register([draft(1)], by: "a").first)
+            let trace = try #require(try await ledger.traces(of: [draft(1)]).first)
             let words = [
                 "api", "v1", "traces", "name", "hash", "proof", "entry", "log", "tile", "entries", "0", "000", "000.p",
                 "1", "64",
@@ -197,7 +197,9 @@ func withSurroundings(
             let principal = try await identity.login(name: "ada", password: password, address: "192.0.2.1")
             let token = try await tokens.issue(to: principal, client: "test")
             let service = TraceService(
-                ledger: ledger, gate: Gate(policies: policies, journal: journal),
+                ledger: ledger,
+                witness: try await Witness.open(journal: journal, identity: identity, name: "test.example/w", logs: []),
+                gate: Gate(policies: policies, journal: journal),
                 authenticator: Authenticator(identity: identity, tokens: tokens), host: "test.example",
                 version: "1.2.3")
             try await body(
@@ -242,4 +244,13 @@ func draft(_ number: Int) -> TraceDraft {
         contents: [.init(path: "own", hash: digest(100 + number)), .init(path: "shared", hash: digest(500))],
         event: .create,
         origin: "test", collection: 7, product: "product \(number)")
+}
+
+extension Ledger {
+    /// ``register(_:by:)``, and the traces that came of it.
+    func traces(of drafts: [TraceDraft], by actor: String = "a") async throws -> [Trace] {
+        var traces: [Trace] = []
+        for id in try await register(drafts, by: actor) { traces.append(try #require(try await trace(id: id))) }
+        return traces
+    }
 }

@@ -35,6 +35,7 @@ extension TraceService {
         case (let id, []): return try await trace(try traceID(id))
         case (let id, ["proof"]): return try await proof(try traceID(id))
         case (let id, ["entry"]): return try await entry(try traceID(id))
+        case (let id, ["receipt"]): return try await receipt(try traceID(id))
         default: throw APIError.notFound("there is nothing at \(request.rawPath)")
         }
     }
@@ -56,9 +57,23 @@ extension TraceService {
 
     /// A C2SP tlog-proof bundle.
     private func proof(_ id: TraceID) async throws -> Response {
-        guard let proof = try await ledger.proof(id) else { throw noTrace(id) }
+        guard let proof = try await ledger.proof(id) else { throw try await notProved(id) }
         return Response(
             .ok, type: "text/plain; charset=utf-8", bytes: proof.bundle, headers: ["Cache-Control": "no-cache"])
+    }
+
+    /// A COSE receipt.
+    private func receipt(_ id: TraceID) async throws -> Response {
+        guard let receipt = try await ledger.receipt(id) else { throw try await notProved(id) }
+        return Response(.ok, type: "application/cose", bytes: receipt, headers: ["Cache-Control": "no-cache"])
+    }
+
+    private func notProved(_ id: TraceID) async throws -> any Error {
+        guard try await ledger.entry(id) != nil else { return noTrace(id) }
+        return Problem(
+            .serviceUnavailable, "not-published",
+            "trace \(id) is in the log, and its checkpoint waits for the log's witnesses",
+            headers: ["Retry-After": "1"])
     }
 
     /// The bytes whose leaf hash the proof is about.

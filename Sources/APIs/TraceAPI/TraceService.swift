@@ -9,16 +9,20 @@ package import Policy
 /// registering is a permission.
 package struct TraceService: Sendable {
     let ledger: Ledger
+    let witness: Witness
     let gate: Gate
     let authenticator: Authenticator
     /// The node's name, in the origins of traces.
     let host: String
     /// What the status tells as the server's version.
     let version: String
-    private let logger = Logger(label: "martlet.traces")
+    let logger = Logger(label: "martlet.traces")
 
-    package init(ledger: Ledger, gate: Gate, authenticator: Authenticator, host: String, version: String) {
+    package init(
+        ledger: Ledger, witness: Witness, gate: Gate, authenticator: Authenticator, host: String, version: String
+    ) {
         self.ledger = ledger
+        self.witness = witness
         self.gate = gate
         self.authenticator = authenticator
         self.host = host

@@ -37,7 +37,7 @@ package enum Limits {
         }
         _ = try hash(draft.hash, of: draft.name)
         for content in contents { _ = try hash(content.hash, of: content.path) }
-        if let product = draft.product, !isText(product, bytesMax: nameBytesMax) {
+        if let product = draft.product, !product.isTraceName {
             throw refuse("a product's path has 1 to \(nameBytesMax) bytes without control characters")
         }
         if let content = contents.first(where: { $0.path.isEmpty || $0.path.utf8.contains(0) }) {
@@ -46,7 +46,7 @@ package enum Limits {
     }
 
     static func check(origin: String) throws {
-        guard isText(origin, bytesMax: originBytesMax) else {
+        guard origin.isTraceText(bytesMax: originBytesMax) else {
             throw LedgerError(
                 .invalidDraft, "an origin has 1 to \(originBytesMax) bytes without control characters, not this one")
         }
@@ -60,10 +60,6 @@ package enum Limits {
                 "the hash of \(excerpt(name)) must be 64 lower-case hexadecimal digits, not \(excerpt(text))")
         }
         return bytes
-    }
-
-    private static func isText(_ text: String, bytesMax: Int) -> Bool {
-        (1...bytesMax).contains(text.utf8.count) && text.utf8.allSatisfy { $0 >= 0x20 }
     }
 
     static func excerpt(_ text: String) -> String { text.utf8.count <= 100 ? "'\(text)'" : "'\(text.prefix(100))…'" }

@@ -3,7 +3,7 @@ import Crypto
 import Database
 package import Identity
 package import Journal
-import MerkleLog
+package import MerkleLog
 import Wire
 
 /// The node's traces and the transparency log that proves them (C2SP tlog-tiles, RFC 6962).
@@ -15,6 +15,10 @@ package final class Ledger: Sendable {
     let signer: TraceSigner
     let signers: Signers
     let logKey: NoteSigner
+    let receiptSigner: ReceiptSigner
+    /// The witnesses that are asked, and how many of them a checkpoint needs; nil for none.
+    let policy: LogPolicy?
+    var hasWitnesses: Bool { policy?.witnesses.isEmpty == false }
 
     /// The log's identity: the first line of its checkpoints and the name of its key.
     package let origin: String
@@ -32,20 +36,32 @@ package final class Ledger: Sendable {
     ///   - origin: the name of a new log, such as `host.example.org/martlet`, 1 to 1024 bytes without spaces and '+'. A
     ///     log that exists keeps the name it began with, which its verifiers know.
     ///   - trust: whose signatures of traces that are handed in count; nil for nobody's.
+    ///   - policy: with the witnesses that have to cosign a checkpoint before it is given out; nil for none.
     /// - Throws: `MerkleLogError` for a name that no log can have, `LedgerError` `.damaged`, and the errors of the key
     ///   store.
     package static func open(
         journal: Journal, identity: Identity, authority: CertificateAuthority, origin: String,
-        trust: (any SignerTrust)? = nil
+        trust: (any SignerTrust)? = nil, policy: LogPolicy? = nil
     ) async throws -> Ledger {
         let stored = try await identity.nodeKey("log") {
             (Array(Curve25519.Signing.PrivateKey().rawRepresentation), nil)
         }
         let key = try Curve25519.Signing.PrivateKey(rawRepresentation: stored.key)
+        let receipts = try await identity.nodeKey("receipts") {
+            (Array(Curve25519.Signing.PrivateKey().rawRepresentation), nil)
+        }
+        let receiptKey = try Curve25519.Signing.PrivateKey(rawRepresentation: receipts.key)
         let signer = try await TraceSigner.load(identity, authority: authority)
         let head = try await journal.database.write { transaction in
             try transaction.lock(lockName)
-            if let head = try LogHead.read(transaction) { return head }
+            if var head = try LogHead.read(transaction) {
+                // Witnesses that are not asked any more hold nothing back.
+                if policy?.witnesses.isEmpty != false, head.published.size < head.frontier.size {
+                    head.publish()
+                    try head.update(transaction, isNew: false)
+                }
+                return head
+            }
             let head = try LogHead(origin: origin, signer: NoteSigner(name: origin, privateKey: key))
             try head.insert(transaction)
             return head
@@ -53,10 +69,15 @@ package final class Ledger: Sendable {
         return Ledger(
             journal: journal, signer: signer, signers: Signers(trust: trust),
             logKey: try NoteSigner(name: head.origin, privateKey: key),
-            origin: head.origin)
+            receiptSigner: ReceiptSigner(key: receiptKey), policy: policy, origin: head.origin)
     }
 
-    private init(journal: Journal, signer: TraceSigner, signers: Signers, logKey: NoteSigner, origin: String) {
+    private init(
+        journal: Journal, signer: TraceSigner, signers: Signers, logKey: NoteSigner, receiptSigner: ReceiptSigner,
+        policy: LogPolicy?, origin: String
+    ) {
+        self.receiptSigner = receiptSigner
+        self.policy = policy
         self.journal = journal
         self.signer = signer
         self.signers = signers

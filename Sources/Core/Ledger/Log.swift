@@ -2,11 +2,12 @@ import Database
 import Journal
 package import MerkleLog
 package import TraceFormat
+import Wire
 
 extension Ledger {
-    /// The latest signed checkpoint (C2SP tlog-checkpoint).
+    /// The latest checkpoint that is given out (C2SP tlog-checkpoint): signed, and cosigned where witnesses are asked.
     package func checkpoint() async throws -> [UInt8] {
-        try await journal.read { try LogHead.require($0).checkpoint }
+        try await journal.read { try LogHead.require($0).published.note }
     }
 
     /// The signed checkpoint of a size that the log once had at the end of a transaction; nil for another size.
@@ -36,22 +37,40 @@ extension Ledger {
         }
     }
 
-    /// The proof that a trace is in the log, by the latest checkpoint; nil if there is no such trace.
+    /// The proof that a trace is in the log, by the latest checkpoint that is given out; nil if there is no such trace,
+    /// or its checkpoint still waits for witnesses.
     package func proof(_ id: TraceID) async throws -> TraceProof? {
         try await journal.read { reader in
-            guard
-                let row = try reader.first(
-                    "\(EntryRow.select) WHERE id = ?", .init(id.bytes), map: { try EntryRow($0) })
-            else {
-                return nil
-            }
-            let head = try LogHead.require(reader)
-            let tiles = LogTileReader(reader, size: head.frontier.size)
-            let index = UInt64(clamping: row.leaf)
-            let hashes = try MerkleTree.inclusionProof(index: index, size: head.frontier.size, read: tiles.hash)
-            let bundle = InclusionBundle(index: index, proof: hashes, checkpoint: head.checkpoint)
-            return TraceProof(entry: row.entry.bytes, bundle: bundle.encoded)
+            guard let (entry, bundle) = try Self.bundle(id, reader) else { return nil }
+            return TraceProof(entry: entry.bytes, bundle: bundle.encoded)
         }
+    }
+
+    /// As ``proof(_:)``, in the form of a COSE receipt (RFC 9942).
+    package func receipt(_ id: TraceID) async throws -> [UInt8]? {
+        guard let (_, bundle) = try await journal.read({ try Self.bundle(id, $0) }) else { return nil }
+        let checkpoint = try Checkpoint(text: SignedNote(bundle.checkpoint).text)
+        journal.note(.use(ofKey: "receipt key", for: "sign receipt"))
+        return try receiptSigner.receipt(
+            .init(index: bundle.index, size: checkpoint.size, root: checkpoint.root, path: bundle.proof),
+            issuer: origin, subject: "urn:uuid:\(id.text)", time: Timestamp.now.seconds)
+    }
+
+    /// What others verify receipts with: a COSE_KeySet (RFC 9052 §7), or the COSE_Key with an id alone.
+    package func receiptKeys(_ keyID: [UInt8]? = nil) -> [UInt8]? {
+        guard let keyID else { return receiptSigner.keySet }
+        return keyID == receiptSigner.keyID ? receiptSigner.coseKey : nil
+    }
+
+    private static func bundle(_ id: TraceID, _ reader: Reader) throws -> (LogEntry, InclusionBundle)? {
+        let row = try reader.first("\(EntryRow.select) WHERE id = ?", .init(id.bytes)) { try EntryRow($0) }
+        guard let row else { return nil }
+        let (size, checkpoint) = try LogHead.require(reader).published
+        let index = UInt64(clamping: row.leaf)
+        guard index < size else { return nil }
+        let tiles = LogTileReader(reader, size: size)
+        let hashes = try MerkleTree.inclusionProof(index: index, size: size, read: tiles.hash)
+        return (row.entry, InclusionBundle(index: index, proof: hashes, checkpoint: checkpoint))
     }
 
     /// The log's entry of a trace; nil if there is no such trace.

@@ -10,6 +10,8 @@ struct LogHead: Sendable {
     var time: Timestamp
     /// The signed note.
     var checkpoint: [UInt8]
+    /// The size of the checkpoint that is given out, and its note.
+    private(set) var published: (size: UInt64, note: [UInt8])
 
     /// The empty log.
     init(origin: String, signer: NoteSigner) throws {
@@ -17,9 +19,13 @@ struct LogHead: Sendable {
         frontier = Frontier()
         time = .now
         checkpoint = try Self.sign(origin, frontier, signer)
+        published = (0, checkpoint)
     }
 
-    private init(origin: String, frontier: Frontier, time: Timestamp, checkpoint: [UInt8]) {
+    private init(
+        origin: String, frontier: Frontier, time: Timestamp, checkpoint: [UInt8], published: (UInt64, [UInt8])
+    ) {
+        self.published = published
         self.origin = origin
         self.frontier = frontier
         self.time = time
@@ -27,10 +33,15 @@ struct LogHead: Sendable {
     }
 
     /// Signs the state that the frontier has reached.
-    mutating func advance(to time: Timestamp, signer: NoteSigner) throws {
+    ///
+    /// - Parameter publishes: whether the checkpoint is given out as it is.
+    mutating func advance(to time: Timestamp, signer: NoteSigner, publishes: Bool) throws {
         self.time = time
         checkpoint = try Self.sign(origin, frontier, signer)
+        if publishes { publish() }
     }
+
+    mutating func publish() { published = (frontier.size, checkpoint) }
 
     private static func sign(_ origin: String, _ frontier: Frontier, _ signer: NoteSigner) throws -> [UInt8] {
         try Checkpoint(origin: origin, size: frontier.size, root: frontier.root).signed(by: [signer]).encoded
@@ -38,7 +49,9 @@ struct LogHead: Sendable {
 
     /// Nil in a database without a log.
     static func read(_ reader: Reader) throws -> LogHead? {
-        try reader.first("SELECT origin, size, edge, time, checkpoint FROM log_head WHERE id = 1") { row in
+        try reader.first(
+            "SELECT origin, size, edge, time, checkpoint, published_size, published FROM log_head WHERE id = 1"
+        ) { row in
             let size = UInt64(clamping: row.int(1))
             let edge = row.blob(2)
             guard edge.count == size.nonzeroBitCount * Hash.length else {
@@ -48,7 +61,8 @@ struct LogHead: Sendable {
             let hashes = edge.isEmpty ? [] : try Tile.decode(edge, width: size.nonzeroBitCount)
             return LogHead(
                 origin: row.text(0), frontier: try Frontier(size: size, edge: hashes),
-                time: Timestamp(microseconds: row.int(3)), checkpoint: row.blob(4))
+                time: Timestamp(microseconds: row.int(3)), checkpoint: row.blob(4),
+                published: (UInt64(clamping: row.int(5)), row.blob(6)))
         }
     }
 
@@ -62,16 +76,25 @@ struct LogHead: Sendable {
 
     func insert(_ transaction: Transaction) throws {
         try transaction.run(
-            "INSERT INTO log_head (id, origin, size, edge, time, checkpoint) VALUES (1, ?, ?, ?, ?, ?)", .init(origin),
-            .init(Int64(frontier.size)), .init(Tile.encode(frontier.edge)), .init(time.microseconds), .init(checkpoint))
+            """
+            INSERT INTO log_head (id, origin, size, edge, time, checkpoint, published_size, published)
+            VALUES (1, ?, ?, ?, ?, ?, ?, ?)
+            """,
+            .init(origin), .init(Int64(frontier.size)), .init(Tile.encode(frontier.edge)), .init(time.microseconds),
+            .init(checkpoint), .init(Int64(published.size)), .init(published.note))
         try remember(transaction)
     }
 
-    func update(_ transaction: Transaction) throws {
+    /// - Parameter isNew: whether the checkpoint is one that was not stored before.
+    func update(_ transaction: Transaction, isNew: Bool = true) throws {
         try transaction.run(
-            "UPDATE log_head SET size = ?, edge = ?, time = ?, checkpoint = ? WHERE id = 1",
-            .init(Int64(frontier.size)), .init(Tile.encode(frontier.edge)), .init(time.microseconds), .init(checkpoint))
-        try remember(transaction)
+            """
+            UPDATE log_head SET size = ?, edge = ?, time = ?, checkpoint = ?, published_size = ?, published = ?
+            WHERE id = 1
+            """,
+            .init(Int64(frontier.size)), .init(Tile.encode(frontier.edge)), .init(time.microseconds),
+            .init(checkpoint), .init(Int64(published.size)), .init(published.note))
+        if isNew { try remember(transaction) }
     }
 
     private func remember(_ transaction: Transaction) throws {

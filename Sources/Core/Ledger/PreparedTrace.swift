@@ -56,7 +56,7 @@ struct PreparedTrace: Sendable {
         try self.init(
             event: draft.event, product, draft.hashAlgorithm, origin: draft.origin, obsolescence: nil,
             collection: draft.collection, status: .trusted, algorithm: TraceSigner.algorithm,
-            certificate: (signer.certificate, signer.certificateDigest, signer.expires),
+            certificate: (signer.certificate.der, signer.certificate.digest, signer.certificate.expires),
             signature: try signer.sign(message), message: message, isInMessage: true, subject: subject)
     }
 
@@ -122,15 +122,6 @@ struct PreparedTrace: Sendable {
         contentHashes.remove(hash)
         self.contentHashes = Array(contentHashes)
         self.subject = subject.digest
-    }
-
-    func trace(timestamp: Timestamp) -> Trace {
-        Trace(
-            id: id, event: event, product: product, hashAlgorithm: hashAlgorithm,
-            signature: Trace.Signature(
-                signature: Base64.encode(signature), algorithm: algorithm, certificate: Base64.encode(certificate),
-                message: String(decoding: message, as: UTF8.self)),
-            obsolescence: obsolescence, timestamp: timestamp, origin: origin, signatureStatus: status)
     }
 
     func entry(timestamp: Timestamp) -> LogEntry {

@@ -11,9 +11,9 @@ extension Ledger {
     /// nothing: workers may ask more than once. The drafts of one call are registered together or not at all.
     ///
     /// - Parameter drafts: at most ``Limits/batchMax``.
-    /// - Returns: the traces, in the order of the drafts.
+    /// - Returns: the traces' ids, in the order of the drafts.
     /// - Throws: ``LedgerError``: `.invalidDraft`, `.tooMany`, `.expired`.
-    package func register(_ drafts: [TraceDraft], by actor: String) async throws -> [Trace] {
+    package func register(_ drafts: [TraceDraft], by actor: String) async throws -> [TraceID] {
         guard drafts.count <= Limits.batchMax else {
             throw LedgerError(
                 .tooMany, "\(drafts.count) traces in one call; at most \(Limits.batchMax) are registered together")
@@ -21,23 +21,14 @@ extension Ledger {
         guard !drafts.isEmpty else { return [] }
         try signer.check(.now)
         // Signing is most of the work, so it comes before the lock.
-        let prepared = try drafts.map { try PreparedTrace($0, signer: signer) }
+        let prepared = try await Self.onAllCores(drafts) { [signer] in try PreparedTrace($0, signer: signer) }
         journal.note(.use(ofKey: "trace key", for: "sign traces"))
-        var traces: [Trace] = []
-        for (item, receipt) in zip(prepared, try await append(prepared, by: actor)) {
-            if receipt.isNew {
-                traces.append(item.trace(timestamp: receipt.time))
-            } else if let existing = try await trace(id: receipt.id) {
-                traces.append(existing)
-            }
-        }
-        return traces
+        return try await append(prepared, by: actor).map(\.id)
     }
 
     /// Appends traces to the log and signs its new checkpoint: all of them, or none.
     func append(_ prepared: [PreparedTrace], by actor: String) async throws -> [TraceReceipt] {
-        journal.note(.use(ofKey: "log key", for: "sign checkpoint"))
-        return try await journal.write { [logKey] transaction, events in
+        let receipts = try await journal.write { [logKey, hasWitnesses] transaction, events -> [TraceReceipt] in
             try transaction.lock(Self.lockName)
             var head = try LogHead.require(transaction)
             // A clock that was set back must not make the log's times go backwards.
@@ -48,7 +39,7 @@ extension Ledger {
             var receipts: [TraceReceipt] = []
             for item in prepared {
                 if let id = known[item.subject] {
-                    receipts.append(TraceReceipt(id: id, time: time, isNew: false))
+                    receipts.append(TraceReceipt(id: id, isNew: false))
                     continue
                 }
                 if let expires = item.expires, time.seconds > expires.seconds {
@@ -59,7 +50,7 @@ extension Ledger {
                 try Self.insert(item, leaf: leaf, time: time, in: transaction)
                 leaves.append(.leaf(item.entry(timestamp: time).bytes))
                 known[item.subject] = item.id
-                receipts.append(TraceReceipt(id: item.id, time: time, isNew: true))
+                receipts.append(TraceReceipt(id: item.id, isNew: true))
                 events.record(.traceRegistered, by: actor, on: item.id.text, collection: item.collection) {
                     $0.member("event", item.event.rawValue)
                     $0.member("name", item.product.name)
@@ -69,10 +60,12 @@ extension Ledger {
             }
             guard !leaves.isEmpty else { return receipts }
             try Self.store(try head.frontier.append(leaves), in: transaction)
-            try head.advance(to: time, signer: logKey)
+            try head.advance(to: time, signer: logKey, publishes: !hasWitnesses)
             try head.update(transaction)
             return receipts
         }
+        if receipts.contains(where: \.isNew) { journal.note(.use(ofKey: "log key", for: "sign checkpoint")) }
+        return receipts
     }
 
     /// The ids of traces that were registered before, by their subjects.
@@ -121,8 +114,6 @@ extension Ledger {
 /// What came of a trace that was to be appended.
 struct TraceReceipt: Sendable {
     var id: TraceID
-    /// The time that it got, where it is new.
-    var time: Timestamp
     /// Whether it was not there before.
     var isNew: Bool
 }

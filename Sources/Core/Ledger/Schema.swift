@@ -33,10 +33,21 @@ extension Ledger {
                     level INTEGER NOT NULL, number INTEGER NOT NULL, hashes BLOB NOT NULL, PRIMARY KEY (level, number))
                 """,
                 // The one latest state; `edge` holds the hashes of the tree's right edge, the largest subtree first.
+                // `published` is the checkpoint that is given out: the same, or, where witnesses have to cosign, the
+                // latest that they have.
                 """
                 CREATE TABLE log_head (
                     id INTEGER PRIMARY KEY CHECK (id = 1), origin TEXT NOT NULL, size INTEGER NOT NULL,
-                    edge BLOB NOT NULL, time INTEGER NOT NULL, checkpoint BLOB NOT NULL)
+                    edge BLOB NOT NULL, time INTEGER NOT NULL, checkpoint BLOB NOT NULL,
+                    published_size INTEGER NOT NULL, published BLOB NOT NULL)
+                """,
+                // The size that each witness of this log has cosigned last, as far as it is known.
+                "CREATE TABLE log_witnesses (vkey TEXT PRIMARY KEY, size INTEGER NOT NULL)",
+                // Logs of others: the checkpoint that this node has cosigned last, with the cosignature.
+                """
+                CREATE TABLE witnessed_logs (
+                    origin_digest BLOB PRIMARY KEY, origin TEXT NOT NULL, size INTEGER NOT NULL,
+                    checkpoint BLOB NOT NULL)
                 """,
                 """
                 CREATE TABLE log_checkpoints (

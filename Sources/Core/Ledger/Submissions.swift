@@ -29,26 +29,28 @@ extension Ledger {
     /// - Returns: for each, what may be registered, or what is wrong with it.
     package func examine(_ batch: [TraceSubmission]) async throws -> [Result<ExaminedTrace, LedgerError>] {
         let now = Timestamp.now
-        var standings: [String: SignerStanding] = [:]
-        for text in Set(batch.filter { !$0.signature.isEmpty }.map(\.signature.certificate)) {
-            standings[text] = try await signers.standing(of: text, now: now)
-        }
-        // A verification takes a tenth of a millisecond: not on the loop that serves a connection, and on all cores.
-        let known = standings
-        return await withTaskGroup(of: (Int, [Result<ExaminedTrace, LedgerError>]).self) { group in
-            for start in stride(from: 0, to: batch.count, by: Self.examinedAtOnce) {
-                let part = batch[start..<min(start + Self.examinedAtOnce, batch.count)]
-                group.addTask(executorPreference: globalConcurrentExecutor) {
-                    (start, part.map { Self.examine($0, known[$0.signature.certificate], now) })
-                }
+        let known = try await signers.standings(
+            of: Set(batch.filter { !$0.signature.isEmpty }.map(\.signature.certificate)), now: now)
+        return try await Self.onAllCores(batch) { Self.examine($0, known[$0.signature.certificate], now) }
+    }
+
+    /// Signatures and digests of a trace take a tenth of a millisecond: not on the loop that serves a connection, and
+    /// on all cores.
+    static func onAllCores<T: Sendable, R: Sendable>(
+        _ items: [T], _ body: @escaping @Sendable (T) throws -> R
+    ) async throws -> [R] {
+        try await withThrowingTaskGroup(of: (Int, [R]).self) { group in
+            for start in stride(from: 0, to: items.count, by: atOnce) {
+                let part = items[start..<min(start + atOnce, items.count)]
+                group.addTask(executorPreference: globalConcurrentExecutor) { (start, try part.map(body)) }
             }
-            var parts: [Int: [Result<ExaminedTrace, LedgerError>]] = [:]
-            for await (start, results) in group { parts[start] = results }
+            var parts: [Int: [R]] = [:]
+            for try await (start, results) in group { parts[start] = results }
             return parts.sorted { $0.key < $1.key }.flatMap(\.value)
         }
     }
 
-    private static let examinedAtOnce = 10
+    private static let atOnce = 10
 
     private static func examine(
         _ submission: TraceSubmission, _ standing: SignerStanding?, _ now: Timestamp
@@ -83,7 +85,7 @@ extension Ledger {
         }
         try Limits.check(origin: origin)
         guard !examined.isEmpty else { return [] }
-        let prepared = try examined.map { try PreparedTrace($0, origin: origin) }
+        let prepared = try await Self.onAllCores(examined) { try PreparedTrace($0, origin: origin) }
         return try await append(prepared, by: actor).map { ($0.id, $0.isNew) }
     }
 }
@@ -110,15 +112,25 @@ final class Signers: Sendable {
 
     /// Certificates remembered at once, and for how many seconds where one is not believed: whom a node trusts may
     /// change.
-    private static let knownMax = 10_000
+    private static let knownMax = 1_000
     private static let doubtSeconds: Int64 = 30
     private static let certificateBytesMax = 16 << 10
 
     /// - Parameter trust: nil where nobody is trusted.
     init(trust: (any SignerTrust)?) { self.trust = trust }
 
-    /// - Parameter text: Base64 of a certificate in DER.
-    func standing(of text: String, now: Timestamp) async throws -> SignerStanding {
+    /// - Parameter texts: Base64 of certificates in DER.
+    func standings(of texts: Set<String>, now: Timestamp) async throws -> [String: SignerStanding] {
+        var standings: [String: SignerStanding] = [:]
+        var anchors: TrustAnchors?
+        for text in texts { standings[text] = try await standing(of: text, now: now, &anchors) }
+        return standings
+    }
+
+    /// - Parameter anchors: fetched where they are needed first.
+    private func standing(
+        of text: String, now: Timestamp, _ anchors: inout TrustAnchors?
+    ) async throws -> SignerStanding {
         let noCertificate = SignerStanding.refused(
             "the certificate must be the Base64 of one in DER (X.509) of at most \(Self.certificateBytesMax) bytes")
         guard let der = Base64.decode(text), der.count <= Self.certificateBytesMax else { return noCertificate }
@@ -132,7 +144,9 @@ final class Signers: Sendable {
         var until = now.adding(seconds: Self.doubtSeconds)
         // Whether it is valid now is told with its signature, in the same words whoever issued it.
         if let trust, certificate.validityFault(at: now) == nil {
-            switch try await trust.anchors().verify(PresentedCertificate(der: der), for: .signature, now: now) {
+            let known = if let anchors { anchors } else { try await trust.anchors() }
+            anchors = known
+            switch try await known.verify(PresentedCertificate(der: der), for: .signature, now: now) {
             case .trusted(_, _, let end): (standing, until) = (.trusted(certificate), end)
             case .refused(let why): standing = .refused(why)
             case .unknown: break

@@ -1,21 +1,13 @@
 import Certificates
 import Crypto
-import FoundationEssentials
 import Identity
-import SwiftASN1
 import TraceFormat
 import Wire
-import X509
 
 /// The node's own key for traces: ECDSA on P-256, with a certificate by the node's authority.
 struct TraceSigner: Sendable {
-    /// In DER.
-    let certificate: [UInt8]
-    /// SHA-256 of it.
-    let certificateDigest: [UInt8]
+    let certificate: SignerCertificate
     private let key: P256.Signing.PrivateKey
-    private let validFrom: Timestamp
-    let expires: Timestamp
 
     static let algorithm = "ECDSA-SHA256"
     /// As long as the authority itself at the most: a certificate's later end unmakes no trace that it signed.
@@ -30,25 +22,23 @@ struct TraceSigner: Sendable {
     }
 
     init(key: [UInt8], certificate: [UInt8]) throws {
-        let parsed = try Certificate(derEncoded: certificate)
-        self.key = try P256.Signing.PrivateKey(rawRepresentation: key)
+        guard let certificate = SignerCertificate(der: certificate) else {
+            throw LedgerError(.damaged, "the certificate of the key that signs traces is not one")
+        }
         self.certificate = certificate
-        certificateDigest = Array(SHA256.hash(data: certificate))
-        validFrom = Timestamp(seconds: Int64(parsed.notValidBefore.timeIntervalSince1970))
-        expires = Timestamp(seconds: Int64(parsed.notValidAfter.timeIntervalSince1970))
+        self.key = try P256.Signing.PrivateKey(rawRepresentation: key)
     }
 
     /// - Throws: `.expired` if no verifier would accept what is signed now.
     func check(_ now: Timestamp) throws {
-        guard (validFrom.seconds...max(validFrom.seconds, expires.seconds)).contains(now.seconds) else {
-            throw LedgerError(
-                .expired,
-                """
-                the certificate that signs traces is valid from \(validFrom.rfc3339) to \(expires.rfc3339), and now it \
-                is \(now.rfc3339)
-                """
-            )
-        }
+        guard certificate.validityFault(at: now) != nil else { return }
+        throw LedgerError(
+            .expired,
+            """
+            the certificate that signs traces is valid from \(certificate.validFrom.rfc3339) to \
+            \(certificate.expires.rfc3339), and now it is \(now.rfc3339)
+            """
+        )
     }
 
     /// The DER form of the signature of a message.

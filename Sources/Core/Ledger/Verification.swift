@@ -10,8 +10,14 @@ extension Ledger {
     /// Checks the log against the traces that it was made from: every trace's signature, every stored hash of the tree,
     /// and that each checkpoint ever signed is one of this tree.
     ///
+    /// - Parameters:
+    ///   - progress: told how many traces were read, and how many there are.
+    ///   - found: told of each thing that is not as it should be, in the order of the log.
     /// - Returns: the size of the log.
-    package static func verify(journal: Journal, identity: Identity, _ found: FindingHandler) async throws -> Int {
+    package static func verify(
+        journal: Journal, identity: Identity, progress: (_ done: Int, _ of: Int) -> Void = { _, _ in },
+        _ found: FindingHandler
+    ) async throws -> Int {
         // A node that never ran to its end at the first start has none yet.
         guard let head = try await journal.read({ try LogHead.read($0) }) else { return 0 }
         var frontier = Frontier()
@@ -38,6 +44,7 @@ extension Ledger {
             for problem in try await differences(try frontier.append(leaves), in: journal) {
                 await found(Finding("log", "tree", problem))
             }
+            progress(Int(frontier.size), Int(head.frontier.size))
             if page.count < 256 || !isWhole { break }
         }
         guard isWhole else { return Int(head.frontier.size) }
@@ -122,6 +129,7 @@ extension Ledger {
             }
         }
         try await check(head.checkpoint, size: head.frontier.size)
+        try await check(head.published.note, size: head.published.size)
         var after: Int64 = -1
         while true {
             let page = try await journal.read { [after] reader in

@@ -13,6 +13,8 @@ package struct MerkleLogError: Error, Sendable, Hashable, CustomStringConvertibl
         package static let invalidProof = Code(name: "invalidProof")
         /// A known key's signature that does not verify.
         package static let invalidSignature = Code(name: "invalidSignature")
+        /// A checkpoint with too few cosignatures of witnesses.
+        package static let belowQuorum = Code(name: "belowQuorum")
         /// A note that no known key has signed.
         package static let unsigned = Code(name: "unsigned")
     }

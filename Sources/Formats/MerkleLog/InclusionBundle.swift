@@ -68,18 +68,22 @@ package struct InclusionBundle: Hashable, Sendable {
         return Array((head + "\n").utf8) + checkpoint
     }
 
-    /// Checks that a log has signed the checkpoint and that `leaf` is entry `index` of its tree. Cosignatures are not
-    /// looked at.
+    /// Checks that a log has signed the checkpoint and that `leaf` is entry `index` of its tree.
     /// - Parameters:
     ///   - leaf: the leaf hash of the entry in question, which the bundle does not carry.
     ///   - origin: the log that is trusted with the entry.
     ///   - keys: the keys that sign for this origin.
+    ///   - policy: says which witnesses must have cosigned the checkpoint; nil for none. Its logs are not looked at.
     /// - Returns: the checkpoint.
     /// - Throws: what `SignedNote`, its `verify`, `Checkpoint` and `MerkleTree.verifyInclusion` throw; `invalidProof`
     ///   for another origin.
-    package func verify(leaf: Hash, origin: String, keys: [VerifierKey]) throws -> Checkpoint {
+    package func verify(
+        leaf: Hash, origin: String, keys: [VerifierKey], policy: LogPolicy? = nil
+    ) throws -> Checkpoint {
         let note = try SignedNote(checkpoint)
-        _ = try note.verify(with: keys)
+        // A witness's key says nothing for the log.
+        let signers = try note.verify(with: keys.filter { $0.kind == .text })
+        if let policy { _ = try policy.verify(note, log: signers.first) }
         let state = try Checkpoint(text: note.text)
         guard isSameBytes(state.origin, origin) else {
             throw MerkleLogError(

@@ -7,6 +7,11 @@ package struct SignedNote: Hashable, Sendable {
         package let keyID: UInt32
         /// The signature without the key ID.
         package let bytes: [UInt8]
+
+        /// The line of a note, with its newline.
+        package var line: String {
+            "\(signaturePrefix)\(name) \(Base64.encode(bigEndianBytes(keyID) + bytes))\n"
+        }
     }
 
     /// The most signatures that are read; the specification asks for at least 16.
@@ -55,30 +60,53 @@ package struct SignedNote: Hashable, Sendable {
     }
 
     /// The note in its wire form. A note without signatures has none: sign it first.
-    package var encoded: [UInt8] {
-        var result = text + "\n"
-        for signature in signatures {
-            let base64 = Base64.encode(bigEndianBytes(signature.keyID) + signature.bytes)
-            result += "\(Self.signaturePrefix)\(signature.name) \(base64)\n"
-        }
-        return Array(result.utf8)
-    }
+    package var encoded: [UInt8] { Array((text + "\n" + signatures.map(\.line).joined()).utf8) }
 
     /// Adds a signature after those that are there.
-    package mutating func sign(with signer: NoteSigner) throws {
+    package mutating func sign(with signer: NoteSigner) throws { try add(signer.sign(text)) }
+
+    /// Adds a signature that somebody has made, after those that are there.
+    package mutating func add(_ signature: Signature) throws {
         guard signatures.count < Self.maxSignatures else {
             throw MerkleLogError(.tooLarge, "a note has at most \(Self.maxSignatures) signatures")
         }
-        signatures.append(try signer.sign(text))
+        signatures.append(signature)
+    }
+
+    /// Reads signature lines that came without their note, as a witness answers (C2SP tlog-witness).
+    /// - Throws: `malformed`, or `tooLarge` beyond `maxSignatures`.
+    package static func signatures(_ bytes: [UInt8]) throws -> [Signature] {
+        guard bytes.count <= maxLength, let text = String(validating: bytes, as: UTF8.self), let rows = lines(text)
+        else { throw MerkleLogError(.malformed, "signature lines must be UTF-8, each with its newline") }
+        guard rows.count <= maxSignatures else {
+            throw MerkleLogError(.tooLarge, "\(rows.count) signatures: at most \(maxSignatures) are read")
+        }
+        return try rows.map(parseSignature)
+    }
+
+    /// The signatures by one of `keys` that verify.
+    package func signatures(by keys: [VerifierKey]) -> [Signature] {
+        signatures.filter { signature in
+            keys.contains { $0.signed(signature) && $0.verifies(signature.bytes, of: text) }
+        }
     }
 
     /// The keys among `keys` that have signed the note, each once. Signatures by other keys are ignored.
     /// - Throws: `invalidSignature` if a signature by a known key (same name and ID) does not verify, `unsigned` if
     ///   there is none by a known key.
     package func verify(with keys: [VerifierKey]) throws -> [VerifierKey] {
+        let verified = try signers(among: keys)
+        guard !verified.isEmpty else {
+            throw MerkleLogError(.unsigned, "none of the \(keys.count) known keys has signed the note")
+        }
+        return verified
+    }
+
+    /// As `verify`, but that nobody has signed is no error.
+    func signers(among keys: [VerifierKey]) throws -> [VerifierKey] {
         var verified: [VerifierKey] = []
         for signature in signatures {
-            let known = keys.filter { $0.id == signature.keyID && isSameBytes($0.name, signature.name) }
+            let known = keys.filter { $0.signed(signature) }
             guard !known.isEmpty else { continue }
             // Two known keys can share name and ID, if only by design: one of them must have signed.
             guard let key = known.first(where: { $0.verifies(signature.bytes, of: text) }) else {
@@ -87,9 +115,6 @@ package struct SignedNote: Hashable, Sendable {
                     "the signature by \(excerpt(signature.name)) is not one of this text by the key of that name")
             }
             if !verified.contains(key) { verified.append(key) }
-        }
-        guard !verified.isEmpty else {
-            throw MerkleLogError(.unsigned, "none of the \(keys.count) known keys has signed the note")
         }
         return verified
     }

@@ -286,7 +286,10 @@ private struct FieldReader {
 
 extension String {
     /// Whether a product can have this name in a trace.
-    package var isTraceName: Bool {
-        (1...TraceSubmission.nameBytesMax).contains(utf8.count) && utf8.allSatisfy { $0 >= 0x20 }
+    package var isTraceName: Bool { isTraceText(bytesMax: TraceSubmission.nameBytesMax) }
+
+    /// Whether it has 1 to `bytesMax` bytes and no ASCII control character.
+    package func isTraceText(bytesMax: Int) -> Bool {
+        (1...bytesMax).contains(utf8.count) && utf8.allSatisfy { $0 >= 0x20 }
     }
 }

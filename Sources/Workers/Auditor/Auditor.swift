@@ -51,8 +51,8 @@ package struct Auditor: Worker {
         let draft = TraceDraft(
             name: batch.name, size: Int64(lines.count), hash: batch.digest, contents: nil, event: .create,
             origin: origin, collection: nil, product: batch.name)
-        let traces = try await ledger.register([draft], by: Journal.auditor)
-        batch.trace = traces.first?.id.text ?? ""
+        let ids = try await ledger.register([draft], by: Journal.auditor)
+        batch.trace = ids.first?.text ?? ""
         try await journal.keep(batch)
         return true
     }

@@ -37,20 +37,8 @@ final class NodeClient: Sendable {
         guard let web = (url ?? environment["MARTLET_URL"] ?? stored?.url).map(withoutSlash) else {
             throw Failure(.failed, "no node is named: set MARTLET_URL, for example to http://127.0.0.1:8080")
         }
-        var configuration = HTTPClient.Configuration()
-        configuration.timeout.connect = .seconds(10)
-        configuration.redirectConfiguration = .disallow
         let file = authority ?? environment["MARTLET_CA"] ?? (stored?.url == web ? stored?.authority : nil)
-        if file != nil || certificate != nil {
-            var tls = TLSConfiguration.makeClientConfiguration()
-            if let file { tls.trustRoots = .file(file) }
-            if let certificate {
-                tls.certificateChain = try NIOSSLCertificate.fromPEMFile(certificate.chain).map { .certificate($0) }
-                tls.privateKey = .privateKey(try NIOSSLPrivateKey(file: certificate.key, format: .pem))
-            }
-            configuration.tlsConfiguration = tls
-        }
-        let http = HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
+        let http = try httpClient(authority: file, certificate: certificate)
         do {
             let anonymous = NodeClient(web: web, s3: "", http: http, token: nil)
             let directions = try await anonymous.json(.GET, "/.well-known/martlet")
@@ -84,9 +72,32 @@ final class NodeClient: Sendable {
         }
     }
 
-    private static func withoutSlash(_ url: String) -> String { url.hasSuffix("/") ? String(url.dropLast()) : url }
+    /// A client that follows no redirections.
+    ///
+    /// - Parameters:
+    ///   - authority: file with the certificates by which servers are known; nil for the system's.
+    ///   - certificate: files with the certificate that is shown, and its key.
+    static func httpClient(
+        authority: String?, certificate: (chain: String, key: String)? = nil
+    ) throws -> HTTPClient {
+        var configuration = HTTPClient.Configuration()
+        configuration.timeout.connect = .seconds(10)
+        configuration.redirectConfiguration = .disallow
+        if authority != nil || certificate != nil {
+            var tls = TLSConfiguration.makeClientConfiguration()
+            if let authority { tls.trustRoots = .file(authority) }
+            if let certificate {
+                tls.certificateChain = try NIOSSLCertificate.fromPEMFile(certificate.chain).map { .certificate($0) }
+                tls.privateKey = .privateKey(try NIOSSLPrivateKey(file: certificate.key, format: .pem))
+            }
+            configuration.tlsConfiguration = tls
+        }
+        return HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
+    }
 
-    private static func readable(_ error: any Error, _ web: String) -> any Error {
+    static func withoutSlash(_ url: String) -> String { url.hasSuffix("/") ? String(url.dropLast()) : url }
+
+    static func readable(_ error: any Error, _ web: String) -> any Error {
         func unreachable(_ reason: String = "") -> Failure {
             var failure = Failure(.failed, "\(web) does not answer" + reason)
             failure.isUnreachable = true

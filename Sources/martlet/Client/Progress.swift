@@ -14,7 +14,11 @@ final class Progress: Sendable {
     private let began = ContinuousClock.now
     private let state: Mutex<State>
 
-    init(total: Int64, isShown: Bool) {
+    /// What is counted, where that is not bytes.
+    private let unit: String?
+
+    init(total: Int64, isShown: Bool, unit: String? = nil) {
+        self.unit = unit
         state = Mutex(State(total: total))
         self.isShown = isShown && Console.isTerminal
     }
@@ -48,8 +52,10 @@ final class Progress: Sendable {
         let filled = Int(share * Double(width))
         let bar = String(repeating: "█", count: filled) + String(repeating: "░", count: width - filled)
         return
-            "\(bar) \(Int(share * 100))% \(Size.text(state.done)) of \(Size.text(state.total)), \(Size.text(rate))/s  \(state.label.suffix(40))"
+            "\(bar) \(Int(share * 100))% \(text(state.done)) of \(text(state.total)), \(text(rate))/s  \(state.label.suffix(40))"
     }
+
+    private func text(_ count: Int64) -> String { unit.map { "\(count) \($0)" } ?? Size.text(count) }
 }
 
 enum Size {

@@ -81,6 +81,10 @@ struct NodeSettings: ParsableArguments {
     ) var traceAuthorities: [String] = []
     @Option(
         help:
+            "File with witnesses that cosign the log of traces, and logs that this node witnesses (C2SP tlog-policy)."
+    ) var logPolicy: String?
+    @Option(
+        help:
             "Network of a proxy that ends TLS before the node and tells of client certificates by Client-Cert (RFC 9440), such as 10.0.0.5; may be repeated."
     ) var certificateProxies: [String] = []
     @Option(help: "Trust domain of the SPIFFE ids in certificates (default: the host of --web-url, or this machine).")
@@ -166,6 +170,7 @@ struct NodeSettings: ParsableArguments {
         flags["tls-key"] = tlsKey
         flags["client-certificates"] = clientCertificates.isEmpty ? nil : clientCertificates.joined(separator: ",")
         flags["trace-authorities"] = traceAuthorities.isEmpty ? nil : traceAuthorities.joined(separator: ",")
+        flags["log-policy"] = logPolicy
         flags["trust-domain"] = trustDomain
         flags["ca-url"] = caURL
         flags["certificate-proxies"] = certificateProxies.isEmpty ? nil : certificateProxies.joined(separator: ",")
