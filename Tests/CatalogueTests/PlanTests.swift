@@ -50,13 +50,14 @@ import Wire
     ]
 
     /// The searches themselves are watched, not what they might look like: PostgreSQL counts how each table is read.
-    @Test("on PostgreSQL every search finds its index, and reads few rows", arguments: searches.indices)
-    func postgres(search: Int) async throws {
+    @Test("on PostgreSQL every search finds its index, and reads few rows")
+    func postgres() async throws {
         try await TestEngine.postgres.withCatalogue(["eo", "sar"]) { catalogue in
-            for part in 0..<2 {
+            try await catalogue.makeIndex(of: "eo", property: "cloud", by: "ada")
+            for part in 0..<8 {
                 try await catalogue.put(
-                    together: (0..<2000).map { number in
-                        let number = part * 2000 + number
+                    together: (0..<500).map { number in
+                        let number = part * 500 + number
                         let (west, south) = (Double(number % 120), Double(number / 120))
                         return Sketch("i\(number)", at: Int64(number), box: try box(west, south, west + 1, south + 1))
                             .with([
@@ -66,27 +67,28 @@ import Wire
                     })
             }
             try await catalogue.put(together: (0..<20).map { Sketch("s\($0)", in: "sar", at: Int64($0)) })
-            try await catalogue.makeIndex(of: "eo", property: "cloud", by: "ada")
             try await catalogue.journal.database.write { try $0.run("ANALYZE") }
-            let (name, change) = Self.searches[search]
-            var query = SearchQuery(visible: try await catalogue.directory())
-            try change(&query)
-            let (filter, order) = (try #require(SearchFilter(query)), query.order)
-            let (count, read) = try await catalogue.journal.read { reader in
-                // A table is small here, and to read all of it may be the quickest way; not where there is another.
-                _ = try reader.rows("SELECT set_config('enable_seqscan', 'off', true)") { $0.text(0) }
-                let before = try Self.counts(reader)
-                var scan = try SearchScan(filter, order, .present, engine: .postgres, reader: reader, from: nil)
-                let page = try scan.page(limit: 10, token: nil)
-                let after = try Self.counts(reader)
-                return (
-                    page.items.count, after.merging(before) { ($0.whole - $1.whole, $0.rows - $1.rows) }
-                )
-            }
-            #expect(count > 0, "\(name)")
-            for (table, read) in read {
-                #expect(read.whole == 0, "\(name) reads all of \(table)")
-                #expect(read.rows <= 1000, "\(name) reads \(read.rows) rows of \(table)")
+            for (name, change) in Self.searches {
+                var query = SearchQuery(visible: try await catalogue.directory())
+                try change(&query)
+                let (filter, order) = (try #require(SearchFilter(query)), query.order)
+                let (count, read) = try await catalogue.journal.read { reader in
+                    // A table is small here, and to read all of it may be the quickest; not where there is another way.
+                    _ = try reader.rows("SELECT set_config('enable_seqscan', 'off', true)") { $0.text(0) }
+                    let before = try Self.counts(reader)
+                    var scan = try SearchScan(filter, order, .present, engine: .postgres, reader: reader, from: nil)
+                    let page = try scan.page(limit: 10, token: nil)
+                    let after = try Self.counts(reader)
+                    return (
+                        page.items.count, after.merging(before) { ($0.whole - $1.whole, $0.rows - $1.rows) }
+                    )
+                }
+                #expect(count > 0, "\(name)")
+                for (table, read) in read {
+                    #expect(read.whole == 0, "\(name) reads all of \(table)")
+                    // A thousand of the four thousand may be counted.
+                    #expect(read.rows <= 1500, "\(name) reads \(read.rows) rows of \(table)")
+                }
             }
         }
     }

@@ -63,7 +63,8 @@ import Wire
             return (
                 name: "p\(number)",
                 document: try PolicyDocument(
-                    parsing: #"{"Statement": [\#(statements.joined(separator: ", "))]}"#, kind: kind)
+                    parsing: #"{"Version": "2012-10-17", "Statement": [\#(statements.joined(separator: ", "))]}"#,
+                    kind: kind)
             )
         }
     }
