@@ -70,6 +70,11 @@ let formats: [Target] = [
     target("Formats", "BucketConfiguration", ["Wire"]),
     target("Formats", "Geometry", ["Wire"]),
     target("Formats", "CQL2", ["Geometry", "Wire"]),
+    .target(
+        name: "CCodecs", path: "Sources/Formats/CCodecs",
+        linkerSettings: [.linkedLibrary("z"), .linkedLibrary("zstd")]),
+    target("Formats", "Parquet", ["CCodecs"]),
+    target("Formats", "GeoParquet", ["Parquet", "Wire"]),
     target("Formats", "ODataFilter", ["Wire"]),
     target("Formats", "WebDAVFormat", ["Wire"]),
     target("Formats", "LDAPMessage"),
@@ -111,7 +116,7 @@ let core: [Target] = [
     target(
         "Core", "Authority",
         ["Certificates", "Ciphers", "Database", "Identity", "Journal", "Vault", "Wire", asn1, crypto, x509]),
-    target("Core", "Notifications", ["Database", "Journal", "Vault", "Wire"]),
+    target("Core", "Notifications", ["Ciphers", "Database", "Journal", "Vault", "Wire", crypto]),
     target(
         "Core", "Catalogue", ["CQL2", "Database", "Geometry", "IAMPolicy", "Identity", "Journal", "Policy", "Wire"]),
     target(
@@ -175,16 +180,14 @@ let apis: [Target] = [
     target(
         "APIs", "STACAPI",
         [
-            "CQL2", "Catalogue", "Geometry", "HTTPSupport", "IAMPolicy", "Identity", "Journal", "Objects", "Policy",
-            "Wire",
-            logging,
-            nioHTTP1,
+            "CQL2", "Catalogue", "GeoParquet", "Geometry", "HTTPSupport", "IAMPolicy", "Identity", "Journal", "Objects",
+            "Policy", "Wire", logging, nioHTTP1,
         ]),
     target(
         "APIs", "ODataAPI",
         [
             "CQL2", "Catalogue", "Ciphers", "Geometry", "HTTPSupport", "IAMPolicy", "Identity", "Journal",
-            "ODataFilter", "Objects", "Policy", "Wire", logging, nioCore, nioHTTP1,
+            "Notifications", "ODataFilter", "Objects", "Policy", "Wire", logging, nioCore, nioHTTP1,
         ]),
     target(
         "APIs", "TransactionAPI",
@@ -228,8 +231,10 @@ let workers: [Target] = [
     target(
         "", "Workers",
         [
-            "Authority", "BLAKE3", "BucketConfiguration", "Catalogue", "Identity", "Journal", "Ledger", "Notifications",
-            "Objects", "OpenID", "Policy", "ProductMetadata", "Rasters", "TraceFormat", "Wire", logging, nioCore,
+            "Authority", "BLAKE3", "BucketConfiguration", "CQL2", "Catalogue", "IAMPolicy", "Identity", "Journal",
+            "Ledger",
+            "Notifications", "Objects", "OpenID", "Policy", "ProductMetadata", "Rasters", "TraceFormat", "Wire",
+            logging, nioCore,
         ])
 ]
 
@@ -257,8 +262,8 @@ let top: [Target] = [
     .executableTarget(
         name: "martlet",
         dependencies: [
-            "BLAKE3", "CMemory", "Certificates", "IAMPolicy", "MerkleLog", "ProductMetadata", "Server", "TraceFormat",
-            "Wire", arguments, crypto,
+            "BLAKE3", "CMemory", "Certificates", "GeoParquet", "IAMPolicy", "MerkleLog", "Parquet",
+            "ProductMetadata", "Server", "TraceFormat", "Wire", arguments, crypto,
             httpClient, logging, nioCore, nioHTTP1, nioPosix, nioSSL,
         ], path: "Sources/martlet",
         swiftSettings: settings),
@@ -278,6 +283,8 @@ let testTargets: [Target] = [
     tests("BucketConfigurationTests", ["BucketConfiguration", "Wire"]),
     tests("GeometryTests", ["Geometry", "Wire"]),
     tests("CQL2Tests", ["CQL2", "Geometry", "Wire"]),
+    tests("ParquetTests", ["Parquet"]),
+    tests("GeoParquetTests", ["GeoParquet", "Parquet", "Wire"]),
     tests("WebAuthnTests", ["WebAuthn", "Wire", crypto]),
     tests("ODataFilterTests", ["ODataFilter", "Wire"]),
     tests("WebDAVFormatTests", ["WebDAVFormat", "Wire"]),
@@ -312,6 +319,7 @@ let testTargets: [Target] = [
             "Database", "HTTPSupport", "IAMAPI", "Identity", "Journal", "Policy", "SigV4", "Vault", "Wire", nioCore,
             nioHTTP1,
         ]),
+    tests("ODataAPITests", ["Catalogue", "HTTPSupport", "ODataAPI", "Wire"]),
     tests("ConsoleTests", ["Console", "Geometry", "Wire"]),
     tests("CertificatesTests", ["Certificates", "Wire", crypto, x509, asn1]),
     tests("NotificationsTests", ["Ciphers", "Database", "Journal", "Notifications", "Vault", "Wire"]),

@@ -141,6 +141,16 @@ def proved_after(port, authorization, signer):
     return time.monotonic() - began
 
 
+def start(node):
+    """Starts a node again: its port answers a moment before the node does."""
+    node.start()
+    deadline = time.monotonic() + 60
+    while get(node.web, "/traces/log/checkpoint")[0] != 200:
+        if time.monotonic() > deadline:
+            raise RuntimeError("the node did not start again")
+        time.sleep(0.05)
+
+
 def get(port, path):
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     connection.request("GET", path)
@@ -212,7 +222,7 @@ def large_log(bench):
         [stored] = database.execute("SELECT sum(length(hashes)) FROM log_tiles").fetchone()
         database.close()
         say(f"a log of {size:,} leaves is simulated")
-        node.start()
+        start(node)
         [last] = send(node.web, authorization, [json.dumps([signer.trace(0)]).encode()])
         database = sqlite3.connect(f"file:{node.data}/metadata.sqlite?mode=ro", uri=True)
         # The dearest case: a checkpoint of its own for each trace.
@@ -267,7 +277,7 @@ def lookups(bench):
                 "INSERT INTO trace_hashes (hash, leaf) SELECT hash, leaf FROM traces WHERE leaf > 0 ORDER BY hash")
         database.close()
         say(f"{count:,} traces are simulated")
-        node.start()
+        start(node)
         some = [hashlib.sha256(struct.pack("<q", 1 + secrets.randbelow(count - 1))).hexdigest() for _ in range(20_000)]
         status, body = get(node.web, f"/traces/api/v1/traces/hash/{some[0]}")
         if status != 200 or len(json.loads(body)) != 1:

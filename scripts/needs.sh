@@ -3,7 +3,7 @@
 # Asks apt only when something is missing, so that an equipped machine needs neither network nor root.
 set -euo pipefail
 
-packages=(libsqlite3-dev libpq-dev libssl-dev libgdal-dev pkg-config libjs-leaflet)
+packages=(libsqlite3-dev libpq-dev libssl-dev libgdal-dev zlib1g-dev libzstd-dev pkg-config libjs-leaflet)
 for purpose in "$@"; do
     case "$purpose" in
         build) ;;

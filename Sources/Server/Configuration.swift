@@ -65,6 +65,9 @@ package struct Configuration: Sendable {
     package var traceAuthorities: [String]
     /// File with the logs that the node witnesses, and the witnesses of its own (C2SP tlog-policy).
     package var logPolicy: String?
+    /// Address of a time-stamping authority (RFC 3161) for the log's checkpoints; nil for none.
+    package var timestampAuthority: String?
+    package var timestampSeconds: Int64
     /// Proxies that are believed which client certificate they were shown.
     package var certificateProxies: [IPNetwork]
     package var authority: AuthoritySettings
@@ -152,6 +155,8 @@ package struct Configuration: Sendable {
             "files with authorities (PEM), with commas, whose holders' signatures of traces count beside those of the "
                 + "node's own"
         ),
+        ("timestamp-authority", "address of an authority that signs when the log's checkpoints were there (RFC 3161)"),
+        ("timestamp-seconds", "between two such signatures (default 60)"),
         (
             "log-policy",
             "file with witnesses that cosign the log of traces, and logs that this node witnesses (C2SP tlog-policy)"
@@ -247,6 +252,11 @@ package struct Configuration: Sendable {
         case "off": clientCertificates = nil
         case let files: clientCertificates = (files ?? "").split(separator: ",").map { Self.absolute($0.trimmed) }
         }
+        timestampAuthority = value("timestamp-authority")
+        guard timestampAuthority.map({ $0.hasPrefix("http://") || $0.hasPrefix("https://") }) != false else {
+            throw ConfigurationError("--timestamp-authority is an address, http://… or https://…")
+        }
+        timestampSeconds = Int64(try number("timestamp-seconds", 60, from: 1, to: 86_400))
         logPolicy = value("log-policy").map { Self.absolute($0) }
         traceAuthorities = (value("trace-authorities") ?? "").split(separator: ",").map { Self.absolute($0.trimmed) }
         webURL = try value("web-url").map { try Self.base($0, "--web-url") }
@@ -334,7 +344,7 @@ package struct Configuration: Sendable {
         "MARTLET_" + name.uppercased().replacing("-", with: "_")
     }
 
-    private static func absolute(_ path: String) -> String {
+    static func absolute(_ path: String) -> String {
         guard !path.hasPrefix("/"), let folder = getcwd(nil, 0) else { return path }
         defer { free(folder) }
         return String(cString: folder) + "/" + path
@@ -387,19 +397,6 @@ package struct Configuration: Sendable {
             out.append((name, place.hasPrefix("s3://") ? place : absolute(place)))
         }
         return out
-    }
-
-    private static func describers(_ text: String) throws -> [(suffixes: Set<String>, program: String)] {
-        try text.split(whereSeparator: \.isWhitespace).map { pair in
-            let parts = pair.split(separator: "=", maxSplits: 1)
-            let suffixes = Set(parts.first?.split(separator: ",").map { $0.lowercased() } ?? [])
-            guard parts.count == 2, !suffixes.isEmpty, !suffixes.contains(where: { $0.contains(".") }) else {
-                throw ConfigurationError(
-                    "--describers is ENDING,ENDING=PROGRAM …, such as las,laz=/usr/local/bin/las-item, not "
-                        + "'\(pair.prefix(200))'")
-            }
-            return (suffixes, absolute(String(parts[1])))
-        }
     }
 
     private static func domains(_ text: String?, s3URL: String?) throws -> [String] {
@@ -486,11 +483,4 @@ extension Substring {
         while text.last?.isWhitespace == true { text.removeLast() }
         return String(text)
     }
-}
-
-/// A setting is missing or cannot be meant.
-package struct ConfigurationError: Error, CustomStringConvertible {
-    package var description: String
-
-    package init(_ description: String) { self.description = description }
 }

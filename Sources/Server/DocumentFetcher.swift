@@ -71,6 +71,17 @@ final class DocumentFetcher: Sendable {
         return (Int(response.status.code), Array(bytes.readableBytesView))
     }
 
+    /// Asks a time-stamping authority (RFC 3161 §3.4).
+    ///
+    /// - Throws: ``FetchError`` for any status but 200; the client's errors.
+    func stamp(_ url: String, _ body: [UInt8]) async throws -> [UInt8] {
+        var request = HTTPClientRequest(url: url)
+        request.method = .POST
+        request.headers = ["Content-Type": "application/timestamp-query", "Accept": "application/timestamp-reply"]
+        request.body = .bytes(ByteBuffer(bytes: body))
+        return try await answer(to: request, Self.witnessAnswerBytesMax, by: http)
+    }
+
     private func answer(
         to request: HTTPClientRequest, _ bytesMax: Int, by http: HTTPClient
     ) async throws -> [UInt8] {

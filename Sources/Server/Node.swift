@@ -194,8 +194,8 @@ package final class Node: Sendable {
             scim: SCIMService(policies: policies, gate: gate, authenticator: authenticator),
             stac: STACService(catalogue: catalogue, objects: objects, gate: gate, authenticator: authenticator),
             odata: ODataService(
-                catalogue: catalogue, objects: objects, gate: gate, authenticator: authenticator,
-                addresses: addresses),
+                catalogue: catalogue, objects: objects, identity: identity, gate: gate, authenticator: authenticator,
+                notifications: notifications, addresses: addresses, webURL: webURL),
             traces: TraceService(
                 ledger: ledger, witness: witness, gate: gate, authenticator: authenticator, host: NodeName.host,
                 version: Version.current),
@@ -257,7 +257,14 @@ package final class Node: Sendable {
             workers.start(Postman(identity: identity, journal: journal, send: sender.send))
         }
         workers.start(AccessLogger(objects: objects, seconds: configuration.accessLogSeconds))
-        workers.start(Notifier(objects: objects, notifications: notifications, post: webhooks.post))
+        workers.start(
+            Notifier(
+                objects: objects, notifications: notifications, post: webhooks.post,
+                compose: { try await router.odata.message(of: $0) }))
+        workers.start(
+            Subscriber(
+                catalogue: catalogue, identity: identity, gate: gate, notifications: notifications,
+                condition: { try await router.odata.condition(ofSubscription: $0) }))
         workers.start(
             Auditor(
                 journal: journal, ledger: ledger, origin: "admin@" + NodeName.host, seconds: configuration.auditSeconds,
@@ -272,6 +279,12 @@ package final class Node: Sendable {
         workers.start(Tracer(objects: objects, ledger: ledger, origin: "admin@" + NodeName.host))
         if logPolicy?.witnesses.isEmpty == false {
             workers.start(Countersigner(journal: journal, ledger: ledger, call: fetcher.call))
+        }
+        if let address = configuration.timestampAuthority {
+            workers.start(
+                Timestamper(journal: journal, ledger: ledger, seconds: configuration.timestampSeconds) {
+                    try await fetcher.stamp(address, $0)
+                })
         }
         return Node(
             web: web, s3: s3, directories: directories, directoryBase: configuration.directory.base,

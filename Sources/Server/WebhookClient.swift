@@ -46,6 +46,7 @@ final class WebhookClient: Sendable {
         var request = HTTPClientRequest(url: address.url)
         request.method = .POST
         request.headers = ["Content-Type": type, "User-Agent": "Martlet/\(Version.current)"]
+        for (name, value) in address.headers { request.headers.replaceOrAdd(name: name, value: value) }
         if let secret = address.secret { request.headers.add(name: "Authorization", value: "Bearer \(secret)") }
         request.body = .bytes(ByteBuffer(bytes: message))
         let response = try await client.execute(request, timeout: Self.answerTime)

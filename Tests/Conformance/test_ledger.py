@@ -1,6 +1,7 @@
 """The log of traces as others check it: replayed, watched, cosigned, and verified by PyPI `aics-tlog`."""
 
 import base64
+import datetime
 import hashlib
 import json
 import shutil
@@ -13,10 +14,14 @@ import pytest
 import requests
 import scitt_cose
 import tlog
+from authorities import TestAuthority, now, pem
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.x509.oid import ExtendedKeyUsageOID
 from logs import TOOLS, aics_witness, lying, register, size_of, wait_for_size
 from nodes import BINARY, Node, clean_environment
+from products import wait_for
+from timestamps import timestamp_authority
 from webhooks import Receiver
 
 # So that nothing but the tests makes traces.
@@ -292,10 +297,12 @@ def test_what_no_witness_may_cosign_is_refused_as_the_protocol_says(pair):
     assert requests.get(f"{other.web}/witness/add-checkpoint").status_code == 405
 
 
-def test_a_witness_from_elsewhere_cosigns(tmp_path):
+@pytest.mark.parametrize("engine", ["sqlite", "postgres"])
+def test_a_witness_from_elsewhere_cosigns(nodes, engine, tmp_path):
     policy = tmp_path / "policy"
     policy.write_text("quorum none\n")
-    node = new_node("cosigned", ["--log-policy", str(policy)]).start()
+    options = [*QUIET, "--log-policy", str(policy)]
+    node = Node("cosigned", metadata=nodes.metadata(engine), options=options).start()
     try:
         register(node, 3)
         vkey = vkey_of(node)
@@ -347,6 +354,78 @@ def test_another_verifier_finds_the_log_good(node, tmp_path):
             [TOOLS / "aics-tlog", "verify-inclusion", "--tiles", f"{lie.url}/traces/log", "--vkey-file", key, "--leaf",
              tmp_path / "leaf", "--index", "0"], capture_output=True, timeout=60, env=clean_environment())
         assert done.returncode != 0
+
+
+# Time
+
+
+def openssl_verifies(folder, text, token):
+    (folder / "text").write_text(text)
+    (folder / "token").write_bytes(token)
+    done = subprocess.run(
+        ["openssl", "ts", "-verify", "-data", folder / "text", "-in", folder / "token", "-CAfile", folder / "ca.pem"],
+        capture_output=True, text=True)
+    return done.returncode == 0 and "OK" in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("engine", ["sqlite", "postgres"])
+def test_an_authority_signs_when_a_checkpoint_was_there(nodes, engine, tmp_path):
+    with timestamp_authority(tmp_path) as authority:
+        options = [*QUIET, "--timestamp-authority", authority.url, "--timestamp-seconds", "1"]
+        node = Node("times", metadata=nodes.metadata(engine), options=options).start()
+        try:
+            register(node, 3)
+            base = f"{node.web}/traces/log"
+            stamped = wait_for("a time", lambda: (found := requests.get(f"{base}/timestamp")).ok and found)
+            wait_for("the time of size 3", lambda: requests.get(f"{base}/timestamp/3").ok)
+            assert stamped.headers["Content-Type"] == "application/timestamp-reply"
+            token, note = requests.get(f"{base}/timestamp/3").content, requests.get(f"{base}/checkpoint/3").text
+            vkey = vkey_of(node)
+            assert tlog.checkpoint(note, vkey)[1] == 3
+            text = note.split("\n\n")[0] + "\n"
+            assert openssl_verifies(tmp_path, text, token)
+            assert not openssl_verifies(tmp_path, text + "x", token)
+            (tmp_path / "note").write_text(note)
+            (tmp_path / "token").write_bytes(token)
+            files = [tmp_path / "note", tmp_path / "token", "--vkey", vkey]
+            said = json.loads(
+                ledger("verify-timestamp", *files, "--authorities", tmp_path / "ca.pem", "--json"))
+            time = datetime.datetime.fromisoformat(said["time"])
+            assert said["size"] == 3
+            assert abs(datetime.datetime.now(datetime.timezone.utc) - time) < datetime.timedelta(minutes=10)
+            other = tmp_path / "other.pem"
+            other.write_text(pem(TestAuthority("Another").certificate))
+            assert "trusted" in ledger("verify-timestamp", *files, "--authorities", other, status=2)
+            for at in range(0, len(token), 97):
+                (tmp_path / "token").write_bytes(flip(at)(token))
+                done = subprocess.run(
+                    [BINARY, "ledger", "verify-timestamp", *files, "--authorities", tmp_path / "ca.pem"],
+                    capture_output=True, text=True, env=clean_environment())
+                # A flip in what nobody signs, such as a certificate's unused place, changes nothing that is said.
+                assert done.returncode == 2 or said["time"] in done.stdout, (at, done.stdout, done.stderr)
+            for path in ("timestamp/2", "timestamp/x", "checkpoint/2", "checkpoint/03"):
+                assert requests.get(f"{base}/{path}").status_code == 404, path
+            # What an authority answers to another request is not kept.
+            authority.lie = lambda _: token
+            register(node, 1)
+            time_out = now() + datetime.timedelta(seconds=4)
+            wait_for("the log to say so", lambda: "time-stamp" in node.tail() or now() > time_out)
+            assert "not the answer to the request" in node.tail()
+            assert requests.get(f"{base}/timestamp/4").status_code == 404
+            authority.lie = None
+            wait_for("the time of size 4", lambda: requests.get(f"{base}/timestamp/4").ok)
+        finally:
+            node.remove()
+
+
+def test_a_certificate_for_something_else_signs_no_time(tmp_path):
+    with timestamp_authority(tmp_path, usage=ExtendedKeyUsageOID.CODE_SIGNING) as authority:
+        node = new_node("no-times", ["--timestamp-authority", authority.url, "--timestamp-seconds", "1"]).start()
+        try:
+            wait_for("the log to say so", lambda: "timestamper" in node.tail())
+            assert requests.get(f"{node.web}/traces/log/timestamp").status_code == 404
+        finally:
+            node.remove()
 
 
 # COSE receipts

@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import io
+import json
 import secrets
 import subprocess
 import urllib.parse
@@ -78,6 +79,15 @@ def names(http, base, collection, filter=None, **options):
         ("Name eq 'scene-07'", [7]),
         ("Name eq 'scene-07.SAFE'", [7]),
         ("Name in ('scene-07','scene-09')", [7, 9]),
+        ("Name in ('scene-07','no-such')", [7]),
+        ("Id eq 00000000-0000-8000-8000-000000000001", []),
+        ("Id in (00000000-0000-8000-8000-000000000001)", []),
+        ("Name eq 'scene-07' and Id ne 00000000-0000-8000-8000-000000000001", [7]),
+        (attribute("productType", "StringAttribute", "Value in ('S2MSI2A','x')") + " and endswith(Name,'5')", [5, 15, 25]),
+        (attribute("tileId", "StringAttribute", "Value in ('33UVP','x')") + " and Name eq 'scene-00'", [0]),
+        (attribute("relativeOrbitNumber", "IntegerAttribute", "Value in (3,12)"), [3, 12]),
+        ("Attributes/OData.CSC.IntegerAttribute/any(att:att/Name eq 'relativeOrbitNumber' and att/OData.CSC.StringAttribute/Value eq 3)", [3]),
+        ("Collection/Name in ('no-such') and Name eq 'scene-07'", []),
         ("contains(Name,'e-1')", range(10, 20)),
         ("startswith(Name,'scene-2')", range(20, 30)),
         ("endswith(Name,'5')", [5, 15, 25]),
@@ -158,11 +168,52 @@ def test_what_is_told_of_a_product(http, base, scenes):
     assert kinds["cloudCover"] == "Double" and "own:text" in kinds
 
 
-def test_a_list_of_names(http, base, scenes):
+def test_products_are_found_by_their_ids(http, base, scenes):
+    query = {"$filter": f"Collection/Name eq '{scenes}'", "$orderby": "Name asc", "$top": 4}
+    ids = [product["Id"] for product in http.get(f"{base}/Products", params=query).json()["value"]]
+    assert names(http, base, scenes, f"Id eq {ids[2]}") == [2]
+    assert names(http, base, scenes, f"Id eq '{ids[2].upper()}'") == [2]
+    assert names(http, base, scenes, f"Id in ({ids[0]},{ids[3]})") == [0, 3]
+    assert names(http, base, scenes, f"Id in ({ids[0]},{ids[3]}) and not Id eq {ids[0]}") == [3]
+    assert names(http, base, scenes, f"Id eq {ids[1]} or Name eq 'scene-29'") == [1, 29]
+
+    def count(filter):
+        answer = http.get(f"{base}/Products/$count", params={"$filter": filter})
+        assert answer.status_code == 200, answer.text
+        return int(answer.text)
+
+    assert count(f"Id eq {ids[2]}") == 1 and count(f"Id in ({','.join(ids)})") == 4
+    assert count(f"Id in ({','.join(ids)}) and Collection/Name eq 'no-such'") == 0
+    for filter in ("Id gt " + ids[0], "Id eq 5", f"contains(Id,'{ids[0]}')"):
+        assert http.get(f"{base}/Products", params={"$filter": filter}).status_code == 400, filter
+
+
+def test_a_list_of_names(node, http, base, scenes):
     asked = {"FilterProducts": [{"Name": "scene-01"}, {"Name": "scene-29"}, {"Name": "not there"}]}
     found = http.post(f"{base}/Products/OData.CSC.FilterList", json=asked).json()["value"]
     assert {product["Name"] for product in found} >= {"scene-01", "scene-29"}
-    for body in ({}, {"FilterProducts": []}, {"FilterProducts": [{"Name": 1}]}, {"FilterProducts": [{"Name": "a"}] * 1001}):
+    # What is found is not cut off: the names of many products, in several collections.
+    other = lend_collection(node)
+    try:
+        items = {
+            f"scene-{number:04}": {
+                "type": "Feature", "stac_version": "1.1.0", "id": f"scene-{number:04}", "geometry": None, "links": [], "assets": {},
+                "properties": {"datetime": "2020-06-01T10:00:00Z"},
+            }
+            for number in range(700)
+        }
+        for name in (other, third := lend_collection(node)):
+            put = http.post(f"{node.web}/stac/collections/{name}/bulk_items", json={"method": "insert", "items": items})
+            assert put.status_code == 200, put.text
+        asked = {"FilterProducts": [{"Name": name} for name in items]}
+        answer = http.post(f"{base}/Products/OData.CSC.FilterList?$count=true", json=asked).json()
+        assert answer["@odata.count"] == 1400 and len({product["Id"] for product in answer["value"]}) == 1400
+    finally:
+        for name in (other, third):
+            for id in items:
+                http.delete(f"{node.web}/stac/collections/{name}/items/{id}")
+            http.delete(f"{node.web}/stac/collections/{name}")
+    for body in ({}, {"FilterProducts": []}, {"FilterProducts": [{"Name": 1}]}, {"FilterProducts": [{"Name": "a"}] * 1001}, {"FilterProducts": [{"Name": "\0"}]}):
         assert http.post(f"{base}/Products/OData.CSC.FilterList", json=body).status_code == 400
 
 
@@ -174,7 +225,7 @@ def test_a_list_of_names(http, base, scenes):
         "$filter=OData.CSC.Intersects(area=geography'SRID=4326;POLYGON((0 0,1 1,1 0,0 1))')",
         "$filter=" + attribute("cloudCover", "DoubleAttribute", "Value eq 'a'"), "$filter=" + "(" * 9000,
         "$top=1001", "$top=-1", "$top=x", "$skip=10001", "$orderby=Foo", "$orderby=Name up", "$orderby=", "$expand=Nodes", "$count=2",
-        "$format=xml", "$unknown=1", "$top=1&$top=2", "$skiptoken=abc",
+        "$format=xml", "$unknown=1", "$filter=DeletionDate gt 2020-01-01", "$orderby=DeletionDate", "$top=1&$top=2", "$skiptoken=abc",
     ],
 )
 def test_what_cannot_be_asked(http, base, query):
@@ -193,10 +244,10 @@ def test_what_is_not_there(http, base):
 
 def test_the_service_and_its_model(http, base):
     document = http.get(base + "/").json()
-    assert {entry["name"] for entry in document["value"]} >= {"Products", "Attributes"}
+    assert {entry["name"] for entry in document["value"]} >= {"Products", "DeletedProducts", "Subscriptions", "Attributes"}
     model = ElementTree.fromstring(http.get(f"{base}/$metadata").content)
     kinds = {element.get("Name") for element in model.iter("{http://docs.oasis-open.org/odata/ns/edm}EntityType")}
-    assert {"Product", "Attribute", "StringAttribute", "Node"} <= kinds
+    assert {"Product", "DeletedProduct", "Subscription", "Attribute", "StringAttribute", "Node"} <= kinds
 
 
 def test_nobody_sees_what_is_not_theirs(node, http, base, scenes):
@@ -304,3 +355,70 @@ def test_real_items_of_others(node, http, base):
         for id in items:
             http.delete(f"{node.web}/stac/collections/{name}/items/{id}")
         http.delete(f"{node.web}/stac/collections/{name}")
+
+
+def test_sizes_that_cannot_be(node, http, base):
+    name = lend_collection(node)
+    try:
+        for id, sizes, expected in (("huge", (2**63 - 1, 2**63 - 1), 2**63 - 1), ("less", (-5, 7), 7), ("most", (-(2**63), 3), 3)):
+            assets = {f"a{number}": {"href": f"https://x.example/{number}", "file:size": size} for number, size in enumerate(sizes)}
+            item = {
+                "type": "Feature", "stac_version": "1.1.0", "id": id, "geometry": None, "links": [], "assets": assets,
+                "properties": {"datetime": "2020-06-01T10:00:00Z"},
+            }
+            assert http.post(f"{node.web}/stac/collections/{name}/items", json=item).status_code == 201
+            query = {"$filter": f"Collection/Name eq '{name}' and Name eq '{id}'"}
+            assert [one["ContentLength"] for one in http.get(f"{base}/Products", params=query).json()["value"]] == [expected]
+    finally:
+        for id in ("huge", "less", "most"):
+            http.delete(f"{node.web}/stac/collections/{name}/items/{id}")
+        http.delete(f"{node.web}/stac/collections/{name}")
+
+
+def test_files_that_somebody_may_not_read_are_not_told(node, http, base, s3, bucket, tmp_path):
+    """An item put by hand may name any object of the node; who sees the item learns nothing of that."""
+    s3.put_object(Bucket=bucket, Key="secret/plan.bin", Body=b"x" * 4321)
+    s3.put_object(Bucket=bucket, Key="open/a.bin", Body=b"y" * 12)
+    name = lend_collection(node)
+    reader = "odata-" + secrets.token_hex(4)
+    node.cli_json("account", "create", reader, "--password-from-stdin", "--json", input="a long pass phrase 1\n")
+    statements = [
+        {"Effect": "Allow", "Action": ["stac:Search", "stac:GetItem"], "Resource": "*"},
+        {"Effect": "Allow", "Action": "s3:GetObject", "Resource": f"arn:aws:s3:::{bucket}/open/*"},
+    ]
+    (tmp_path / "policy.json").write_text(json.dumps({"Version": "2012-10-17", "Statement": statements}))
+    node.cli_json("policy", "put", reader, tmp_path / "policy.json", "--json")
+    node.cli_json("policy", "attach", reader, "--to", f"user:{reader}", "--json")
+    try:
+        assets = {
+            key.replace("/", "-"): {"href": f"{node.s3_url}/{bucket}/{key}", "roles": ["thumbnail"]}
+            for key in ("secret/plan.bin", "open/a.bin", "secret/no-such.bin")
+        }
+        item = {
+            "type": "Feature", "stac_version": "1.1.0", "id": "named", "geometry": None, "links": [], "assets": assets,
+            "properties": {"datetime": "2020-06-01T10:00:00Z"},
+        }
+        assert http.post(f"{node.web}/stac/collections/{name}/items", json=item).status_code == 201
+        query = {"$filter": f"Collection/Name eq '{name}'", "$expand": "Assets"}
+        product = http.get(f"{base}/Products", params=query).json()["value"][0]
+        here = f"{base}/Products({product['Id']})"
+
+        def files(client):
+            found = client.get(f"{here}/Nodes(named)/Nodes").json()["result"]
+            return {entry["Name"]: entry["ContentLength"] for entry in found}
+
+        assert files(http) == {"plan.bin": 4321, "a.bin": 12}
+        theirs = node.http(user=reader, password="a long pass phrase 1")
+        assert files(theirs) == {"a.bin": 12}
+        assert theirs.get(f"{here}/Nodes(named)/Nodes(a.bin)/$value").content == b"y" * 12
+        assert theirs.get(f"{here}/Nodes(named)/Nodes(plan.bin)/$value").status_code == 404
+        for what in ("$value", "$zip"):
+            assert theirs.get(f"{here}/{what}").status_code == 403
+        statuses = [theirs.get(asset["DownloadLink"]).status_code for asset in product["Assets"]]
+        assert statuses == [403, 200, 403]
+    finally:
+        http.delete(f"{node.web}/stac/collections/{name}/items/named")
+        http.delete(f"{node.web}/stac/collections/{name}")
+        node.cli_json("policy", "detach", reader, "--from", f"user:{reader}", "--json")
+        node.cli_json("policy", "delete", reader, "--json")
+        node.cli_json("account", "delete", reader, "--json")

@@ -30,7 +30,8 @@ def named(nodes):
     node.remove()
 
 
-def test_cdsetool_finds_products(named, tmp_path):
+@pytest.fixture
+def filled(named, tmp_path):
     s3, http = named.s3(), named.http()
     s3.create_bucket(Bucket="sentinel-2")
     upload(s3, "sentinel-2", shared() / "products" / f"{LEVEL_2A}.SAFE", f"{LEVEL_2A}.SAFE")
@@ -39,11 +40,14 @@ def test_cdsetool_finds_products(named, tmp_path):
     (tmp_path / "policy.json").write_text(json.dumps({"Version": "2012-10-17", "Statement": [statement]}))
     named.cli_json("policy", "put", "open", tmp_path / "policy.json", "--json")
     named.cli_json("policy", "attach", "open", "--to", "everyone", "--json")
+    return named
 
+
+def test_cdsetool_finds_products(filled, tmp_path):
     def ask(**terms):
         done = subprocess.run(
-            [sys.executable, "-c", LEAD, str(named.ports["web"]), "SENTINEL-2", json.dumps(terms)],
-            env={**clean_environment(), "REQUESTS_CA_BUNDLE": str(named.authority), "HOME": str(tmp_path)},
+            [sys.executable, "-c", LEAD, str(filled.ports["web"]), "SENTINEL-2", json.dumps(terms)],
+            env={**clean_environment(), "REQUESTS_CA_BUNDLE": str(filled.authority), "HOME": str(tmp_path)},
             capture_output=True, text=True, timeout=120,
         )
         assert done.returncode == 0, done.stderr

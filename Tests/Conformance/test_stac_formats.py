@@ -1,9 +1,15 @@
-"""Items as lines, in and out, and pages for people."""
+"""Items as lines and as GeoParquet, in and out, and pages for people."""
 
+import datetime
+import io
 import json
 import secrets
 
+import duckdb
+import geopandas
+import pyarrow.parquet
 import pytest
+import stac_geoparquet.arrow
 from browsing import SCHEMES, WIDTHS, look, open_page
 from products import real_items
 
@@ -87,6 +93,154 @@ def test_a_wrong_item_is_named_and_nothing_of_its_batch_is_stored(node, http, co
         headers={"Content-Type": "application/x-ndjson"},
     )  # fmt: skip
     assert nobody.status_code in (401, 403)
+
+
+TIMES = {"datetime", "start_datetime", "end_datetime", "created", "updated"}
+
+
+def moment(text):
+    try:
+        return datetime.datetime.fromisoformat(text)
+    except ValueError:
+        return text
+
+
+def plain(value):
+    """Without what is null, and moments as such: a table has a place for what an item lacks, and no text of a time."""
+    if isinstance(value, dict):
+        return {
+            key: moment(inner) if key in TIMES else plain(inner)
+            for key, inner in value.items()
+            if inner is not None
+        }
+    return [plain(inner) for inner in value] if isinstance(value, list) else value
+
+
+def by_id(items):
+    return {item["id"]: plain(item) for item in items}
+
+
+def rows(table):
+    return by_id(stac_geoparquet.arrow.stac_table_to_items(table))
+
+
+def own(item):
+    """An item as it was handed in: without the links of the node that serves it."""
+    links = [link for link in item["links"] if link["rel"] not in ("self", "root", "parent", "collection")]
+    return {**item, "links": links}
+
+
+@pytest.mark.parametrize("name", ["sentinel-2-l2a", "real-landsat", "pc-naip", "real-s2-cogs-e84"])
+def test_items_come_as_geoparquet(node, http, collection, tmp_path, name):
+    items = real_items(f"{name}.ndjson.gz", 40)
+    (tmp_path / "a.ndjson").write_bytes(lines(items))
+    done, _ = load(node, collection, tmp_path / "a.ndjson")
+    assert done.returncode == 0, done.stderr
+    search = f"{node.web}/stac/search?collections={collection}"
+    expected = by_id(http.get(f"{search}&limit=100").json()["features"])
+    assert len(expected) == len(items)
+
+    url, found = f"{search}&limit=15&f=parquet", {}
+    while url:
+        page = http.get(url)
+        assert page.status_code == 200 and page.headers["Content-Type"] == "application/vnd.apache.parquet", page.text
+        assert page.headers["OGC-NumberMatched"] == str(len(items))
+        found |= rows(pyarrow.parquet.read_table(io.BytesIO(page.content)))
+        url = page.links.get("next", {}).get("url")
+    assert found == expected
+
+    page = http.get(
+        f"{node.web}/stac/collections/{collection}/items?limit=40",
+        headers={"Accept": "application/vnd.apache.parquet"},
+    )
+    (tmp_path / "b.parquet").write_bytes(page.content)
+    places = geopandas.read_parquet(tmp_path / "b.parquet")
+    assert places.crs == "OGC:CRS84" and set(places["id"]) == set(expected) and places.is_valid.all()
+    west = duckdb.sql(f"SELECT min(bbox.xmin), count(datetime) FROM '{tmp_path / 'b.parquet'}'").fetchone()
+    assert west == (min(item["bbox"][0] for item in items), len(items))
+    metadata = pyarrow.parquet.read_metadata(tmp_path / "b.parquet").metadata
+    assert json.loads(metadata[b"stac-geoparquet"])["version"] == "1.1.0"
+
+    # The command line puts all pages into one file.
+    done = node.cli("search", "--collection", collection, "--format", "parquet", "--output", tmp_path / "c.parquet")
+    assert done.returncode == 0, done.stderr
+    assert rows(pyarrow.parquet.read_table(tmp_path / "c.parquet")) == expected
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.ndjson", "b.parquet", "c.parquet"]
+    assert node.cli("search", "--collection", collection, "--format", "parquet").returncode != 0
+    # What this node wrote, it reads: nothing changes.
+    done, told = load(node, collection, tmp_path / "b.parquet")
+    assert done.returncode == 0, done.stderr
+    assert sum(line["stored"] for line in told) == len(items)
+    again = http.get(f"{search}&limit=100").json()["features"]
+    assert by_id(again) == expected
+
+
+def test_parts_of_items_come_as_geoparquet(node, http, collection, items, tmp_path):
+    url = f"{node.web}/stac/collections/{collection}/items?f=parquet"
+    assert pyarrow.parquet.read_table(io.BytesIO(http.get(url).content)).num_rows == 0
+    (tmp_path / "a.ndjson").write_bytes(lines(items[:3]))
+    assert load(node, collection, tmp_path / "a.ndjson")[0].returncode == 0
+    table = pyarrow.parquet.read_table(io.BytesIO(http.get(url + "&fields=id,properties.eo:cloud_cover").content))
+    assert "assets" not in table.column_names and "gsd" not in table.column_names
+    assert dict(zip(table["id"].to_pylist(), table["eo:cloud_cover"].to_pylist())) == {
+        item["id"]: item["properties"]["eo:cloud_cover"] for item in items[:3]
+    }
+
+
+def test_what_fits_no_column_is_not_lost(node, http, collection, items, tmp_path):
+    """Members and properties that stac-geoparquet has no place for go out and come in again."""
+    odd = [{**item, "properties": {**item["properties"]}} for item in items[:4]]
+    odd[0]["note"] = {"mine": [1, {}]}
+    odd[1]["properties"] |= {"id": "another", "created": "yesterday", "mixed": 1}
+    odd[2]["properties"] |= {"mixed": ["a", {"b": {}}], "empty": {}}
+    odd[3] |= {"geometry": None, "bbox": [0, 1, 2, 3.5]}
+    (tmp_path / "a.ndjson").write_bytes(lines(odd))
+    assert load(node, collection, tmp_path / "a.ndjson")[0].returncode == 0
+    search = f"{node.web}/stac/search?collections={collection}"
+    expected = by_id(http.get(search).json()["features"])
+    (tmp_path / "b.parquet").write_bytes(http.get(search + "&f=parquet").content)
+    for name in expected:
+        http.delete(f"{node.web}/stac/collections/{collection}/items/{name}")
+    done, _ = load(node, collection, tmp_path / "b.parquet")
+    assert done.returncode == 0, done.stderr
+    assert by_id(http.get(search).json()["features"]) == expected
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {}, {"compression": "zstd"}, {"compression": "gzip"}, {"compression": "none", "use_dictionary": False},
+        {"data_page_version": "2.0", "data_page_size": 500, "row_group_size": 7},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_geoparquet_of_others_is_loaded(node, http, collection, items, tmp_path, options):
+    stac_geoparquet.arrow.parse_stac_items_to_parquet(items, output_path=str(tmp_path / "a.parquet"))
+    if options:
+        table = pyarrow.parquet.read_table(tmp_path / "a.parquet")
+        pyarrow.parquet.write_table(table, tmp_path / "a.parquet", **options)
+    done, told = load(node, collection, tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert sum(line["stored"] for line in told) == sum(line["changed"] for line in told) == len(items)
+    found = http.get(f"{node.web}/stac/search?collections={collection}&limit=100").json()["features"]
+    expected = [own({**item, "collection": collection}) for item in items]
+    assert by_id(own(item) for item in found) == by_id(expected)
+
+
+def test_a_broken_geoparquet_file_is_refused_by_name(node, collection, items, tmp_path):
+    file = tmp_path / "a.parquet"
+    stac_geoparquet.arrow.parse_stac_items_to_parquet(items, output_path=str(file))
+    whole = file.read_bytes()
+    table = pyarrow.parquet.read_table(file)
+    file.write_bytes(whole[:-9])
+    done, _ = load(node, collection, file)
+    assert done.returncode == 1 and "it is no Parquet file" in done.stderr, done.stderr
+    file.write_bytes(whole[:4] + bytes(200) + whole[204:])
+    done, _ = load(node, collection, file)
+    assert done.returncode == 1 and "column id" in done.stderr or "column type" in done.stderr, done.stderr
+    pyarrow.parquet.write_table(table, file, compression="brotli")
+    done, _ = load(node, collection, file)
+    assert done.returncode == 1 and "Brotli" in done.stderr, done.stderr
 
 
 def test_pages_for_people(node, http, collection, items):

@@ -33,6 +33,20 @@ struct NoteTests {
         #expect(code { try SignedNote(altered).verify(with: [key]) } != nil)
     }
 
+    @Test("a note of the format's first implementation verifies (golang.org/x/mod/sumdb/note)")
+    func firstImplementation() throws {
+        let key = try VerifierKey(vkey: "PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW")
+        let note = """
+            If you think cryptography is the answer to your problem,
+            then you don't know what your problem is.
+
+            \u{2014} PeterNeumann \
+            x08go/ZJkuBS9UG/SffcvIAQxVBtiFupLLr8pAcElZInNIuGUgYN1FFYC2pZSNXgKvqfqdngotpRZb6KE6RyyBwJnAM=
+
+            """
+        #expect(try SignedNote(Array(note.utf8)).verify(with: [key]) == [key])
+    }
+
     @Test("a text with empty lines keeps them, and each signer is found")
     func roundTrip() throws {
         let a = try signer("a.example/log", 1)

@@ -74,7 +74,7 @@ import Wire
             "Attributes/OData.CSC.StringAttribute/any(a:a/Value eq 'x')",
             "Attributes/OData.CSC.StringAttribute/any(a:b/Name eq 'x')",
             "Attributes/OData.CSC.StringAttribute/any(a:a/Name eq 'x' or a/Value eq 'y')",
-            "Attributes/OData.CSC.StringAttribute/any(a:a/Name eq 'x' and a/OData.CSC.DoubleAttribute/Value eq 1)",
+            "Attributes/OData.CSC.StringAttribute/any(a:a/Name eq 'x' and a/OData.CSC.FooAttribute/Value eq 1)",
             "Attributes/OData.CSC.FooAttribute/any(a:a/Name eq 'x')", "Name eq foo'x'", "Name eq 'a' & 1",
         ])
     func refused(text: String) { #expect(throws: ODataError.self) { try read(text) } }

@@ -10,7 +10,7 @@ import Testing
 
     /// Targets that others of their own storey may import.
     private static let shared = [
-        "Formats": ["Wire", "BLAKE3", "MerkleLog", "Geometry"], "Core": ["Journal", "Identity", "Policy"],
+        "Formats": ["Wire", "BLAKE3", "MerkleLog", "Geometry", "Parquet"], "Core": ["Journal", "Identity", "Policy"],
         "APIs": ["HTTPSupport"],
     ]
 
@@ -90,7 +90,7 @@ import Testing
     /// Who seals with the master key names the column in `sealedColumns`; then the file is added here.
     private static let sealing = [
         "AccessKeys.swift", "OneTimePasswords.swift", "Outbox.swift", "Providers.swift", "NodeKeys.swift",
-        "Keyring.swift", "RootKeys.swift", "TokenKeys.swift", "Webhooks.swift",
+        "Keyring.swift", "RootKeys.swift", "Subscriptions.swift", "TokenKeys.swift", "Webhooks.swift",
     ]
 
     @Test("what the master key seals is known to the rotation of the root key")

@@ -137,6 +137,46 @@ import Wire
         }
     }
 
+    @Test("what a subscription is posted is composed when it is posted, and signed")
+    func subscriptions() async throws {
+        try await withNotifications(.sqlite) { notifications, journal in
+            let terms = SubscriptionTerms(
+                topic: SubscriptionTerms.products, filter: "", events: .created, push: .init(url: "https://a.example/"))
+            let (one, key) = try await notifications.subscribe(terms, password: nil, account: 1, by: "ada")
+            try await notifications.enqueue(
+                (1...3).map {
+                    SubscriptionNotice(event: .created, number: $0).delivery(
+                        Event(
+                            tid: $0, sequence: 0, time: .now, kind: EventKind("item.put"), actor: "ada",
+                            subject: "eo/a",
+                            collection: 1, detail: "{}"), to: one)
+                })
+            let posted = Mutex<[(headers: [String: String], text: String)]>([])
+            let courier = Courier(
+                journal: journal, notifications: notifications,
+                post: { address, message in
+                    posted.withLock { $0.append((address.headers, String(decoding: message, as: UTF8.self))) }
+                    return 200
+                },
+                // What its owner may not see any more is not posted.
+                compose: { SubscriptionNotice($0)?.number == 2 ? nil : Array("composed \($0.tid)".utf8) })
+            let hasMore = try await courier.deliverBatch(to: one.destination)
+            let all = posted.withLock { $0 }
+            #expect(!hasMore && all.map(\.text) == ["composed 1", "composed 3"])
+            #expect(all.map { $0.headers["webhook-id"] } == ["msg_1_0", "msg_3_0"])
+            for (headers, text) in all {
+                let time = try #require(headers["webhook-timestamp"].flatMap { Int64($0) })
+                #expect(
+                    headers
+                        == MessageSignature.headers(
+                            Array(text.utf8), id: headers["webhook-id"] ?? "", time: Timestamp(seconds: time),
+                            key: key ?? []))
+            }
+            let left = try await notifications.subscription(one.id, of: 1).state.waiting
+            #expect(left == 0)
+        }
+    }
+
     @Test("a message that is refused again and again, or is a day old, is given up")
     func givingUp() async throws {
         try await withNotifications(.sqlite) { notifications, journal in

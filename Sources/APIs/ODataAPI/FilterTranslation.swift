@@ -6,7 +6,19 @@ import Wire
 
 /// Turns a filter into the catalogue's own, so that there is one search and one meaning of conditions.
 struct FilterTranslation {
+    /// What is looked for.
+    enum Entities {
+        /// Products, with the names of those whose ids the filter has.
+        case products([Int64: (collection: String, id: String)])
+        case deletedProducts
+        /// Products that somebody is told of, there or not.
+        case notices
+    }
+
     let directory: CollectionDirectory
+    var entities = Entities.products([:])
+
+    private var isDeleted: Bool { if case .deletedProducts = entities { true } else { false } }
 
     /// - Throws: `Problem` for what cannot be asked for.
     func condition(_ filter: ODataFilter) throws -> CQL2 {
@@ -17,6 +29,13 @@ struct FilterTranslation {
         case .intersects(let text): return try intersects(text)
         case .attribute(let type, let name, let condition): return try attribute(type, name, condition)
         case .compare(let path, let comparison, let literal): return try compare(path, comparison, literal)
+        case .isIn("Id", let literals): return try ids(literals)
+        case .isIn("Name", let literals):
+            // As one condition, which is looked up.
+            return .call(.isIn, [.property("id"), .array(try literals.map { .string(try Self.name($0)) })])
+        case .isIn("Collection/Name", let literals):
+            let names = try literals.map { CQL2.string(Self.own(try Self.text($0, "Collection/Name"), in: directory)) }
+            return .call(.isIn, [.property("collection"), .array(names)])
         case .isIn(let path, let literals):
             return try any(try literals.map { try compare(path, .eq, $0) })
         case .text(let function, let path, let text):
@@ -50,6 +69,50 @@ struct FilterTranslation {
         return name
     }
 
+    private static func name(_ literal: ODataFilter.Literal) throws -> String { itemID(try text(literal, "Name")) }
+
+    private static func text(_ literal: ODataFilter.Literal, _ path: String) throws -> String {
+        guard case .string(let text) = literal else {
+            throw Problem.badRequest("$filter: \(path) is compared with a text in quotes")
+        }
+        // Neither engine can compare one.
+        guard !text.utf8.contains(0) else { throw Problem.badRequest("a name has no NUL character") }
+        return text
+    }
+
+    /// Products by their ids, which hold the numbers of items.
+    private func ids(_ literals: [ODataFilter.Literal]) throws -> CQL2 {
+        let numbers = try literals.compactMap { literal -> Int64? in
+            guard let text = literal.id else { throw Problem.badRequest("$filter: Id is compared with a product's id") }
+            return ProductID(product: text)?.number
+        }
+        switch entities {
+        case .deletedProducts, .notices:
+            return .call(
+                .isIn,
+                [
+                    .property(ItemDeletion.numberProperty),
+                    .array(numbers.map { .string(ItemDeletion.text(of: $0)) }),
+                ])
+        case .products(let names):
+            let found = Set(numbers).compactMap { names[$0] }.sorted { ($0.id, $0.collection) < ($1.id, $1.collection) }
+            // Of no items: so that none is looked at.
+            guard !found.isEmpty else { return .call(.isIn, [.property("id"), .array([])]) }
+            let each = found.map { name -> CQL2 in
+                .call(
+                    .and,
+                    [
+                        .call(.equal, [.property("id"), .string(name.id)]),
+                        .call(.equal, [.property("collection"), .string(name.collection)]),
+                    ])
+            }
+            guard found.count > 1 else { return each[0] }
+            // The first part is what is looked up.
+            return .call(
+                .and, [.call(.isIn, [.property("id"), .array(found.map { .string($0.id) })]), .call(.or, each)])
+        }
+    }
+
     // MARK: Members of a product
 
     private func compare(
@@ -57,9 +120,16 @@ struct FilterTranslation {
     ) throws -> CQL2 {
         func wants(_ what: String) -> Problem { .badRequest("$filter: \(path) is compared with \(what)") }
         switch path {
-        case "Name":
-            guard case .string(let name) = literal else { throw wants("a text in quotes") }
-            return .call(comparison.call, [.property("id"), .string(Self.itemID(name))])
+        case "Name": return .call(comparison.call, [.property("id"), .string(try Self.name(literal))])
+        case "Id":
+            guard comparison == .eq || comparison == .ne else { throw wants("an id, by eq or ne") }
+            let same = try ids([literal])
+            return comparison == .eq ? same : .call(.not, [same])
+        case "DeletionCause" where isDeleted:
+            guard case .string(let cause) = literal, comparison == .eq || comparison == .ne else {
+                throw wants("a text in quotes, by eq or ne")
+            }
+            return .call(comparison.call, [.property(ItemDeletion.causeProperty), .string(cause)])
         case "Collection/Name":
             guard case .string(let name) = literal, comparison == .eq || comparison == .ne else {
                 throw wants("a text in quotes, by eq or ne")
@@ -69,15 +139,17 @@ struct FilterTranslation {
             guard case .bool(let wanted) = literal, comparison == .eq || comparison == .ne else {
                 throw wants("true or false, by eq or ne")
             }
-            // All that is in the catalogue can be read at once.
-            return .bool(wanted == (comparison == .eq))
+            // All that is in the catalogue can be read at once, and nothing of what was removed.
+            return .bool((wanted == !isDeleted) == (comparison == .eq))
         default: break
         }
-        guard let property = Self.moments[path] else {
+        let property = Self.moments[path] ?? (isDeleted && path == "DeletionDate" ? ItemDeletion.timeProperty : nil)
+        guard let property else {
+            let times = Self.moments.keys.sorted().joined(separator: ", ")
             throw Problem.badRequest(
-                "$filter: '\(path.prefix(80))' is nothing that products can be found by; there are Name, Collection/Name, "
-                    + "Online, \(Self.moments.keys.sorted().joined(separator: ", ")), OData.CSC.Intersects and Attributes"
-            )
+                "$filter: '\(path.prefix(80))' is nothing that products can be found by; there are Id, Name, "
+                    + "Collection/Name, Online, \(times), OData.CSC.Intersects and Attributes"
+                    + (isDeleted ? ", DeletionDate and DeletionCause" : ""))
         }
         if case .null = literal { return try null(property, comparison) }
         guard case .moment(let moment) = literal else { throw wants("a date and time such as 2022-05-03T00:00:00Z") }
@@ -141,6 +213,8 @@ struct FilterTranslation {
         case .and(let parts): return .call(.and, try parts.map(again))
         case .or(let parts): return .call(.or, try parts.map(again))
         case .not(let part): return .call(.not, [try again(part)])
+        case .isIn(_, let literals) where form == .plain && !literals.contains(.null):
+            return .call(.isIn, [.property(property), .array(try literals.map { try Self.literal($0, type) })])
         case .isIn(let path, let literals): return try any(try literals.map { try again(.compare(path, .eq, $0)) })
         case .compare(_, let comparison, .null): return try null(property, comparison)
         case .compare(_, let comparison, let literal):

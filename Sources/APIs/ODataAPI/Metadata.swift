@@ -13,7 +13,7 @@ extension ODataService {
             json.member("@odata.context", "\(call.base)/$metadata")
             json.key("value")
             json.array { json in
-                for name in ["Products", "Attributes"] {
+                for name in ["Products", "DeletedProducts", "Subscriptions", "Attributes"] {
                     json.object {
                         $0.member("name", name)
                         $0.member("kind", "EntitySet")
@@ -53,15 +53,28 @@ extension ODataService {
 
     /// The entity model (OData CSDL XML 4.01).
     var metadata: Response {
-        let members = [
+        func list(_ members: [(String, String)]) -> String {
+            members.map { name, type in
+                "<Property Name=\"\(name)\" Type=\"Edm.\(type)\"\(name == "Id" ? " Nullable=\"false\"" : "")/>"
+            }.joined()
+        }
+        let properties = list([
             ("Id", "Guid"), ("Name", "String"), ("ContentType", "String"), ("ContentLength", "Int64"),
             ("OriginDate", "DateTimeOffset"), ("PublicationDate", "DateTimeOffset"),
             ("ModificationDate", "DateTimeOffset"), ("Online", "Boolean"), ("EvictionDate", "DateTimeOffset"),
             ("S3Path", "String"), ("Footprint", "GeographyPolygon"),
-        ]
-        let properties = members.map { name, type in
-            "<Property Name=\"\(name)\" Type=\"Edm.\(type)\"\(name == "Id" ? " Nullable=\"false\"" : "")/>"
-        }.joined()
+        ])
+        let deletedProperties = list([
+            ("Id", "Guid"), ("Name", "String"), ("DeletionDate", "DateTimeOffset"), ("DeletionCause", "String"),
+            ("OriginDate", "DateTimeOffset"), ("PublicationDate", "DateTimeOffset"),
+            ("ModificationDate", "DateTimeOffset"), ("Online", "Boolean"), ("Footprint", "GeographyPolygon"),
+        ])
+        let subscriptionProperties = list([
+            ("Id", "Guid"), ("SubscriptionType", "String"), ("Status", "String"), ("FilterParam", "String"),
+            ("Priority", "Int64"), ("StageOrder", "Boolean"), ("SubmissionDate", "DateTimeOffset"),
+            ("LastNotificationDate", "DateTimeOffset"), ("NotificationEndpoint", "String"),
+            ("NotificationEpUsername", "String"),
+        ])
         let attributes = [
             ("String", "String"), ("Integer", "Int64"), ("Double", "Double"), ("DateTimeOffset", "DateTimeOffset"),
             ("Boolean", "Boolean"),
@@ -78,6 +91,11 @@ extension ODataService {
             <Property Name="Checksum" Type="Collection(OData.CSC.Checksum)"/>\
             <NavigationProperty Name="Attributes" Type="Collection(OData.CSC.Attribute)"/>\
             <NavigationProperty Name="Nodes" Type="Collection(OData.CSC.Node)"/></EntityType>\
+            <EntityType Name="DeletedProduct"><Key><PropertyRef Name="Id"/></Key>\(deletedProperties)\
+            <Property Name="ContentDate" Type="OData.CSC.TimeRange"/>\
+            <NavigationProperty Name="Attributes" Type="Collection(OData.CSC.Attribute)"/></EntityType>\
+            <EntityType Name="Subscription"><Key><PropertyRef Name="Id"/></Key>\(subscriptionProperties)\
+            <Property Name="SubscriptionEvent" Type="Collection(Edm.String)"/></EntityType>\
             <EntityType Name="Attribute" Abstract="true"><Key><PropertyRef Name="Name"/></Key>\
             <Property Name="Name" Type="Edm.String" Nullable="false"/><Property Name="ValueType" Type="Edm.String"/>\
             </EntityType>\(attributes)\
@@ -91,6 +109,8 @@ extension ODataService {
             <Property Name="Algorithm" Type="Edm.String"/><Property Name="ChecksumDate" Type="Edm.DateTimeOffset"/>\
             </ComplexType><EntityContainer Name="Container">\
             <EntitySet Name="Products" EntityType="OData.CSC.Product"/>\
+            <EntitySet Name="DeletedProducts" EntityType="OData.CSC.DeletedProduct"/>\
+            <EntitySet Name="Subscriptions" EntityType="OData.CSC.Subscription"/>\
             <EntitySet Name="Attributes" EntityType="OData.CSC.Attribute"/></EntityContainer>\
             </Schema></edmx:DataServices></edmx:Edmx>
             """

@@ -1,6 +1,7 @@
 import Catalogue
 import Ciphers
 import HTTPSupport
+import IAMPolicy
 import Identity
 import Logging
 import NIOCore
@@ -24,47 +25,88 @@ extension ODataService {
         var modified: Timestamp
     }
 
-    /// The files of a product, in the order of their paths: the objects of its folder, or those of the node that an
-    /// item put by hand names as assets.
+    /// Those that the caller may read, in the order of their paths.
+    struct Files: Sendable {
+        var found: [File] = []
+        /// The first that the caller may not read. Of such files nothing is told, neither size nor name.
+        var hidden: ObjectName?
+    }
+
+    /// The files of a product: the objects of its folder, or those of the node that an item put by hand names as
+    /// assets.
     ///
     /// - Throws: `Problem` for a product of more than 10,000 files.
-    private func files(of item: ItemRecord) async throws -> [File] {
-        var found: [File] = []
+    private func files(of item: ItemRecord, _ call: Call) async throws -> Files {
+        var files = Files()
         guard let product = item.product else {
             let document = try JSONValue(parsing: item.document)
+            var paths: Set<String> = []
             for href in Product(item, document: document).hrefs.prefix(Self.filesMax) {
-                guard let object = addresses.object(href),
-                    let version = try? await objects.head(collection: object.collection, key: object.key)
-                else { continue }
+                guard let object = addresses.object(href) else { continue }
+                // An item may name any object: what is there is looked at only for who may read it.
+                guard try await mayRead(object, call) else {
+                    files.hidden = files.hidden ?? object
+                    continue
+                }
+                guard let version = try? await objects.head(collection: object.collection, key: object.key) else {
+                    continue
+                }
                 let name = object.key.split(separator: "/").last.map(String.init) ?? object.key
-                let isTaken = found.contains { $0.path == name }
-                found.append(
-                    File(
-                        path: isTaken ? object.key : name, object: object, size: version.size,
-                        modified: version.created))
+                let path = paths.insert(name).inserted ? name : object.key
+                files.found.append(
+                    File(path: path, object: object, size: version.size, modified: version.created))
             }
-            return found.sorted { $0.path < $1.path }
+            files.found.sort { $0.path < $1.path }
+            return files
         }
         let path = ProductPath(stored: product)
         let collection = try await objects.collection(item.collection)
         let base = path.isFolder ? path.prefix.utf8.count : 0
         var after = ""
+        var count = 0
         while true {
             let page = try await objects.versions(collection: collection.id, prefix: path.prefix, after: after)
             for version in page
             where path.contains(version.key) && version.key.utf8.count > base && !version.key.hasSuffix("/") {
                 guard let object = ObjectName(collection: item.collection, key: version.key) else { continue }
-                found.append(
+                count += 1
+                guard try await mayRead(object, call) else {
+                    files.hidden = files.hidden ?? object
+                    continue
+                }
+                files.found.append(
                     File(
                         path: String(decoding: version.key.utf8.dropFirst(base), as: UTF8.self), object: object,
                         size: version.size, modified: version.created))
             }
-            guard page.count == 1000, let last = page.last else { return found }
-            guard found.count < Self.filesMax else {
+            guard page.count == 1000, let last = page.last else { return files }
+            guard count < Self.filesMax else {
                 throw Problem.badRequest("the product has more than \(Self.filesMax) files: read them over S3")
             }
             after = last.key
         }
+    }
+
+    private func mayRead(_ object: ObjectName, _ call: Call) async throws -> Bool {
+        try await gate.decide(
+            call.caller.principal, "s3:GetObject", on: ResourceName.object(object.collection, object.key),
+            call.caller.context
+        ).isAllowed
+    }
+
+    /// All files of a product.
+    ///
+    /// - Throws: `AccessDenied` where the caller may not read one of them.
+    private func allFiles(of item: ItemRecord, _ call: Call) async throws -> [File] {
+        let files = try await files(of: item, call)
+        if let hidden = files.hidden { try await requireRead(hidden, call) }
+        return files.found
+    }
+
+    private func requireRead(_ object: ObjectName, _ call: Call) async throws {
+        try await gate.require(
+            call.caller.principal, "s3:GetObject", on: ResourceName.object(object.collection, object.key),
+            call.caller.context)
     }
 
     // MARK: Nodes
@@ -83,18 +125,18 @@ extension ODataService {
         case nil: return try await nodes(of: item, path, call, isSelf: true)
         case ("Nodes", nil)?: return try await nodes(of: item, path, call)
         case ("$value", nil)?:
-            guard let file = try await files(of: item).first(where: { $0.path == inner }) else {
-                if inner.isEmpty { return try await value(of: item, call) }
-                throw Problem.notFound("the product has no file '\(inner.prefix(200))'")
+            if inner.isEmpty { return try await value(of: item, call) }
+            guard let file = try await files(of: item, call).found.first(where: { $0.path == inner }) else {
+                throw Problem.notFound("the product has no file '\(inner.prefix(200))' that you may read")
             }
-            return try await content(file, call)
+            return try await content(file.object, call)
         default: throw nothing(call)
         }
     }
 
     /// What is in a folder of a product; above all the product itself.
     func nodes(of item: ItemRecord, _ path: [String], _ call: Call, isSelf: Bool = false) async throws -> Response {
-        let files = try await files(of: item)
+        let files = try await files(of: item, call).found
         let name = Product.name(of: item)
         let inner = path.dropFirst().joined(separator: "/")
         var entries: [(name: String, path: [String], size: Int64, children: Int)] = []
@@ -108,11 +150,8 @@ extension ODataService {
             }
             entries = [(path.last ?? "", path, size ?? 0, children.count)]
         } else {
-            for child in Self.children(of: inner, files) {
-                let below = inner.isEmpty ? child : inner + "/" + child
-                let size = files.first { $0.path == below }?.size
-                entries.append(
-                    (child, path + [child], size ?? 0, size == nil ? Self.children(of: below, files).count : 0))
+            entries = Self.children(of: inner, files).map {
+                ($0.name, path + [$0.name], $0.size ?? 0, $0.size == nil ? $0.names.count : 0)
             }
             guard !entries.isEmpty else { throw Problem.notFound("the product has no folder '\(inner.prefix(200))'") }
         }
@@ -138,30 +177,47 @@ extension ODataService {
         return Response(.ok, type: MediaType.json, bytes: json.bytes)
     }
 
-    /// The names right below a folder, each once, in order.
-    private static func children(of folder: String, _ files: [File]) -> [String] {
-        var names: [String] = []
+    /// What is right below a folder of a product.
+    private struct Child {
+        var name: String
+        /// Of a file; nil for a folder.
+        var size: Int64?
+        /// What is right below it.
+        var names: Set<Substring> = []
+    }
+
+    /// What is right below a folder, each once, in order.
+    private static func children(of folder: String, _ files: [File]) -> [Child] {
+        var children: [Child] = []
+        var places: [Substring: Int] = [:]
         let prefix = folder.isEmpty ? "" : folder + "/"
         for file in files where file.path.hasPrefix(prefix) {
-            let name = String(file.path.dropFirst(prefix.count).prefix { $0 != "/" })
-            if names.last != name, !names.contains(name) { names.append(name) }
+            let parts = file.path.dropFirst(prefix.count).split(
+                separator: "/", maxSplits: 2, omittingEmptySubsequences: false)
+            guard let name = parts.first else { continue }
+            let place = places[name] ?? children.count
+            if place == children.count {
+                places[name] = place
+                children.append(Child(name: String(name)))
+            }
+            if parts.count == 1 { children[place].size = file.size } else { children[place].names.insert(parts[1]) }
         }
-        return names
+        return children
     }
 
     // MARK: Content
 
     /// `/Products(ID)/$value`: the file of a product that is one, else an archive of all.
     func value(of item: ItemRecord, _ call: Call) async throws -> Response {
-        let files = try await files(of: item)
+        let files = try await allFiles(of: item, call)
         guard files.count == 1, item.product.map({ ProductPath(stored: $0).isFolder }) != true else {
             return try await zip(of: item, files, call)
         }
-        return try await content(files[0], call)
+        return try await content(files[0].object, call)
     }
 
     func zip(of item: ItemRecord, _ call: Call) async throws -> Response {
-        try await zip(of: item, try await files(of: item), call)
+        try await zip(of: item, try await allFiles(of: item, call), call)
     }
 
     /// `/Assets(ID)/$value`
@@ -174,16 +230,14 @@ extension ODataService {
         guard let object = product.href(ofAsset: index).flatMap(addresses.object) else {
             throw Problem.notFound("the asset is not on this node")
         }
-        let version = try await objects.head(collection: object.collection, key: object.key)
-        return try await content(
-            File(path: object.key, object: object, size: version.size, modified: version.created), call)
+        return try await content(object, call)
     }
 
     /// One file, or the range of it that is asked for.
-    private func content(_ file: File, _ call: Call) async throws -> Response {
+    private func content(_ file: ObjectName, _ call: Call) async throws -> Response {
         let object = try await open(file, call)
         let version = object.version
-        let name = file.path.split(separator: "/").last.map(String.init) ?? file.path
+        let name = file.key.split(separator: "/").last.map(String.init) ?? file.key
         var headers: HTTPHeaders = [
             "Content-Type": version.contentType, "ETag": "\"\(version.etag)\"",
             "Last-Modified": version.created.httpDate, "Accept-Ranges": "bytes",
@@ -216,11 +270,9 @@ extension ODataService {
     }
 
     /// A file, if the caller may read it.
-    private func open(_ file: File, _ call: Call) async throws -> OpenObject {
-        try await gate.require(
-            call.caller.principal, "s3:GetObject", on: ResourceName.object(file.object.collection, file.object.key),
-            call.caller.context)
-        var object = try await objects.open(collection: file.object.collection, key: file.object.key)
+    private func open(_ file: ObjectName, _ call: Call) async throws -> OpenObject {
+        try await requireRead(file, call)
+        var object = try await objects.open(collection: file.collection, key: file.key)
         object.unlock = try await gate.unlock(object.version.encryption, of: objects, call.caller)
         return object
     }
@@ -228,11 +280,7 @@ extension ODataService {
     /// All files in one archive, as it is read; none of it is kept. It has no ranges: a file has them.
     private func zip(of item: ItemRecord, _ files: [File], _ call: Call) async throws -> Response {
         guard !files.isEmpty else { throw Problem.notFound("the product has no files on this node") }
-        for file in files {
-            try await gate.require(
-                call.caller.principal, "s3:GetObject", on: ResourceName.object(file.object.collection, file.object.key),
-                call.caller.context)
-        }
+        for file in files { try await requireRead(file.object, call) }
         let name = Product.name(of: item)
         let members = files.map { (name: "\(name)/\($0.path)", size: $0.size) }
         let headers: HTTPHeaders = [

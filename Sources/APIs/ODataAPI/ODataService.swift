@@ -1,10 +1,11 @@
 package import Catalogue
 package import HTTPSupport
 import IAMPolicy
-import Identity
+package import Identity
 import Journal
 import Logging
 import NIOHTTP1
+package import Notifications
 import ODataFilter
 package import Objects
 package import Policy
@@ -15,7 +16,11 @@ import Wire
 package struct ODataService: Sendable {
     let catalogue: Catalogue
     let objects: Objects
+    let identity: Identity
+    let notifications: Notifications
     let gate: Gate
+    /// Where this node's addresses begin that are told without a request.
+    let webURL: String
     private let visibility: Visibility
     let addresses: ObjectAddresses
     private let authenticator: Authenticator
@@ -24,9 +29,13 @@ package struct ODataService: Sendable {
     static let basePath = "/odata/v1"
 
     package init(
-        catalogue: Catalogue, objects: Objects, gate: Gate, authenticator: Authenticator, addresses: ObjectAddresses
+        catalogue: Catalogue, objects: Objects, identity: Identity, gate: Gate, authenticator: Authenticator,
+        notifications: Notifications, addresses: ObjectAddresses, webURL: String
     ) {
         self.catalogue = catalogue
+        self.identity = identity
+        self.notifications = notifications
+        self.webURL = webURL
         self.objects = objects
         self.gate = gate
         visibility = Visibility(catalogue, gate)
@@ -41,6 +50,14 @@ package struct ODataService: Sendable {
         var caller: Caller
         /// `https://host:port/odata/v1`, as the client addressed this node.
         var base: String
+
+        /// Where a list goes on.
+        func link(to list: String, token: String) -> String {
+            var query = query
+            query.items.removeAll { $0.name == "$skip" || $0.name == "$skiptoken" }
+            query.items.append(("$skiptoken", token))
+            return "\(base)/\(list)?\(query.encoded)"
+        }
     }
 
     /// Answers whatever is below `/odata/v1`.
@@ -66,8 +83,9 @@ package struct ODataService: Sendable {
             guard call.request.method == .POST else { throw Problem.methodNotAllowed("POST") }
             return try await filterList(call)
         }
-        guard isRead else { throw Problem.methodNotAllowed("GET, HEAD") }
         let names = path.map(Name.init)
+        if names.first?.text == "Subscriptions" { return try await subscriptions(names, call) }
+        guard isRead else { throw Problem.methodNotAllowed("GET, HEAD") }
         guard let first = names.first else { return serviceDocument(call) }
         switch (first.text, first.key, names.count) {
         case ("$metadata", nil, 1): return metadata
@@ -78,12 +96,19 @@ package struct ODataService: Sendable {
             switch names[1].text {
             case "$value": return try await value(of: try await item(key, call), call)
             case "$zip": return try await zip(of: try await item(key, call), call)
-            case "Attributes": return attributes(of: try await item(key, call))
+            case "Attributes":
+                let item = try await item(key, call)
+                return attributes(Product(item, document: try JSONValue(parsing: item.document)).properties)
             case "Nodes": return try await nodes(of: try await item(key, call), [], call)
             default: throw nothing(call)
             }
         case ("Products", let key?, 3...) where names[1].text == "Nodes":
             return try await node(names.dropFirst(), of: try await item(key, call), call)
+        case ("DeletedProducts", nil, 1): return try await deletedProducts(call)
+        case ("DeletedProducts", nil, 2) where names[1].text == "$count": return try await deletedCount(call)
+        case ("DeletedProducts", let key?, 1): return try await deletedProduct(key, call)
+        case ("DeletedProducts", let key?, 2) where names[1].text == "Attributes" && names[1].key == nil:
+            return attributes(try JSONValue(parsing: try await deletedItem(key, call).properties))
         case ("Assets", let key?, 2) where names[1].text == "$value": return try await asset(key, call)
         case ("Attributes", nil, 1): return try await attributeNames(nil, call)
         case ("Attributes", let key?, 1): return try await attributeNames(key, call)
@@ -122,7 +147,7 @@ package struct ODataService: Sendable {
 
     /// The item that a product's id names, if the caller may see it.
     func item(_ key: String, _ call: Call) async throws -> ItemRecord {
-        guard let id = ProductID(key), id.asset == nil, let item = try await catalogue.item(number: id.number) else {
+        guard let id = ProductID(product: key), let item = try await catalogue.item(number: id.number) else {
             throw Problem.notFound("there is no product '\(key.prefix(80))'")
         }
         try await gate.require(
@@ -141,6 +166,8 @@ package struct ODataService: Sendable {
             case .noSuchCollection, .noSuchItem: problem = .notFound(error.message)
             default: problem = .badRequest(error.message)
             }
+        } else if let error = error as? NotificationsError {
+            problem = error.code == .notFound ? .notFound(error.message) : .badRequest(error.message)
         } else if let error = error as? ODataError {
             problem = .badRequest("$filter: \(error)")
         } else if let known = Problem(error) {
@@ -178,6 +205,8 @@ struct ProductID: Hashable {
     /// The place of an asset in its item; nil for the product itself.
     var asset: Int?
 
+    init(number: Int64) { self.number = number }
+
     init(_ item: ItemRecord, asset: Int? = nil) { (number, self.asset) = (item.number, asset) }
 
     init?(_ text: String) {
@@ -190,6 +219,12 @@ struct ProductID: Hashable {
         self.number = Int64(number)
         let place = Int(bytes[10]) << 8 | Int(bytes[11])
         asset = place == 0 ? nil : place - 1
+    }
+
+    /// That of a product; nil for an asset's.
+    init?(product text: String) {
+        self.init(text)
+        guard asset == nil else { return nil }
     }
 
     var text: String {

@@ -4,32 +4,63 @@ import Wire
 
 /// An item as a product: what is told of it, read once from its document.
 struct Product {
-    let item: ItemRecord
+    /// Of the item.
+    private let number: Int64
+    private let collection: String
+    private let updated: Timestamp
+    /// The folder or key that it stands for; nil for an item put by hand.
+    private let place: ProductPath?
     private let document: JSONValue
+    /// That of its folder, which has the ending that the item's id leaves out; without a folder the item's id.
+    let name: String
 
-    init(_ item: ItemRecord, document: JSONValue) { (self.item, self.document) = (item, document) }
+    init(_ item: ItemRecord, document: JSONValue) {
+        (number, collection, updated) = (item.number, item.collection, item.updated)
+        place = item.product.map(ProductPath.init(stored:))
+        self.document = document
+        name = Self.name(of: item)
+    }
 
-    var id: String { ProductID(item).text }
+    /// What is known of an item without its document.
+    ///
+    /// - Throws: `JSONError`.
+    init(_ facts: KnownItem) throws {
+        (number, collection, updated) = (facts.number, facts.collection, facts.updated)
+        place = facts.product.map(ProductPath.init(stored:))
+        let members = [
+            JSONObject.Member(name: "geometry", value: try facts.geometry.map { try JSONValue(parsing: $0) } ?? .null),
+            JSONObject.Member(name: "properties", value: try JSONValue(parsing: facts.properties)),
+        ]
+        document = .object(JSONObject(members))
+        name = Self.name(facts.id, place)
+    }
+
+    var id: String { ProductID(number: number).text }
     var properties: JSONValue { document["properties"] ?? .null }
 
-    /// That of its folder, which has the ending that the item's id leaves out; without a folder the item's id.
-    var name: String { Self.name(of: item) }
+    static func name(of item: ItemRecord) -> String { name(item.id, item.product.map(ProductPath.init(stored:))) }
 
-    static func name(of item: ItemRecord) -> String {
-        guard let path = item.product.map(ProductPath.init(stored:)), path.isFolder, path.name.hasPrefix(item.id) else {
-            return item.id
-        }
-        return path.name
+    private static func name(_ id: String, _ place: ProductPath?) -> String {
+        guard let place, place.isFolder, place.name.hasPrefix(id) else { return id }
+        return place.name
     }
 
     /// Bytes of all its files, as far as the item says.
-    var length: Int64 { assets.reduce(0) { $0 + ($1.value["file:size"]?.integer ?? 0) } }
+    ///
+    /// Whoever puts an item says so, and says what they like: what is negative counts nothing, and there is a largest
+    /// number.
+    var length: Int64 {
+        assets.reduce(0) { sum, asset in
+            let (next, isTooLarge) = sum.addingReportingOverflow(max(0, asset.value["file:size"]?.integer ?? 0))
+            return isTooLarge ? .max : next
+        }
+    }
 
     /// Where it is over S3.
-    var path: String { "/\(item.collection)/\(item.product.map { ProductPath(stored: $0).prefix } ?? "")" }
+    var path: String { "/\(collection)/\(place?.prefix ?? "")" }
 
-    var published: String { properties["created"]?.string ?? item.updated.rfc3339 }
-    var modified: String { properties["updated"]?.string ?? item.updated.rfc3339 }
+    var published: String { properties["created"]?.string ?? updated.rfc3339 }
+    var modified: String { properties["updated"]?.string ?? updated.rfc3339 }
     var start: String { properties["start_datetime"]?.string ?? properties["datetime"]?.string ?? "" }
     var end: String { properties["end_datetime"]?.string ?? properties["datetime"]?.string ?? "" }
 
@@ -73,5 +104,24 @@ struct Product {
             ]
         }
         return .array([])
+    }
+
+    /// Writes what is also told of a product that was removed: when and where it is of, and its attributes.
+    func writeDescription(_ options: QueryOptions, to json: inout JSONWriter) {
+        if options.wants("ContentDate") {
+            json.key("ContentDate")
+            json.object {
+                $0.member("Start", start)
+                $0.member("End", end)
+            }
+        }
+        if options.wants("Footprint") { json.member("Footprint", footprint) }
+        if options.wants("GeoFootprint") { json.member("GeoFootprint", geometry) }
+        if options.expand.contains(.attributes) {
+            json.key("Attributes")
+            json.array { json in
+                for attribute in ProductAttribute.all(of: properties) { attribute.write(to: &json) }
+            }
+        }
     }
 }

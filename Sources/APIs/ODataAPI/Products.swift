@@ -4,6 +4,7 @@ import IAMPolicy
 import Identity
 import Journal
 import Logging
+import NIOCore
 import NIOHTTP1
 import ODataFilter
 import Policy
@@ -26,9 +27,27 @@ extension ODataService {
     /// `/Products/$count`
     func count(_ call: Call) async throws -> Response {
         var options = try QueryOptions(call.query)
-        (options.top, options.skip) = (1, 0)
-        let page = try await search(options, call).page
-        return Response(.ok, type: "text/plain; charset=utf-8", text: String(page.matched.count))
+        (options.top, options.skip, options.token) = (0, 0, nil)
+        return Self.count(try await search(options, call).page.matched)
+    }
+
+    static func count(_ matched: MatchedCount) -> Response {
+        Response(.ok, type: "text/plain; charset=utf-8", text: String(matched.count))
+    }
+
+    /// How a filter is to be understood: with the names of the items that it names by number.
+    func translation(_ filter: ODataFilter?, in directory: CollectionDirectory) async throws -> FilterTranslation {
+        let numbers = Set((filter?.ids ?? []).compactMap { ProductID(product: $0)?.number })
+        return FilterTranslation(
+            directory: directory, entities: .products(try await catalogue.names(ofItems: numbers.sorted())))
+    }
+
+    func noteSearch(_ call: Call) {
+        catalogue.journal.note(
+            AccessRecord(
+                principal: call.caller.principal.name, action: "stac:Search",
+                resource: ResourceName.stacCollection("*"), address: call.caller.context.address,
+                reason: "Among what each collection's policy allows."))
     }
 
     /// One page, behind those that are skipped.
@@ -38,14 +57,13 @@ extension ODataService {
         let directory = try await catalogue.directory()
         let names = FilterTranslation.collections(options.filter, in: directory)
         var query = SearchQuery(visible: try await visible(call, only: names))
-        query.filter = try options.filter.map(FilterTranslation(directory: directory).condition)
-        query.order = options.order
-        query.token = options.token
-        catalogue.journal.note(
-            AccessRecord(
-                principal: call.caller.principal.name, action: "stac:Search",
-                resource: ResourceName.stacCollection("*"), address: call.caller.context.address,
-                reason: "Among what each collection's policy allows."))
+        let translation = try await translation(options.filter, in: directory)
+        query.filter = try options.filter.map(translation.condition)
+        query.order = try options.sortOrder()
+        query.token = try options.token.map { try PageToken($0) }
+        noteSearch(call)
+        // Who skips or counts is shown nothing of these.
+        query.needsDocuments = false
         var left = options.token == nil ? options.skip : 0
         while left > 0 {
             query.limit = min(left, Self.skippedAtOnce)
@@ -54,6 +72,7 @@ extension ODataService {
             guard let next = skipped.next else { return (skipped, true) }
             query.token = next
         }
+        query.needsDocuments = options.top > 0
         query.limit = max(options.top, 1)
         var page = try await catalogue.search(query)
         if options.top == 0 { (page.items, page.next) = ([], nil) }
@@ -65,7 +84,8 @@ extension ODataService {
         let options = try QueryOptions(call.query)
         var json = JSONWriter(capacity: 4096)
         try write(
-            try await item(key, call), options, call, to: &json, context: "\(call.base)/$metadata#Products/$entity")
+            try await item(key, call), options, call.base, to: &json, context: "\(call.base)/$metadata#Products/$entity"
+        )
         return Response(.ok, type: MediaType.json, bytes: json.bytes, headers: ["Cache-Control": "no-cache"])
     }
 
@@ -79,11 +99,36 @@ extension ODataService {
                 "the body is {\"FilterProducts\": [{\"Name\": …}, …]} with 1 to \(Self.namesMax) names")
         }
         var query = SearchQuery(visible: try await visible(call))
-        let translation = FilterTranslation(directory: try await catalogue.directory())
-        query.filter = try translation.condition(.isIn("Name", names.compactMap { $0.map { .string($0) } }))
+        let filter = ODataFilter.isIn("Name", names.compactMap { $0.map { .string($0) } })
+        query.filter = try FilterTranslation(directory: try await catalogue.directory()).condition(filter)
         query.limit = Self.namesMax
-        let page = try await catalogue.search(query)
-        return answer(page.items, options, call, count: page.matched.count, next: nil)
+        noteSearch(call)
+        let first = try await catalogue.search(query)
+        // The names of a thousand products may be those of more, in several collections: page by page they are sent.
+        return Response(
+            .ok, headers: ["Content-Type": MediaType.json, "Cache-Control": "no-cache"],
+            body: .stream(length: nil) { [query] writer in
+                var head = JSONWriter()
+                head.beginObject()
+                head.member("@odata.context", "\(call.base)/$metadata#Products")
+                head.key("value")
+                head.beginArray()
+                try await writer.write(ByteBuffer(bytes: head.bytes))
+                var (page, query) = (first, query)
+                var count = 0
+                while true {
+                    for item in page.items {
+                        var json = JSONWriter(capacity: 2048)
+                        write(item, options, call, to: &json)
+                        try await writer.write(ByteBuffer(bytes: Array((count == 0 ? "" : ",").utf8) + json.bytes))
+                        count += 1
+                    }
+                    guard let next = page.next else { break }
+                    query.token = next
+                    page = try await catalogue.search(query)
+                }
+                try await writer.write(ByteBuffer(string: options.counts ? "],\"@odata.count\":\(count)}" : "]}"))
+            })
     }
 
     private func answer(
@@ -95,33 +140,24 @@ extension ODataService {
             if options.counts { json.member("@odata.count", count) }
             json.key("value")
             json.array { json in
-                for item in items {
-                    do {
-                        try write(item, options, call, to: &json, context: nil)
-                    } catch {
-                        // What is stored was read before it was stored.
-                        logger.error("\(item.collection)/\(item.id): \(error)")
-                    }
-                }
+                for item in items { write(item, options, call, to: &json) }
             }
-            if let next {
-                var query = call.query
-                query.items.removeAll { $0.name == "$skip" || $0.name == "$skiptoken" }
-                query.items.append(("$skiptoken", next.text))
-                json.member("@odata.nextLink", "\(call.base)/Products?\(query.encoded)")
-            }
+            if let next { json.member("@odata.nextLink", call.link(to: "Products", token: next.text)) }
         }
         return Response(.ok, type: MediaType.json, bytes: json.bytes, headers: ["Cache-Control": "no-cache"])
     }
 
     /// `/Products(ID)/Attributes`
-    func attributes(of item: ItemRecord) -> Response {
+    ///
+    /// - Parameter properties: those of the item.
+    func attributes(_ properties: JSONValue) -> Response {
         var json = JSONWriter(capacity: 4096)
         json.object { json in
             json.key("value")
             json.array { json in
-                let properties = (try? JSONValue(parsing: item.document))?["properties"] ?? .null
-                for attribute in ProductAttribute.all(of: properties) { attribute.write(to: &json) }
+                for attribute in ProductAttribute.all(of: properties) {
+                    attribute.write(to: &json)
+                }
             }
         }
         return Response(.ok, type: MediaType.json, bytes: json.bytes)
@@ -129,12 +165,22 @@ extension ODataService {
 
     // MARK: Writing
 
+    /// Writes a product of a list.
+    private func write(_ item: ItemRecord, _ options: QueryOptions, _ call: Call, to json: inout JSONWriter) {
+        do {
+            try write(item, options, call.base, to: &json, context: nil)
+        } catch {
+            // What is stored was read before it was stored.
+            logger.error("\(item.collection)/\(item.id): \(error)")
+        }
+    }
+
     /// - Throws: `JSONError`.
-    private func write(
-        _ item: ItemRecord, _ options: QueryOptions, _ call: Call, to json: inout JSONWriter, context: String?
+    func write(
+        _ item: ItemRecord, _ options: QueryOptions, _ base: String, to json: inout JSONWriter, context: String?
     ) throws {
         let product = Product(item, document: try JSONValue(parsing: item.document))
-        func wants(_ name: String) -> Bool { options.select?.contains(name) ?? true }
+        func wants(_ name: String) -> Bool { options.wants(name) }
         json.object { json in
             if let context { json.member("@odata.context", context) }
             if wants("@odata.mediaContentType") { json.member("@odata.mediaContentType", "application/octet-stream") }
@@ -149,21 +195,7 @@ extension ODataService {
             if wants("EvictionDate") { json.member("EvictionDate", "") }
             if wants("S3Path") { json.member("S3Path", product.path) }
             if wants("Checksum") { json.member("Checksum", product.checksums) }
-            if wants("ContentDate") {
-                json.key("ContentDate")
-                json.object {
-                    $0.member("Start", product.start)
-                    $0.member("End", product.end)
-                }
-            }
-            if wants("Footprint") { json.member("Footprint", product.footprint) }
-            if wants("GeoFootprint") { json.member("GeoFootprint", product.geometry) }
-            if options.expand.contains(.attributes) {
-                json.key("Attributes")
-                json.array { json in
-                    for attribute in ProductAttribute.all(of: product.properties) { attribute.write(to: &json) }
-                }
-            }
+            product.writeDescription(options, to: &json)
             if options.expand.contains(.assets) {
                 json.key("Assets")
                 json.array { json in
@@ -172,7 +204,7 @@ extension ODataService {
                         json.object { json in
                             json.member("Type", "QUICKLOOK")
                             json.member("Id", id)
-                            json.member("DownloadLink", "\(call.base)/Assets(\(id))/$value")
+                            json.member("DownloadLink", "\(base)/Assets(\(id))/$value")
                             if let object = addresses.object(href) {
                                 json.member("S3Path", "/\(object.collection)/\(object.key)")
                             }
@@ -185,7 +217,7 @@ extension ODataService {
                 json.array { json in
                     json.object { json in
                         json.member("FormatType", "Extracted")
-                        json.member("DownloadLink", "\(call.base)/Products(\(product.id))/$value")
+                        json.member("DownloadLink", "\(base)/Products(\(product.id))/$value")
                         json.member("ContentLength", product.length)
                         json.member("Checksum", product.checksums)
                         json.member("S3Path", product.path)

@@ -9,14 +9,21 @@ struct QueryOptions {
     static let skipMax = 10_000
 
     var filter: ODataFilter?
-    var order = SortOrder.newestFirst
+    /// What is asked for by `$orderby`; empty where nothing is.
+    var order: [Ordering] = []
     var top = 20
     var skip = 0
-    var token: PageToken?
+    /// Where a page begins, as the page before it said.
+    var token: String?
     var counts = false
     var expand: Set<Expansion> = []
     /// The members that are asked for; nil for all.
     var select: Set<String>?
+
+    struct Ordering {
+        var name: String
+        var isDescending: Bool
+    }
 
     enum Expansion: String, CaseIterable { case attributes = "Attributes", assets = "Assets", locations = "Locations" }
 
@@ -30,10 +37,12 @@ struct QueryOptions {
             }
             switch name {
             case "$filter": filter = try ODataFilter(parsing: text)
-            case "$orderby": order = try Self.order(text)
+            case "$orderby":
+                order = try Self.order(text)
+                guard !order.isEmpty else { throw Problem.badRequest("$orderby has no name") }
             case "$top": top = try Self.number(text, name, max: Self.topMax)
             case "$skip": skip = try Self.number(text, name, max: Self.skipMax)
-            case "$skiptoken": token = try PageToken(text)
+            case "$skiptoken": token = text
             case "$count":
                 guard ["true", "True", "1", "false", "False", "0"].contains(text) else {
                     throw Problem.badRequest("$count is true or false, not '\(text.prefix(40))'")
@@ -58,6 +67,9 @@ struct QueryOptions {
         }
     }
 
+    /// Whether a member is asked for.
+    func wants(_ name: String) -> Bool { select?.contains(name) ?? true }
+
     private static func number(_ text: String, _ name: String, max: Int) throws -> Int {
         guard let number = Int(text), (0...max).contains(number) else {
             throw Problem.badRequest("\(name) is a whole number from 0 to \(max), not '\(text.prefix(40))'")
@@ -65,21 +77,44 @@ struct QueryOptions {
         return number
     }
 
-    private static func order(_ text: String) throws -> SortOrder {
-        let fields = try text.split(separator: ",").map { part in
+    private static func order(_ text: String) throws -> [Ordering] {
+        try text.split(separator: ",").map { part in
             let words = part.split(separator: " ")
-            let name = words.first.map(String.init) ?? ""
-            let property = name == "Name" ? "id" : FilterTranslation.moments[name]
-            guard let property, words.count <= 2, words.count == 1 || ["asc", "desc"].contains(words[1]) else {
-                throw Problem.badRequest(
-                    "$orderby is Name or one of \(FilterTranslation.moments.keys.sorted().joined(separator: ", ")), with asc "
-                        + "or desc, not '\(part.prefix(80))'")
+            guard let name = words.first, words.count <= 2, words.count == 1 || ["asc", "desc"].contains(words[1])
+            else {
+                throw Problem.badRequest("$orderby is names with asc or desc, not '\(part.prefix(80))'")
             }
-            return SortOrder.Field(property, isDescending: words.last == "desc")
+            return Ordering(name: String(name), isDescending: words.last == "desc")
         }
-        guard !fields.isEmpty, fields.count <= SortOrder.fieldsMax else {
+    }
+
+    /// Products come newest first where nothing else is asked for.
+    func sortOrder() throws -> SortOrder {
+        guard order.count <= SortOrder.fieldsMax else {
             throw Problem.badRequest("$orderby takes 1 to \(SortOrder.fieldsMax) names")
         }
-        return SortOrder(fields)
+        return SortOrder(
+            try order.map { part in
+                guard let property = part.name == "Name" ? "id" : FilterTranslation.moments[part.name] else {
+                    throw Self.unknown(part, ["Name"] + FilterTranslation.moments.keys.sorted())
+                }
+                return SortOrder.Field(property, isDescending: part.isDescending)
+            })
+    }
+
+    /// Deleted products come by the time when they were removed, the latest first, where nothing else is asked for.
+    func deletedOrder() throws -> (DeletedQuery.Order, isDescending: Bool) {
+        guard order.count <= 1 else { throw Problem.badRequest("$orderby takes one name for deleted products") }
+        guard let part = order.first else { return (.deletion, true) }
+        switch part.name {
+        case "DeletionDate": return (.deletion, part.isDescending)
+        case "Name": return (.id, part.isDescending)
+        case "ContentDate/Start": return (.start, part.isDescending)
+        default: throw Self.unknown(part, ["DeletionDate", "Name", "ContentDate/Start"])
+        }
+    }
+
+    private static func unknown(_ part: Ordering, _ names: [String]) -> Problem {
+        .badRequest("$orderby is one of \(names.joined(separator: ", ")), not '\(part.name.prefix(80))'")
     }
 }

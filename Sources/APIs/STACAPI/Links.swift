@@ -8,6 +8,8 @@ enum MediaType {
     static let schema = "application/schema+json"
     /// One JSON document a line.
     static let lines = "application/x-ndjson"
+    /// GeoParquet; `application/x-parquet` is asked for too.
+    static let parquet = "application/vnd.apache.parquet"
     static let html = "text/html"
     static let openAPI = "application/vnd.oai.openapi+json;version=3.0"
 }

@@ -32,7 +32,7 @@ extension STACService {
                 reason: "Among what each collection's policy allows."))
         query.asOf = call.asOf
         let page = try await catalogue.search(query)
-        return features(page, fields, call, at: call.address.search, isPost: isPost, extra: [])
+        return try features(page, fields, call, at: call.address.search, isPost: isPost, extra: [])
     }
 
     /// `/collections/{c}/items`
@@ -42,7 +42,7 @@ extension STACService {
         let fields = try SearchParameters.read(call.query, refusesOthers: true, into: &query)
         query.asOf = call.asOf
         let page = try await catalogue.search(query)
-        return features(
+        return try features(
             page, fields, call, at: call.address.items(name), isPost: false,
             extra: [Link("collection", call.address.collection(name), MediaType.json)])
     }
@@ -84,7 +84,7 @@ extension STACService {
     /// A page of items as a FeatureCollection.
     private func features(
         _ page: ItemPage, _ fields: FieldSelection?, _ call: Call, at url: String, isPost: Bool, extra: [Link]
-    ) -> Response {
+    ) throws -> Response {
         var links = [
             Link("self", isPost || call.query.items.isEmpty ? url : "\(url)?\(call.query.encoded)", MediaType.geoJSON),
             Link("root", call.address.landing, MediaType.json),
@@ -95,6 +95,7 @@ extension STACService {
             links.append(Link.page(rel, url, MediaType.geoJSON, token, query: isPost ? nil : call.query))
         }
         if call.format == .ndjson { return lines(page, fields, call, links: links) }
+        if call.format == .parquet { return try table(page, fields, call, links: links) }
         var tail = JSONWriter(capacity: 1024)
         tail.object { json in
             json.links(links)

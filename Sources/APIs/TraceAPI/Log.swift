@@ -11,6 +11,18 @@ extension TraceService {
         case "checkpoint" where path.count == 1:
             return Response(
                 .ok, type: text, bytes: try await ledger.checkpoint(), headers: ["Cache-Control": "no-cache"])
+        case "timestamp" where path.count == 1:
+            guard let latest = try await ledger.stamped() else { throw noTimestamp }
+            return .redirect("/traces/log/timestamp/\(latest.size)")
+        case "timestamp" where path.count == 2, "checkpoint" where path.count == 2:
+            guard let size = UInt64(path[1]), String(size) == path[1], let found = try await ledger.stamped(size: size),
+                found.size == size
+            else { throw noTimestamp }
+            let isToken = path[0] == "timestamp"
+            return Response(
+                .ok, type: isToken ? "application/timestamp-reply" : text,
+                bytes: isToken ? found.answer : found.checkpoint,
+                headers: ["Cache-Control": "public, max-age=31536000, immutable"])
         case "vkey" where path.count == 1:
             return Response(.ok, type: text, text: ledger.vkey + "\n", headers: ["Cache-Control": "max-age=3600"])
         case "tile":
@@ -26,4 +38,6 @@ extension TraceService {
         default: throw Problem.notFound("there is nothing at \(request.rawPath)")
         }
     }
+
+    private var noTimestamp: Problem { .notFound("no authority has signed the time of that checkpoint") }
 }

@@ -15,12 +15,15 @@ struct ItemCondition: Sendable {
         needsGeometry = filter?.properties.contains("geometry") ?? false
     }
 
-    func holds(_ candidate: SearchCandidate, in collection: String, _ properties: PropertyBytes, _ geometry: [UInt8]?)
-        throws -> Bool
-    {
+    /// - Parameter known: what is known of the item besides, asked first.
+    func holds(
+        _ candidate: SearchCandidate, in collection: String, _ properties: PropertyBytes, _ geometry: [UInt8]?,
+        known: (String) -> CQL2.Value? = { _ in nil }
+    ) throws -> Bool {
         if let filter {
             var shape: Geometry?
             let result = try filter.holds { name in
+                if let value = known(name) { return value }
                 switch name {
                 case "id": return .string(candidate.key.id)
                 case "collection": return .string(collection)

@@ -206,6 +206,7 @@ extension Catalogue {
         events.record(.itemPut, by: actor, on: "\(collection.name)/\(item.id)", collection: collection.id) { json in
             if let kept { json.member("product", kept) }
             json.member("replaced", old != nil)
+            json.member("number", number)
         }
         return (record, true)
     }
@@ -252,12 +253,14 @@ extension Catalogue {
         _ events: inout EventRecorder
     ) throws {
         try keepPast(of: stored.number, in: transaction)
+        try keepDeleted(stored.number, in: transaction)
         // Its document and areas go with it.
         guard try transaction.execute("DELETE FROM items WHERE number = ?", .init(stored.number)) == 1 else { return }
         try Extents.remove(1, collection: collection.id, in: transaction)
         events.record(.itemDeleted, by: actor, on: "\(collection.name)/\(stored.id)", collection: collection.id) {
             json in
             if let product = stored.product { json.member("product", product) }
+            json.member("number", stored.number)
         }
     }
 }

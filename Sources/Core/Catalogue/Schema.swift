@@ -8,6 +8,7 @@ extension Catalogue {
         Migration(module: "catalogue", number: 3, past),
         Migration(module: "catalogue", number: 4, properties),
         Migration(module: "catalogue", number: 5, ItemWords.sqlite, postgres: ItemWords.postgres),
+        Migration(module: "catalogue", number: 6, deleted),
     ]
 
     // What items were, from the TID `tid` until the TID `ended`: whole rows, which only readers of the past look at.
@@ -26,6 +27,24 @@ extension Catalogue {
         "CREATE INDEX past_items_by_time ON past_items (datetime, collection, id)",
         "CREATE INDEX past_items_by_collection ON past_items (collection, datetime, id)",
         "CREATE INDEX past_items_by_end ON past_items (ended_at)",
+    ]
+
+    // What was removed: what searches and policies ask of an item, without the rest of its document. It is kept for as
+    // long as its collection is there.
+    private static let deleted = [
+        """
+        CREATE TABLE deleted_items (
+            number INTEGER PRIMARY KEY, deleted INTEGER NOT NULL, cause TEXT NOT NULL,
+            collection INTEGER NOT NULL REFERENCES collections (id) ON DELETE CASCADE,
+            id TEXT NOT NULL, product TEXT, updated INTEGER NOT NULL,
+            datetime INTEGER NOT NULL, start_time INTEGER NOT NULL, end_time INTEGER NOT NULL,
+            west REAL, south REAL, east REAL, north REAL, size INTEGER NOT NULL, geometry BLOB,
+            properties BLOB NOT NULL)
+        """,
+        "CREATE INDEX deleted_items_by_time ON deleted_items (deleted, number)",
+        "CREATE INDEX deleted_items_by_collection ON deleted_items (collection, deleted, number)",
+        "CREATE INDEX deleted_items_by_id ON deleted_items (id, number)",
+        "CREATE INDEX deleted_items_by_start ON deleted_items (start_time, number)",
     ]
 
     // Documents have a table of their own, so that what a search walks over stays narrow: 200 bytes a row, not 15,000.

@@ -43,6 +43,11 @@ extension Ledger {
                 """,
                 // The size that each witness of this log has cosigned last, as far as it is known.
                 "CREATE TABLE log_witnesses (vkey TEXT PRIMARY KEY, size INTEGER NOT NULL)",
+                // When checkpoints were there, by an authority's word (RFC 3161); the answer as it came.
+                """
+                CREATE TABLE log_timestamps (
+                    size INTEGER PRIMARY KEY, time INTEGER NOT NULL, checkpoint BLOB NOT NULL, token BLOB NOT NULL)
+                """,
                 // Logs of others: the checkpoint that this node has cosigned last, with the cosignature.
                 """
                 CREATE TABLE witnessed_logs (

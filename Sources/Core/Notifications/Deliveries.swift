@@ -56,7 +56,7 @@ extension Notifications {
         journal.wake()
     }
 
-    private static func lockName(_ destination: String) -> String { "destination \(destination)" }
+    static func lockName(_ destination: String) -> String { "destination \(destination)" }
 
     private static func record(
         dropped: Int64, for destination: String, _ reason: String, _ events: inout EventRecorder
@@ -114,10 +114,10 @@ extension Notifications {
             }
             try transaction.run(
                 """
-                UPDATE destinations SET waiting = waiting - ?, dropped = dropped + ?, failures = 0, next = 0,
-                error = NULL WHERE name = ?
+                UPDATE destinations SET waiting = waiting - ?, dropped = dropped + ?, failures = 0,
+                next = CASE WHEN next = ? THEN next ELSE 0 END, error = NULL WHERE name = ?
                 """,
-                .init(count), .init(dropped?.count ?? 0), .init(destination))
+                .init(count), .init(dropped?.count ?? 0), .init(Self.never), .init(destination))
             Self.record(
                 dropped: Int64(dropped?.count ?? 0), for: destination, dropped?.reason ?? "", &events)
         }
@@ -134,8 +134,12 @@ extension Notifications {
                 try transaction.scalar("SELECT failures FROM destinations WHERE name = ?", .init(destination)) ?? 0
             let pause = min(Self.pauseSecondsMax, 1 << min(failures, 20))
             try transaction.run(
-                "UPDATE destinations SET failures = ?, next = ?, error = ? WHERE name = ?", .init(failures + 1),
-                .init(now.adding(seconds: pause).microseconds), .init(String(error.prefix(300))), .init(destination))
+                """
+                UPDATE destinations SET failures = ?, next = CASE WHEN next = ? THEN next ELSE ? END, error = ?
+                WHERE name = ?
+                """,
+                .init(failures + 1), .init(Self.never), .init(now.adding(seconds: pause).microseconds),
+                .init(String(error.prefix(300))), .init(destination))
             return failures + 1
         }
     }

@@ -27,7 +27,7 @@ package struct Delivery: Sendable, Hashable {
     package var tid: Int64
     package var sequence: Int64
     package var configuration: String
-    /// A webhook's name, or an address that a collection's owner gave.
+    /// A webhook's name, an address that a collection's owner gave, or that of a ``Subscription``.
     package var destination: String
     package var created: Timestamp
     /// JSON.
@@ -52,6 +52,10 @@ package struct DeliveryAddress: Sendable, Hashable {
     package var secret: String?
     /// Whether the operator chose it: any other must not lead into the node's own network.
     package var isTrusted: Bool
+    /// Sent besides.
+    package var headers: [String: String] = [:]
+    /// By which messages are signed: see ``MessageSignature``. Nil where they are not.
+    package var key: [UInt8]?
 
     package init(url: String, secret: String? = nil, isTrusted: Bool) {
         self.url = url

@@ -24,11 +24,27 @@ extension Notifications {
                     dropped INTEGER NOT NULL, error TEXT) WITHOUT ROWID
                 """,
                 "CREATE INDEX destinations_due ON destinations (next) WHERE waiting > 0",
-            ])
+            ]),
+        Migration(
+            module: "notifications", number: 2,
+            [
+                // `since` is the transaction after which there is something to tell. What waits are deliveries of the
+                // destination with the subscription's name.
+                """
+                CREATE TABLE subscriptions (
+                    id TEXT PRIMARY KEY, account INTEGER NOT NULL, topic TEXT NOT NULL, filter TEXT NOT NULL,
+                    events INTEGER NOT NULL, status TEXT NOT NULL, since INTEGER NOT NULL, created INTEGER NOT NULL,
+                    url TEXT, username TEXT, sealed_password BLOB, sealed_key BLOB, notes TEXT NOT NULL) WITHOUT ROWID
+                """,
+                "CREATE INDEX subscriptions_by_account ON subscriptions (account, created)",
+                "CREATE INDEX subscriptions_running ON subscriptions (topic, id) WHERE status = 'running'",
+            ]),
     ]
 
     /// What of these tables the master key has sealed.
     package static let sealedColumns = [
-        SealedColumn(table: "webhooks", id: "name", column: "sealed_secret") { label($0) }
+        SealedColumn(table: "webhooks", id: "name", column: "sealed_secret") { label($0) },
+        SealedColumn(table: "subscriptions", id: "id", column: "sealed_password") { passwordLabel($0) },
+        SealedColumn(table: "subscriptions", id: "id", column: "sealed_key") { keyLabel($0) },
     ]
 }

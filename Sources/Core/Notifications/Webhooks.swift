@@ -11,7 +11,7 @@ extension EventKind {
 /// Who is told of what happens to objects: the webhooks that the operator has named, and the messages that wait.
 package final class Notifications: Sendable {
     let journal: Journal
-    private let master: MasterKey
+    let master: MasterKey
 
     private static let webhooksMax: Int64 = 1000
     private static let secretBytesMax = 4096
@@ -58,12 +58,7 @@ package final class Notifications: Sendable {
             throw NotificationsError(
                 code: .invalid, message: "a webhook's name has 1 to 64 letters, digits, '-' or '_'")
         }
-        guard url.utf8.count <= urlBytesMax, url.hasPrefix("https://") || url.hasPrefix("http://"),
-            url.split(separator: "/").count >= 2, url.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F })
-        else {
-            throw NotificationsError(
-                code: .invalid, message: "a webhook's address is like https://host/path, with up to 2,048 bytes")
-        }
+        try check(url: url)
         guard
             secret.map({ (1...secretBytesMax).contains($0.utf8.count) && $0.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F } }
             )
@@ -71,6 +66,15 @@ package final class Notifications: Sendable {
         else {
             throw NotificationsError(
                 code: .invalid, message: "a webhook's secret has 1 to 4,096 visible characters of ASCII")
+        }
+    }
+
+    static func check(url: String) throws {
+        guard url.utf8.count <= urlBytesMax, url.hasPrefix("https://") || url.hasPrefix("http://"),
+            url.split(separator: "/").count >= 2, url.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F })
+        else {
+            throw NotificationsError(
+                code: .invalid, message: "a webhook's address is like https://host/path, with up to 2,048 bytes")
         }
     }
 
@@ -123,8 +127,11 @@ package final class Notifications: Sendable {
                 waiting: row.int(4), failures: row.int(5), dropped: row.int(6), error: row.textOrNil(7)))
     }
 
-    /// Where messages for a destination go; nil where it is a webhook that is gone.
+    /// Where messages for a destination go; nil where it is a webhook or a subscription that is gone.
     package func address(of destination: String) async throws -> DeliveryAddress? {
+        if destination.hasPrefix(Subscription.prefix) {
+            return try await address(ofSubscription: String(destination.dropFirst(Subscription.prefix.count)))
+        }
         if destination.contains("://") { return DeliveryAddress(url: destination, isTrusted: false) }
         let found = try await journal.find { reader in
             try reader.first("SELECT url, sealed_secret FROM webhooks WHERE name = ?", .init(destination)) {

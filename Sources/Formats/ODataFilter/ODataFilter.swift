@@ -35,6 +35,15 @@ package indirect enum ODataFilter: Sendable, Hashable {
         /// A product's id, in lower case.
         case guid(String)
         case null
+
+        /// An id, also one that stands in quotes.
+        package var id: String? {
+            switch self {
+            case .guid(let text): text
+            case .string(let text): text.lowercased()
+            case .number, .bool, .moment, .null: nil
+            }
+        }
     }
 
     /// How deep conditions may stand within each other.
@@ -48,6 +57,17 @@ package indirect enum ODataFilter: Sendable, Hashable {
     package var conjuncts: [ODataFilter] {
         guard case .and(let parts) = self else { return [self] }
         return parts.flatMap(\.conjuncts)
+    }
+
+    /// The ids that `Id` is compared with, wherever in the filter.
+    package var ids: [String] {
+        switch self {
+        case .and(let parts), .or(let parts): parts.flatMap(\.ids)
+        case .not(let part): part.ids
+        case .compare("Id", _, let literal): [literal].compactMap(\.id)
+        case .isIn("Id", let literals): literals.compactMap(\.id)
+        case .compare, .isIn, .text, .attribute, .intersects: []
+        }
     }
 }
 

@@ -158,7 +158,8 @@ private struct ODataReader {
             throw fault("within any(…) only \(lambda.variable)/Name and \(lambda.variable)/…/Value can be asked")
         }
         names.removeFirst()
-        if names.count == 2, Self.type(names[0]) == lambda.type { names.removeFirst() }
+        // Clients of the Data Space ask integers for their `StringAttribute/Value`: the lambda says which it is.
+        if names.count == 2, Self.type(names[0]) != nil { names.removeFirst() }
         guard names == ["Name"] || names == ["Value"] || names == ["ValueType"] else {
             throw fault("an attribute has a Name and a Value of the type that any(…) is for")
         }

@@ -105,6 +105,8 @@ struct ODataTokens {
                 }
                 at += 1
             }
+            // Neither engine can compare one.
+            guard bytes[at] != 0 else { throw ODataError("a text may not contain a NUL character", at: at) }
             out.append(bytes[at])
             at += 1
         }

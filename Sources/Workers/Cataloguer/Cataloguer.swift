@@ -103,14 +103,14 @@ package struct Cataloguer: Worker {
     private func describe(_ product: PendingProduct) async throws {
         guard let collection = try await objects.collection(id: product.collection) else {
             // The collection is gone, and its items with it.
-            try await products.complete(product, collection: "", by: Principal.cataloguer, isRemoved: true)
+            try await products.complete(product, collection: "", by: ActorName.cataloguer, isRemoved: true)
             return
         }
         let files = try await ProductFiles(of: product.path, in: collection, objects)
         if files.all.isEmpty {
             try await catalogue.remove(
-                collection: collection.name, product: product.path.text, by: Principal.cataloguer)
-            try await products.complete(product, collection: collection.name, by: Principal.cataloguer, isRemoved: true)
+                collection: collection.name, product: product.path.text, by: ActorName.cataloguer)
+            try await products.complete(product, collection: collection.name, by: ActorName.cataloguer, isRemoved: true)
             return
         }
         do {
@@ -120,7 +120,7 @@ package struct Cataloguer: Worker {
             logger.warning("\(collection.name)/\(files.path.text): \(error)")
         }
         try await products.complete(
-            product, collection: collection.name, by: Principal.cataloguer, isRemoved: false)
+            product, collection: collection.name, by: ActorName.cataloguer, isRemoved: false)
     }
 
     private func putItem(of files: ProductFiles) async throws {
@@ -155,7 +155,7 @@ package struct Cataloguer: Worker {
 
     private func put(_ document: [UInt8], _ files: ProductFiles) async throws {
         _ = try await catalogue.put(
-            item: document, collection: files.collection.name, product: files.path.text, by: Principal.cataloguer)
+            item: document, collection: files.collection.name, product: files.path.text, by: ActorName.cataloguer)
     }
 }
 
@@ -178,7 +178,7 @@ enum ItemID {
     }
 }
 
-enum Principal {
+enum ActorName {
     static let cataloguer = "system:cataloguer"
     static let tracer = "system:tracer"
     static let scanner = "system:scanner"

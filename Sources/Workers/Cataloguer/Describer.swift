@@ -184,7 +184,7 @@ struct Describer: Sendable {
         }
         _ = try await objects.put(
             collection: files.collection.name, key: key, description: description, expecting: BodyExpectations(),
-            by: Principal.cataloguer, isSystem: true, body: OneBuffer(ByteBuffer(bytes: png)))
+            by: ActorName.cataloguer, isSystem: true, body: OneBuffer(ByteBuffer(bytes: png)))
         return address(files, key)
     }
 }

@@ -7,12 +7,16 @@ import Wire
 /// Posts a message and returns the status of the answer.
 package typealias WebhookPost = @Sendable (DeliveryAddress, _ message: [UInt8]) async throws -> Int
 
+/// What is posted of a delivery; nil where there is nothing to tell any more.
+package typealias DeliveryComposer = @Sendable (Delivery) async throws -> [UInt8]?
+
 /// Delivers what waits: to each destination one message after the other, in the order in which it happened, at least
 /// once; to different destinations at the same time.
 final class Courier: Sendable {
     let journal: Journal
     let notifications: Notifications
     let post: WebhookPost
+    let compose: DeliveryComposer
     private let logger = Logger(label: "martlet.notifier")
     private let busy = Mutex<Set<String>>([])
 
@@ -24,7 +28,11 @@ final class Courier: Sendable {
     /// A message that is refused (4xx) so often is given up.
     private static let refusalsMax: Int64 = 10
 
-    init(journal: Journal, notifications: Notifications, post: @escaping WebhookPost) {
+    init(
+        journal: Journal, notifications: Notifications, post: @escaping WebhookPost,
+        compose: @escaping DeliveryComposer = { $0.message }
+    ) {
+        self.compose = compose
         self.journal = journal
         self.notifications = notifications
         self.post = post
@@ -123,7 +131,13 @@ final class Courier: Sendable {
 
     private func attempt(_ delivery: Delivery, at address: DeliveryAddress) async -> Failure? {
         do {
-            let status = try await post(address, delivery.message)
+            guard let message = try await compose(delivery) else { return nil }
+            var address = address
+            if let key = address.key {
+                let id = "msg_\(delivery.tid)_\(delivery.sequence)"
+                address.headers.merge(MessageSignature.headers(message, id: id, time: .now, key: key)) { $1 }
+            }
+            let status = try await post(address, message)
             guard !(200..<300).contains(status) else { return nil }
             let isRefusal = (400..<500).contains(status) && ![401, 403, 404, 408, 425, 429].contains(status)
             return Failure(reason: "it answered with status \(status)", isRefusal: isRefusal)

@@ -16,12 +16,17 @@ package struct Notifier: Worker {
     private let follower: Follower
     private let courier: Courier
 
-    /// - Parameter post: delivers one message; throws where no answer came.
-    package init(objects: Objects, notifications: Notifications, post: @escaping WebhookPost) {
+    /// - Parameters:
+    ///   - post: delivers one message; throws where no answer came.
+    ///   - compose: makes the message of a delivery; of most it is what waits.
+    package init(
+        objects: Objects, notifications: Notifications, post: @escaping WebhookPost,
+        compose: @escaping DeliveryComposer = { $0.message }
+    ) {
         self.objects = objects
         self.notifications = notifications
         follower = Follower(name: name, journal: objects.journal)
-        courier = Courier(journal: objects.journal, notifications: notifications, post: post)
+        courier = Courier(journal: objects.journal, notifications: notifications, post: post, compose: compose)
     }
 
     package func run() async throws {

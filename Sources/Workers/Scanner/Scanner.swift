@@ -33,7 +33,7 @@ package struct Scanner: Worker {
         let key = String(event.subject[event.subject.index(after: slash)...])
         do {
             try await objects.scan(
-                version, key: key, collection: String(event.subject[..<slash]), by: Principal.scanner)
+                version, key: key, collection: String(event.subject[..<slash]), by: ActorName.scanner)
         } catch let error as ObjectsError where error.code == .damaged {
             // What cannot be read is the scrub's affair; the objects behind it still are scanned.
             logger.warning("\(event.subject): not scanned: \(error)")

@@ -40,7 +40,7 @@ package struct Tracer: Worker {
                     logger.warning("\(error)")
                 }
             }
-            if !drafts.isEmpty { _ = try await ledger.register(drafts, by: Principal.tracer) }
+            if !drafts.isEmpty { _ = try await ledger.register(drafts, by: ActorName.tracer) }
         })
     }
 

@@ -86,6 +86,42 @@ enum File {
     }
 }
 
+/// A file that is written piece by piece, and has its name only when it is whole.
+final class NewFile {
+    let path: String
+    /// Where it is until then.
+    let temporary: String
+    private let fd: Int32
+    private var isWhole = false
+
+    init(_ path: String) throws {
+        self.path = path
+        temporary = path + ".new"
+        fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
+        guard fd >= 0 else { throw File.failure("write", temporary) }
+    }
+
+    deinit {
+        close(fd)
+        if !isWhole { unlink(temporary) }
+    }
+
+    func append(_ bytes: [UInt8]) throws {
+        var rest = bytes[...]
+        while !rest.isEmpty {
+            let count = rest.withUnsafeBytes { Glibc.write(fd, $0.baseAddress, $0.count) }
+            if count < 0, errno == EINTR { continue }
+            guard count > 0 else { throw File.failure("write", temporary) }
+            rest = rest.dropFirst(count)
+        }
+    }
+
+    func finish() throws {
+        try File.move(temporary, to: path)
+        isWhole = true
+    }
+}
+
 /// A file that is read by position.
 final class ReadableFile: Sendable {
     let path: String

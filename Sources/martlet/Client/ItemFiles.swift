@@ -1,6 +1,9 @@
+import GeoParquet
+import Parquet
 import Wire
 
-/// Items in files: one a line (`.ndjson`, `.jsonl`), one a file, or the features of a collection of them.
+/// Items in files: one a line (`.ndjson`, `.jsonl`), one a row (GeoParquet), one a file, or the features of a
+/// collection of them.
 struct ItemFiles {
     struct File: Sendable {
         var path: String
@@ -8,7 +11,8 @@ struct ItemFiles {
     }
 
     private static let lineEndings = [".ndjson", ".jsonl", ".ndgeojson"]
-    private static let endings = lineEndings + [".json", ".geojson"]
+    private static let tableEndings = [".parquet", ".geoparquet"]
+    private static let endings = lineEndings + tableEndings + [".json", ".geojson"]
     /// A file that is one document is read whole.
     private static let documentBytesMax = 256 << 20
     /// An item that no node takes is refused before it is sent.
@@ -35,6 +39,9 @@ struct ItemFiles {
         in file: File, _ body: (_ item: [UInt8], _ bytes: Int64) async throws -> Void
     ) async throws {
         let content = try ReadableFile(file.path)
+        if tableEndings.contains(where: { file.path.lowercased().hasSuffix($0) }) {
+            return try await rows(content, body)
+        }
         guard lineEndings.contains(where: { file.path.lowercased().hasSuffix($0) }) else {
             guard content.size <= documentBytesMax else {
                 throw Failure(
@@ -55,6 +62,13 @@ struct ItemFiles {
             }
             return
         }
+        try await forEachLine(of: content, body)
+    }
+
+    /// Calls `body` with each line that is not empty.
+    static func forEachLine(
+        of content: ReadableFile, _ body: (_ item: [UInt8], _ bytes: Int64) async throws -> Void
+    ) async throws {
         var rest: [UInt8] = []
         var offset: Int64 = 0
         while offset < content.size {
@@ -68,10 +82,22 @@ struct ItemFiles {
             }
             rest.removeSubrange(..<start)
             guard rest.count <= lineBytesMax else {
-                throw Failure(.failed, "\(file.path) has a line of more than \(lineBytesMax >> 20) MiB")
+                throw Failure(.failed, "\(content.path) has a line of more than \(lineBytesMax >> 20) MiB")
             }
         }
         try await line(rest, body)
+    }
+
+    private static func rows(
+        _ content: ReadableFile, _ body: (_ item: [UInt8], _ bytes: Int64) async throws -> Void
+    ) async throws {
+        do {
+            var table = try ItemTableReader(size: content.size) { try content.read(at: $0, count: $1) }
+            let bytes = content.size / max(1, table.rowCount)
+            while let item = try table.next() { try await body(item.bytes, bytes) }
+        } catch let error as ParquetError {
+            throw Failure(.failed, "\(content.path): \(error)")
+        }
     }
 
     private static func line(_ line: [UInt8], _ body: ([UInt8], Int64) async throws -> Void) async throws {

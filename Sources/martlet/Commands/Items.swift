@@ -12,11 +12,12 @@ struct ItemsCommand: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Puts STAC Items from files into a collection.",
             discussion: """
-                A file has an item a line (.ndjson, .jsonl), or is one Item or a FeatureCollection; of folders all such files are
-                taken. Items that are there are replaced, and those that are the same already are left alone: after an
+                A file has an item a line (.ndjson, .jsonl) or a row (.parquet, as stac-geoparquet has it), or is one Item or a
+                FeatureCollection; of folders all such files are taken. Items that are there are replaced, and those that are the same already are left alone: after an
                 interruption, run the same command again.
 
                 Example: martlet items load landsat.ndjson --collection landsat
+                Example: martlet items load landsat.parquet --collection landsat
                 Example: martlet items load scenes/ --collection scenes --json
                 """)
         @Argument(help: "Files and folders.") var paths: [String]

@@ -1,4 +1,6 @@
 import ArgumentParser
+import Certificates
+import Crypto
 import MerkleLog
 import Server
 import TraceFormat
@@ -7,7 +9,7 @@ import Wire
 struct LedgerCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "ledger", abstract: "The log of traces: its key, its replay, and watching others' logs.",
-        subcommands: [VKey.self, Verify.self, LedgerMonitor.self, VerifyProof.self])
+        subcommands: [VKey.self, Verify.self, LedgerMonitor.self, VerifyProof.self, VerifyTimestamp.self])
 
     struct VKey: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
@@ -236,6 +238,64 @@ struct LedgerCommand: AsyncParsableCommand {
             try MerkleTree.verifyInclusion(
                 leaf: .leaf(entry), index: bundle.index, size: state.size, root: state.root, proof: bundle.proof)
             return (verified, bundle.index)
+        }
+    }
+
+    struct VerifyTimestamp: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "verify-timestamp",
+            abstract: "Verifies offline when a checkpoint was there, by an authority's answer (RFC 3161).",
+            discussion: """
+                Example: martlet ledger verify-timestamp checkpoint.note checkpoint.tsr --authorities tsa-ca.pem
+
+                The files are what /traces/log/checkpoint/SIZE and /traces/log/timestamp/SIZE give.
+                Exit code 0: it was there at that time. 2: that is not shown.
+                """)
+
+        @Argument(help: "File with the signed checkpoint.") var checkpoint: String
+        @Argument(help: "File with the authority's answer.") var token: String
+        @Option(help: "File with the certificates of authorities (PEM) that are trusted.") var authorities: String
+        @OptionGroup var trust: LogTrust
+        @Flag(help: "Print JSON.") var json = false
+
+        func run() async throws {
+            let (key, policy) = try trust.read()
+            guard key != nil || policy?.logs.isEmpty == false else {
+                throw Failure(.failed, "give the log's key with --vkey, or a policy that names the log")
+            }
+            let pem = String(decoding: try File.read(authorities, limit: 1 << 20), as: UTF8.self)
+            let anchors = try TrustAnchors(roots: TrustAnchors.roots(pem: pem))
+            let note = try File.read(checkpoint, limit: SignedNote.maxLength)
+            let answer = try File.read(token, limit: TimestampToken.bytesMax)
+            do {
+                let state = try LogTrust.verify(note, key: key, policy: policy).checkpoint
+                let token: TimestampToken
+                do {
+                    token = try TimestampToken(response: answer)
+                } catch {
+                    throw LogFault("timestamp", error.message)
+                }
+                guard token.digest == Array(SHA256.hash(data: Array(try SignedNote(note).text.utf8))) else {
+                    throw LogFault("timestamp", "it is of something else than the checkpoint")
+                }
+                switch await token.verify(by: anchors) {
+                case .trusted: break
+                case .refused(let why): throw LogFault("timestamp", why)
+                case .unknown: throw LogFault("timestamp", "nobody who is trusted has issued its certificate")
+                }
+                if json {
+                    Console.json {
+                        $0.member("origin", state.origin)
+                        $0.member("size", state.size)
+                        $0.member("time", token.time.rfc3339)
+                    }
+                } else {
+                    Console.write("\(state.origin), size \(state.size), was there at \(token.time.rfc3339)")
+                }
+            } catch let fault as LogFault {
+                LedgerCommand.report(fault, json: json)
+                throw Failure(.notAsItShouldBe, "")
+            }
         }
     }
 

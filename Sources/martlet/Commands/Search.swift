@@ -1,4 +1,5 @@
 import ArgumentParser
+import GeoParquet
 import NIOHTTP1
 import Wire
 
@@ -8,6 +9,7 @@ struct Search: AsyncParsableCommand {
         discussion: """
             Example: martlet search --collection eo --bbox 5,45,10,50 --datetime 2023-08-01/2023-08-31
             Example: martlet search --collection eo --filter 'eo:cloud_cover < 10' --sortby -eo:cloud_cover
+            Example: martlet search --collection eo --limit 100000 --format parquet --output eo.parquet
             """)
 
     @Option(help: "Collection; may be repeated.") var collection: [String] = []
@@ -20,7 +22,18 @@ struct Search: AsyncParsableCommand {
     var sortby: String?
     @Option(name: .customShort("q"), help: "Words in the texts of items.") var words: String?
     @Option(help: "How many items at most.") var limit = 100
-    @Flag(help: "Print each item as a line of JSON.") var json = false
+    @Option(help: "text, ndjson (each item as a line of JSON) or parquet (one GeoParquet file).") var format = "text"
+    @Option(name: .shortAndLong, help: "File to write to, instead of the terminal.") var output: String?
+    @Flag(help: "Print each item as a line of JSON: the same as --format ndjson.") var json = false
+
+    func validate() throws {
+        guard ["text", "ndjson", "parquet"].contains(format) else {
+            throw ValidationError("--format is text, ndjson or parquet, not '\(format)'")
+        }
+        guard format != "parquet" || output != nil && !json else {
+            throw ValidationError("--format parquet goes into a file: --output items.parquet")
+        }
+    }
 
     func run() async throws {
         var body = JSONObject()
@@ -56,13 +69,43 @@ struct Search: AsyncParsableCommand {
         }
         if let words { body["q"] = .string(words) }
         body["limit"] = .integer(Int64(min(limit, 250)))
-        try await NodeClient.with { [body] client in
+        if format == "parquet", let output { return try await table(body, output) }
+        let file = try output.map { try NewFile($0) }
+        let isJSON = json || format == "ndjson"
+        try await forEachItem(body) { item in
+            let line = isJSON ? item.text : Self.text(of: item)
+            if let file { try file.append(Array((line + "\n").utf8)) } else { Console.write(line) }
+        }
+        try file?.finish()
+    }
+
+    /// Writes a GeoParquet file. Its columns are known when all items have come: until then these are in a file beside.
+    private func table(_ body: JSONObject, _ output: String) async throws {
+        let file = try NewFile(output)
+        let lines = try NewFile(output + ".lines")
+        var columns = ItemColumns()
+        try await forEachItem(body) { item in
+            columns.add(item)
+            try lines.append(item.bytes + [0x0A])
+        }
+        var table = try ItemTableWriter(columns)
+        try await ItemFiles.forEachLine(of: try ReadableFile(lines.temporary)) { line, _ in
+            try table.append(try JSONValue(parsing: line))
+            try file.append(table.take())
+        }
+        try file.append(try table.finish())
+        try file.finish()
+    }
+
+    /// Calls `write` with each item that is found, page after page.
+    private func forEachItem(_ body: JSONObject, _ write: (JSONValue) throws -> Void) async throws {
+        try await NodeClient.with { client in
             var left = limit
             var request: JSONValue? = .object(body)
             while let current = request, left > 0 {
                 let page = try await client.json(.POST, "/stac/search", body: current)
                 let items = page["features"]?.array ?? []
-                for item in items.prefix(left) { write(item) }
+                for item in items.prefix(left) { try write(item) }
                 left -= items.count
                 let next = page["links"]?.array?.first { $0["rel"]?.string == "next" }
                 guard !items.isEmpty, let more = next?["body"]?.object else { break }
@@ -74,13 +117,11 @@ struct Search: AsyncParsableCommand {
         }
     }
 
-    private func write(_ item: JSONValue) {
-        if json { return Console.write(item.text) }
+    private static func text(of item: JSONValue) -> String {
         let properties = item["properties"]
         let time = properties?["datetime"]?.string ?? properties?["start_datetime"]?.string ?? ""
         let cloud = properties?["eo:cloud_cover"]?.number.map { "  \(Int($0)) % cloud" } ?? ""
-        Console.write(
+        return
             "\(time.prefix(19).replacing("T", with: " ").padded(19))  \((item["collection"]?.string ?? "").padded(16))  \(item["id"]?.string ?? "")\(cloud)"
-        )
     }
 }

@@ -83,6 +83,9 @@ struct NodeSettings: ParsableArguments {
         help:
             "File with witnesses that cosign the log of traces, and logs that this node witnesses (C2SP tlog-policy)."
     ) var logPolicy: String?
+    @Option(help: "Address of an authority that signs when the log's checkpoints were there (RFC 3161).")
+    var timestampAuthority: String?
+    @Option(help: "Seconds between two such signatures (default 60).") var timestampSeconds: String?
     @Option(
         help:
             "Network of a proxy that ends TLS before the node and tells of client certificates by Client-Cert (RFC 9440), such as 10.0.0.5; may be repeated."
@@ -171,6 +174,8 @@ struct NodeSettings: ParsableArguments {
         flags["client-certificates"] = clientCertificates.isEmpty ? nil : clientCertificates.joined(separator: ",")
         flags["trace-authorities"] = traceAuthorities.isEmpty ? nil : traceAuthorities.joined(separator: ",")
         flags["log-policy"] = logPolicy
+        flags["timestamp-authority"] = timestampAuthority
+        flags["timestamp-seconds"] = timestampSeconds
         flags["trust-domain"] = trustDomain
         flags["ca-url"] = caURL
         flags["certificate-proxies"] = certificateProxies.isEmpty ? nil : certificateProxies.joined(separator: ",")
