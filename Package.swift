@@ -64,6 +64,9 @@ let formats: [Target] = [
     target("Formats", "BLAKE3", ["CBLAKE3"]),
     .target(name: "CMD5", path: "Sources/Formats/CMD5", cSettings: alwaysOptimised),
     target("Formats", "MD5", ["CMD5"]),
+    .systemLibrary(
+        name: "CZlib", path: "Sources/Formats/CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+    target("Formats", "Archives", ["CZlib"]),
     target("Formats", "MerkleLog", ["Wire", crypto]),
     target("Formats", "SigV4", ["Wire", crypto]),
     target("Formats", "IAMPolicy", ["Wire"]),
@@ -122,7 +125,8 @@ let core: [Target] = [
     target(
         "Core", "Ledger",
         [
-            "Certificates", "Database", "Identity", "Journal", "MerkleLog", "TraceFormat", "Wire", asn1, crypto, x509,
+            "Certificates", "Database", "Identity", "Journal", "MerkleLog", "ODataFilter", "TraceFormat", "Wire", asn1,
+            crypto, x509,
         ]),
     target(
         "Core", "Objects",
@@ -192,12 +196,14 @@ let apis: [Target] = [
     target(
         "APIs", "TransactionAPI",
         ["HTTPSupport", "Identity", "Journal", "Objects", "Policy", "Wire", logging, nioHTTP1]),
-    target(
-        "APIs", "TraceAPI",
-        [
-            "HTTPSupport", "IAMPolicy", "Identity", "Ledger", "MerkleLog", "Policy", "TraceFormat", "Wire", logging,
+    .target(
+        name: "TraceAPI",
+        dependencies: [
+            "Certificates", "Ciphers", "HTTPSupport", "IAMPolicy", "Identity", "Ledger", "MerkleLog", "ODataFilter",
+            "Policy", "TraceFormat", "Wire", logging,
             nioCore, nioHTTP1,
-        ]),
+        ],
+        path: "Sources/APIs/TraceAPI", resources: [.embedInCode("Assets/verify.html")], swiftSettings: settings),
     // What a browser is sent is part of the program: nothing to install, nothing to lose.
     .target(
         name: "Console",
@@ -262,7 +268,8 @@ let top: [Target] = [
     .executableTarget(
         name: "martlet",
         dependencies: [
-            "BLAKE3", "CMemory", "Certificates", "GeoParquet", "IAMPolicy", "MerkleLog", "Parquet",
+            "Archives", "BLAKE3", "CMemory", "Certificates", "Ciphers", "GeoParquet", "IAMPolicy", "MerkleLog",
+            "Parquet",
             "ProductMetadata", "Server", "TraceFormat", "Wire", arguments, crypto,
             httpClient, logging, nioCore, nioHTTP1, nioPosix, nioSSL,
         ], path: "Sources/martlet",
@@ -276,6 +283,7 @@ let testTargets: [Target] = [
     tests("WireTests", ["Wire"]),
     tests("CiphersTests", ["Ciphers"]),
     tests("BLAKE3Tests", ["BLAKE3"]),
+    tests("ArchivesTests", ["Archives"]),
     tests("MD5Tests", ["Ciphers", "MD5"]),
     tests("MerkleLogTests", ["MerkleLog", "Wire", crypto]),
     tests("SigV4Tests", ["SigV4", "Wire"]),

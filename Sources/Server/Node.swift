@@ -276,7 +276,10 @@ package final class Node: Sendable {
                     Array(QueryItems([("logout_token", notice.token)]).encoded.utf8),
                     type: "application/x-www-form-urlencoded")
             })
-        workers.start(Tracer(objects: objects, ledger: ledger, origin: "admin@" + NodeName.host))
+        workers.start(
+            Tracer(
+                objects: objects, catalogue: catalogue, ledger: ledger, origin: "admin@" + NodeName.host, webURL: webURL
+            ))
         if logPolicy?.witnesses.isEmpty == false {
             workers.start(Countersigner(journal: journal, ledger: ledger, call: fetcher.call))
         }

@@ -54,6 +54,7 @@ struct WebRouter: Sendable {
         case "odata" where rest.first == "v1": return await odata.respond(to: request, path: Array(rest.dropFirst()))
         case "raster": return await tiles.respond(to: request, path: rest)
         case "traces": return await traces.respond(to: request, path: rest)
+        case "trace-api": return await traces.respond(toOData: request, path: rest)
         case "witness": return await traces.witnessing(request, path: rest)
         case "dav": return await webdav.respond(to: request)
         case "status.php", "ocs", "remote.php": return await nextcloud.respond(to: request, path: path)

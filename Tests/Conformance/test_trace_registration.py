@@ -1,5 +1,6 @@
 """Traces that others hand in: verified when they are registered, proved by the log, and never lost."""
 
+import base64
 import concurrent.futures
 import datetime
 import hashlib
@@ -192,6 +193,53 @@ def test_only_what_a_trusted_signer_says_makes_a_file_genuine(node, signer, tmp_
     assert node.cli("trace", "verify", file, "--json").returncode == 0
     verdict, found = sdk.verify(file)
     assert verdict is martlet.Verdict.GENUINE and found.id == trace["id"]
+
+
+def test_a_key_in_other_hands_is_believed_for_what_it_signed_before(node, authority, tmp_path):
+    signer = TraceSigner("p-256", authority)
+    files = [tmp_path / f"{secrets.token_hex(6)}.bin" for _ in range(3)]
+    for file in files:
+        file.write_bytes(secrets.token_bytes(40))
+    products = [
+        {"name": file.name, "size": 40, "hash": blake3.blake3(file.read_bytes()).hexdigest()} for file in files
+    ]
+    before, after = registered(node, signer.trace(products[0])), registered(node, signer.trace(products[1]))
+    obsolete = registered(node, signer.trace(products[0], "OBSOLETE", obsolescence="says the thief"))
+    assert node.cli("trace", "verify", files[1]).returncode == 0
+    certificate = tmp_path / "signer.pem"
+    body = "\n".join(signer.certificate[at : at + 64] for at in range(0, len(signer.certificate), 64))
+    certificate.write_text(f"-----BEGIN CERTIFICATE-----\n{body}\n-----END CERTIFICATE-----\n")
+    digest = hashlib.sha256(base64.b64decode(signer.certificate)).hexdigest()
+    # It is for those to say whom policy allows it, and nobody knows the future.
+    url = f"{node.web}/traces/api/v1/revocations"
+    assert requests.post(url, json={"certificate_sha256": digest}).status_code in (401, 403)
+    future = (now() + datetime.timedelta(days=1)).isoformat()
+    assert node.http().post(url, json={"certificate_sha256": digest, "compromised": future}).status_code == 422
+    done = node.cli("trace", "revoke", certificate, "--reason", "stolen", "--compromised", after["timestamp"], "--json")
+    assert done.returncode == 0, done.stderr
+    revocation = json.loads(done.stdout)
+    assert (revocation["certificate_sha256"], revocation["compromised"]) == (digest, after["timestamp"])
+    assert revocation in requests.get(url).json() and digest in node.cli("trace", "revocations").stdout
+    answer = register(node, [signer.trace(products[2])]).json()
+    assert answer["error"] == 1 and "revoked: stolen" in answer["traces"][0]["message"]
+    stored = {one["id"]: requests.get(f"{base(node)}/{one['id']}").json() for one in (before, after, obsolete)}
+    assert stored[before["id"]] == before
+    assert stored[after["id"]] == {**after, "signer_revoked_since": after["timestamp"]}
+    # What was found when it was registered stays in the log; the log is as good as before.
+    assert in_log(node, stored[after["id"]])
+
+    def validates(product):
+        return requests.get(f"{base(node)}/{product['name']}/validate", {"filehash": product["hash"]}).json()["success"]
+
+    assert [validates(product) for product in products] == [True, False, False]
+    assert [node.cli("trace", "verify", file).returncode for file in files] == [0, 2, 2]
+    assert [node.cli("trace", "check", file).returncode for file in files] == [0, 2, 2]
+    assert requests.get(f"{base(node)}/obsolete", {"name_prefix": products[0]["name"]}).json() == []
+    # The moment can move back, not forward.
+    for moment, expected in ((after["timestamp"], True), (before["timestamp"], False), (None, False)):
+        again = {"certificate_sha256": digest, **({"compromised": moment} if moment else {})}
+        assert node.http().post(url, json=again).status_code == 201
+        assert validates(products[0]) == expected
 
 
 def test_no_trace_that_was_accepted_is_lost_when_the_power_fails(node, signer):

@@ -57,6 +57,19 @@ struct TraceSection {
                     "Log", "\(checkpoint.origin), \(Words.count(Int64(clamping: checkpoint.size), "entry", "entries"))")
             }
             if let reason = trace.obsolescence { html.entry("Obsolete", reason) }
+            if let inputs = trace.product.inputs, !inputs.isEmpty {
+                html.element("dt", text: "Made from")
+                for input in inputs.prefix(Self.inputsMax) {
+                    let traces =
+                        input.hash.isEmpty ? "name/\(PercentEncoding.encode(input.name))" : "hash/\(input.hash)"
+                    html.element("dd") { html in
+                        html.element("a", .href("/traces/api/v1/traces/" + traces), text: input.name)
+                    }
+                }
+                if inputs.count > Self.inputsMax {
+                    html.element("dd", text: "and \(inputs.count - Self.inputsMax) more")
+                }
+            }
         }
         let base = "/traces/api/v1/traces/\(trace.id)"
         html.element("p", .class("links")) { html in
@@ -84,6 +97,9 @@ struct TraceSection {
             }
         }
     }
+
+    /// The most inputs of a product that are listed.
+    private static let inputsMax = 20
 
     /// A name as one word of a shell's command.
     static func shellWord(_ name: String) -> String {

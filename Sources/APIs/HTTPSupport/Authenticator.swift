@@ -16,7 +16,7 @@ package struct Caller: Sendable {
     /// The circumstances that policies can ask about.
     package var context: RequestContext
     /// The AWS signature of the request and the key that made it, where it was signed so.
-    package var signature: (authorization: Authorization, key: SigningKey)?
+    package var signature: (authorization: Authorization, key: SigV4.SigningKey)?
     /// The transaction that the request is part of, where the face has looked for one.
     package var transaction: TransactionID?
 
@@ -27,7 +27,8 @@ package struct Caller: Sendable {
     }
 
     package init(
-        principal: Principal, context: RequestContext, signature: (authorization: Authorization, key: SigningKey)? = nil
+        principal: Principal, context: RequestContext,
+        signature: (authorization: Authorization, key: SigV4.SigningKey)? = nil
     ) {
         self.principal = principal
         self.context = context
@@ -47,7 +48,7 @@ package final class Authenticator: Sendable {
     /// Nil where no other issuers are trusted.
     private let roles: RoleSessions?
     private let limits: RequestLimits
-    private let signingKeys = Mutex<[SigningKeyName: SigningKey]>([:])
+    private let signingKeys = Mutex<[SigningKeyName: SigV4.SigningKey]>([:])
 
     /// Signing keys remembered at once: deriving one takes four HMACs, and it serves all day.
     private static let signingKeysMax = 10_000
@@ -383,10 +384,10 @@ package final class Authenticator: Sendable {
         return known
     }
 
-    private func signingKey(_ accessKey: String, _ scope: CredentialScope, secret: [UInt8]) -> SigningKey {
+    private func signingKey(_ accessKey: String, _ scope: CredentialScope, secret: [UInt8]) -> SigV4.SigningKey {
         let name = SigningKeyName(accessKey: accessKey, secret: secret, scope: scope)
         if let key = signingKeys.withLock({ $0[name] }) { return key }
-        let key = SigningKey(secret: String(decoding: secret, as: UTF8.self), scope: scope)
+        let key = SigV4.SigningKey(secret: String(decoding: secret, as: UTF8.self), scope: scope)
         signingKeys.withLock { keys in
             if keys.count >= Self.signingKeysMax { keys = [:] }
             keys[name] = key

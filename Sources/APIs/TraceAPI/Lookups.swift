@@ -12,6 +12,7 @@ extension TraceService {
             guard request.method == .PUT else { throw Problem.methodNotAllowed("PUT") }
             return try await register(request)
         }
+        if path == ["v1", "revocations"] { return try await revocations(request) }
         guard request.isRead else { throw Problem.methodNotAllowed("GET, HEAD") }
         if path == ["status"] { return status }
         guard path.count >= 3, path[0] == "v1", path[1] == "traces" else {

@@ -45,9 +45,25 @@ package struct TraceService: Sendable {
             case "log":
                 guard request.isRead else { throw Problem.methodNotAllowed("GET, HEAD") }
                 return try await log(Array(path.dropFirst()), request)
+            case "verify" where path.count == 1:
+                guard request.isRead else { throw Problem.methodNotAllowed("GET, HEAD") }
+                return VerifyPage.response
             default: throw Problem.notFound("there is nothing at \(request.rawPath)")
             }
         } catch {
+            return await Problem.catching(request, log: { logger.error("\($0)") }) { throw error }
+        }
+    }
+
+    /// Answers `/trace-api/…`, the older form.
+    ///
+    /// - Parameter path: the decoded segments after `trace-api`.
+    package func respond(toOData request: Request, path: [String]) async -> Response {
+        do {
+            return try await ODataForm(ledger: ledger, base: "\(request.origin)/\(ODataForm.prefix)").respond(
+                to: request, path: path)
+        } catch {
+            if let response = ODataForm.failure(error) { return response }
             return await Problem.catching(request, log: { logger.error("\($0)") }) { throw error }
         }
     }

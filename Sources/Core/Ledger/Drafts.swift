@@ -31,6 +31,13 @@ package enum Limits {
         guard (0...sizeMax).contains(draft.size) else {
             throw refuse("its size is \(draft.size) bytes; 0 to \(sizeMax) are possible")
         }
+        guard (draft.event == .obsolete) == (draft.obsolescence != nil),
+            draft.obsolescence.map({ (1...TraceSubmission.obsolescenceBytesMax).contains($0.utf8.count) }) ?? true
+        else {
+            throw refuse(
+                "OBSOLETE has a reason of 1 to \(TraceSubmission.obsolescenceBytesMax) bytes, and no other event has one"
+            )
+        }
         let contents = draft.contents ?? []
         guard contents.count <= contentsMax, draft.inputs?.count ?? 0 <= contentsMax else {
             throw refuse("it has more than \(contentsMax) contents or inputs; a larger product is traced without them")

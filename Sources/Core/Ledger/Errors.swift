@@ -7,6 +7,8 @@ package struct LedgerError: Error, Hashable, Sendable, CustomStringConvertible {
         package static let invalidDraft = Code(name: "invalidDraft")
         /// A signature that was handed in is not one, or its certificate does not count.
         package static let invalidSignature = Code(name: "invalidSignature")
+        /// A question that cannot be asked so.
+        package static let invalidQuery = Code(name: "invalidQuery")
         /// More drafts in one call than one transaction should hold.
         package static let tooMany = Code(name: "tooMany")
         /// The certificate that signs has expired, or the clock is before it.

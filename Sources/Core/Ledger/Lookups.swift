@@ -64,7 +64,7 @@ extension Ledger {
             return try reader.rows(
                 """
                 SELECT id FROM traces
-                WHERE event = 'OBSOLETE' AND status = 'trusted' AND leaf > ? AND time >= ? AND time < ?
+                WHERE event = 'OBSOLETE' AND \(Self.counts) AND leaf > ? AND time >= ? AND time < ?
                     AND name >= ? AND name < ?
                 ORDER BY leaf LIMIT ?
                 """,
@@ -84,10 +84,11 @@ extension Ledger {
             // By the name, of which there are few: a hash can be that of a file that every product has.
             let found = try reader.first(
                 """
-                SELECT id, status, time, hash FROM traces
+                SELECT id, CASE WHEN \(Self.counts) OR status <> 'trusted' THEN status ELSE 'unknown' END AS standing, time, hash
+                FROM traces
                 WHERE name = ? AND event <> 'OBSOLETE'
                     AND EXISTS (SELECT 1 FROM trace_hashes WHERE hash = ? AND trace_hashes.leaf = traces.leaf)
-                ORDER BY CASE status WHEN 'trusted' THEN 0 WHEN 'unknown' THEN 1 ELSE 2 END, leaf LIMIT 1
+                ORDER BY CASE WHEN \(Self.counts) THEN 0 WHEN status <> 'unsigned' THEN 1 ELSE 2 END, leaf LIMIT 1
                 """,
                 .init(name), .init(hash)
             ) {
@@ -99,7 +100,8 @@ extension Ledger {
             let obsolete = try reader.first(
                 """
                 SELECT id, time, obsolescence FROM traces
-                WHERE name = ? AND event = 'OBSOLETE' AND status = 'trusted' AND hash IN (?, ?) ORDER BY leaf LIMIT 1
+                WHERE name = ? AND event = 'OBSOLETE' AND hash IN (?, ?) AND \(Self.counts) ORDER BY leaf
+                LIMIT 1
                 """,
                 .init(name), .init(hash), .init(found?.product ?? hash)
             ) { (id: TraceID($0.blob(0)), time: Timestamp(microseconds: $0.int(1)), reason: $0.textOrNil(2)) }

@@ -17,16 +17,21 @@ package struct TraceDraft: Sendable, Hashable {
     package var contents: [Trace.Content]?
     package var inputs: [Trace.Input]?
     package var event: TraceEvent
+    /// Why the product is not recommended any more; with OBSOLETE alone.
+    package var obsolescence: String?
     /// On whose behalf; it stands in the trace, not in the log.
     package var origin: String
     /// The collection's row id and the product's path in it, where it is one of the node's own.
     package var collection: Int64?
     package var product: String?
+    /// Tells apart what can happen more than once: the TID of what it was. Nil for what happens once.
+    package var occasion: Int64?
 
     package init(
         name: String, size: Int64, hash: String, hashAlgorithm: TraceHashAlgorithm = .blake3,
         contents: [Trace.Content]?,
-        inputs: [Trace.Input]? = nil, event: TraceEvent, origin: String, collection: Int64?, product: String?
+        inputs: [Trace.Input]? = nil, event: TraceEvent, origin: String, collection: Int64?, product: String?,
+        obsolescence: String? = nil, occasion: Int64? = nil
     ) {
         self.name = name
         self.size = size
@@ -38,6 +43,8 @@ package struct TraceDraft: Sendable, Hashable {
         self.origin = origin
         self.collection = collection
         self.product = product
+        self.obsolescence = obsolescence
+        self.occasion = occasion
     }
 }
 

@@ -13,6 +13,8 @@ struct PreparedTrace: Sendable {
     let obsolescence: String?
     /// Of the events of the journal, where the product is the node's own.
     let collection: Int64?
+    /// Its path in the collection.
+    let place: String?
     let status: SignatureStatus
     /// As in ``Trace/Signature``.
     let algorithm: String
@@ -53,9 +55,10 @@ struct PreparedTrace: Sendable {
         subject.add(draft.product ?? draft.name)
         subject.add(draft.hash)
         subject.add(draft.event.rawValue)
+        if let occasion = draft.occasion { subject.add(String(occasion)) }
         try self.init(
-            event: draft.event, product, draft.hashAlgorithm, origin: draft.origin, obsolescence: nil,
-            collection: draft.collection, status: .trusted, algorithm: TraceSigner.algorithm,
+            event: draft.event, product, draft.hashAlgorithm, origin: draft.origin, obsolescence: draft.obsolescence,
+            collection: draft.collection, place: draft.product, status: .trusted, algorithm: TraceSigner.algorithm,
             certificate: (signer.certificate.der, signer.certificate.digest, signer.certificate.expires),
             signature: try signer.sign(message), message: message, isInMessage: true, subject: subject)
     }
@@ -88,14 +91,14 @@ struct PreparedTrace: Sendable {
         subject.add(examined.status.rawValue)
         try self.init(
             event: given.event, given.product, given.hashAlgorithm, origin: origin, obsolescence: given.obsolescence,
-            collection: nil, status: examined.status, algorithm: given.signature.algorithm,
+            collection: nil, place: nil, status: examined.status, algorithm: given.signature.algorithm,
             certificate: examined.signer.map { ($0.der, $0.digest, $0.expires) } ?? noCertificate,
             signature: signature, message: message, isInMessage: isInMessage, subject: subject)
     }
 
     private init(
         event: TraceEvent, _ product: Trace.Product, _ hashAlgorithm: TraceHashAlgorithm, origin: String,
-        obsolescence: String?, collection: Int64?, status: SignatureStatus, algorithm: String,
+        obsolescence: String?, collection: Int64?, place: String?, status: SignatureStatus, algorithm: String,
         certificate: (der: [UInt8], digest: [UInt8], expires: Timestamp?), signature: [UInt8], message: [UInt8],
         isInMessage: Bool, subject: Subject
     ) throws {
@@ -106,6 +109,7 @@ struct PreparedTrace: Sendable {
         self.origin = origin
         self.obsolescence = obsolescence
         self.collection = collection
+        self.place = place
         self.status = status
         self.algorithm = algorithm
         (self.certificate, certificateDigest, expires) = (certificate.der, certificate.digest, certificate.expires)

@@ -48,6 +48,7 @@ extension Ledger {
                 if certificates.insert(item.certificateDigest).inserted { try Self.keep(item, in: transaction) }
                 let leaf = Int64(head.frontier.size) + Int64(leaves.count)
                 try Self.insert(item, leaf: leaf, time: time, in: transaction)
+                try Self.note(item, in: transaction)
                 leaves.append(.leaf(item.entry(timestamp: time).bytes))
                 known[item.subject] = item.id
                 receipts.append(TraceReceipt(id: item.id, isNew: true))

@@ -32,8 +32,10 @@ struct TraceRow {
 
     static let select = """
         SELECT message, event, hash_algorithm, signature, trace_certificates.certificate, time, origin, id, algorithm,
-            obsolescence, status, body
+            obsolescence, status, body, revoked_signers.compromised
         FROM traces JOIN trace_certificates ON digest = traces.certificate
+        LEFT JOIN revoked_signers
+            ON revoked_signers.certificate = traces.certificate AND revoked_signers.compromised <= traces.time
         """
 
     init(_ row: borrowing Row) throws {
@@ -58,6 +60,10 @@ struct TraceRow {
             $0.member("origin", row.text(6))
             $0.member("id", id.text)
             $0.member("signature_status", row.text(10))
+            // The log's entry says what was found then; this is what is known since.
+            if let since = row.intOrNil(12) {
+                $0.member("signer_revoked_since", Timestamp(microseconds: since).rfc3339)
+            }
         }
         document = json.bytes
     }

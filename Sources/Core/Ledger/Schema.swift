@@ -58,6 +58,7 @@ extension Ledger {
                 CREATE TABLE log_checkpoints (
                     size INTEGER PRIMARY KEY, time INTEGER NOT NULL, checkpoint BLOB NOT NULL)
                 """,
-            ])
+            ]),
+        tracedProducts, signerRevocations,
     ]
 }

@@ -29,9 +29,16 @@ extension Ledger {
     /// - Returns: for each, what may be registered, or what is wrong with it.
     package func examine(_ batch: [TraceSubmission]) async throws -> [Result<ExaminedTrace, LedgerError>] {
         let now = Timestamp.now
-        let known = try await signers.standings(
+        var known = try await signers.standings(
             of: Set(batch.filter { !$0.signature.isEmpty }.map(\.signature.certificate)), now: now)
-        return try await Self.onAllCores(batch) { Self.examine($0, known[$0.signature.certificate], now) }
+        for (text, standing) in known {
+            guard let digest = standing.certificate?.digest, let revocation = try await revocation(of: digest) else {
+                continue
+            }
+            let why = revocation.reason.isEmpty ? "" : ": \(revocation.reason)"
+            known[text] = .refused("the certificate that signed it was revoked\(why)")
+        }
+        return try await Self.onAllCores(batch) { [known] in Self.examine($0, known[$0.signature.certificate], now) }
     }
 
     /// Signatures and digests of a trace take a tenth of a millisecond: not on the loop that serves a connection, and

@@ -68,7 +68,9 @@ extension Ledger {
             let trace = try Trace.parse(document)
             let isSame = try LogEntry(trace).bytes == row.entry.bytes
             // That nobody signed it, or a stranger, is what the log says of it.
-            let faults = trace.signatureFaults().filter { ![.unsigned, .unknownSigner].contains($0.code) }
+            let faults = trace.signatureFaults().filter {
+                ![.unsigned, .unknownSigner, .revokedSigner].contains($0.code)
+            }
             return faults.map { "\($0)" } + (isSame ? [] : ["its entry in the log tells other things"])
         } catch let error as DatabaseError {
             throw error

@@ -346,6 +346,8 @@ package enum ResourceName {
     package static func transaction(_ owner: String) -> String { "arn:martlet:transactions:::\(owner)" }
     /// A trace of a product of this name.
     package static func trace(_ name: String) -> String { "arn:martlet:ledger:::traces/\(name)" }
+    /// Who signs traces, by the SHA-256 of the certificate.
+    package static func signer(_ digest: String) -> String { "arn:martlet:ledger:::signers/\(digest)" }
     /// The authority that issues certificates.
     package static let authority = "arn:martlet:authority:::issuers"
     /// The audit trail.

@@ -14,12 +14,9 @@ static ck_ulong name(ck_attribute *template, ck_ulong count, const cpkcs11_key *
     return count;
 }
 
-unsigned long cpkcs11_choose(cpkcs11_session *session, const cpkcs11_key *key) {
-    ck_attribute template[4] = {
-        {CKA_CLASS, &secret_key, sizeof secret_key},
-        {CKA_KEY_TYPE, &aes, sizeof aes},
-    };
-    ck_ulong count = name(template, 2, key), found[2], number = 0;
+/// Finds the one object that matches a template.
+static ck_ulong find(cpkcs11_session *session, ck_attribute *template, ck_ulong count, ck_ulong *object) {
+    ck_ulong found[2], number = 0;
     ck_ulong outcome =
         CALL(session, CK_FIND_OBJECTS_INIT, (ck_ulong, ck_attribute *, ck_ulong), session->handle, template, count);
     if (outcome != CKR_OK) return outcome;
@@ -28,15 +25,73 @@ unsigned long cpkcs11_choose(cpkcs11_session *session, const cpkcs11_key *key) {
     CALL(session, CK_FIND_OBJECTS_FINAL, (ck_ulong), session->handle);
     if (outcome != CKR_OK) return outcome;
     if (number != 1) return number == 0 ? CPKCS11_NO_KEY : CPKCS11_SEVERAL_KEYS;
-    ck_ulong length = 0;
+    *object = found[0];
+    return CKR_OK;
+}
+
+static ck_ulong value(cpkcs11_session *session, ck_ulong object, ck_attribute *attribute) {
+    return CALL(
+        session, CK_GET_ATTRIBUTE_VALUE, (ck_ulong, ck_ulong, ck_attribute *, ck_ulong), session->handle, object,
+        attribute, 1);
+}
+
+unsigned long cpkcs11_choose(cpkcs11_session *session, const cpkcs11_key *key) {
+    ck_attribute template[4] = {
+        {CKA_CLASS, &secret_key, sizeof secret_key},
+        {CKA_KEY_TYPE, &aes, sizeof aes},
+    };
+    ck_ulong object = 0, length = 0;
+    ck_ulong outcome = find(session, template, name(template, 2, key), &object);
+    if (outcome != CKR_OK) return outcome;
     ck_attribute size = {CKA_VALUE_LEN, &length, sizeof length};
-    outcome = CALL(
-        session, CK_GET_ATTRIBUTE_VALUE, (ck_ulong, ck_ulong, ck_attribute *, ck_ulong), session->handle, found[0], &size,
-        1);
+    outcome = value(session, object, &size);
     if (outcome != CKR_OK) return outcome;
     if (length != 32) return CPKCS11_NOT_256_BITS;
-    session->key = found[0];
+    session->key = object;
     return CKR_OK;
+}
+
+unsigned long cpkcs11_choose_signer(cpkcs11_session *session, const cpkcs11_key *key, int *is_rsa) {
+    ck_ulong private_key = CKO_PRIVATE_KEY, type = 0, object = 0;
+    ck_attribute template[4] = {
+        {CKA_CLASS, &private_key, sizeof private_key},
+        {CKA_SIGN, &yes, sizeof yes},
+    };
+    ck_ulong outcome = find(session, template, name(template, 2, key), &object);
+    if (outcome != CKR_OK) return outcome;
+    ck_attribute kind = {CKA_KEY_TYPE, &type, sizeof type};
+    outcome = value(session, object, &kind);
+    if (outcome != CKR_OK) return outcome;
+    if (type != CKK_RSA && type != CKK_EC) return CPKCS11_NO_KEY;
+    *is_rsa = type == CKK_RSA;
+    session->key = object;
+    return CKR_OK;
+}
+
+unsigned long cpkcs11_sign(
+    cpkcs11_session *session, int is_rsa, const uint8_t *in, size_t in_count, uint8_t *out, size_t *out_count) {
+    ck_mechanism mechanism = {is_rsa ? CKM_SHA256_RSA_PKCS : CKM_ECDSA, NULL, 0};
+    ck_ulong outcome = CALL(
+        session, CK_SIGN_INIT, (ck_ulong, ck_mechanism *, ck_ulong), session->handle, &mechanism, session->key);
+    if (outcome != CKR_OK) return outcome;
+    ck_ulong count = *out_count;
+    outcome = CALL(
+        session, CK_SIGN, (ck_ulong, const ck_byte *, ck_ulong, ck_byte *, ck_ulong *), session->handle, in, in_count,
+        out, &count);
+    *out_count = outcome == CKR_OK ? count : 0;
+    return outcome;
+}
+
+unsigned long cpkcs11_certificate(
+    cpkcs11_session *session, const cpkcs11_key *key, uint8_t *out, size_t *out_count) {
+    ck_ulong certificate = CKO_CERTIFICATE, object = 0;
+    ck_attribute template[3] = {{CKA_CLASS, &certificate, sizeof certificate}};
+    ck_ulong outcome = find(session, template, name(template, 1, key), &object);
+    if (outcome != CKR_OK) return outcome;
+    ck_attribute der = {CKA_VALUE, out, *out_count};
+    outcome = value(session, object, &der);
+    *out_count = outcome == CKR_OK ? der.count : 0;
+    return outcome;
 }
 
 unsigned long cpkcs11_generate(cpkcs11_session *session, const cpkcs11_key *key) {

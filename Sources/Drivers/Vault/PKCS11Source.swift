@@ -1,4 +1,4 @@
-private import CPKCS11
+import CPKCS11
 package import Ciphers
 import Glibc
 import Synchronization
@@ -112,7 +112,7 @@ package struct PKCS11Source: MasterSource {
 
     // MARK: Sessions
 
-    private static func session<T>(
+    static func session<T>(
         _ uri: PKCS11URI, writes: Bool = false, _ body: (OpaquePointer) throws -> T
     ) throws -> T {
         var pin = try uri.pin() ?? []
@@ -154,7 +154,7 @@ package struct PKCS11Source: MasterSource {
         named(uri) { cpkcs11_choose(session, $0) }
     }
 
-    private static func named(_ uri: PKCS11URI, _ body: (UnsafePointer<cpkcs11_key>) -> UInt) -> UInt {
+    static func named(_ uri: PKCS11URI, _ body: (UnsafePointer<cpkcs11_key>) -> UInt) -> UInt {
         withText(uri.object) { label in
             (uri.id ?? []).withUnsafeBufferPointer { id in
                 var key = cpkcs11_key(label: label, id: uri.id == nil ? nil : id.baseAddress, id_count: id.count)
@@ -163,7 +163,7 @@ package struct PKCS11Source: MasterSource {
         }
     }
 
-    private static func check(_ outcome: UInt, _ uri: PKCS11URI) throws {
+    static func check(_ outcome: UInt, _ uri: PKCS11URI) throws {
         guard outcome != 0 else { return }
         throw VaultError("\(uri.description), by \(uri.modulePath): \(meaning(outcome))")
     }

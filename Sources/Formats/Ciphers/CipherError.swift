@@ -7,6 +7,8 @@ package struct CipherError: Error, Hashable, CustomStringConvertible {
         case invalidParameter
         /// The tag does not match: altered, reordered, truncated, or sealed under another key.
         case notAuthentic
+        /// A key in a file is encrypted, and its passphrase is missing or wrong.
+        case wrongPassphrase
         /// libcrypto refused, which means it is out of memory or misses an algorithm.
         case libraryFailed
     }

@@ -13,19 +13,25 @@ package enum ProductDigest {
     /// - Parameter files: each path once, relative, with slashes; hashes are BLAKE3 in hexadecimal digits.
     /// - Returns: 64 lower-case hexadecimal digits.
     package static func folder(_ files: [Trace.Content]) -> String {
-        let sorted = files.sorted { $0.path.utf8.lexicographicallyPrecedes($1.path.utf8) }
         let hasher = BLAKE3()
+        lines(of: files) { hasher.update($0) }
+        return Hex.encode(hasher.finish())
+    }
+
+    /// Gives the lines whose digest is the product's, in pieces: for other algorithms, by which the files' hashes have
+    /// to be too, as in `sha256sum`.
+    package static func lines(of files: [Trace.Content], _ body: (UnsafeRawBufferPointer) -> Void) {
+        let sorted = files.sorted { $0.path.utf8.lexicographicallyPrecedes($1.path.utf8) }
         var lines: [UInt8] = []
         for file in sorted {
             appendLine(file, to: &lines)
-            // The hasher takes pieces of this size without copying them.
+            // BLAKE3 takes pieces of this size without copying them.
             if lines.count >= 1 << 16 {
-                lines.withUnsafeBytes { hasher.update($0) }
+                lines.withUnsafeBytes(body)
                 lines.removeAll(keepingCapacity: true)
             }
         }
-        lines.withUnsafeBytes { hasher.update($0) }
-        return Hex.encode(hasher.finish())
+        lines.withUnsafeBytes(body)
     }
 
     private static func appendLine(_ file: Trace.Content, to lines: inout [UInt8]) {

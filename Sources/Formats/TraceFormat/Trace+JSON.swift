@@ -60,7 +60,8 @@ extension Trace {
                 signature: try signature.text("signature"), algorithm: try signature.text("algorithm"),
                 certificate: try signature.text("certificate"), message: try signature.text("message")),
             obsolescence: try value.textOrNil("obsolescence"), timestamp: timestamp, origin: try value.text("origin"),
-            signatureStatus: try value.textOrNil("signature_status").flatMap { SignatureStatus(rawValue: $0) })
+            signatureStatus: try value.textOrNil("signature_status").flatMap { SignatureStatus(rawValue: $0) },
+            signerRevokedSince: try value.textOrNil("signer_revoked_since").flatMap { Timestamp(rfc3339: $0) })
     }
 
     /// Writes it as the service answers it.
@@ -77,6 +78,7 @@ extension Trace {
             $0.member("origin", origin)
             $0.member("id", id.text)
             if let signatureStatus { $0.member("signature_status", signatureStatus.rawValue) }
+            if let signerRevokedSince { $0.member("signer_revoked_since", signerRevokedSince.rfc3339) }
         }
     }
 

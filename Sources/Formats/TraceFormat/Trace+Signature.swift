@@ -73,6 +73,13 @@ extension Trace {
             faults.append(
                 TraceFault(.unknownSigner, "nobody whom the service trusts vouches for the certificate that signed it"))
         }
+        if let signerRevokedSince {
+            faults.append(
+                TraceFault(
+                    .revokedSigner,
+                    "the certificate that signed it was revoked: its key may be in other hands since \(signerRevokedSince.rfc3339)"
+                ))
+        }
         return faults
     }
 }

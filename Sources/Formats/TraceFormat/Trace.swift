@@ -17,10 +17,14 @@ package struct Trace: Hashable, Sendable {
     package var origin: String
     /// What the service found of the signature when it registered the trace; nil from services that do not tell.
     package var signatureStatus: SignatureStatus?
+    /// Since when the signer's key may have been in other hands, where the service has come to know that it was when
+    /// the trace was registered.
+    package var signerRevokedSince: Timestamp?
 
     package init(
         id: TraceID, event: TraceEvent, product: Product, hashAlgorithm: TraceHashAlgorithm, signature: Signature,
-        obsolescence: String? = nil, timestamp: Timestamp, origin: String, signatureStatus: SignatureStatus? = nil
+        obsolescence: String? = nil, timestamp: Timestamp, origin: String, signatureStatus: SignatureStatus? = nil,
+        signerRevokedSince: Timestamp? = nil
     ) {
         self.id = id
         self.event = event
@@ -31,6 +35,7 @@ package struct Trace: Hashable, Sendable {
         self.timestamp = timestamp
         self.origin = origin
         self.signatureStatus = signatureStatus
+        self.signerRevokedSince = signerRevokedSince
     }
 
     /// A file, or files that belong together.

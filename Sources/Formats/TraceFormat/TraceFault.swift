@@ -13,6 +13,8 @@ package struct TraceFault: Hashable, Sendable, CustomStringConvertible {
         package static let certificateNotValid = Code(name: "certificateNotValid")
         /// Nobody vouches for the certificate whom the service trusts.
         package static let unknownSigner = Code(name: "unknownSigner")
+        /// Its certificate was revoked, and it was registered when the key may have been in other hands.
+        package static let revokedSigner = Code(name: "revokedSigner")
         /// The signed message says something else than the trace.
         package static let messageDiffers = Code(name: "messageDiffers")
         /// It is not shown that the log has this trace.

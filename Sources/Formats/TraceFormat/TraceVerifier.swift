@@ -151,7 +151,7 @@ package struct TraceVerifier: Sendable {
 
 extension Trace {
     /// Whether the product, or one of its contents, has this hash (lower case).
-    func has(hash: String) -> Bool {
+    package func has(hash: String) -> Bool {
         product.hash.lowercased() == hash || product.contents?.contains { $0.hash.lowercased() == hash } ?? false
     }
 

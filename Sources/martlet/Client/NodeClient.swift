@@ -72,6 +72,26 @@ final class NodeClient: Sendable {
         }
     }
 
+    /// Runs `body` with a client of a service that is no node, at its address, such as the public traceability service.
+    ///
+    /// - Parameter login: takes the token that the environment names (BEARER_TOKEN, or the file BEARER_TOKEN_FILE).
+    static func with<T>(service url: String, login: Bool, _ body: (NodeClient) async throws -> T) async throws -> T {
+        let token = login ? BearerToken.named : nil
+        guard !login || token != nil else {
+            throw Failure(.notAllowed, "no token for \(url): set BEARER_TOKEN, or BEARER_TOKEN_FILE")
+        }
+        let http = try httpClient(authority: Environment.all["MARTLET_CA"], certificate: nil)
+        let web = withoutSlash(url)
+        do {
+            let result = try await body(NodeClient(web: web, s3: "", http: http, token: token))
+            try await http.shutdown()
+            return result
+        } catch {
+            try? await http.shutdown()
+            throw readable(error, web)
+        }
+    }
+
     /// A client that follows no redirections.
     ///
     /// - Parameters:

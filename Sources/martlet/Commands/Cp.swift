@@ -60,7 +60,7 @@ struct Cp: AsyncParsableCommand {
         let progress = Progress(total: files.reduce(0) { $0 + $1.size }, isShown: !json)
         defer { progress.finish() }
         let uploader = Uploader(client: client, progress: progress)
-        try await each(files) { [known] file in
+        _ = try await Parallel.map(files, atOnce: Self.parallel) { [known] file in
             let outcome = try await uploader.upload(file.path, to: collection, key: file.key, known: known[file.key])
             report(file.path, "s3://\(collection)/\(file.key)", file.size, outcome.rawValue)
         }
@@ -107,7 +107,7 @@ struct Cp: AsyncParsableCommand {
         let progress = Progress(total: total, isShown: !json)
         defer { progress.finish() }
         let downloader = Downloader(client: client, progress: progress)
-        try await each(files) { file in
+        _ = try await Parallel.map(files, atOnce: Self.parallel) { file in
             let outcome = try await downloader.download(collection, file.object, to: file.path)
             report("s3://\(collection)/\(file.object.key)", file.path, file.object.size, outcome.rawValue)
         }
@@ -115,19 +115,6 @@ struct Cp: AsyncParsableCommand {
     }
 
     // MARK: Both
-
-    /// Does something for each, a few at a time; the first error ends all.
-    private func each<T: Sendable>(_ items: [T], _ body: @escaping @Sendable (T) async throws -> Void) async throws {
-        try await withThrowingTaskGroup(of: Void.self) { group in
-            var rest = items[...]
-            for _ in 0..<Self.parallel {
-                if let item = rest.popFirst() { group.addTask { try await body(item) } }
-            }
-            while try await group.next() != nil {
-                if let item = rest.popFirst() { group.addTask { try await body(item) } }
-            }
-        }
-    }
 
     private func report(_ from: String, _ to: String, _ size: Int64, _ outcome: String) {
         guard json else { return }

@@ -82,7 +82,7 @@ struct Demo: AsyncParsableCommand {
         let signed = try await client.json(.GET, "/sign?href=" + PercentEncoding.encode(href))["href"]?.string ?? ""
         try open(signed, authority: node.authorityFile)
         let product = names[0]
-        let subject = try TraceCommand.subject(products + "/" + product, name: nil)
+        let subject = TraceSubject(try await ProductReader().product(products + "/" + product))
         let verdict = try await waitForTrace(client, subject)
         guard verdict.outcome == .genuine else {
             throw Failure(

@@ -1,5 +1,4 @@
 import ArgumentParser
-import BLAKE3
 import MerkleLog
 import NIOHTTP1
 import TraceFormat
@@ -8,7 +7,14 @@ import Wire
 struct TraceCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "trace", abstract: "Traces: signed statements about products, in a log that anyone can check.",
-        subcommands: [Verify.self, Show.self])
+        discussion: """
+            To say something of products:  martlet trace register ./S2A.SAFE.zip --key me.key --cert me.pem
+            To believe something:          martlet trace verify ./S2A.SAFE.zip
+            """,
+        subcommands: [
+            Verify.self, Check.self, Show.self, Graph.self, Hash.self, Create.self, Register.self, Publish.self,
+            Print.self, Revoke.self, Revocations.self,
+        ])
 
     struct Verify: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
@@ -27,7 +33,10 @@ struct TraceCommand: AsyncParsableCommand {
         @Flag(help: "Print JSON.") var json = false
 
         func run() async throws {
-            let subject = try TraceCommand.subject(path, name: name)
+            let progress = Progress(total: ProductReader.size(of: [path]), isShown: !json)
+            let product = try await ProductReader(progress: progress).product(path, name: name)
+            progress.finish()
+            let subject = TraceSubject(product)
             try await NodeClient.with(login: false) { client in
                 let verdict = try await client.verdict(on: subject, vkey: vkey)
                 if json {
@@ -71,30 +80,6 @@ struct TraceCommand: AsyncParsableCommand {
                 for trace in list { Console.write(trace.text) }
             }
         }
-    }
-
-    /// Computes the digests of a file or folder.
-    static func subject(_ path: String, name: String?) throws -> TraceSubject {
-        guard let info = File.info(path) else { throw Failure(.notFound, "there is no file or folder '\(path)'") }
-        let ownName = String(path.split(separator: "/").last ?? "")
-        guard info.isFolder else {
-            return TraceSubject(name: name ?? ownName, hashes: [.blake3: try digest(path)])
-        }
-        let contents = try File.walk(path).map { Trace.Content(path: $0.path, hash: try digest(path + "/" + $0.path)) }
-        return TraceSubject(
-            name: name ?? ownName, hashes: [.blake3: ProductDigest.folder(contents)], contents: contents)
-    }
-
-    private static func digest(_ path: String) throws -> String {
-        let file = try ReadableFile(path)
-        let hasher = BLAKE3()
-        var at: Int64 = 0
-        while at < file.size {
-            let count = min(1 << 20, file.size - at)
-            try file.read(at: at, count: Int(count)).withUnsafeBytes { hasher.update($0) }
-            at += count
-        }
-        return Hex.encode(hasher.finish())
     }
 }
 

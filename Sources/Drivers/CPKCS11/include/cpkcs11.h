@@ -61,4 +61,14 @@ unsigned long cpkcs11_gcm(
 unsigned long cpkcs11_key_wrap_pad(
     cpkcs11_session *session, int seals, const uint8_t *in, size_t in_count, uint8_t *out, size_t *out_count);
 
+/// Chooses the one private key of RSA or of an elliptic curve that matches for cpkcs11_sign.
+unsigned long cpkcs11_choose_signer(cpkcs11_session *session, const cpkcs11_key *key, int *is_rsa);
+/// Signs by the key chosen: RSA (PKCS #1 v1.5 with SHA-256) the message, ECDSA its digest, whose signature is the two
+/// numbers of equal length one after another. `*out_count` is the room in `out` and becomes what was written.
+unsigned long cpkcs11_sign(
+    cpkcs11_session *session, int is_rsa, const uint8_t *in, size_t in_count, uint8_t *out, size_t *out_count);
+/// The one certificate that matches, in DER.
+unsigned long cpkcs11_certificate(
+    cpkcs11_session *session, const cpkcs11_key *key, uint8_t *out, size_t *out_count);
+
 #endif

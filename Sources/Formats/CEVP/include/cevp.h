@@ -53,6 +53,25 @@ int cevp_equal(const void *a, const void *b, size_t count);
 /// Overwrites memory in a way the compiler may not leave out.
 void cevp_wipe(void *bytes, size_t count);
 
+// ---- Signing with keys that people keep in files
+
+typedef struct cevp_key cevp_key;
+
+enum { CEVP_KEY_OTHER = 0, CEVP_KEY_RSA = 1, CEVP_KEY_EC = 2, CEVP_KEY_ED25519 = 3 };
+
+/// Reads a private key in PEM: PKCS #8, also encrypted, PKCS #1 or SEC 1. -1 where a passphrase is missing or wrong.
+int cevp_key_read_pem(const void *bytes, size_t count, const char *passphrase, size_t passphrase_count, cevp_key **out);
+/// Reads the private key and its certificate (in DER, to be freed by cevp_bytes_free) of a PKCS #12 file. -1 where the
+/// passphrase, which may be NULL, is wrong.
+int cevp_key_read_pkcs12(const void *bytes, size_t count, const char *passphrase, cevp_key **out, uint8_t **certificate,
+                         size_t *certificate_count);
+void cevp_key_free(cevp_key *key);
+void cevp_bytes_free(uint8_t *bytes);
+int cevp_key_kind(const cevp_key *key);
+/// Signs: PKCS #1 v1.5 with SHA-256, DER of ECDSA with SHA-256, or Ed25519. *out_count is the room, and becomes what was
+/// written. A key may be used by several threads at once.
+int cevp_key_sign(const cevp_key *key, const void *bytes, size_t count, uint8_t *out, size_t *out_count);
+
 // ---- Cyclic redundancy checks, all of the reflected kind with an all-ones start and an inverted result
 
 enum { CEVP_CRC32 = 0, CEVP_CRC32C = 1, CEVP_CRC64NVME = 2 };
