@@ -8,7 +8,7 @@ import Wire
 /// A key with its certificate, with which somebody signs traces.
 struct TraceIdentity: Sendable {
     private enum Key: Sendable {
-        case file(SigningKey)
+        case file(PrivateKey)
         case token(TokenSigner)
     }
 
@@ -21,13 +21,13 @@ struct TraceIdentity: Sendable {
     ///   - certificate: a file in PEM or DER; nil where the key's file, or the token, has it.
     ///   - passphrase: asked for where the key is encrypted.
     init(key name: String, certificate file: String?, passphrase: () throws -> [UInt8]?) throws {
-        var der = try file.map { try Self.certificate(in: File.read($0, limit: SigningKey.bytesMax), $0) }
+        var der = try file.map { try Self.certificate(in: File.read($0, limit: PrivateKey.bytesMax), $0) }
         if name.hasPrefix("pkcs11:") {
             let token = try TokenSigner(uri: name)
             der = der ?? token.certificate
             (key, algorithm) = (.token(token), token.algorithm)
         } else {
-            let bytes = try File.read(name, limit: SigningKey.bytesMax)
+            let bytes = try File.read(name, limit: PrivateKey.bytesMax)
             let (signer, own) = try Self.read(bytes, name, passphrase)
             der = try der ?? own ?? (try? Self.certificate(in: bytes, name))
             key = .file(signer)
@@ -49,11 +49,11 @@ struct TraceIdentity: Sendable {
 
     private static func read(
         _ bytes: [UInt8], _ name: String, _ passphrase: () throws -> [UInt8]?
-    ) throws -> (SigningKey, certificate: [UInt8]?) {
-        func read(_ passphrase: [UInt8]?) throws -> (SigningKey, certificate: [UInt8]?) {
+    ) throws -> (PrivateKey, certificate: [UInt8]?) {
+        func read(_ passphrase: [UInt8]?) throws -> (PrivateKey, certificate: [UInt8]?) {
             // DER begins with a SEQUENCE, and no text does.
-            guard bytes.first == 0x30 else { return (try SigningKey.pem(bytes, passphrase: passphrase), nil) }
-            let found = try SigningKey.pkcs12(bytes, passphrase: passphrase)
+            guard bytes.first == 0x30 else { return (try PrivateKey.pem(bytes, passphrase: passphrase), nil) }
+            let found = try PrivateKey.pkcs12(bytes, passphrase: passphrase)
             return (found.key, found.certificate)
         }
         do {

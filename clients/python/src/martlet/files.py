@@ -142,7 +142,7 @@ class MartletFileSystem(AbstractFileSystem):
 
     def _open(self, path: str, mode: str = "rb", block_size: int | None = None, **options: Any) -> MartletFile:
         if mode not in ("rb", "wb", "xb"):
-            message = f"objects are read (r), written whole (w) or made where there is none (x); not opened by mode '{mode}'"
+            message = f"objects are read (r), written whole (w) or made where there is none (x), not opened by '{mode}'"
             raise ValueError(message)
         return MartletFile(self, path, mode, block_size or MartletFile.PART_BYTES, **options)
 

@@ -4,7 +4,7 @@ private import CEVP
 ///
 /// The state is one C object that nobody changes any more, which libcrypto lets several threads use at once; that is
 /// why it is marked Sendable by hand.
-package final class SigningKey: @unchecked Sendable {
+package final class PrivateKey: @unchecked Sendable {
     package enum Kind: Sendable { case rsa, ellipticCurve, ed25519, other }
 
     private let key: OpaquePointer
@@ -31,7 +31,7 @@ package final class SigningKey: @unchecked Sendable {
     ///
     /// - Throws: `.wrongPassphrase` where a passphrase is missing or wrong, `.invalidParameter` for anything else
     ///   that is no key. The key's bytes are in no message.
-    package static func pem(_ bytes: [UInt8], passphrase: [UInt8]?) throws(CipherError) -> SigningKey {
+    package static func pem(_ bytes: [UInt8], passphrase: [UInt8]?) throws(CipherError) -> PrivateKey {
         var found: OpaquePointer?
         let given = passphrase?.map { CChar(bitPattern: $0) }
         let outcome =
@@ -39,7 +39,7 @@ package final class SigningKey: @unchecked Sendable {
                 cevp_key_read_pem(bytes, bytes.count, $0.baseAddress, $0.count, &found)
             } ?? cevp_key_read_pem(bytes, bytes.count, nil, 0, &found)
         guard outcome == 1, let found else { throw failure(outcome) }
-        return SigningKey(found)
+        return PrivateKey(found)
     }
 
     /// Reads a PKCS #12 file (RFC 7292): the key, and its certificate in DER.
@@ -47,7 +47,7 @@ package final class SigningKey: @unchecked Sendable {
     /// - Throws: as ``pem(_:passphrase:)``.
     package static func pkcs12(
         _ bytes: [UInt8], passphrase: [UInt8]?
-    ) throws(CipherError) -> (key: SigningKey, certificate: [UInt8]) {
+    ) throws(CipherError) -> (key: PrivateKey, certificate: [UInt8]) {
         var found: OpaquePointer?
         var certificate: UnsafeMutablePointer<UInt8>?
         var count = 0
@@ -58,7 +58,7 @@ package final class SigningKey: @unchecked Sendable {
             } ?? cevp_key_read_pkcs12(bytes, bytes.count, nil, &found, &certificate, &count)
         defer { cevp_bytes_free(certificate) }
         guard outcome == 1, let found, let certificate else { throw failure(outcome) }
-        return (SigningKey(found), Array(UnsafeBufferPointer(start: certificate, count: count)))
+        return (PrivateKey(found), Array(UnsafeBufferPointer(start: certificate, count: count)))
     }
 
     private static func failure(_ outcome: Int32) -> CipherError {
