@@ -23,6 +23,7 @@ COLLECTION = "sentinel-2-l2a"
 POSTGRES_BIN = pathlib.Path("/usr/lib/postgresql/15/bin")
 CLIENTS = 8
 QUESTIONS = 100
+TRANSACTIONS = 400
 READY_SECONDS = 60
 COLLECTION_DOCUMENT = {
     "type": "Collection", "stac_version": "1.0.0", "id": COLLECTION, "description": "Items of a benchmark.",
@@ -98,7 +99,8 @@ class PgSTAC(Server):
         self._sql("ANALYZE", "postgis")
         self._start(
             [str(self.bin / "uvicorn"), "stac_fastapi.pgstac.app:create_app", "--factory", "--port", str(self.port),
-             "--workers", str(os.cpu_count()), "--log-level", "warning"], self.connection)
+             "--workers", str(os.cpu_count()), "--log-level", "warning"],
+            {**self.connection, "ENABLE_TRANSACTIONS_EXTENSIONS": "TRUE"})
         deadline = time.monotonic() + READY_SECONDS
         while True:
             try:
@@ -136,6 +138,7 @@ def measure(bench):
         ingest(bench, martlet, pgstac, collection, lines, len(documents))
         pgstac.start()
         say("both catalogues are full")
+        transactions(bench, martlet, pgstac, documents)
         questions(bench, martlet, pgstac, [name for name, _ in documents])
         bench.note_memory(martlet, "martlet_catalogue")
         bench.note_memory(pgstac, "pgstac_catalogue")
@@ -147,9 +150,7 @@ def measure(bench):
 
 
 def ingest(bench, martlet, pgstac, collection, lines, count):
-    row = bench.row(
-        "STAC ingest", "/s", "one item", "`martlet items load` and `pypgstac load items`, the same file",
-        claims=(Claim("rate", "pgstac", at_least=10),))
+    row = bench.row("STAC load", "/s", "one item", "`martlet items load` and `pypgstac load items`, the same file")
     connection = load.Connection(martlet.web)
     connection.ask(
         Request("POST", "/stac/collections", (martlet.bearer(), "Content-Type: application/json")),
@@ -163,6 +164,23 @@ def ingest(bench, martlet, pgstac, collection, lines, count):
     seconds, used = pgstac.load(collection, lines)
     row.add("pgstac", count / seconds, 1e6 * used / count)
     say(f"{count} items are loaded")
+
+
+def transactions(bench, martlet, pgstac, documents):
+    """Both get the same new Items over their APIs (STAC's transaction extension), one a request."""
+    row = bench.row(
+        "STAC ingest", "/s", "one item", "POST of one Item, 8 clients",
+        claims=(Claim("rate", "pgstac", at_least=10),))
+    headers = (martlet.bearer(), "Content-Type: application/json")
+    path = f"/collections/{COLLECTION}/items"
+    for number in range(bench.plan.rounds):
+        new = [body.replace(name.encode(), f"{name}_{number}".encode()) for name, body in documents[:TRANSACTIONS]]
+        for server, port, target in (martlet, martlet.web, "/stac" + path), (pgstac, pgstac.port, path):
+            request = Request("POST", target, headers)
+            before = server.cpu_seconds()
+            seconds = load.in_parallel(port, CLIENTS, new, lambda connection, body: connection.ask(request, body))
+            row.add(server.name, len(new) / seconds, 1e6 * (server.cpu_seconds() - before) / len(new))
+    say(f"{bench.plan.rounds * TRANSACTIONS} items were added one by one")
 
 
 def questions(bench, martlet, pgstac, names):

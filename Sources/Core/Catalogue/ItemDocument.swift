@@ -55,7 +55,7 @@ struct ItemDocument {
         (datetime, times) = try Self.times(known)
         box = try Self.box(geometry: value("geometry"), box: value("bbox"))
         propertyTypes = PropertyType.found(in: known)
-        assetKeys = Self.assetKeys(try Self.addresses(source, members["assets"]), collection: collection)
+        assetKeys = try Self.assetKeys(source, Self.addresses(source, members["assets"]), collection: collection)
         let relations = try Self.relations(value("links"))
         words = ItemWords.words(id: id, collection: collection, known)
 
@@ -134,18 +134,18 @@ struct ItemDocument {
         }
     }
 
-    /// Where the assets are. The rest of them is not looked at.
-    private static func addresses(_ text: [UInt8], _ assets: Range<Int>?) throws -> [String] {
+    /// Where it is said where the assets are, in quotes. The rest of them is not looked at.
+    private static func addresses(_ text: [UInt8], _ assets: Range<Int>?) throws -> [Range<Int>] {
         guard let assets, text[assets.lowerBound] == UInt8(ascii: "{") else {
             throw invalid("assets", "assets must be an object")
         }
         return try JSONSpans.members(text, at: assets.lowerBound).map { asset in
             if text[asset.value.lowerBound] == UInt8(ascii: "{") {
                 let parts = JSONSpans.members(text, at: asset.value.lowerBound)
-                if let part = try parts.last(where: { try name($0, in: text) == "href" }),
-                    case .string(let address) = try JSONValue(parsing: Array(text[part.value]))
+                if let part = try parts.last(where: { try isName("href", $0, in: text) }),
+                    text[part.value.lowerBound] == UInt8(ascii: "\"")
                 {
-                    return address
+                    return part.value
                 }
             }
             let place = "assets.\(try name(asset, in: text).prefix(80))"
@@ -183,6 +183,12 @@ struct ItemDocument {
             }
         }
         return out
+    }
+
+    private static func isName(_ name: String, _ member: JSONSpans.Member, in text: [UInt8]) throws -> Bool {
+        let written = text[member.name]
+        return written.contains(UInt8(ascii: "\\"))
+            ? try self.name(member, in: text) == name : written.elementsEqual(name.utf8)
     }
 
     private static func name(_ member: JSONSpans.Member, in text: [UInt8]) throws -> String {

@@ -1,3 +1,5 @@
+import Glibc
+
 /// Where the members of an object and the elements of an array stand in a JSON text that is known to be valid.
 enum JSONSpans {
     struct Member {
@@ -63,10 +65,8 @@ enum JSONSpans {
         while at < json.count {
             switch json[at] {
             case UInt8(ascii: "\""):
-                at += 1
-                while at < json.count, json[at] != UInt8(ascii: "\"") { at += json[at] == UInt8(ascii: "\\") ? 2 : 1 }
-                at += 1
-                if depth == 0 { return min(at, json.count) }
+                at = endOfString(json, at + 1)
+                if depth == 0 { return at }
                 continue
             case UInt8(ascii: "{"), UInt8(ascii: "["): depth += 1
             case UInt8(ascii: "}"), UInt8(ascii: "]"):
@@ -79,6 +79,23 @@ enum JSONSpans {
             default: break
             }
             at += 1
+            // Of what a value holds, only texts and brackets count. The four brackets have these bits, and few others.
+            if depth > 0 { while at < json.count, json[at] != 0x22, json[at] & 0xD9 != 0x59 { at += 1 } }
+        }
+        return json.count
+    }
+
+    /// Behind the closing quotation mark of the text whose first byte is at `start`.
+    private static func endOfString(_ json: UnsafeBufferPointer<UInt8>, _ start: Int) -> Int {
+        guard let base = json.baseAddress else { return json.count }
+        var at = start
+        while at < json.count, let found = memchr(base + at, 0x22, json.count - at) {
+            let quote = UnsafeRawPointer(found) - UnsafeRawPointer(base)
+            var before = quote
+            while before > at, json[before - 1] == UInt8(ascii: "\\") { before -= 1 }
+            // Escaped itself, unless the backslashes before it are pairs.
+            if (quote - before).isMultiple(of: 2) { return quote + 1 }
+            at = quote + 1
         }
         return json.count
     }

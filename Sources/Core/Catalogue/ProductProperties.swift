@@ -106,25 +106,43 @@ extension ItemDocument {
 
     /// The keys of a collection's objects among addresses of assets, whatever name the node has in them:
     /// `s3://COLLECTION/KEY`, `https://HOST/COLLECTION/KEY` and `https://COLLECTION.HOST/KEY`.
-    static func assetKeys(_ addresses: [String], collection: String) -> Set<String> {
-        Set(addresses.prefix(assetsMax).compactMap { key(of: $0, collection: collection) })
+    ///
+    /// - Parameter addresses: where they stand in `text`, in quotes.
+    static func assetKeys(
+        _ text: [UInt8], _ addresses: [Range<Int>], collection: String
+    ) throws -> Set<String> {
+        let collection = Array(collection.utf8)
+        var keys: Set<String> = []
+        for quoted in addresses.prefix(assetsMax) {
+            var address = text[quoted].dropFirst().dropLast()
+            if address.contains(UInt8(ascii: "\\")) {
+                address = Array((try JSONValue(parsing: Array(text[quoted])).string ?? "").utf8)[...]
+            }
+            if let key = key(of: address, collection: collection) { keys.insert(key) }
+        }
+        return keys
     }
 
     // Byte by byte: an item has dozens of assets, and by characters they take as long as all else.
-    private static func key(of address: String, collection: String) -> String? {
-        let bytes = address.utf8
-        guard let colon = bytes.firstIndex(of: UInt8(ascii: ":")), bytes[colon...].starts(with: "://".utf8) else {
+    private static func key(of address: ArraySlice<UInt8>, collection: [UInt8]) -> String? {
+        guard let colon = address.firstIndex(of: UInt8(ascii: ":")), address[colon...].starts(with: "://".utf8) else {
             return nil
         }
-        let rest = bytes[colon...].dropFirst(3).prefix { $0 != UInt8(ascii: "?") && $0 != UInt8(ascii: "#") }
+        let rest = address[colon...].dropFirst(3).prefix { $0 != UInt8(ascii: "?") && $0 != UInt8(ascii: "#") }
         guard let slash = rest.firstIndex(of: UInt8(ascii: "/")) else { return nil }
         let (host, path) = (rest[..<slash], rest[slash...].dropFirst())
-        if bytes[..<colon].elementsEqual("s3".utf8) {
-            return host.elementsEqual(collection.utf8) ? String(Substring(path)) : nil
+        let isOfBucket = host.starts(with: collection)
+        if address[..<colon].elementsEqual("s3".utf8) {
+            return isOfBucket && host.count == collection.count ? String(decoding: path, as: UTF8.self) : nil
         }
-        let name = collection.utf8.count + 1
-        if host.starts(with: (collection + ".").utf8) { return PercentEncoding.decode(Substring(path)) }
-        guard path.starts(with: (collection + "/").utf8) else { return nil }
-        return PercentEncoding.decode(Substring(path.dropFirst(name)))
+        if isOfBucket, host.dropFirst(collection.count).first == UInt8(ascii: ".") { return decoded(path) }
+        guard path.starts(with: collection), path.dropFirst(collection.count).first == UInt8(ascii: "/") else {
+            return nil
+        }
+        return decoded(path.dropFirst(collection.count + 1))
+    }
+
+    private static func decoded(_ path: ArraySlice<UInt8>) -> String? {
+        PercentEncoding.decode(String(decoding: path, as: UTF8.self)[...])
     }
 }
