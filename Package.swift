@@ -81,6 +81,7 @@ let formats: [Target] = [
     target("Formats", "ODataFilter", ["Wire"]),
     target("Formats", "WebDAVFormat", ["Wire"]),
     target("Formats", "LDAPMessage"),
+    target("Formats", "STOMPFormat"),
     target("Formats", "SCIMFormat", ["Wire"]),
     target("Formats", "JOSE", ["Wire", crypto, cryptoExtras]),
     target("Formats", "ProductMetadata", ["Wire"]),
@@ -119,7 +120,9 @@ let core: [Target] = [
     target(
         "Core", "Authority",
         ["Certificates", "Ciphers", "Database", "Identity", "Journal", "Vault", "Wire", asn1, crypto, x509]),
-    target("Core", "Notifications", ["Ciphers", "Database", "Journal", "Vault", "Wire", crypto]),
+    target(
+        "Core", "Notifications",
+        ["Ciphers", "Database", "Identity", "Journal", "Policy", "Vault", "Wire", crypto]),
     target(
         "Core", "Catalogue", ["CQL2", "Database", "Geometry", "IAMPolicy", "Identity", "Journal", "Policy", "Wire"]),
     target(
@@ -194,6 +197,18 @@ let apis: [Target] = [
             "Notifications", "ODataFilter", "Objects", "Policy", "Wire", logging, nioCore, nioHTTP1,
         ]),
     target(
+        "APIs", "NotificationAPI",
+        [
+            "HTTPSupport", "IAMPolicy", "Identity", "Journal", "Ledger", "Notifications", "ODataFilter", "Objects",
+            "Policy", "TraceFormat", "Wire", logging, nioCore, nioHTTP1,
+        ]),
+    target(
+        "APIs", "STOMPAPI",
+        [
+            "Certificates", "HTTPSupport", "Identity", "Journal", "Notifications", "Policy", "STOMPFormat", "Wire",
+            logging, nioCore, nioHTTP1, nioSSL,
+        ]),
+    target(
         "APIs", "TransactionAPI",
         ["HTTPSupport", "Identity", "Journal", "Objects", "Policy", "Wire", logging, nioHTTP1]),
     .target(
@@ -252,10 +267,12 @@ let top: [Target] = [
             "Certificates",
             "Console", "Ciphers",
             "Database", "HTTPSupport", "IAMAPI", "IAMPolicy", "Identity",
-            "Journal", "LDAPAPI", "Ledger", "MerkleLog", "Notifications", "ODataAPI", "OIDCAPI", "Objects", "OpenID",
+            "Journal", "LDAPAPI", "Ledger", "MerkleLog", "NotificationAPI", "Notifications", "ODataAPI", "OIDCAPI",
+            "Objects", "OpenID",
             "Policy",
             "Rasters",
-            "S3API", "SCIMAPI", "SMTP", "STACAPI", "SigV4", "SigningAPI", "TilesAPI", "TraceAPI", "TransactionAPI",
+            "S3API", "SCIMAPI", "SMTP", "STACAPI", "STOMPAPI", "SigV4", "SigningAPI", "TilesAPI", "TraceAPI",
+            "TransactionAPI",
             "Vault",
             "WebDAVAPI", "Wire",
             "Workers",
@@ -297,6 +314,7 @@ let testTargets: [Target] = [
     tests("ODataFilterTests", ["ODataFilter", "Wire"]),
     tests("WebDAVFormatTests", ["WebDAVFormat", "Wire"]),
     tests("LDAPMessageTests", ["LDAPMessage"]),
+    tests("STOMPFormatTests", ["STOMPFormat"]),
     tests("SCIMFormatTests", ["SCIMFormat", "Wire"]),
     tests("JOSETests", ["JOSE", "Wire"]),
     tests("OpenIDTests", ["Certificates", "Database", "Identity", "JOSE", "Journal", "OpenID", "Vault", "Wire"]),
