@@ -145,7 +145,7 @@ extension Catalogue {
         }
         remember(types, of: collection)
         // A new collection is found at once on the node that filled it.
-        if directories[""]?.contains(name) == false { directories.clear() }
+        knownDirectory.withLock { if $0.lacks(name) { $0.forget() } }
         return stored
     }
 }
