@@ -4,6 +4,7 @@ import contextlib
 import json
 import queue
 import secrets
+import ssl
 import threading
 import time
 
@@ -25,7 +26,9 @@ class Listener(threading.Thread):
         headers = {"Authorization": subscriber.http.headers["Authorization"]}
         if last:
             headers["Last-Event-ID"] = last
-        self.client = httpx.Client(verify=subscriber.node.authority or True, timeout=60, trust_env=False)
+        authority = subscriber.node.authority
+        context = ssl.create_default_context(cafile=authority) if authority else True
+        self.client = httpx.Client(verify=context, timeout=60, trust_env=False)
         self.request = (subscriber.url(path), params, headers)
         self.failure = None
         self.start()
@@ -38,8 +41,9 @@ class Listener(threading.Thread):
             with httpx_sse.connect_sse(self.client, "GET", url, params=params, headers=headers) as source:
                 assert source.response.status_code == 200, source.response.read()
                 for event in source.iter_sse():
-                    if event.data:
+                    if event.event == "ready":
                         self.last = event.id or self.last
+                    if event.data:
                         self.heard.put((event.event, json.loads(event.data)))
                 self.heard.put(("closed", None))
         except (httpx.HTTPError, AssertionError) as failure:
@@ -53,6 +57,7 @@ class Listener(threading.Thread):
             kind, event = self.heard.get(timeout=max(0.1, deadline - time.monotonic()))
             assert kind == "message", (kind, event, found)
             found.append(event)
+            self.last = event["id"]
         return found
 
     def silence(self, seconds=1.5):

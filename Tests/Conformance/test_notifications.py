@@ -281,7 +281,7 @@ def test_what_is_given_up_is_a_dead_letter_to_be_retried_or_discarded(node, me, 
     receiver.status = 410
     for number in range(3):
         trace(node, f"{mark}-{number}")
-    letters = wait_for("dead letters", lambda: (dead := me.dead(id)) if len(me.dead(id)) == 3 else None, seconds=60)
+    letters = wait_for("dead letters", lambda: me.dead(id) if len(me.dead(id)) == 3 else None, seconds=60)
     assert [letter["event"]["subject"] for letter in letters] == [f"{mark}-{number}" for number in range(3)]
     assert letters[0]["reason"] == "it answered with status 410" and me.show(id)["deadLetters"] == 3
     page = me.call("GET", f"/subscriptions/{id}/dead-letters", params={"limit": 2})
@@ -311,7 +311,11 @@ def test_the_operator_sees_dead_letters_of_buckets_events(node, http, me, ada, h
             {"Id": "n-e-w", "QueueArn": f"arn:martlet:webhook:::{hook}", "Events": ["s3:ObjectCreated:*"]}]})
     s3.put_object(Bucket=bucket, Key="a", Body=b"a")
     path = f"/destinations/{hook}/dead-letters"
-    find = lambda: (dead := me.call("GET", path)["deadLetters"]) if len(me.call("GET", path)["deadLetters"]) == 2 else None
+
+    def find():
+        found = me.call("GET", path)["deadLetters"]
+        return found if len(found) == 2 else None
+
     letters = wait_for("dead letters", find, seconds=30)
     assert letters[1]["id"].endswith("-n-e-w") and letters[1]["event"]["Records"][0]["s3"]["object"]["key"] == "a"
     ada.call("GET", path, 403)

@@ -36,7 +36,7 @@ def me(node):
 @pytest.fixture
 def ada(node):
     subscriber = Subscriber.person(node)
-    made = subscriber.http.post(f"{node.web}/admin/v1/app-passwords", json={"name": "broker"})
+    made = subscriber.http.post(f"{node.web}/admin/v1/app-passwords", json={"account": subscriber.name, "description": "broker"})
     assert made.ok, made.text
     subscriber.app_password = made.json()["password"]
     yield subscriber
@@ -199,10 +199,9 @@ def test_nothing_is_lost_when_the_node_is_killed(node, me, client):
         me.http = node.http()
     one = client()
     one.connection.subscribe(f"/subscriptions/{id}", id="1", ack="auto")
-    with contextlib.suppress(queue.Empty):
-        while True:
-            seen += told([one.next(seconds=5)])
-    assert set(seen) == set(names)
+    # The duty of a node that was killed is free again after a while.
+    while set(seen) != set(names):
+        seen += told([one.next(seconds=60)])
 
 
 def test_nothing_is_told_that_may_not_be_read_any_more(node, ada, client):

@@ -7,6 +7,7 @@ import Wire
 extension NotificationService {
     /// `GET` asks, so that no program that looks at links for viruses stops anything; `POST` stops.
     func stop(_ id: String, _ request: Request) async throws -> Response {
+        try await authenticator.admit(request)
         let token = request.query?["token"] ?? ""
         switch request.method {
         case .GET, .HEAD: return Self.page("Hear no more of this?") { $0.raw(Self.button) }

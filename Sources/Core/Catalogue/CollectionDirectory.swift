@@ -2,6 +2,8 @@ import Database
 import Geometry
 package import IAMPolicy
 import Journal
+import Synchronization
+import Wire
 
 /// The names of all collections, or of those that somebody may see, with what is needed to plan a search.
 ///

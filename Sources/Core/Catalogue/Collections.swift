@@ -1,5 +1,6 @@
 import Database
 package import Journal
+import Synchronization
 package import Wire
 
 extension EventKind {

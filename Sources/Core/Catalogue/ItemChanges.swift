@@ -1,5 +1,6 @@
 import Database
 import Journal
+import Synchronization
 package import Wire
 
 // What clients change of items by hand, one at a time or many as one.

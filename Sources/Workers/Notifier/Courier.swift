@@ -99,8 +99,8 @@ final class Courier: Sendable {
         if let subscription = try await notifications.subscription(at: destination),
             subscription.terms.mailSeconds != nil
         {
-            guard let letters else { throw NotificationsError(code: .invalid, message: "this node sends no mail") }
-            return try await letters.write(to: subscription, deliveries, now: now)
+            try await write(to: subscription, deliveries, now: now)
+            return false
         }
         guard let address = try await notifications.address(of: destination) else {
             logger.warning("\(deliveries.count) messages to \(Self.readable(destination)) are given up: it is gone")
@@ -131,7 +131,24 @@ final class Courier: Sendable {
         return deliveries.count == Self.batch
     }
 
+    /// Writes a letter of what waits. What cannot be written is tried for a day, like what is posted.
+    private func write(to subscription: Subscription, _ deliveries: [Delivery], now: Timestamp) async throws {
+        do {
+            guard let letters else { throw NotificationsError(code: .invalid, message: "this node sends no mail") }
+            try await letters.write(to: subscription, deliveries, now: now)
+        } catch is CancellationError {
+            throw CancellationError()
+        } catch {
+            let patience = Notifications.ageSecondsMax + (subscription.terms.mailSeconds ?? 0)
+            let old = deliveries.prefix { $0.created.adding(seconds: patience) < now }
+            try await bury(Array(old), for: subscription.destination, "\(error)")
+            try await notifications.failed(subscription.destination, "\(error)", now: now)
+            logger.warning("\(subscription.destination) gets no letter: \(error)")
+        }
+    }
+
     private func bury(_ deliveries: [Delivery], for destination: String, _ reason: String) async throws {
+        guard !deliveries.isEmpty else { return }
         logger.warning("\(deliveries.count) messages to \(Self.readable(destination)) are dead letters: \(reason)")
         try await notifications.bury(deliveries, for: destination, reason)
     }

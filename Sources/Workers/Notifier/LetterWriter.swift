@@ -24,14 +24,11 @@ package struct LetterWriter: Sendable {
     }
 
     /// Writes one letter of what waits, if it is time for one.
-    ///
-    /// - Returns: whether to go on at once: never, since the next letter has to wait.
-    func write(to subscription: Subscription, _ deliveries: [Delivery], now: Timestamp) async throws -> Bool {
-        guard let first = deliveries.first, let gathered = subscription.terms.mailSeconds else { return false }
+    func write(to subscription: Subscription, _ deliveries: [Delivery], now: Timestamp) async throws {
+        guard let first = deliveries.first, let gathered = subscription.terms.mailSeconds else { return }
         let due = first.created.adding(seconds: gathered)
         guard due <= now else {
-            try await notifications.postpone(subscription.destination, until: due)
-            return false
+            return try await notifications.postpone(subscription.destination, until: due)
         }
         let principal = try await identity.principal(ofAccount: subscription.account)
         let email = try await identity.account(principal.name).email
@@ -54,7 +51,6 @@ package struct LetterWriter: Sendable {
                 letter.text + (address.map { "\nTo hear no more of this:\n\n\($0)\n" } ?? ""),
                 in: transaction)
         }
-        return false
     }
 
     private static func text(_ message: TopicMessage, _ delivery: Delivery) -> String {
