@@ -138,6 +138,8 @@ def test_a_subscription_is_read_as_a_stream_and_what_was_seen_is_acknowledged(no
     # A page that begins anew has no such header.
     last = Listener(me, f"/subscriptions/{id}/events", {"lastEventId": found[69]["id"]})
     assert subjects(last.hear(1)) == [mark + "-70"]
+    me.call("DELETE", f"/subscriptions/{id}", 204)
+    assert last.heard.get(timeout=10) == ("end", {"reason": "the subscription has ended"})
     last.close()
 
 

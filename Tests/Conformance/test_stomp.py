@@ -36,7 +36,8 @@ def me(node):
 @pytest.fixture
 def ada(node):
     subscriber = Subscriber.person(node)
-    made = subscriber.http.post(f"{node.web}/admin/v1/app-passwords", json={"account": subscriber.name, "description": "broker"})
+    terms = {"account": subscriber.name, "description": "broker"}
+    made = node.http().post(f"{node.web}/admin/v1/app-passwords", json=terms)
     assert made.ok, made.text
     subscriber.app_password = made.json()["password"]
     yield subscriber

@@ -102,7 +102,7 @@ import Wire
             #expect(state.waiting == 3 && state.dead == 0)
             let waiting = try await notifications.waiting(for: "hook", limit: 9)
             #expect(waiting.map(\.tid) == [3, 4, 5])
-            #expect(waiting.allSatisfy { $0.created.adding(seconds: 60) > .now })
+            #expect(waiting.allSatisfy { $0.created.adding(seconds: 7200) > .now })
             let kinds = try await journal.events(of: "hook", limit: 20).map(\.kind)
             #expect(kinds.filter { $0 == .notificationsBuried }.count == 2)
             #expect(kinds.filter { $0 == .notificationsRevived }.count == 2)

@@ -70,7 +70,12 @@ extension NotificationService {
                 }
                 (caller, looked) = (again, now)
             }
-            let (items, hasMore) = try await feed.next(for: caller.principal, caller.context)
+            let (items, hasMore): ([Feed.Item], Bool)
+            do {
+                (items, hasMore) = try await feed.next(for: caller.principal, caller.context)
+            } catch let error as NotificationsError {
+                return try await writer.write(Self.end(error.message))
+            }
             // One at a time: each write waits until the connection has taken it.
             for item in items { try await writer.write(Self.frame(item)) }
             now = .now

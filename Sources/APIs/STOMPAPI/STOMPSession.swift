@@ -5,6 +5,7 @@ import Journal
 import Logging
 import NIOCore
 import NIOHTTP1
+import NIOSSL
 import Notifications
 import Policy
 import STOMPFormat
@@ -333,7 +334,8 @@ final class STOMPSession: Sendable {
         } else if let known = STOMPService.message(error) {
             text = known
         } else {
-            guard !(error is ChannelError), !(error is IOError) else { return }
+            // The client has gone.
+            guard !(error is ChannelError), !(error is IOError), !(error is NIOSSLError) else { return }
             service.logger.error("\(error)")
             text = "it failed inside the server"
         }

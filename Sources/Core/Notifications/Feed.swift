@@ -52,6 +52,7 @@ package struct Feed: Sendable {
     /// What comes next, as its reader may see it now.
     ///
     /// - Returns: what is told, and whether there may be more at once.
+    /// - Throws: ``NotificationsError`` `.notFound` where the subscription has ended.
     package mutating func next(
         for principal: Principal, _ context: RequestContext
     ) async throws -> (items: [Item], hasMore: Bool) {
@@ -62,8 +63,11 @@ package struct Feed: Sendable {
     }
 
     private mutating func next(
-        of subscription: Subscription, _ principal: Principal, _ context: RequestContext
+        of begun: Subscription, _ principal: Principal, _ context: RequestContext
     ) async throws -> (items: [Item], hasMore: Bool) {
+        guard let subscription = try await notifications.subscription(at: begun.destination),
+            subscription.status != .cancelled
+        else { throw NotificationsError(code: .notFound, message: "the subscription has ended") }
         let deliveries = try await notifications.waiting(
             for: subscription.destination, after: place, limit: Self.deliveriesAtOnce)
         var items: [Item] = []

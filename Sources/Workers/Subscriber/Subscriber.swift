@@ -15,7 +15,7 @@ package struct Subscriber: Worker {
     private let follower: Follower
     private let logger = Logger(label: "martlet.subscriber")
 
-    private static let subscriptionsAtOnce = 500
+    private static let subscriptionsAtOnce = 100
     private static let expirySeconds: Int64 = 60
 
     package init(journal: Journal, identity: Identity, notifications: Notifications, topics: Topics) {
