@@ -125,8 +125,9 @@ let core: [Target] = [
     target(
         "Core", "Ledger",
         [
-            "Certificates", "Database", "Identity", "Journal", "MerkleLog", "ODataFilter", "TraceFormat", "Wire", asn1,
-            crypto, x509,
+            "CQL2", "Certificates", "Database", "Identity", "Journal", "MerkleLog", "ODataFilter", "TraceFormat",
+            "Wire",
+            asn1, crypto, x509,
         ]),
     target(
         "Core", "Objects",
@@ -142,8 +143,8 @@ let apis: [Target] = [
     target(
         "APIs", "HTTPSupport",
         [
-            "Authority", "Catalogue", "Certificates", "Ciphers", "Database", "Identity", "Journal", "Objects", "Policy",
-            "SigV4", "Wire", nioCore, nioExtras, nioHTTP1, nioPosix, nioSSL,
+            "Authority", "CQL2", "Catalogue", "Certificates", "Ciphers", "Database", "Identity", "Journal",
+            "ODataFilter", "Objects", "Policy", "SigV4", "Wire", nioCore, nioExtras, nioHTTP1, nioPosix, nioSSL,
         ]),
     target(
         "APIs", "LDAPAPI",
@@ -199,9 +200,8 @@ let apis: [Target] = [
     .target(
         name: "TraceAPI",
         dependencies: [
-            "Certificates", "Ciphers", "HTTPSupport", "IAMPolicy", "Identity", "Ledger", "MerkleLog", "ODataFilter",
-            "Policy", "TraceFormat", "Wire", logging,
-            nioCore, nioHTTP1,
+            "CQL2", "Certificates", "Ciphers", "HTTPSupport", "IAMPolicy", "Identity", "Ledger", "MerkleLog",
+            "ODataFilter", "Policy", "TraceFormat", "Wire", logging, nioCore, nioHTTP1,
         ],
         path: "Sources/APIs/TraceAPI", resources: [.embedInCode("Assets/verify.html")], swiftSettings: settings),
     // What a browser is sent is part of the program: nothing to install, nothing to lose.
@@ -227,9 +227,8 @@ let apis: [Target] = [
     target(
         "APIs", "WebDAVAPI",
         [
-            "Ciphers", "Database", "HTTPSupport", "IAMPolicy", "Identity", "Journal", "Objects", "Policy",
-            "ProductMetadata",
-            "SigV4", "WebDAVFormat", "Wire", logging, nioCore, nioHTTP1,
+            "Ciphers", "Database", "HTTPSupport", "IAMPolicy", "Identity", "Journal", "Objects", "Policy", "SigV4",
+            "WebDAVFormat", "Wire", logging, nioCore, nioHTTP1,
         ]),
 ]
 
@@ -341,8 +340,8 @@ let testTargets: [Target] = [
     tests(
         "LedgerTests",
         [
-            "Certificates", "Database", "Identity", "Journal", "Ledger", "MerkleLog", "TraceFormat", "Vault", "Wire",
-            asn1, crypto, x509,
+            "CQL2", "Certificates", "Database", "Identity", "Journal", "Ledger", "MerkleLog", "TraceFormat", "Vault",
+            "Wire", asn1, crypto, x509,
         ]),
     tests(
         "TraceAPITests",

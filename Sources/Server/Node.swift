@@ -280,6 +280,7 @@ package final class Node: Sendable {
             Tracer(
                 objects: objects, catalogue: catalogue, ledger: ledger, origin: "admin@" + NodeName.host, webURL: webURL
             ))
+        workers.start(TraceIndexer(journal: journal, ledger: ledger))
         if logPolicy?.witnesses.isEmpty == false {
             workers.start(Countersigner(journal: journal, ledger: ledger, call: fetcher.call))
         }

@@ -87,7 +87,7 @@ import Wire
             ("GET", "/traces/api/v1/traces/7374c9be-84c5-4ea4-8b2b-b1e9b1a539d7/proof", 404),
             ("GET", "/traces/api/v1/traces/7374c9be-84c5-4ea4-8b2b-b1e9b1a539d7/entry", 404),
             ("GET", "/traces/api/v2/traces", 404), ("GET", "/traces/api", 404), ("PUT", "/traces/api/v1/traces", 401),
-            ("GET", "/traces/api/v1/traces", 405), ("DELETE", "/traces/api/status", 405),
+            ("DELETE", "/traces/api/status", 405),
         ])
     func refusals(method: String, path: String, status: Int) async throws {
         try await withService(.sqlite) { service, _ in

@@ -1,19 +1,6 @@
 import Catalogue
 import Wire
 
-/// Media types of this face.
-enum MediaType {
-    static let json = "application/json"
-    static let geoJSON = "application/geo+json"
-    static let schema = "application/schema+json"
-    /// One JSON document a line.
-    static let lines = "application/x-ndjson"
-    /// GeoParquet; `application/x-parquet` is asked for too.
-    static let parquet = "application/vnd.apache.parquet"
-    static let html = "text/html"
-    static let openAPI = "application/vnd.oai.openapi+json;version=3.0"
-}
-
 /// Relations of links that have long names (OGC API Features, parts 3 and 5).
 enum Relation {
     static let queryables = "http://www.opengis.net/def/rel/ogc/1.0/queryables"

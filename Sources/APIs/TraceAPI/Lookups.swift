@@ -1,3 +1,4 @@
+import CQL2
 import HTTPSupport
 import Ledger
 import NIOCore
@@ -9,8 +10,9 @@ extension TraceService {
     /// Answers `/traces/api/…`.
     func api(_ request: Request, _ path: [String]) async throws -> Response {
         if path == ["v1", "traces"] {
-            guard request.method == .PUT else { throw Problem.methodNotAllowed("PUT") }
-            return try await register(request)
+            if request.method == .PUT { return try await register(request) }
+            guard request.isRead else { throw Problem.methodNotAllowed("GET, HEAD, PUT") }
+            return try await search(request)
         }
         if path == ["v1", "revocations"] { return try await revocations(request) }
         guard request.isRead else { throw Problem.methodNotAllowed("GET, HEAD") }
@@ -116,6 +118,34 @@ extension TraceService {
         return try await ledger.obsoleteIDs(
             prefix: query["name_prefix"] ?? "", start: try time("start"), end: try time("end"),
             after: try query["after"].map { try traceID($0, "after", in: "query") })
+    }
+
+    /// Answers `/v1/traces?q=WORDS`: traces by what they say, the latest first. Whether there are others is told by a
+    /// link alone, since a page may have fewer than were asked for.
+    private func search(_ request: Request) async throws -> Response {
+        let query = try query(of: request)
+        let words = try parameter("q", of: request)
+        guard let limit = Int(query["limit"] ?? "\(Ledger.lookupMax)"), (1...Ledger.lookupMax).contains(limit) else {
+            throw APIError.unprocessable(
+                "limit", in: "query", "value is not a whole number from 1 to \(Ledger.lookupMax)",
+                type: "value_error.number")
+        }
+        let wanted: FreeText
+        do {
+            wanted = try FreeText(parsing: words)
+        } catch {
+            throw APIError.unprocessable("q", in: "query", error.message, type: "value_error.words")
+        }
+        let found = try await ledger.find(
+            wanted, after: try query["after"].map { try traceID($0, "after", in: "query") }, limit: limit)
+        var response = list(found.ids)
+        response.headers.add(name: "Cache-Control", value: "no-cache")
+        if let next = found.next {
+            let rest = QueryItems([("q", words), ("limit", "\(limit)"), ("after", next.text)])
+            response.headers.add(
+                name: "Link", value: "<\(request.origin)/traces/api/v1/traces?\(rest.encoded)>; rel=\"next\"")
+        }
+        return response
     }
 
     private func query(of request: Request) throws -> QueryItems {

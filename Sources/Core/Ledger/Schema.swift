@@ -59,6 +59,6 @@ extension Ledger {
                     size INTEGER PRIMARY KEY, time INTEGER NOT NULL, checkpoint BLOB NOT NULL)
                 """,
             ]),
-        tracedProducts, signerRevocations,
+        tracedProducts, signerRevocations, TraceWords.migration,
     ]
 }

@@ -12,8 +12,8 @@ struct TraceCommand: AsyncParsableCommand {
             To believe something:          martlet trace verify ./S2A.SAFE.zip
             """,
         subcommands: [
-            Verify.self, Check.self, Show.self, Graph.self, Hash.self, Create.self, Register.self, Publish.self,
-            Print.self, Revoke.self, Revocations.self,
+            Verify.self, Check.self, Show.self, Search.self, Graph.self, Hash.self, Create.self, Register.self,
+            Publish.self, Print.self, Revoke.self, Revocations.self,
         ])
 
     struct Verify: AsyncParsableCommand {

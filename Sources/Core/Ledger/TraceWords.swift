@@ -1,0 +1,221 @@
+package import CQL2
+import Database
+import Journal
+package import TraceFormat
+import Wire
+
+/// The words by which traces are found: those of the product's name, of its inputs' names, of its contents' paths and
+/// of the reason why it is obsolete.
+///
+/// Full-text indexes of the engines (FTS5, or GIN over `tsvector`), kept by a worker that follows the log: who
+/// registers a trace pays nothing for it. What is younger than the index is looked through instead.
+enum TraceWords {
+    /// Words of one trace that are kept. What a product's files are called beyond that does not find it.
+    private static let countMax = 5000
+
+    static let migration = Migration(
+        module: "trace words", number: 1,
+        [
+            end,
+            // Neither texts nor places of words are kept: what is found is looked at again.
+            """
+            CREATE VIRTUAL TABLE trace_words USING fts5(
+                words, content = '', detail = none, columnsize = 0, tokenize = 'unicode61 remove_diacritics 0')
+            """,
+        ],
+        postgres: [
+            end, "CREATE TABLE trace_words (leaf BIGINT PRIMARY KEY, words tsvector NOT NULL)",
+            "CREATE INDEX trace_words_by_word ON trace_words USING gin (words)",
+        ])
+
+    /// The first leaf whose words the index does not have yet.
+    private static let end =
+        "CREATE TABLE trace_words_end (id INTEGER PRIMARY KEY CHECK (id = 1), leaf INTEGER NOT NULL)"
+
+    static func end(_ reader: Reader) throws -> Int64 {
+        try reader.scalar("SELECT leaf FROM trace_words_end WHERE id = 1") ?? 0
+    }
+
+    static func add(
+        _ words: [(leaf: Int64, words: String)], end: Int64, engine: Engine, in transaction: Transaction
+    ) throws {
+        for (leaf, words) in words {
+            switch engine {
+            case .sqlite:
+                try transaction.run(
+                    "INSERT INTO trace_words (rowid, words) VALUES (?, ?)", .init(leaf), .init(words))
+            case .postgres:
+                try transaction.run(
+                    "INSERT INTO trace_words (leaf, words) VALUES (?, array_to_tsvector(string_to_array(?, ' ')))",
+                    .init(leaf), .init(words))
+            }
+        }
+        try transaction.run(
+            """
+            INSERT INTO trace_words_end (id, leaf) VALUES (1, ?)
+            ON CONFLICT (id) DO UPDATE SET leaf = excluded.leaf
+            """, .init(end))
+    }
+
+    /// Leaves below one that may say what is looked for, the latest first.
+    static func find(
+        _ wanted: WordQuery, below leaf: Int64, limit: Int, engine: Engine, _ reader: Reader
+    ) throws -> [Int64] {
+        switch engine {
+        case .sqlite:
+            try reader.rows(
+                "SELECT rowid FROM trace_words WHERE trace_words MATCH ? AND rowid < ? ORDER BY rowid DESC LIMIT ?",
+                .init(wanted.fts5), .init(leaf), .init(limit)
+            ) { $0.int(0) }
+        case .postgres:
+            try reader.rows(
+                """
+                SELECT leaf FROM trace_words WHERE words @@ CAST(? AS tsquery) AND leaf < ? ORDER BY leaf DESC LIMIT ?
+                """,
+                .init(wanted.tsquery), .init(leaf), .init(limit)
+            ) { $0.int(0) }
+        }
+    }
+
+    // MARK: What a trace says
+
+    /// What the texts of a trace are read from.
+    struct Source: Sendable {
+        var leaf: Int64
+        var name: String
+        var obsolescence: String?
+        /// JSON with the members of the product.
+        var product: [UInt8]
+
+        static let select = "SELECT leaf, name, obsolescence, body, message FROM traces"
+
+        init(_ row: borrowing Row) {
+            leaf = row.int(0)
+            name = row.text(1)
+            obsolescence = row.textOrNil(2)
+            product = row.blobOrNil(3) ?? row.blob(4)
+        }
+
+        /// Its texts, folded, the shortest list of them first: one of a product has as many as the product has files.
+        var texts: [String] {
+            var out = [FreeText.folded(name)]
+            if let obsolescence { out.append(FreeText.folded(obsolescence)) }
+            guard let value = try? JSONValue(parsing: product, maximumDepth: 8) else { return out }
+            for (list, member) in [("inputs", "name"), ("contents", "path")] {
+                for item in value[list]?.array ?? [] {
+                    if let text = item[member]?.string { out.append(FreeText.folded(text)) }
+                }
+            }
+            return out
+        }
+
+        /// Its words, with a space between two of them.
+        var words: String {
+            var words: Set<String> = []
+            for text in texts where words.count < TraceWords.countMax { WordQuery.collect(text, into: &words) }
+            return words.sorted().prefix(TraceWords.countMax).joined(separator: " ")
+        }
+    }
+}
+
+/// Some of the traces that say what was looked for.
+package struct FoundTraces: Sendable {
+    package var ids: [TraceID]
+    /// The last one that was looked at; nil where there are no others. A page may have fewer traces than were asked
+    /// for, even none, and another one after it.
+    package var next: TraceID?
+}
+
+extension Ledger {
+    /// What one step of the index takes.
+    private static let indexedMax = 500
+    private static let indexedBytesMax: Int64 = 4 << 20
+    /// What one page of a search looks at, in traces and in bytes of what they say.
+    private static let lookedMax = 2000
+    private static let lookedBytesMax = 8 << 20
+
+    /// Puts the words of traces into the index that are not in it yet: a part of them.
+    ///
+    /// - Returns: whether there were any.
+    package func indexWords() async throws -> Bool {
+        let sources = try await journal.read { reader in
+            let first = try TraceWords.end(reader)
+            // The sizes alone do not touch what is stored of large products.
+            let sizes = try reader.rows(
+                "SELECT length(message) FROM traces WHERE leaf >= ? ORDER BY leaf LIMIT ?", .init(first),
+                .init(Self.indexedMax)
+            ) { $0.int(0) }
+            var (count, bytes) = (0, Int64(0))
+            for size in sizes where count == 0 || bytes + size <= Self.indexedBytesMax {
+                (count, bytes) = (count + 1, bytes + size)
+            }
+            return try reader.rows(
+                "\(TraceWords.Source.select) WHERE leaf >= ? AND leaf < ? ORDER BY leaf", .init(first),
+                .init(first + Int64(count))
+            ) { TraceWords.Source($0) }
+        }
+        guard let first = sources.first, let last = sources.last else { return false }
+        let words = try await Self.onAllCores(sources) { (leaf: $0.leaf, words: $0.words) }
+        let engine = journal.database.engine
+        try await journal.database.write { transaction in
+            try transaction.lock("trace words")
+            // Another node may have had the duty meanwhile.
+            guard try TraceWords.end(transaction) == first.leaf else { return }
+            try TraceWords.add(words, end: last.leaf + 1, engine: engine, in: transaction)
+        }
+        return true
+    }
+
+    /// Finds traces by what they say, the latest first: names of products and inputs, paths of contents, reasons.
+    ///
+    /// - Parameters:
+    ///   - after: the last one that the page before looked at.
+    ///   - limit: at most ``lookupMax``.
+    /// - Throws: ``LedgerError`` `.invalidQuery` where only words are given that must not be there.
+    package func find(_ wanted: FreeText, after: TraceID? = nil, limit: Int) async throws -> FoundTraces {
+        guard let query = WordQuery(wanted) else {
+            throw LedgerError(.invalidQuery, "q: a word is needed that is to be there, beside those that are not to be")
+        }
+        let engine = journal.database.engine
+        let limit = min(limit, Self.lookupMax)
+        return try await journal.read { reader in
+            let size = (try reader.scalar("SELECT max(leaf) FROM traces") ?? -1) + 1
+            var before = size
+            if let after {
+                guard let leaf = try reader.scalar("SELECT leaf FROM traces WHERE id = ?", .init(after.bytes)) else {
+                    throw LedgerError(.invalidQuery, "after: there is no trace \(after)")
+                }
+                before = leaf
+            }
+            let end = try TraceWords.end(reader)
+            var found: [[UInt8]] = []
+            var (count, bytes) = (0, 0)
+            while before > 0 {
+                let isYounger = before > end
+                let candidates =
+                    isYounger
+                    ? Array((max(end, before - Int64(limit))..<before).reversed())
+                    : try TraceWords.find(query, below: before, limit: limit, engine: engine, reader)
+                for leaf in candidates {
+                    before = leaf
+                    let source = try reader.first("\(TraceWords.Source.select) WHERE leaf = ?", .init(leaf)) {
+                        TraceWords.Source($0)
+                    }
+                    guard let source else { continue }
+                    (count, bytes) = (count + 1, bytes + source.product.count)
+                    if wanted.matches(source.texts) { found += try Self.id(of: leaf, reader) }
+                    guard found.count < limit, count < Self.lookedMax, bytes < Self.lookedBytesMax else { break }
+                }
+                if found.count >= limit || count >= Self.lookedMax || bytes >= Self.lookedBytesMax { break }
+                // The index had no more than these.
+                if !isYounger, candidates.count < limit { before = 0 }
+            }
+            let next = before == 0 ? nil : try Self.id(of: before, reader).first
+            return FoundTraces(ids: found.compactMap { TraceID($0) }, next: next.flatMap { TraceID($0) })
+        }
+    }
+
+    private static func id(of leaf: Int64, _ reader: Reader) throws -> [[UInt8]] {
+        try reader.rows("SELECT id FROM traces WHERE leaf = ?", .init(leaf)) { $0.blob(0) }
+    }
+}
