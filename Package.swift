@@ -200,8 +200,8 @@ let apis: [Target] = [
     .target(
         name: "TraceAPI",
         dependencies: [
-            "CQL2", "Certificates", "Ciphers", "HTTPSupport", "IAMPolicy", "Identity", "Ledger", "MerkleLog",
-            "ODataFilter", "Policy", "TraceFormat", "Wire", logging, nioCore, nioHTTP1,
+            "CQL2", "Catalogue", "Certificates", "Ciphers", "HTTPSupport", "IAMPolicy", "Identity", "Ledger",
+            "MerkleLog", "ODataFilter", "Policy", "TraceFormat", "Wire", logging, nioCore, nioHTTP1,
         ],
         path: "Sources/APIs/TraceAPI", resources: [.embedInCode("Assets/verify.html")], swiftSettings: settings),
     // What a browser is sent is part of the program: nothing to install, nothing to lose.
@@ -346,8 +346,8 @@ let testTargets: [Target] = [
     tests(
         "TraceAPITests",
         [
-            "Certificates", "Database", "HTTPSupport", "Identity", "Journal", "Ledger", "MerkleLog", "Policy",
-            "TraceAPI", "TraceFormat", "Vault", "Wire", crypto, nioCore, nioEmbedded, nioHTTP1,
+            "Catalogue", "Certificates", "Database", "HTTPSupport", "Identity", "Journal", "Ledger", "MerkleLog",
+            "Objects", "Policy", "TraceAPI", "TraceFormat", "Vault", "Wire", crypto, nioCore, nioEmbedded, nioHTTP1,
         ]),
     tests(
         "STACAPITests",

@@ -197,7 +197,8 @@ package final class Node: Sendable {
                 catalogue: catalogue, objects: objects, identity: identity, gate: gate, authenticator: authenticator,
                 notifications: notifications, addresses: addresses, webURL: webURL),
             traces: TraceService(
-                ledger: ledger, witness: witness, gate: gate, authenticator: authenticator, host: NodeName.host,
+                ledger: ledger, catalogue: catalogue, witness: witness, gate: gate, authenticator: authenticator,
+                host: NodeName.host,
                 version: Version.current),
             transactions: TransactionService(objects: objects, gate: gate, authenticator: authenticator),
             signing: signing,

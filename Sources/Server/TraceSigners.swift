@@ -23,5 +23,12 @@ struct TraceSigners: SignerTrust {
 
     func anchors() async throws -> TrustAnchors { try await authority.anchors(others: others) }
 
+    func certificate(
+        for request: CertificateRequest, account: String, seconds: Int64, how: String, by actor: String
+    ) async throws -> PreparedCertificate {
+        let made = try await authority.prepare(request, for: account, seconds: seconds, how: how, by: actor)
+        return PreparedCertificate(pem: made.chain.pem, store: made.store)
+    }
+
     func isRevoked(_ fingerprint: [UInt8]) async throws -> Bool { try await authority.isRevoked(fingerprint) }
 }

@@ -15,6 +15,13 @@ extension TraceService {
             return try await search(request)
         }
         if path == ["v1", "revocations"] { return try await revocations(request) }
+        if path.count >= 2, path[0] == "v1" {
+            if let kind = RegistryKind(rawValue: path[1]) {
+                return try await registry(kind, path.dropFirst(2), request)
+            }
+            if path[1] == "key-requests" { return try await keyRequests(path.dropFirst(2), request) }
+            if path[1] == "keys" { return try await keys(path.dropFirst(2), request) }
+        }
         guard request.isRead else { throw Problem.methodNotAllowed("GET, HEAD") }
         if path == ["status"] { return status }
         guard path.count >= 3, path[0] == "v1", path[1] == "traces" else {
@@ -23,10 +30,12 @@ extension TraceService {
         switch (path[2], path.dropFirst(3)) {
         // A name may hold slashes, encoded or not.
         case ("name", let name) where !name.isEmpty:
-            return list(try await ledger.ids(name: name.joined(separator: "/")))
+            return list(try await ledger.ids(name: name.joined(separator: "/")), request)
         case ("hash", let hash) where hash.count == 1:
-            return list(try await ledger.ids(hash: try digest(hash.joined())))
-        case ("obsolete", []): return list(try await obsolete(request))
+            return list(try await ledger.ids(hash: try digest(hash.joined())), request)
+        case ("item", let item) where item.count == 2:
+            return list(try await traces(ofItem: Array(item)[1], in: Array(item)[0], request), request)
+        case ("obsolete", []): return list(try await obsolete(request), request)
         case ("validate", []):
             return try await validate(
                 name: try parameter("product_name", of: request),
@@ -35,7 +44,7 @@ extension TraceService {
             return try await validate(
                 name: ([first] + rest.dropLast()).joined(separator: "/"),
                 hash: try digest(try parameter("filehash", of: request), "filehash", in: "query"))
-        case (let id, []): return try await trace(try traceID(id))
+        case (let id, []): return try await trace(try traceID(id), request)
         case (let id, ["proof"]): return try await proof(try traceID(id))
         case (let id, ["entry"]): return try await entry(try traceID(id))
         case (let id, ["receipt"]): return try await receipt(try traceID(id))
@@ -53,9 +62,12 @@ extension TraceService {
         return Response(.ok, type: "application/json", bytes: json.bytes, headers: ["Cache-Control": "no-store"])
     }
 
-    private func trace(_ id: TraceID) async throws -> Response {
+    private func trace(_ id: TraceID, _ request: Request) async throws -> Response {
         guard let document = try await ledger.document(id) else { throw noTrace(id) }
-        return Response(.ok, type: "application/json", bytes: document)
+        var visitor = TraceVisitor(self, request)
+        return Response(
+            .ok, type: MediaType.json, bytes: try await visitor.linked(document, id),
+            headers: ["Vary": "Authorization"])
     }
 
     /// A C2SP tlog-proof bundle.
@@ -86,16 +98,16 @@ extension TraceService {
     }
 
     /// An array of traces, one in memory at a time: each may have tens of megabytes.
-    private func list(_ ids: [TraceID]) -> Response {
-        let ledger = ledger
-        return Response(
-            .ok, headers: ["Content-Type": "application/json"],
-            body: .stream(length: nil) { writer in
+    private func list(_ ids: [TraceID], _ request: Request) -> Response {
+        Response(
+            .ok, headers: ["Content-Type": MediaType.json, "Vary": "Authorization"],
+            body: .stream(length: nil) { [ledger] writer in
+                var visitor = TraceVisitor(self, request)
                 try await writer.write(ByteBuffer(string: "["))
                 for (index, id) in ids.enumerated() {
                     guard let document = try await ledger.document(id) else { continue }
                     var buffer = ByteBuffer(string: index == 0 ? "" : ",")
-                    buffer.writeBytes(document)
+                    buffer.writeBytes(try await visitor.linked(document, id))
                     try await writer.write(buffer)
                 }
                 try await writer.write(ByteBuffer(string: "]"))
@@ -138,7 +150,7 @@ extension TraceService {
         }
         let found = try await ledger.find(
             wanted, after: try query["after"].map { try traceID($0, "after", in: "query") }, limit: limit)
-        var response = list(found.ids)
+        var response = list(found.ids, request)
         response.headers.add(name: "Cache-Control", value: "no-cache")
         if let next = found.next {
             let rest = QueryItems([("q", words), ("limit", "\(limit)"), ("after", next.text)])
@@ -148,7 +160,7 @@ extension TraceService {
         return response
     }
 
-    private func query(of request: Request) throws -> QueryItems {
+    func query(of request: Request) throws -> QueryItems {
         guard let query = request.query else { throw Problem.badRequest("the query is not valid percent-encoding") }
         return query
     }

@@ -67,7 +67,8 @@ package final class Ledger: Sendable {
             return head
         }
         return Ledger(
-            journal: journal, signer: signer, signers: Signers(trust: trust),
+            journal: journal, signer: signer,
+            signers: Signers(trust: trust) { try await Self.isRegistered($0, in: journal) },
             logKey: try NoteSigner(name: head.origin, privateKey: key),
             receiptSigner: ReceiptSigner(key: receiptKey), policy: policy, origin: head.origin)
     }

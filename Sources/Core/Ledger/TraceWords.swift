@@ -4,8 +4,8 @@ import Journal
 package import TraceFormat
 import Wire
 
-/// The words by which traces are found: those of the product's name, of its inputs' names, of its contents' paths and
-/// of the reason why it is obsolete.
+/// The words by which traces are found: those of the product's name, of its inputs' names, of its contents' paths, of
+/// the reason why it is obsolete, and of what is said of its service, with the attributes.
 ///
 /// Full-text indexes of the engines (FTS5, or GIN over `tsvector`), kept by a worker that follows the log: who
 /// registers a trace pays nothing for it. What is younger than the index is looked through instead.
@@ -84,22 +84,25 @@ enum TraceWords {
         var leaf: Int64
         var name: String
         var obsolescence: String?
+        var service: [UInt8]?
         /// JSON with the members of the product.
         var product: [UInt8]
 
-        static let select = "SELECT leaf, name, obsolescence, body, message FROM traces"
+        static let select = "SELECT leaf, name, obsolescence, service, body, message FROM traces"
 
         init(_ row: borrowing Row) {
             leaf = row.int(0)
             name = row.text(1)
             obsolescence = row.textOrNil(2)
-            product = row.blobOrNil(3) ?? row.blob(4)
+            service = row.blobOrNil(3)
+            product = row.blobOrNil(4) ?? row.blob(5)
         }
 
         /// Its texts, folded, the shortest list of them first: one of a product has as many as the product has files.
         var texts: [String] {
             var out = [FreeText.folded(name)]
             if let obsolescence { out.append(FreeText.folded(obsolescence)) }
+            if let service, let value = try? JSONValue(parsing: service) { out += FreeText.texts(in: value) }
             guard let value = try? JSONValue(parsing: product, maximumDepth: 8) else { return out }
             for (list, member) in [("inputs", "name"), ("contents", "path")] {
                 for item in value[list]?.array ?? [] {

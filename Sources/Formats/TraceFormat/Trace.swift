@@ -11,6 +11,7 @@ package struct Trace: Hashable, Sendable {
     package var signature: Signature
     /// Why the product is not recommended any more; with OBSOLETE alone.
     package var obsolescence: String?
+    package var service: Service?
     /// When the service registered it.
     package var timestamp: Timestamp
     /// The account that registered it.
@@ -23,7 +24,8 @@ package struct Trace: Hashable, Sendable {
 
     package init(
         id: TraceID, event: TraceEvent, product: Product, hashAlgorithm: TraceHashAlgorithm, signature: Signature,
-        obsolescence: String? = nil, timestamp: Timestamp, origin: String, signatureStatus: SignatureStatus? = nil,
+        obsolescence: String? = nil, service: Service? = nil, timestamp: Timestamp, origin: String,
+        signatureStatus: SignatureStatus? = nil,
         signerRevokedSince: Timestamp? = nil
     ) {
         self.id = id
@@ -32,6 +34,7 @@ package struct Trace: Hashable, Sendable {
         self.hashAlgorithm = hashAlgorithm
         self.signature = signature
         self.obsolescence = obsolescence
+        self.service = service
         self.timestamp = timestamp
         self.origin = origin
         self.signatureStatus = signatureStatus

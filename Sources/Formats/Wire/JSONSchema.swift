@@ -1,5 +1,6 @@
-/// A JSON Schema (draft 2020-12), of the part that descriptions of attributes need: `type`, `enum`, `const`, `properties`, `required`, `additionalProperties`, `items`, the limits of numbers,
-/// texts, lists and objects, and `format` for `date`, `date-time`, `uri` and `uuid`.
+/// A JSON Schema (draft 2020-12), of the part that descriptions of attributes need: `type`, `enum`, `const`,
+/// `properties`, `required`, `additionalProperties`, `items`, the limits of numbers, texts, lists and objects, and
+/// `format` for `date`, `date-time`, `uri` and `uuid`.
 ///
 /// A keyword that would refuse more than is checked here is refused itself, so that nobody believes what nobody checks.
 package struct JSONSchema: Sendable, Hashable {

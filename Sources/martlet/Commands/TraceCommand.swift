@@ -13,7 +13,7 @@ struct TraceCommand: AsyncParsableCommand {
             """,
         subcommands: [
             Verify.self, Check.self, Show.self, Search.self, Graph.self, Hash.self, Create.self, Register.self,
-            Publish.self, Print.self, Revoke.self, Revocations.self,
+            Publish.self, Print.self, Revoke.self, Revocations.self, Registry.self, Key.self,
         ])
 
     struct Verify: AsyncParsableCommand {

@@ -155,7 +155,8 @@ private struct PrintedTrace {
                 (event, product, algorithm) = (trace.event, trace.product, trace.hashAlgorithm)
                 (obsolescence, registered, signature) = (trace.obsolescence, nil, trace.signature)
                 let signer = signature.certificateBytes.flatMap { SignerCertificate(der: $0) }
-                faults = signature.faults(of: product, event: event, at: .now, signer: signer)
+                faults = signature.faults(
+                    of: product, event: event, service: trace.service, at: .now, signer: signer)
             }
         } catch {
             throw Failure(.failed, "\(file): \(error)")
