@@ -102,7 +102,8 @@ let drivers: [Target] = [
     target("Drivers", "Vault", ["CPKCS11", "Ciphers", "Wire"]),
     .systemLibrary(name: "CGDAL", path: "Sources/Drivers/CGDAL", pkgConfig: "gdal", providers: [.apt(["libgdal-dev"])]),
     target("Drivers", "SMTP", ["Wire", nioCore, nioPosix, nioSSL]),
-    target("Drivers", "Rasters", ["ProductMetadata", "Wire", nioCore, nioPosix]),
+    target("Drivers", "Processes", [nioPosix]),
+    target("Drivers", "Rasters", ["Processes", "ProductMetadata", "Wire", nioCore, nioPosix]),
     target("Drivers", "Blobs", ["Ciphers", "SigV4", "Wire", httpClient, nioCore, nioHTTP1, nioPosix, nioSSL]),
 ]
 
@@ -252,9 +253,10 @@ let top: [Target] = [
             "Console", "Ciphers",
             "Database", "HTTPSupport", "IAMAPI", "IAMPolicy", "Identity",
             "Journal", "LDAPAPI", "Ledger", "MerkleLog", "Notifications", "ODataAPI", "OIDCAPI", "Objects", "OpenID",
-            "Policy",
+            "Policy", "Processes",
             "Rasters",
-            "S3API", "SCIMAPI", "SMTP", "STACAPI", "SigV4", "SigningAPI", "TilesAPI", "TraceAPI", "TransactionAPI",
+            "S3API", "SCIMAPI", "SMTP", "STACAPI", "SigV4", "SigningAPI", "TilesAPI", "TraceAPI", "TraceFormat",
+            "TransactionAPI",
             "Vault",
             "WebDAVAPI", "Wire",
             "Workers",
@@ -305,7 +307,8 @@ let testTargets: [Target] = [
     tests("AntivirusTests", ["Antivirus", nioCore, nioPosix]),
     tests("VaultTests", ["Ciphers", "Vault", "Wire"]),
     tests("BlobsTests", ["Blobs", "Ciphers", "SigV4", "Wire", nioCore, nioHTTP1, nioPosix]),
-    tests("RastersTests", ["martlet-raster", "ProductMetadata", "Rasters", "Wire", nioCore, nioPosix]),
+    tests("ProcessesTests", ["Processes", "TraceFormat", nioPosix]),
+    tests("RastersTests", ["martlet-raster", "Processes", "ProductMetadata", "Rasters", "Wire", nioCore, nioPosix]),
     tests("JournalTests", ["Database", "Journal", "Wire"]),
     tests("IdentityTests", ["Database", "IAMPolicy", "Identity", "Journal", "Vault", "WebAuthn", "Wire", crypto]),
     tests(

@@ -149,7 +149,8 @@ package final class Node: Sendable {
         let ledger = try await Ledger.open(
             journal: journal, identity: identity, authority: authority.root,
             origin: NodeName.host + "/martlet",
-            trust: TraceSigners(authority: authority, files: configuration.traceAuthorities),
+            trust: TraceSigners(
+                authority: authority, files: configuration.traceAuthorities, openPGP: OpenPGPSignatures()),
             policy: logPolicy)
         let witness = try await Witness.open(
             journal: journal, identity: identity, name: ledger.origin + "/witness",

@@ -57,6 +57,11 @@ struct TestTrust: SignerTrust {
     var revoked: [[UInt8]] = []
 
     func anchors() async throws -> TrustAnchors { try TrustAnchors(roots: [authority.certificate]) }
+    /// As if the one signature that is good were this text.
+    func fault(ofOpenPGP signature: [UInt8], message: [UInt8], key: OpenPGPKey) async throws -> String? {
+        signature == Array("good".utf8) + message.prefix(8) ? nil : "not good"
+    }
+
     func certificate(
         for request: CertificateRequest, account: String, seconds: Int64, how: String, by actor: String
     ) async throws -> PreparedCertificate {

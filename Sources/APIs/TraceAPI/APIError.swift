@@ -42,7 +42,7 @@ struct APIError: Error {
         } else if let error = error as? LedgerError, error.code != .damaged {
             let status: HTTPResponseStatus =
                 switch error.code {
-                case .expired: .serviceUnavailable
+                case .expired, .unavailable: .serviceUnavailable
                 case .notFound: .notFound
                 case .conflict: .conflict
                 default: .unprocessableEntity

@@ -136,6 +136,7 @@ extension TraceService {
             for key in page {
                 json.object {
                     $0.member("certificate_sha256", Hex.encode(key.digest))
+                    if let fingerprint = key.fingerprint { $0.member("openpgp_fingerprint", fingerprint) }
                     $0.member("subject", key.subject)
                     $0.member("account", key.account)
                     $0.member("registered", key.registered.rfc3339)

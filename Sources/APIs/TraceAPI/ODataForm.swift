@@ -191,7 +191,8 @@ struct ODataForm {
         if let hash = Hex.decode(trace.product.hash.lowercased()) {
             if case .obsolete = try await ledger.validate(name: trace.product.name, hash: hash) { isObsolete = true }
         }
-        let faults = trace.signatureFaults()
+        // Those of OpenPGP were verified when they were registered, or they would not be here.
+        let faults = trace.signatureFaults().filter { $0.code != .notVerified }
         let isLogged = try await ledger.proof(trace.id) != nil
         return json {
             $0.member("@odata.context", base + "/$metadata#Datac.Quality")

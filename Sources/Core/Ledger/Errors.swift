@@ -16,6 +16,8 @@ package struct LedgerError: Error, Hashable, Sendable, CustomStringConvertible {
         package static let notFound = Code(name: "notFound")
         /// What there is does not let it be.
         package static let conflict = Code(name: "conflict")
+        /// What it takes does not answer now.
+        package static let unavailable = Code(name: "unavailable")
         /// More drafts in one call than one transaction should hold.
         package static let tooMany = Code(name: "tooMany")
         /// The certificate that signs has expired, or the clock is before it.

@@ -1,4 +1,5 @@
 package import Certificates
+import Crypto
 package import Database
 package import Journal
 import TraceFormat
@@ -19,6 +20,8 @@ package struct KeyRequest: Sendable {
         case request = "certificate-request"
         /// A certificate of another authority, or one that vouches for itself: it is registered as it is.
         case certificate
+        /// An OpenPGP public key: it is registered as it is.
+        case openPGP = "openpgp"
     }
 
     package enum State: String, Sendable, CaseIterable { case pending, approved, refused }
@@ -37,18 +40,21 @@ package struct KeyRequest: Sendable {
     package var decidedBy: String?
     /// Why it was refused.
     package var reason = ""
-    /// In PEM, with what leads to its root: what was issued, or the certificate that was handed in.
+    /// In PEM, with what leads to its root: what was issued, or the certificate that was handed in. Nil for an OpenPGP
+    /// key.
     package var certificate: String?
 }
 
 /// A key that is registered: signatures by it count, though no authority that the node trusts vouches for it.
 package struct RegisteredKey: Sendable {
-    /// SHA-256 of the certificate in DER.
+    /// SHA-256 of the certificate in DER, or of the OpenPGP key.
     package var digest: [UInt8]
+    /// Of an OpenPGP key: 40 upper-case hexadecimal digits.
+    package var fingerprint: String?
     package var account: String
     /// Its subject, for people.
     package var subject: String
-    /// In DER.
+    /// A certificate in DER, or an OpenPGP key, binary.
     package var key: [UInt8]
     package var registered: Timestamp
 }
@@ -80,8 +86,8 @@ extension Ledger {
             "CREATE INDEX key_requests_pending ON key_requests (id) WHERE state = 'pending'",
             """
             CREATE TABLE registered_keys (
-                digest BLOB PRIMARY KEY, account TEXT NOT NULL, subject TEXT NOT NULL, key BLOB NOT NULL,
-                registered INTEGER NOT NULL)
+                digest BLOB PRIMARY KEY, fingerprint TEXT UNIQUE, account TEXT NOT NULL, subject TEXT NOT NULL,
+                key BLOB NOT NULL, registered INTEGER NOT NULL)
             """,
         ])
 
@@ -91,7 +97,7 @@ extension Ledger {
     /// How long a certificate may be valid, and is where nobody says how long, in seconds.
     package static let keySecondsRange: ClosedRange<Int64> = 86_400...397 * 86_400
     package static let keySecondsDefault: Int64 = 90 * 86_400
-    private static let materialBytesMax = 16 << 10
+    private static let materialBytesMax = 2 * OpenPGPKey.bytesMax
     private static let textBytesMax = 1024
 
     /// Asks that signatures by a key count.
@@ -101,7 +107,7 @@ extension Ledger {
     package func requestKey(
         _ kind: KeyRequest.Kind, _ material: [UInt8], note: String, as account: String
     ) async throws -> KeyRequest {
-        _ = try Self.key(kind, material)
+        _ = try Self.key(kind, material, of: account)
         try Self.check(text: note, "note")
         let now = Timestamp.now
         let request = KeyRequest(
@@ -168,16 +174,9 @@ extension Ledger {
                 try certificate.store(transaction, &events)
                 request.certificate = certificate.pem
             } else {
-                let key = try Self.key(request.kind, request.material)
-                request.certificate = try key.map { try CertificateChain.pem($0.der) }
-                if let (der, facts) = key {
-                    try transaction.run(
-                        """
-                        INSERT INTO registered_keys (digest, account, subject, key, registered) VALUES (?, ?, ?, ?, ?)
-                        ON CONFLICT (digest) DO NOTHING
-                        """,
-                        .init(facts.fingerprint), .init(request.account), .init(facts.subject), .init(der),
-                        .init(Timestamp.now.microseconds))
+                if let key = try Self.key(request.kind, request.material, of: request.account) {
+                    try Self.register(key, in: transaction)
+                    if key.fingerprint == nil { request.certificate = try CertificateChain.pem(key.key) }
                 }
             }
             return try Self.answer(request, by: actor, in: transaction, &events)
@@ -226,10 +225,10 @@ extension Ledger {
 
     /// Reads what was handed in.
     ///
-    /// - Returns: the certificate; nil for a request for one.
+    /// - Returns: what is registered; nil for a request for a certificate.
     private static func key(
-        _ kind: KeyRequest.Kind, _ material: [UInt8]
-    ) throws -> (der: [UInt8], facts: CertificateFacts)? {
+        _ kind: KeyRequest.Kind, _ material: [UInt8], of account: String
+    ) throws -> RegisteredKey? {
         guard material.count <= materialBytesMax else {
             throw LedgerError(.invalidEntry, "at most \(materialBytesMax) bytes can be handed in")
         }
@@ -239,9 +238,8 @@ extension Ledger {
                 _ = try CertificateRequest(pemOrDER: material)
                 return nil
             case .certificate:
-                let isDER = material.first == 0x30
-                let documents =
-                    try isDER ? [material] : CertificateChain.documents(String(decoding: material, as: UTF8.self))
+                let text = String(decoding: material, as: UTF8.self)
+                let documents = material.first == 0x30 ? [material] : try CertificateChain.documents(text)
                 guard documents.count == 1, let der = documents.first, let signer = SignerCertificate(der: der) else {
                     throw LedgerError(.invalidEntry, "one certificate is needed, in PEM or DER")
                 }
@@ -250,11 +248,37 @@ extension Ledger {
                 guard facts.allowsSignatures else {
                     throw LedgerError(.invalidEntry, "the certificate is not for signatures")
                 }
-                return (der, facts)
+                return RegisteredKey(
+                    digest: facts.fingerprint, account: account, subject: facts.subject, key: der, registered: .now)
+            case .openPGP:
+                let key = try OpenPGPKey(material)
+                return RegisteredKey(
+                    digest: Array(SHA256.hash(data: key.bytes)), fingerprint: key.fingerprint, account: account,
+                    subject: key.userID, key: key.bytes, registered: .now)
             }
         } catch let error as CertificatesError {
             throw LedgerError(.invalidEntry, error.message)
+        } catch let error as TraceError {
+            throw LedgerError(.invalidEntry, error.message)
         }
+    }
+
+    /// An OpenPGP key is registered once: with other names or signatures on it, it is still the same key.
+    private static func register(_ key: RegisteredKey, in transaction: Transaction) throws {
+        if let fingerprint = key.fingerprint {
+            let known = try transaction.scalar(
+                "SELECT 1 FROM registered_keys WHERE fingerprint = ?", .init(fingerprint))
+            guard known == nil else {
+                throw LedgerError(.conflict, "the OpenPGP key \(fingerprint) is registered already")
+            }
+        }
+        try transaction.run(
+            """
+            INSERT INTO registered_keys (digest, fingerprint, account, subject, key, registered)
+            VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (digest) DO NOTHING
+            """,
+            .init(key.digest), .init(key.fingerprint), .init(key.account), .init(key.subject), .init(key.key),
+            .init(key.registered.microseconds))
     }
 
     // MARK: Lists
@@ -325,17 +349,25 @@ extension Ledger {
     ) async throws -> [RegisteredKey] {
         try await journal.read { reader in
             try reader.rows(
-                """
-                SELECT digest, account, subject, key, registered FROM registered_keys WHERE digest > ?
-                ORDER BY digest LIMIT ?
-                """,
-                .init(digest), .init(min(limit, Self.keyRequestPageMax))
-            ) {
-                RegisteredKey(
-                    digest: $0.blob(0), account: $0.text(1), subject: $0.text(2), key: $0.blob(3),
-                    registered: Timestamp(microseconds: $0.int(4)))
-            }
+                "\(Self.keyColumns) WHERE digest > ? ORDER BY digest LIMIT ?", .init(digest),
+                .init(min(limit, Self.keyRequestPageMax))
+            ) { Self.registeredKey($0) }
         }
+    }
+
+    /// The OpenPGP key of a fingerprint; nil for one that is not registered.
+    func registeredKey(fingerprint: String) async throws -> RegisteredKey? {
+        try await journal.find { reader in
+            try reader.first("\(Self.keyColumns) WHERE fingerprint = ?", .init(fingerprint)) { Self.registeredKey($0) }
+        }
+    }
+
+    private static let keyColumns = "SELECT digest, fingerprint, account, subject, key, registered FROM registered_keys"
+
+    private static func registeredKey(_ row: borrowing Row) -> RegisteredKey {
+        RegisteredKey(
+            digest: row.blob(0), fingerprint: row.textOrNil(1), account: row.text(2), subject: row.text(3),
+            key: row.blob(4), registered: Timestamp(microseconds: row.int(5)))
     }
 
     /// Whether a certificate is registered.

@@ -20,7 +20,7 @@ struct PreparedTrace: Sendable {
     let status: SignatureStatus
     /// As in ``Trace/Signature``.
     let algorithm: String
-    /// In DER; empty where nobody signed it.
+    /// In DER, or an OpenPGP key; empty where nobody signed it.
     let certificate: [UInt8]
     let certificateDigest: [UInt8]
     /// The last moment at which the certificate is valid.
@@ -96,7 +96,7 @@ struct PreparedTrace: Sendable {
             event: given.event, given.product, given.hashAlgorithm, origin: origin, obsolescence: given.obsolescence,
             service: given.service?.document, collection: nil, place: nil, status: examined.status,
             algorithm: given.signature.algorithm,
-            certificate: examined.signer.map { ($0.der, $0.digest, $0.expires) } ?? noCertificate,
+            certificate: examined.signer.map { ($0.bytes, $0.digest, $0.expires) } ?? noCertificate,
             signature: signature, message: message, isInMessage: isInMessage, subject: subject)
     }
 

@@ -13,6 +13,8 @@ package protocol SignerTrust: Sendable {
     ///
     /// - Parameter fingerprint: SHA-256 of its DER.
     func isRevoked(_ fingerprint: [UInt8]) async throws -> Bool
+    /// What is wrong with a detached OpenPGP signature, in a sentence; nil for one that is good.
+    func fault(ofOpenPGP signature: [UInt8], message: [UInt8], key: OpenPGPKey) async throws -> String?
     /// Has the node's authority sign a certificate for a key of an account.
     ///
     /// - Parameters:
@@ -29,7 +31,23 @@ package struct ExaminedTrace: Sendable {
     package let submission: TraceSubmission
     package let status: SignatureStatus
     /// Nil where nobody signed it.
-    let signer: SignerCertificate?
+    let signer: SignerKey?
+}
+
+/// What a signature was made with, as it is kept.
+struct SignerKey: Sendable {
+    /// A certificate in DER, or an OpenPGP key.
+    let bytes: [UInt8]
+    /// SHA-256 of them.
+    let digest: [UInt8]
+    /// The last moment at which a certificate is valid; nil where that was asked already.
+    let expires: Timestamp?
+
+    init(_ certificate: SignerCertificate) {
+        (bytes, digest, expires) = (certificate.der, certificate.digest, certificate.expires)
+    }
+
+    init(_ key: RegisteredKey) { (bytes, digest, expires) = (key.key, key.digest, nil) }
 }
 
 extension Ledger {
@@ -39,7 +57,10 @@ extension Ledger {
     package func examine(_ batch: [TraceSubmission]) async throws -> [Result<ExaminedTrace, LedgerError>] {
         let now = Timestamp.now
         var known = try await signers.standings(
-            of: Set(batch.filter { !$0.signature.isEmpty }.map(\.signature.certificate)), now: now)
+            of: Set(
+                batch.map(\.signature).filter { !$0.isEmpty && $0.algorithm != Trace.Signature.openPGP }.map(
+                    \.certificate)),
+            now: now)
         for (text, standing) in known {
             guard let digest = standing.certificate?.digest, let revocation = try await revocation(of: digest) else {
                 continue
@@ -48,8 +69,11 @@ extension Ledger {
             known[text] = .refused("the certificate that signed it was revoked\(why)")
         }
         let services = try await serviceFaults(of: batch)
-        return try await Self.onAllCores(Array(zip(batch, services))) { [known] submission, fault in
-            if let fault { return .failure(LedgerError(.invalidService, fault)) }
+        let byOpenPGP = try await examineOpenPGP(batch)
+        return try await Self.onAllCores(Array(batch.indices)) { [known] index in
+            let submission = batch[index]
+            if let fault = services[index] { return .failure(LedgerError(.invalidService, fault)) }
+            if let examined = byOpenPGP[index] { return examined }
             return Self.examine(submission, known[submission.signature.certificate], now)
         }
     }
@@ -86,7 +110,7 @@ extension Ledger {
             return .failure(LedgerError(.invalidSignature, faults.map { "\($0)" }.joined(separator: "; ")))
         }
         let status = if case .trusted = standing { SignatureStatus.trusted } else { SignatureStatus.unknown }
-        return .success(ExaminedTrace(submission: submission, status: status, signer: signer))
+        return .success(ExaminedTrace(submission: submission, status: status, signer: signer.map(SignerKey.init)))
     }
 
     /// Registers traces that were examined and whose registration policy allows: when this returns, they and the

@@ -181,6 +181,8 @@ extension Ledger {
         }
         let engine = journal.database.engine
         let limit = min(limit, Self.lookupMax)
+        // As many at once also for a short page, since what is found need not be what was meant.
+        let step = Self.lookupMax
         return try await journal.read { reader in
             let size = (try reader.scalar("SELECT max(leaf) FROM traces") ?? -1) + 1
             var before = size
@@ -197,8 +199,8 @@ extension Ledger {
                 let isYounger = before > end
                 let candidates =
                     isYounger
-                    ? Array((max(end, before - Int64(limit))..<before).reversed())
-                    : try TraceWords.find(query, below: before, limit: limit, engine: engine, reader)
+                    ? Array((max(end, before - Int64(step))..<before).reversed())
+                    : try TraceWords.find(query, below: before, limit: step, engine: engine, reader)
                 for leaf in candidates {
                     before = leaf
                     let source = try reader.first("\(TraceWords.Source.select) WHERE leaf = ?", .init(leaf)) {
@@ -211,7 +213,7 @@ extension Ledger {
                 }
                 if found.count >= limit || count >= Self.lookedMax || bytes >= Self.lookedBytesMax { break }
                 // The index had no more than these.
-                if !isYounger, candidates.count < limit { before = 0 }
+                if !isYounger, candidates.count < step { before = 0 }
             }
             let next = before == 0 ? nil : try Self.id(of: before, reader).first
             return FoundTraces(ids: found.compactMap { TraceID($0) }, next: next.flatMap { TraceID($0) })

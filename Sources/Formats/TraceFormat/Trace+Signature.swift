@@ -16,7 +16,10 @@ extension Trace.Signature {
         guard !isEmpty else { return [TraceFault(.unsigned, "the trace is not signed")] }
         let bytes = Array(message.utf8)
         var faults: [TraceFault] = []
-        if let signer {
+        if algorithm == Self.openPGP {
+            faults.append(
+                TraceFault(.notVerified, "the signature is one of OpenPGP, which only gpgv verifies: it was not asked"))
+        } else if let signer {
             if let signature = Base64.decode(signature) {
                 let fault = signer.fault(
                     of: signature, algorithm: algorithm, message: bytes, digest: SHA256.hash(data: bytes))

@@ -85,11 +85,12 @@ package struct Trace: Hashable, Sendable {
 
     /// All four are empty in a trace that nobody signed.
     package struct Signature: Hashable, Sendable {
-        /// Base64: PKCS #1 v1.5 or a DER ECDSA signature, over the SHA-256 of `message`; or one of Ed25519 over it.
+        /// Base64: PKCS #1 v1.5 or a DER ECDSA signature, over the SHA-256 of `message`; or one of Ed25519 over it; or a
+        /// detached one of OpenPGP.
         package var signature: String
-        /// `RSA-SHA256`, `ECDSA-SHA256` or `Ed25519`.
+        /// `RSA-SHA256`, `ECDSA-SHA256`, `Ed25519` or `OpenPGP`.
         package var algorithm: String
-        /// Base64 of an X.509 certificate in DER.
+        /// Base64 of an X.509 certificate in DER, or of an OpenPGP public key.
         package var certificate: String
         /// What was signed. See ``Trace/Product/message(event:)``.
         package var message: String
@@ -100,6 +101,9 @@ package struct Trace: Hashable, Sendable {
             self.certificate = certificate
             self.message = message
         }
+
+        /// The algorithm of signatures that other programs verify: see ``OpenPGPKey``.
+        package static let openPGP = "OpenPGP"
 
         /// Of a trace that nobody signed.
         package static let none = Signature(signature: "", algorithm: "", certificate: "", message: "")

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Certificates
 import NIOHTTP1
+import TraceFormat
 import Wire
 
 extension TraceCommand {
@@ -44,12 +45,14 @@ extension TraceCommand {
             @Argument(help: "Where to write NAME.key.") var name: String?
             @Option(help: ArgumentHelp("A certificate of another authority (PEM).", valueName: "file"))
             var certificate: String?
+            @Option(help: ArgumentHelp("An OpenPGP public key, as gpg --export --armor gives it.", valueName: "file"))
+            var openpgp: String?
             @Option(help: "Why, for those who answer.") var note: String?
             @Flag(help: "Print JSON.") var json = false
 
             func validate() throws {
-                guard (name == nil) != (certificate == nil) else {
-                    throw ValidationError("give a name for a new key, or --certificate")
+                guard [name, certificate, openpgp].count(where: { $0 != nil }) == 1 else {
+                    throw ValidationError("give a name for a new key, --certificate or --openpgp")
                 }
             }
 
@@ -59,6 +62,10 @@ extension TraceCommand {
                 if let certificate {
                     let text = String(decoding: try File.read(certificate, limit: 64 << 10), as: UTF8.self)
                     body["certificate"] = .string(text)
+                }
+                if let openpgp {
+                    let text = String(decoding: try File.read(openpgp, limit: OpenPGPKey.bytesMax), as: UTF8.self)
+                    body["openpgp"] = .string(text)
                 }
                 if let name {
                     guard File.info(name + ".key") == nil else {

@@ -77,7 +77,7 @@ extension TraceCommand {
         func run() async throws {
             for file in files {
                 for value in try TraceCommand.documents(in: file) {
-                    let printed = try PrintedTrace(value, file)
+                    let printed = try await PrintedTrace(value, file)
                     if json { printed.writeJSON() } else { printed.writeText(withContents: contents) }
                 }
             }
@@ -115,7 +115,7 @@ struct TraceCheck: Sendable {
     private func faults(of trace: Trace) async -> [String] {
         guard trace.hashAlgorithm == algorithm else { return ["its hashes are \(trace.hashAlgorithm.rawValue)"] }
         guard trace.has(hash: hash) else { return ["it has another hash"] }
-        var faults = trace.signatureFaults()
+        var faults = await trace.verifiedSignatureFaults()
         // Whom one trusts oneself need not be whom the service trusts.
         if anchors != nil { faults.removeAll { $0.code == .unknownSigner } }
         guard faults.isEmpty else { return faults.map { "\($0)" } }
@@ -142,25 +142,27 @@ private struct PrintedTrace {
     private let signer: CertificateFacts?
     private let faults: [TraceFault]
 
-    init(_ value: JSONValue, _ file: String) throws {
+    init(_ value: JSONValue, _ file: String) async throws {
         let signature: Trace.Signature
+        let found: [TraceFault]
         do {
             if value["id"] != nil {
                 let trace = try Trace(value)
                 (event, product, algorithm) = (trace.event, trace.product, trace.hashAlgorithm)
                 (obsolescence, registered, signature) = (trace.obsolescence, trace, trace.signature)
-                faults = trace.signatureFaults()
+                found = trace.signatureFaults()
             } else {
                 let trace = try TraceSubmission.parseBatch(Array("[\(value.text)]".utf8))[0]
                 (event, product, algorithm) = (trace.event, trace.product, trace.hashAlgorithm)
                 (obsolescence, registered, signature) = (trace.obsolescence, nil, trace.signature)
                 let signer = signature.certificateBytes.flatMap { SignerCertificate(der: $0) }
-                faults = signature.faults(
+                found = signature.faults(
                     of: product, event: event, service: trace.service, at: .now, signer: signer)
             }
         } catch {
             throw Failure(.failed, "\(file): \(error)")
         }
+        faults = await signature.verified(found)
         signer = signature.certificateBytes.flatMap { try? CertificateFacts(der: $0) }
     }
 
