@@ -103,10 +103,33 @@ enum TraceWords {
             var out = [FreeText.folded(name)]
             if let obsolescence { out.append(FreeText.folded(obsolescence)) }
             if let service, let value = try? JSONValue(parsing: service) { out += FreeText.texts(in: value) }
-            guard let value = try? JSONValue(parsing: product, maximumDepth: 8) else { return out }
-            for (list, member) in [("inputs", "name"), ("contents", "path")] {
-                for item in value[list]?.array ?? [] {
-                    if let text = item[member]?.string { out.append(FreeText.folded(text)) }
+            for text in names { out.append(FreeText.folded(text)) }
+            return out
+        }
+
+        /// The names and paths in the product's JSON. Without a backslash every quote begins or ends a string, so that
+        /// the thousands of files of a product need no tree.
+        private var names: [String] {
+            guard !product.contains(UInt8(ascii: "\\")) else {
+                let value = try? JSONValue(parsing: product, maximumDepth: 8)
+                let inputs = (value?["inputs"]?.array ?? []).compactMap { $0["name"]?.string }
+                return inputs + (value?["contents"]?.array ?? []).compactMap { $0["path"]?.string }
+            }
+            var out: [String] = []
+            product.withUnsafeBufferPointer { bytes in
+                let quote = UInt8(ascii: "\"")
+                var at = 0
+                var isWanted = false
+                while let start = bytes[at...].firstIndex(of: quote),
+                    let end = bytes[(start + 1)...].firstIndex(of: quote)
+                {
+                    let text = bytes[(start + 1)..<end]
+                    at = end + 1
+                    if at < bytes.count, bytes[at] == UInt8(ascii: ":") {
+                        isWanted = text.elementsEqual("path".utf8) || text.elementsEqual("name".utf8)
+                    } else if isWanted {
+                        out.append(String(decoding: text, as: UTF8.self))
+                    }
                 }
             }
             return out

@@ -1,8 +1,8 @@
 internal import Glibc
 package import NIOPosix
 
-/// Verifies OpenPGP signatures with GnuPG's `gpgv`, which reads what strangers made and so runs as a child, one for each
-/// signature, with a keyring of one key in a folder that goes with it.
+/// Verifies OpenPGP signatures with GnuPG's `gpgv`, which reads what strangers made and so runs as a child, one for
+/// each signature, with a keyring of one key in a folder that goes with it.
 package struct GPGV: Sendable {
     private let executable: String
     private let pool: NIOThreadPool

@@ -93,7 +93,8 @@ package struct OpenPGPKey: Hashable, Sendable {
         return Hex.encode(Array(Insecure.SHA1.hash(data: [0x99] + length + bytes))).uppercased()
     }
 
-    /// The bytes in ASCII armour (RFC 4880 §6.2). The checksum at its end is passed over: packets show damage themselves.
+    /// The bytes in ASCII armour (RFC 4880 §6.2). The checksum at its end is passed over: packets show damage
+    /// themselves.
     private static func unarmoured(_ text: [UInt8]) throws(TraceError) -> [UInt8] {
         let lines = String(decoding: text, as: UTF8.self).split(omittingEmptySubsequences: false) { $0.isNewline }
         guard lines.first == "-----BEGIN PGP PUBLIC KEY BLOCK-----",

@@ -85,8 +85,8 @@ package struct Trace: Hashable, Sendable {
 
     /// All four are empty in a trace that nobody signed.
     package struct Signature: Hashable, Sendable {
-        /// Base64: PKCS #1 v1.5 or a DER ECDSA signature, over the SHA-256 of `message`; or one of Ed25519 over it; or a
-        /// detached one of OpenPGP.
+        /// Base64: PKCS #1 v1.5 or a DER ECDSA signature, over the SHA-256 of `message`; or one of Ed25519 over it; or
+        /// a detached one of OpenPGP.
         package var signature: String
         /// `RSA-SHA256`, `ECDSA-SHA256`, `Ed25519` or `OpenPGP`.
         package var algorithm: String

@@ -138,6 +138,7 @@ private struct PrintedTrace {
     private let product: Trace.Product
     private let algorithm: TraceHashAlgorithm
     private let obsolescence: String?
+    private let service: Trace.Service?
     private let registered: Trace?
     private let signer: CertificateFacts?
     private let faults: [TraceFault]
@@ -150,11 +151,13 @@ private struct PrintedTrace {
                 let trace = try Trace(value)
                 (event, product, algorithm) = (trace.event, trace.product, trace.hashAlgorithm)
                 (obsolescence, registered, signature) = (trace.obsolescence, trace, trace.signature)
+                service = trace.service
                 found = trace.signatureFaults()
             } else {
                 let trace = try TraceSubmission.parseBatch(Array("[\(value.text)]".utf8))[0]
                 (event, product, algorithm) = (trace.event, trace.product, trace.hashAlgorithm)
                 (obsolescence, registered, signature) = (trace.obsolescence, nil, trace.signature)
+                service = trace.service
                 let signer = signature.certificateBytes.flatMap { SignerCertificate(der: $0) }
                 found = signature.faults(
                     of: product, event: event, service: trace.service, at: .now, signer: signer)
@@ -174,6 +177,7 @@ private struct PrintedTrace {
             Console.write("  registered: \(registered.timestamp.rfc3339) by \(registered.origin) as \(registered.id)")
         }
         if let obsolescence { Console.write("  obsolete:   \(obsolescence)") }
+        if let service { Console.write("  service:    \(String(decoding: service.document, as: UTF8.self))") }
         if let signer {
             Console.write("  signed by:  \(signer.subject), for whom \(signer.issuer) vouches")
         }
@@ -192,6 +196,10 @@ private struct PrintedTrace {
             $0.key("product")
             product.write(to: &$0)
             if let obsolescence { $0.member("obsolescence", obsolescence) }
+            if let service {
+                $0.key("service")
+                service.write(to: &$0)
+            }
             if let registered { $0.member("id", registered.id.text) }
             if let signer { $0.member("signer", signer.subject) }
             $0.member("valid", faults.isEmpty)
