@@ -55,9 +55,11 @@ import Wire
         }
     }
 
-    @Test("pages join up wherever the index ends, and meet each trace once", arguments: TestEngine.allCases)
+    @Test(
+        "pages join up wherever the index and its parts end, and meet each trace once", arguments: TestEngine.allCases)
     func pages(engine: TestEngine) async throws {
-        try await engine.withLedger { ledger, _ in
+        try await engine.withNode { node in
+            let ledger = try await node.ledger(partSize: 128)
             // 900 are more than one step of the index takes.
             for start in stride(from: 0, to: 900, by: 300) {
                 _ = try await ledger.register(

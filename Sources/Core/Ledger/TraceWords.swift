@@ -9,6 +9,10 @@ import Wire
 ///
 /// Full-text indexes of the engines (FTS5, or GIN over `tsvector`), kept by a worker that follows the log: who
 /// registers a trace pays nothing for it. What is younger than the index is looked through instead.
+///
+/// Before each word stands the part of the log that the trace is in. So a question is one about a part, and takes as
+/// long as a part has traces at most: without that, engines gather all traces that have a frequent word, or one of
+/// those that begin so, before they give the first.
 enum TraceWords {
     /// Words of one trace that are kept. What a product's files are called beyond that does not find it.
     private static let countMax = 5000
@@ -57,23 +61,38 @@ enum TraceWords {
             """, .init(end))
     }
 
-    /// Leaves below one that may say what is looked for, the latest first.
+    /// Leaves of a part, below one, that may say what is looked for, the latest first.
     static func find(
-        _ wanted: WordQuery, below leaf: Int64, limit: Int, engine: Engine, _ reader: Reader
+        _ wanted: WordQuery, inPart part: Int64, below leaf: Int64, limit: Int, engine: Engine, _ reader: Reader
     ) throws -> [Int64] {
+        let wanted = marked(wanted, mark(ofPart: part))
         switch engine {
         case .sqlite:
-            try reader.rows(
+            return try reader.rows(
                 "SELECT rowid FROM trace_words WHERE trace_words MATCH ? AND rowid < ? ORDER BY rowid DESC LIMIT ?",
                 .init(wanted.fts5), .init(leaf), .init(limit)
             ) { $0.int(0) }
         case .postgres:
-            try reader.rows(
+            return try reader.rows(
                 """
                 SELECT leaf FROM trace_words WHERE words @@ CAST(? AS tsquery) AND leaf < ? ORDER BY leaf DESC LIMIT ?
                 """,
                 .init(wanted.tsquery), .init(leaf), .init(limit)
             ) { $0.int(0) }
+        }
+    }
+
+    /// What stands before the words of a part: four digits, enough for a hundred billion traces.
+    private static func mark(ofPart part: Int64) -> String {
+        let digits = String(part, radix: 36)
+        return String(repeating: "0", count: max(0, 4 - digits.count)) + digits
+    }
+
+    private static func marked(_ wanted: WordQuery, _ mark: String) -> WordQuery {
+        switch wanted {
+        case .word(let word, let isPrefix): .word(mark + word, isPrefix: isPrefix)
+        case .all(let parts): .all(parts.map { marked($0, mark) })
+        case .any(let parts): .any(parts.map { marked($0, mark) })
         }
     }
 
@@ -136,10 +155,13 @@ enum TraceWords {
         }
 
         /// Its words, with a space between two of them.
-        var words: String {
+        ///
+        /// - Parameter partSize: leaves of one part of the log.
+        func words(partSize: Int64) -> String {
             var words: Set<String> = []
             for text in texts where words.count < TraceWords.countMax { WordQuery.collect(text, into: &words) }
-            return words.sorted().prefix(TraceWords.countMax).joined(separator: " ")
+            let mark = TraceWords.mark(ofPart: leaf / partSize)
+            return words.sorted().prefix(TraceWords.countMax).map { mark + $0 }.joined(separator: " ")
         }
     }
 }
@@ -156,9 +178,11 @@ extension Ledger {
     /// What one step of the index takes.
     private static let indexedMax = 500
     private static let indexedBytesMax: Int64 = 4 << 20
-    /// What one page of a search looks at, in traces and in bytes of what they say.
+    /// What one page of a search looks at, in traces and in bytes of what they say, and how long it may take until it
+    /// says where the next one begins.
     private static let lookedMax = 2000
     private static let lookedBytesMax = 8 << 20
+    private static let lookedDuration = Duration.seconds(1)
 
     /// Puts the words of traces into the index that are not in it yet: a part of them.
     ///
@@ -181,7 +205,9 @@ extension Ledger {
             ) { TraceWords.Source($0) }
         }
         guard let first = sources.first, let last = sources.last else { return false }
-        let words = try await Self.onAllCores(sources) { (leaf: $0.leaf, words: $0.words) }
+        let words = try await Self.onAllCores(sources) { [partSize] in
+            (leaf: $0.leaf, words: $0.words(partSize: partSize))
+        }
         let engine = journal.database.engine
         try await journal.database.write { transaction in
             try transaction.lock("trace words")
@@ -206,7 +232,7 @@ extension Ledger {
         let limit = min(limit, Self.lookupMax)
         // As many at once also for a short page, since what is found need not be what was meant.
         let step = Self.lookupMax
-        return try await journal.read { reader in
+        return try await journal.read { [partSize] reader in
             let size = (try reader.scalar("SELECT max(leaf) FROM traces") ?? -1) + 1
             var before = size
             if let after {
@@ -218,12 +244,14 @@ extension Ledger {
             let end = try TraceWords.end(reader)
             var found: [[UInt8]] = []
             var (count, bytes) = (0, 0)
-            while before > 0 {
+            let began = ContinuousClock.now
+            while before > 0, ContinuousClock.now - began < Self.lookedDuration {
                 let isYounger = before > end
+                let part = (before - 1) / partSize
                 let candidates =
                     isYounger
                     ? Array((max(end, before - Int64(step))..<before).reversed())
-                    : try TraceWords.find(query, below: before, limit: step, engine: engine, reader)
+                    : try TraceWords.find(query, inPart: part, below: before, limit: step, engine: engine, reader)
                 for leaf in candidates {
                     before = leaf
                     let source = try reader.first("\(TraceWords.Source.select) WHERE leaf = ?", .init(leaf)) {
@@ -235,8 +263,8 @@ extension Ledger {
                     guard found.count < limit, count < Self.lookedMax, bytes < Self.lookedBytesMax else { break }
                 }
                 if found.count >= limit || count >= Self.lookedMax || bytes >= Self.lookedBytesMax { break }
-                // The index had no more than these.
-                if !isYounger, candidates.count < step { before = 0 }
+                // The index had no more than these in this part.
+                if !isYounger, candidates.count < step { before = part * partSize }
             }
             let next = before == 0 ? nil : try Self.id(of: before, reader).first
             return FoundTraces(ids: found.compactMap { TraceID($0) }, next: next.flatMap { TraceID($0) })
