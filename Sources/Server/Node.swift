@@ -159,7 +159,8 @@ package final class Node: Sendable {
         let ledger = try await Ledger.open(
             journal: journal, identity: identity, authority: authority.root,
             origin: NodeName.host + "/martlet",
-            trust: TraceSigners(authority: authority, files: configuration.traceAuthorities),
+            trust: TraceSigners(
+                authority: authority, files: configuration.traceAuthorities, openPGP: OpenPGPSignatures()),
             policy: logPolicy)
         let witness = try await Witness.open(
             journal: journal, identity: identity, name: ledger.origin + "/witness",
@@ -222,7 +223,8 @@ package final class Node: Sendable {
                 notifications: notifications, telling: telling, gate: gate, authenticator: authenticator,
                 sendsMail: configuration.smtp != nil, streams: streams),
             traces: TraceService(
-                ledger: ledger, witness: witness, gate: gate, authenticator: authenticator, host: NodeName.host,
+                ledger: ledger, catalogue: catalogue, witness: witness, gate: gate, authenticator: authenticator,
+                host: NodeName.host,
                 version: Version.current),
             transactions: TransactionService(objects: objects, gate: gate, authenticator: authenticator),
             signing: signing,
@@ -307,6 +309,7 @@ package final class Node: Sendable {
             Tracer(
                 objects: objects, catalogue: catalogue, ledger: ledger, origin: "admin@" + NodeName.host, webURL: webURL
             ))
+        workers.start(TraceIndexer(journal: journal, ledger: ledger))
         if logPolicy?.witnesses.isEmpty == false {
             workers.start(Countersigner(journal: journal, ledger: ledger, call: fetcher.call))
         }

@@ -212,7 +212,7 @@ extension ODataService {
     /// `/Subscriptions(ID)/Read`: what waits longest, which stays until it is acknowledged.
     private func read(_ subscription: Subscription, _ call: Call) async throws -> Response {
         guard subscription.terms.push == nil else { throw Problem.badRequest("this subscription is posted, not read") }
-        let options = try QueryOptions(call.query)
+        let options = try ODataOptions(products: call.query)
         let top = min(call.query["$top"] == nil ? 1 : options.top, Self.readMax)
         var told: [[UInt8]] = []
         for _ in 0..<Self.roundsMax where top > 0 {
@@ -258,8 +258,8 @@ extension ODataService {
             try await shows(facts, to: principal, context)
         else { return nil }
         let name = try Product(facts).name
-        var options = try QueryOptions(QueryItems())
-        options.expand = [.attributes]
+        var options = try ODataOptions(products: QueryItems())
+        options.expand = [ODataOptions.Expansion.attributes.rawValue]
         var product = JSONWriter(capacity: 4096)
         if facts.deletion == nil, let item = try await catalogue.item(number: notice.number) {
             try write(item, options, base, to: &product, context: nil)
