@@ -81,6 +81,7 @@ let formats: [Target] = [
     target("Formats", "ODataFilter", ["Wire"]),
     target("Formats", "WebDAVFormat", ["Wire"]),
     target("Formats", "LDAPMessage"),
+    target("Formats", "STOMPFormat"),
     target("Formats", "SCIMFormat", ["Wire"]),
     target("Formats", "JOSE", ["Wire", crypto, cryptoExtras]),
     target("Formats", "ProductMetadata", ["Wire"]),
@@ -102,7 +103,8 @@ let drivers: [Target] = [
     target("Drivers", "Vault", ["CPKCS11", "Ciphers", "Wire"]),
     .systemLibrary(name: "CGDAL", path: "Sources/Drivers/CGDAL", pkgConfig: "gdal", providers: [.apt(["libgdal-dev"])]),
     target("Drivers", "SMTP", ["Wire", nioCore, nioPosix, nioSSL]),
-    target("Drivers", "Rasters", ["ProductMetadata", "Wire", nioCore, nioPosix]),
+    target("Drivers", "Processes", [nioPosix]),
+    target("Drivers", "Rasters", ["Processes", "ProductMetadata", "Wire", nioCore, nioPosix]),
     target("Drivers", "Blobs", ["Ciphers", "SigV4", "Wire", httpClient, nioCore, nioHTTP1, nioPosix, nioSSL]),
 ]
 
@@ -119,14 +121,17 @@ let core: [Target] = [
     target(
         "Core", "Authority",
         ["Certificates", "Ciphers", "Database", "Identity", "Journal", "Vault", "Wire", asn1, crypto, x509]),
-    target("Core", "Notifications", ["Ciphers", "Database", "Journal", "Vault", "Wire", crypto]),
+    target(
+        "Core", "Notifications",
+        ["Ciphers", "Database", "Identity", "Journal", "Policy", "Vault", "Wire", crypto]),
     target(
         "Core", "Catalogue", ["CQL2", "Database", "Geometry", "IAMPolicy", "Identity", "Journal", "Policy", "Wire"]),
     target(
         "Core", "Ledger",
         [
-            "Certificates", "Database", "Identity", "Journal", "MerkleLog", "ODataFilter", "TraceFormat", "Wire", asn1,
-            crypto, x509,
+            "CQL2", "Certificates", "Database", "Identity", "Journal", "MerkleLog", "ODataFilter", "TraceFormat",
+            "Wire",
+            asn1, crypto, x509,
         ]),
     target(
         "Core", "Objects",
@@ -142,8 +147,8 @@ let apis: [Target] = [
     target(
         "APIs", "HTTPSupport",
         [
-            "Authority", "Catalogue", "Certificates", "Ciphers", "Database", "Identity", "Journal", "Objects", "Policy",
-            "SigV4", "Wire", nioCore, nioExtras, nioHTTP1, nioPosix, nioSSL,
+            "Authority", "CQL2", "Catalogue", "Certificates", "Ciphers", "Database", "Identity", "Journal",
+            "ODataFilter", "Objects", "Policy", "SigV4", "Wire", nioCore, nioExtras, nioHTTP1, nioPosix, nioSSL,
         ]),
     target(
         "APIs", "LDAPAPI",
@@ -194,14 +199,25 @@ let apis: [Target] = [
             "Notifications", "ODataFilter", "Objects", "Policy", "Wire", logging, nioCore, nioHTTP1,
         ]),
     target(
+        "APIs", "NotificationAPI",
+        [
+            "HTTPSupport", "IAMPolicy", "Identity", "Journal", "Ledger", "Notifications", "ODataFilter", "Objects",
+            "Policy", "TraceFormat", "Wire", logging, nioCore, nioHTTP1,
+        ]),
+    target(
+        "APIs", "STOMPAPI",
+        [
+            "Certificates", "HTTPSupport", "Identity", "Journal", "Notifications", "Policy", "STOMPFormat", "Wire",
+            logging, nioCore, nioHTTP1, nioSSL,
+        ]),
+    target(
         "APIs", "TransactionAPI",
         ["HTTPSupport", "Identity", "Journal", "Objects", "Policy", "Wire", logging, nioHTTP1]),
     .target(
         name: "TraceAPI",
         dependencies: [
-            "Certificates", "Ciphers", "HTTPSupport", "IAMPolicy", "Identity", "Ledger", "MerkleLog", "ODataFilter",
-            "Policy", "TraceFormat", "Wire", logging,
-            nioCore, nioHTTP1,
+            "CQL2", "Catalogue", "Certificates", "Ciphers", "HTTPSupport", "IAMPolicy", "Identity", "Ledger",
+            "MerkleLog", "ODataFilter", "Policy", "TraceFormat", "Wire", logging, nioCore, nioHTTP1,
         ],
         path: "Sources/APIs/TraceAPI", resources: [.embedInCode("Assets/verify.html")], swiftSettings: settings),
     // What a browser is sent is part of the program: nothing to install, nothing to lose.
@@ -227,9 +243,8 @@ let apis: [Target] = [
     target(
         "APIs", "WebDAVAPI",
         [
-            "Ciphers", "Database", "HTTPSupport", "IAMPolicy", "Identity", "Journal", "Objects", "Policy",
-            "ProductMetadata",
-            "SigV4", "WebDAVFormat", "Wire", logging, nioCore, nioHTTP1,
+            "Ciphers", "Database", "HTTPSupport", "IAMPolicy", "Identity", "Journal", "Objects", "Policy", "SigV4",
+            "WebDAVFormat", "Wire", logging, nioCore, nioHTTP1,
         ]),
 ]
 
@@ -252,10 +267,12 @@ let top: [Target] = [
             "Certificates",
             "Console", "Ciphers",
             "Database", "HTTPSupport", "IAMAPI", "IAMPolicy", "Identity",
-            "Journal", "LDAPAPI", "Ledger", "MerkleLog", "Notifications", "ODataAPI", "OIDCAPI", "Objects", "OpenID",
-            "Policy",
+            "Journal", "LDAPAPI", "Ledger", "MerkleLog", "NotificationAPI", "Notifications", "ODataAPI", "OIDCAPI",
+            "Objects", "OpenID",
+            "Policy", "Processes",
             "Rasters",
-            "S3API", "SCIMAPI", "SMTP", "STACAPI", "SigV4", "SigningAPI", "TilesAPI", "TraceAPI", "TransactionAPI",
+            "S3API", "SCIMAPI", "SMTP", "STACAPI", "STOMPAPI", "SigV4", "SigningAPI", "TilesAPI", "TraceAPI", "TraceFormat",
+            "TransactionAPI",
             "Vault",
             "WebDAVAPI", "Wire",
             "Workers",
@@ -297,6 +314,7 @@ let testTargets: [Target] = [
     tests("ODataFilterTests", ["ODataFilter", "Wire"]),
     tests("WebDAVFormatTests", ["WebDAVFormat", "Wire"]),
     tests("LDAPMessageTests", ["LDAPMessage"]),
+    tests("STOMPFormatTests", ["STOMPFormat"]),
     tests("SCIMFormatTests", ["SCIMFormat", "Wire"]),
     tests("JOSETests", ["JOSE", "Wire"]),
     tests("OpenIDTests", ["Certificates", "Database", "Identity", "JOSE", "Journal", "OpenID", "Vault", "Wire"]),
@@ -306,7 +324,8 @@ let testTargets: [Target] = [
     tests("AntivirusTests", ["Antivirus", nioCore, nioPosix]),
     tests("VaultTests", ["Ciphers", "Vault", "Wire"]),
     tests("BlobsTests", ["Blobs", "Ciphers", "SigV4", "Wire", nioCore, nioHTTP1, nioPosix]),
-    tests("RastersTests", ["martlet-raster", "ProductMetadata", "Rasters", "Wire", nioCore, nioPosix]),
+    tests("ProcessesTests", ["Processes", "TraceFormat", nioPosix]),
+    tests("RastersTests", ["martlet-raster", "Processes", "ProductMetadata", "Rasters", "Wire", nioCore, nioPosix]),
     tests("JournalTests", ["Database", "Journal", "Wire"]),
     tests("IdentityTests", ["Database", "IAMPolicy", "Identity", "Journal", "Vault", "WebAuthn", "Wire", crypto]),
     tests(
@@ -341,14 +360,14 @@ let testTargets: [Target] = [
     tests(
         "LedgerTests",
         [
-            "Certificates", "Database", "Identity", "Journal", "Ledger", "MerkleLog", "TraceFormat", "Vault", "Wire",
-            asn1, crypto, x509,
+            "CQL2", "Certificates", "Database", "Identity", "Journal", "Ledger", "MerkleLog", "TraceFormat", "Vault",
+            "Wire", asn1, crypto, x509,
         ]),
     tests(
         "TraceAPITests",
         [
-            "Certificates", "Database", "HTTPSupport", "Identity", "Journal", "Ledger", "MerkleLog", "Policy",
-            "TraceAPI", "TraceFormat", "Vault", "Wire", crypto, nioCore, nioEmbedded, nioHTTP1,
+            "Catalogue", "Certificates", "Database", "HTTPSupport", "Identity", "Journal", "Ledger", "MerkleLog",
+            "Objects", "Policy", "TraceAPI", "TraceFormat", "Vault", "Wire", crypto, nioCore, nioEmbedded, nioHTTP1,
         ]),
     tests(
         "STACAPITests",

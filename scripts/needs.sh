@@ -11,7 +11,7 @@ for purpose in "$@"; do
         test)
             packages+=(
                 gcc libc6-dev python3-venv curl openssl postgresql chromium chromium-driver util-linux softhsm2
-                clamav-daemon)
+                clamav-daemon gpgv gnupg)
             # Clients of LDAP, and what python-ldap is compiled with.
             packages+=(ldap-utils apache2-bin libldap2-dev libsasl2-dev python3-dev)
             # Applications that people log in to.

@@ -48,6 +48,7 @@ package struct Configuration: Sendable {
     /// Where the directory listens, for connections that begin without and with TLS; nil for nowhere.
     package var ldap: Address?
     package var ldaps: Address?
+    package var stomp: Address?
     /// The name at the top of the directory.
     package var directory: DirectoryTree
     /// `sqlite`, or the URL of a PostgreSQL database.
@@ -135,6 +136,7 @@ package struct Configuration: Sendable {
         ("s3", "HOST:PORT of the S3 port (default 127.0.0.1:9000)"),
         ("ldap", "HOST:PORT of the LDAP directory, with StartTLS (default: none; 127.0.0.1:3890 is usual)"),
         ("ldaps", "HOST:PORT of the LDAP directory over TLS (default: none; 127.0.0.1:6360 is usual)"),
+        ("stomp", "HOST:PORT of notifications over STOMP (default: none; 127.0.0.1:61613 is usual)"),
         (
             "ldap-base",
             "name at the top of the directory (default: of web-url's host, dc=example,dc=org; or dc=martlet)"
@@ -235,6 +237,7 @@ package struct Configuration: Sendable {
         s3 = try Address(value("s3") ?? "127.0.0.1:9000", name: "--s3")
         ldap = try value("ldap").map { try Address($0, name: "--ldap") }
         ldaps = try value("ldaps").map { try Address($0, name: "--ldaps") }
+        stomp = try value("stomp").map { try Address($0, name: "--stomp") }
         metadata = value("metadata") ?? "sqlite"
         guard metadata == "sqlite" || metadata.hasPrefix("postgres://") || metadata.hasPrefix("postgresql://") else {
             throw ConfigurationError("--metadata is 'sqlite' or postgres://…, not '\(metadata.prefix(12))…'")

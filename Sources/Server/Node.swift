@@ -19,6 +19,7 @@ import MerkleLog
 import NIOCore
 import NIOPosix
 import NIOSSL
+import NotificationAPI
 import Notifications
 import ODataAPI
 import OIDCAPI
@@ -29,6 +30,7 @@ import Rasters
 import S3API
 import SCIMAPI
 import STACAPI
+import STOMPAPI
 import SigningAPI
 import TilesAPI
 import TraceAPI
@@ -42,6 +44,8 @@ import Workers
 package final class Node: Sendable {
     package let web: HTTPListener
     package let s3: HTTPListener
+    /// Nil where notifications are not told over STOMP.
+    private let stomp: STOMPListener?
     /// The directory's listeners, for `ldap:` and `ldaps:`.
     private let directories: [LDAPListener]
     /// The name at the top of the directory.
@@ -63,8 +67,12 @@ package final class Node: Sendable {
     private let fetcher: DocumentFetcher
     private let challenges: ChallengeFetcher
     private let webhooks: WebhookClient
+    private let streams: StreamCount
     private let workers: WorkerGroup
     private let pools: [NIOThreadPool]
+
+    /// Where notifications are told over STOMP; nil where they are not.
+    package var stompURL: String? { stomp?.url }
 
     /// Where the directory is reached: `ldap:` and `ldaps:`, as far as it is served.
     package var directoryURLs: [String] { directories.map(\.url) }
@@ -119,7 +127,8 @@ package final class Node: Sendable {
         var limits = configuration.connectionLimits
         limits.connectionsMax = min(limits.connectionsMax, OpenFiles.raise() - OpenFiles.reserve)
         let connections = ConnectionCount(max: limits.connectionsMax)
-        let s3 = try await listen(configuration.s3, "--s3", tls.web, configuration.s3URL, limits, connections, s3Responder)
+        let s3 = try await listen(
+            configuration.s3, "--s3", tls.web, configuration.s3URL, limits, connections, s3Responder)
         let webResponder = LateResponder()
         let web = try await listen(
             configuration.web, "--web", tls.web, configuration.webURL, limits, connections, webResponder)
@@ -150,7 +159,8 @@ package final class Node: Sendable {
         let ledger = try await Ledger.open(
             journal: journal, identity: identity, authority: authority.root,
             origin: NodeName.host + "/martlet",
-            trust: TraceSigners(authority: authority, files: configuration.traceAuthorities),
+            trust: TraceSigners(
+                authority: authority, files: configuration.traceAuthorities, openPGP: OpenPGPSignatures()),
             policy: logPolicy)
         let witness = try await Witness.open(
             journal: journal, identity: identity, name: ledger.origin + "/witness",
@@ -178,6 +188,20 @@ package final class Node: Sendable {
                 post: { try await fetcher.post($0, $1, authorization: $2, bytesMax: $3) }),
             addresses: NodeAddresses(web: webURL, objects: addresses),
             sign: { try await signing.sign([$0], method: "GET", seconds: $1, $2).first ?? $0 })
+        let odata = ODataService(
+            catalogue: catalogue, objects: objects, identity: identity, gate: gate, authenticator: authenticator,
+            notifications: notifications, addresses: addresses, webURL: webURL)
+        let topics = Topics([
+            TraceTopic(ledger: ledger, address: webURL + "/traces"), ProductTopic(odata), ObjectTopic(gate: gate),
+            RuleTopic(gate: gate),
+        ])
+        let telling = Telling(topics: topics, notifications: notifications, identity: identity, source: webURL)
+        let streams = StreamCount()
+        let stomp = try await listen(
+            configuration, tls.web, limits, connections,
+            STOMPService(
+                notifications: notifications, telling: telling, gate: gate, authenticator: authenticator,
+                streams: streams, version: Version.current))
         let router = WebRouter(
             oidc: OIDCService(authenticator: authenticator, provider: provider),
             admin: AdminService(
@@ -194,11 +218,13 @@ package final class Node: Sendable {
                 )),
             scim: SCIMService(policies: policies, gate: gate, authenticator: authenticator),
             stac: STACService(catalogue: catalogue, objects: objects, gate: gate, authenticator: authenticator),
-            odata: ODataService(
-                catalogue: catalogue, objects: objects, identity: identity, gate: gate, authenticator: authenticator,
-                notifications: notifications, addresses: addresses, webURL: webURL),
+            odata: odata,
+            notifications: NotificationService(
+                notifications: notifications, telling: telling, gate: gate, authenticator: authenticator,
+                sendsMail: configuration.smtp != nil, streams: streams),
             traces: TraceService(
-                ledger: ledger, witness: witness, gate: gate, authenticator: authenticator, host: NodeName.host,
+                ledger: ledger, catalogue: catalogue, witness: witness, gate: gate, authenticator: authenticator,
+                host: NodeName.host,
                 version: Version.current),
             transactions: TransactionService(objects: objects, gate: gate, authenticator: authenticator),
             signing: signing,
@@ -261,11 +287,13 @@ package final class Node: Sendable {
         workers.start(
             Notifier(
                 objects: objects, notifications: notifications, post: webhooks.post,
-                compose: { try await router.odata.message(of: $0) }))
+                compose: telling.posting,
+                letters: configuration.smtp.map { _ in
+                    LetterWriter(
+                        notifications: notifications, identity: identity, telling: telling, webURL: webURL)
+                }))
         workers.start(
-            Subscriber(
-                catalogue: catalogue, identity: identity, gate: gate, notifications: notifications,
-                condition: { try await router.odata.condition(ofSubscription: $0) }))
+            Subscriber(journal: journal, identity: identity, notifications: notifications, topics: topics))
         workers.start(
             Auditor(
                 journal: journal, ledger: ledger, origin: "admin@" + NodeName.host, seconds: configuration.auditSeconds,
@@ -281,6 +309,7 @@ package final class Node: Sendable {
             Tracer(
                 objects: objects, catalogue: catalogue, ledger: ledger, origin: "admin@" + NodeName.host, webURL: webURL
             ))
+        workers.start(TraceIndexer(journal: journal, ledger: ledger))
         if logPolicy?.witnesses.isEmpty == false {
             workers.start(Countersigner(journal: journal, ledger: ledger, call: fetcher.call))
         }
@@ -291,23 +320,24 @@ package final class Node: Sendable {
                 })
         }
         return Node(
-            web: web, s3: s3, directories: directories, directoryBase: configuration.directory.base,
+            web: web, s3: s3, stomp: stomp, directories: directories, directoryBase: configuration.directory.base,
             generatedPassword: password, authorityFile: tls.authorityFile, webURL: webURL,
             s3URL: s3URL, identity: identity, database: database, journal: journal, objects: objects,
-            stores: stores, fetcher: fetcher, challenges: challenges, webhooks: webhooks, workers: workers,
-            pools: [pool, rasterPool, picturePool])
+            stores: stores, fetcher: fetcher, challenges: challenges, webhooks: webhooks, streams: streams,
+            workers: workers, pools: [pool, rasterPool, picturePool])
     }
 
     private init(
-        web: HTTPListener, s3: HTTPListener, directories: [LDAPListener], directoryBase: String,
+        web: HTTPListener, s3: HTTPListener, stomp: STOMPListener?, directories: [LDAPListener], directoryBase: String,
         generatedPassword: String?, authorityFile: String?, webURL: String,
         s3URL: String, identity: Identity, database: Database, journal: Journal, objects: Objects,
         stores: BlobStores,
-        fetcher: DocumentFetcher, challenges: ChallengeFetcher, webhooks: WebhookClient, workers: WorkerGroup,
-        pools: [NIOThreadPool]
+        fetcher: DocumentFetcher, challenges: ChallengeFetcher, webhooks: WebhookClient,
+        streams: StreamCount, workers: WorkerGroup, pools: [NIOThreadPool]
     ) {
         self.web = web
         self.s3 = s3
+        self.stomp = stomp
         self.directories = directories
         self.directoryBase = directoryBase
         self.generatedPassword = generatedPassword
@@ -322,6 +352,7 @@ package final class Node: Sendable {
         self.fetcher = fetcher
         self.challenges = challenges
         self.webhooks = webhooks
+        self.streams = streams
         self.workers = workers
         self.pools = pools
     }
@@ -334,7 +365,8 @@ package final class Node: Sendable {
             // The process's own loops: they end with it, so that no task that still winds down finds its loop gone.
             return try await HTTPListener.bind(
                 host: address.host, port: address.port, group: MultiThreadedEventLoopGroup.singleton, tls: tls,
-                publicURL: publicURL, limits: limits, connections: connections, responder: { await responder.respond($0) })
+                publicURL: publicURL, limits: limits, connections: connections,
+                responder: { await responder.respond($0) })
         }
     }
 
@@ -356,6 +388,18 @@ package final class Node: Sendable {
             listeners.append(listener)
         }
         return listeners
+    }
+
+    private static func listen(
+        _ configuration: Configuration, _ tls: NIOSSLContext?, _ limits: ConnectionLimits,
+        _ connections: ConnectionCount, _ service: STOMPService
+    ) async throws -> STOMPListener? {
+        guard let address = configuration.stomp else { return nil }
+        return try await binding(address, "--stomp") {
+            try await STOMPListener.bind(
+                host: address.host, port: address.port, group: MultiThreadedEventLoopGroup.singleton, tls: tls,
+                limits: limits, connections: connections, service: service)
+        }
     }
 
     private static func binding<Bound>(
@@ -392,9 +436,11 @@ package final class Node: Sendable {
 
     /// Ends in order: no new requests, running ones end, workers stop where they are, then the stores close.
     package func stop() async throws {
+        streams.end()
         async let webDone: Void = web.shutdown()
         async let s3Done: Void = s3.shutdown()
         for directory in directories { await directory.shutdown() }
+        await stomp?.shutdown()
         _ = await (webDone, s3Done)
         await workers.stop()
         try? await journal.flushAccesses()

@@ -89,7 +89,9 @@ struct TLSSetup {
     /// Every name that clients may have for this machine.
     private static func hosts(_ configuration: Configuration) -> [String] {
         var hosts = ["localhost", "127.0.0.1", "::1", NodeName.host]
-        let addresses = [configuration.web, configuration.s3, configuration.ldap, configuration.ldaps]
+        let addresses = [
+            configuration.web, configuration.s3, configuration.ldap, configuration.ldaps, configuration.stomp,
+        ]
         for case let address? in addresses where address.host != "0.0.0.0" && address.host != "::" {
             hosts.append(address.host)
         }

@@ -3,6 +3,7 @@ import AdminAPI
 import Console
 import HTTPSupport
 import NIOHTTP1
+import NotificationAPI
 import ODataAPI
 import OIDCAPI
 import SCIMAPI
@@ -23,6 +24,7 @@ struct WebRouter: Sendable {
     let scim: SCIMService
     let stac: STACService
     let odata: ODataService
+    let notifications: NotificationService
     let traces: TraceService
     let transactions: TransactionService
     let signing: SigningService
@@ -52,6 +54,8 @@ struct WebRouter: Sendable {
         case "scim" where rest.first == "v2": return await scim.respond(to: request, path: Array(rest.dropFirst()))
         case "stac": return await stac.respond(to: request, path: rest)
         case "odata" where rest.first == "v1": return await odata.respond(to: request, path: Array(rest.dropFirst()))
+        case "notifications" where rest.first == "v1":
+            return await notifications.respond(to: request, path: Array(rest.dropFirst()))
         case "raster": return await tiles.respond(to: request, path: rest)
         case "traces": return await traces.respond(to: request, path: rest)
         case "trace-api": return await traces.respond(toOData: request, path: rest)
@@ -100,6 +104,7 @@ struct WebRouter: Sendable {
             $0.member("objects", addresses.all)
             $0.member("stac", webURL + "/stac")
             $0.member("traces", webURL + "/traces")
+            $0.member("notifications", webURL + "/notifications/v1")
             if !ldapURLs.isEmpty {
                 $0.member("ldap", ldapURLs)
                 $0.member("ldapBase", ldapBase)

@@ -26,6 +26,7 @@ struct Martlet: AsyncParsableCommand {
             KeyCommand.self, ClientCommand.self, TokenKeyCommand.self, JobTokenCommand.self, KeysCommand.self,
             KmsCommand.self, AppPasswordCommand.self, PolicyCommand.self, LDAPCommand.self, CACommand.self,
             AuditCommand.self, QuotaCommand.self, CollectionCommand.self, ItemsCommand.self, WebhookCommand.self,
+            NotifyCommand.self,
             TransactionCommand.self,
             History.self,
             Restore.self,

@@ -81,12 +81,12 @@ import Wire
 
     @Test(
         "a search for words that cannot be meant is refused", arguments: ["", "(a", "a)", "a AND", "+", "OR", "\"\""])
-    func wrongWords(text: String) { #expect(throws: CatalogueError.self) { try FreeText(parsing: text) } }
+    func wrongWords(text: String) { #expect(throws: FreeTextError.self) { try FreeText(parsing: text) } }
 
     @Test("parentheses 10,000 deep are refused")
     func deepWords() {
-        #expect(throws: CatalogueError.self) { try FreeText(parsing: String(repeating: "(", count: 4000)) }
-        #expect(throws: CatalogueError.self) { try FreeText(parsing: String(repeating: "(", count: 10_000)) }
+        #expect(throws: FreeTextError.self) { try FreeText(parsing: String(repeating: "(", count: 4000)) }
+        #expect(throws: FreeTextError.self) { try FreeText(parsing: String(repeating: "(", count: 10_000)) }
     }
 
     @Test(

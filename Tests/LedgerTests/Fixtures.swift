@@ -38,11 +38,12 @@ struct Node {
     let authority: CertificateAuthority
 
     func ledger(
-        origin: String = "test.example/martlet", trust: (any SignerTrust)? = nil, policy: LogPolicy? = nil
+        origin: String = "test.example/martlet", trust: (any SignerTrust)? = nil, policy: LogPolicy? = nil,
+        partSize: Int64 = 1 << 16
     ) async throws -> Ledger {
         try await Ledger.open(
             journal: journal, identity: Identity(journal: journal, master: master), authority: authority,
-            origin: origin, trust: trust, policy: policy)
+            origin: origin, trust: trust, policy: policy, partSize: partSize)
     }
 
     /// What is wrong with the log, as far as it can be known from what is stored.

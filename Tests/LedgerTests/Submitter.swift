@@ -1,5 +1,6 @@
 import Certificates
 import Crypto
+import Journal
 import Ledger
 import SwiftASN1
 import TraceFormat
@@ -56,5 +57,21 @@ struct TestTrust: SignerTrust {
     var revoked: [[UInt8]] = []
 
     func anchors() async throws -> TrustAnchors { try TrustAnchors(roots: [authority.certificate]) }
+    /// As if the one signature that is good were this text.
+    func fault(ofOpenPGP signature: [UInt8], message: [UInt8], key: OpenPGPKey) async throws -> String? {
+        signature == Array("good".utf8) + message.prefix(8) ? nil : "not good"
+    }
+
+    func certificate(
+        for request: CertificateRequest, account: String, seconds: Int64, how: String, by actor: String
+    ) async throws -> PreparedCertificate {
+        let made = try authority.issue(
+            request,
+            CertificateTemplate(
+                commonName: account, names: AlternativeNames(), purposes: [.client, .email], seconds: seconds))
+        return PreparedCertificate(pem: made.pem) { _, events in
+            events.record(EventKind("test.issued"), by: actor, on: account) { $0.member("how", how) }
+        }
+    }
     func isRevoked(_ fingerprint: [UInt8]) async throws -> Bool { revoked.contains(fingerprint) }
 }

@@ -78,6 +78,37 @@ import Wire
         }
     }
 
+    @Test("dead letters are kept, but not too many, and not for ever", arguments: TestEngine.allCases)
+    func deadLetters(engine: TestEngine) async throws {
+        try await withNotifications(engine) { notifications, journal in
+            try await notifications.putWebhook("hook", url: "http://a/", secret: nil, by: "ada")
+            try await notifications.enqueue((1...5).map { delivery($0) })
+            let old = Timestamp.now.adding(seconds: -Notifications.deadSecondsMax - 60)
+            try await notifications.bury([delivery(1), delivery(2)], for: "hook", "refused", now: old, deadMax: 3)
+            // What is not there any more is not buried.
+            try await notifications.bury([delivery(2)], for: "hook", "refused")
+            try await notifications.bury((3...4).map { delivery($0) }, for: "hook", "late", deadMax: 3)
+            func dead(after: DeliveryID? = nil) async throws -> [Int64] {
+                try await notifications.deadLetters(of: "hook", after: after, limit: 9).map(\.delivery.tid)
+            }
+            #expect(try await dead() == [2, 3, 4])
+            #expect(try await dead(after: DeliveryID("3-0-c")) == [4])
+            var state = try await notifications.webhook("hook").state
+            #expect(state.waiting == 1 && state.dead == 3 && state.dropped == 1)
+            #expect(try await notifications.expireDead() == 1)
+            #expect(try await notifications.revive(nil, of: "hook", by: "ada") == 2)
+            #expect(try await notifications.revive(nil, of: "hook", by: "ada") == 0)
+            state = try await notifications.webhook("hook").state
+            #expect(state.waiting == 3 && state.dead == 0)
+            let waiting = try await notifications.waiting(for: "hook", limit: 9)
+            #expect(waiting.map(\.tid) == [3, 4, 5])
+            #expect(waiting.allSatisfy { $0.created.adding(seconds: 7200) > .now })
+            let kinds = try await journal.events(of: "hook", limit: 20).map(\.kind)
+            #expect(kinds.filter { $0 == .notificationsBuried }.count == 2)
+            #expect(kinds.filter { $0 == .notificationsRevived }.count == 2)
+        }
+    }
+
     @Test("a webhook's secret is sealed, and opens for who delivers", arguments: TestEngine.allCases)
     func webhooks(engine: TestEngine) async throws {
         try await withNotifications(engine) { notifications, journal in

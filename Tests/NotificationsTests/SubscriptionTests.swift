@@ -30,7 +30,8 @@ import Wire
             let event = Event(
                 tid: number, sequence: 1, time: .now.adding(seconds: -age), kind: EventKind("item.put"), actor: "ada",
                 subject: "eo/a", collection: 1, detail: "{}")
-            return SubscriptionNotice(event: .created, number: number * 10).delivery(event, to: subscription)
+            let content = SubscriptionNotice(event: .created, number: number * 10).content
+            return Notice(event: event, content: content).delivery(to: subscription.destination)
         }
     }
 
@@ -57,6 +58,46 @@ import Wire
             let state = try await notifications.subscription(one.id, of: 7).state
             #expect(state.waiting == 2 && state.dropped == 0)
             await #expect(throws: NotificationsError.self) { try await notifications.subscription(one.id, of: 8) }
+        }
+    }
+
+    @Test("of too much that waits to be read the oldest goes first", arguments: TestEngine.allCases)
+    func overflow(engine: TestEngine) async throws {
+        try await withNotifications(engine) { notifications, journal in
+            // What happened has smaller numbers than what is done now.
+            for _ in 0..<10 { _ = try await journal.write { transaction, _ in try transaction.tid } }
+            let (one, _) = try await notifications.subscribe(terms(), password: nil, account: 7, by: "ada")
+            try await notifications.enqueue(deliveries(1...5, to: one), waitingMax: 3)
+            try await notifications.enqueue(deliveries(6...6, to: one), waitingMax: 3)
+            let left = try await notifications.waiting(for: one.destination, limit: 9).map(\.tid)
+            #expect(left == [4, 5, 6])
+            let after = try await notifications.waiting(
+                for: one.destination, after: JournalPosition(tid: 4, sequence: 1), limit: 9)
+            #expect(after.map(\.tid) == [5, 6])
+            let state = try await notifications.subscription(one.id, of: 7).state
+            #expect(state.waiting == 3 && state.dropped == 3 && state.newest != nil)
+            // What its reader turned down comes again behind what was read meanwhile.
+            try await notifications.bury(deliveries(4...4, to: one), for: one.destination, "no")
+            _ = try await notifications.revive(nil, of: one.destination, by: "ada")
+            let again = try await notifications.waiting(for: one.destination, limit: 9)
+            #expect(again.map(\.message) == (deliveries(5...6, to: one) + deliveries(4...4, to: one)).map(\.message))
+        }
+    }
+
+    @Test("a link in a letter ends its subscription, and no other", arguments: TestEngine.allCases)
+    func letters(engine: TestEngine) async throws {
+        try await withNotifications(engine) { notifications, _ in
+            var terms = terms()
+            terms.mailSeconds = 60
+            let (one, _) = try await notifications.subscribe(terms, password: nil, account: 7, by: "ada")
+            let (two, _) = try await notifications.subscribe(terms, password: nil, account: 7, by: "ada")
+            let token = try #require(try await notifications.stopToken(of: one))
+            for (id, token) in [(two.id, token), (one.id, ""), (one.id, "00"), ("none", token)] {
+                await #expect(throws: NotificationsError.self) { try await notifications.stop(id, token: token) }
+            }
+            try await notifications.stop(one.id, token: token)
+            let status = try await notifications.subscriptions(of: 7).map(\.status)
+            #expect(status == [.cancelled, .running] || status == [.running, .cancelled])
         }
     }
 

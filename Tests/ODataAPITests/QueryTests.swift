@@ -35,7 +35,7 @@ import Wire
 
     @Test("orders are those that there are")
     func orders() throws {
-        func options(_ order: String) throws -> QueryOptions { try QueryOptions(QueryItems([("$orderby", order)])) }
+        func options(_ order: String) throws -> ODataOptions { try ODataOptions(products: QueryItems([("$orderby", order)])) }
         let sorted = try options("ContentDate/Start desc, Name").sortOrder()
         #expect(sorted.fields.map(\.property) == ["datetime", "id"] && sorted.fields[0].isDescending)
         let deleted = try options("DeletionDate").deletedOrder()
@@ -64,7 +64,7 @@ import Wire
         for seed in seeds {
             random.mutants(of: seed, rounds: 3000) { bytes in
                 guard let query = QueryItems(parsing: String(decoding: bytes, as: UTF8.self)),
-                    let options = try? QueryOptions(query)
+                    let options = try? ODataOptions(products: query)
                 else { return }
                 for entities in [FilterTranslation.Entities.deletedProducts, .products([1: ("eo", "a")])] {
                     let translation = FilterTranslation(directory: directory, entities: entities)

@@ -1,5 +1,6 @@
 import Glibc
 import NIOCore
+import Processes
 import Testing
 
 @testable import Rasters

@@ -11,7 +11,7 @@ import Testing
     /// Targets that others of their own storey may import.
     private static let shared = [
         "Formats": ["Wire", "BLAKE3", "MerkleLog", "Geometry", "Parquet"], "Core": ["Journal", "Identity", "Policy"],
-        "APIs": ["HTTPSupport"],
+        "Drivers": ["Processes"], "APIs": ["HTTPSupport"],
     ]
 
     private struct Source {

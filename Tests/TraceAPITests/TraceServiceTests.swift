@@ -1,3 +1,4 @@
+import Catalogue
 import Certificates
 import Database
 import Identity
@@ -7,6 +8,7 @@ import MerkleLog
 import NIOCore
 import NIOEmbedded
 import NIOHTTP1
+import Objects
 import Policy
 import TestSupport
 import Testing
@@ -87,7 +89,7 @@ import Wire
             ("GET", "/traces/api/v1/traces/7374c9be-84c5-4ea4-8b2b-b1e9b1a539d7/proof", 404),
             ("GET", "/traces/api/v1/traces/7374c9be-84c5-4ea4-8b2b-b1e9b1a539d7/entry", 404),
             ("GET", "/traces/api/v2/traces", 404), ("GET", "/traces/api", 404), ("PUT", "/traces/api/v1/traces", 401),
-            ("GET", "/traces/api/v1/traces", 405), ("DELETE", "/traces/api/status", 405),
+            ("DELETE", "/traces/api/status", 405),
         ])
     func refusals(method: String, path: String, status: Int) async throws {
         try await withService(.sqlite) { service, _ in
@@ -170,6 +172,22 @@ struct TestTrust: SignerTrust {
     let authority: CertificateAuthority
 
     func anchors() async throws -> TrustAnchors { try TrustAnchors(roots: [authority.certificate]) }
+    /// As if the one signature that is good were this text.
+    func fault(ofOpenPGP signature: [UInt8], message: [UInt8], key: OpenPGPKey) async throws -> String? {
+        signature == Array("good".utf8) + message.prefix(8) ? nil : "not good"
+    }
+
+    func certificate(
+        for request: CertificateRequest, account: String, seconds: Int64, how: String, by actor: String
+    ) async throws -> PreparedCertificate {
+        let made = try authority.issue(
+            request,
+            CertificateTemplate(
+                commonName: account, names: AlternativeNames(), purposes: [.client, .email], seconds: seconds))
+        return PreparedCertificate(pem: made.pem) { _, events in
+            events.record(EventKind("test.issued"), by: actor, on: account) { $0.member("how", how) }
+        }
+    }
     func isRevoked(_ fingerprint: [UInt8]) async throws -> Bool { false }
 }
 
@@ -177,7 +195,9 @@ func withSurroundings(
     _ engine: TestEngine, policy: String? = nil, _ body: (Surroundings) async throws -> Void
 ) async throws {
     try await withFolder { folder in
-        let migrations = Journal.migrations + Identity.migrations + Policies.migrations + Ledger.migrations
+        let migrations =
+            Journal.migrations + Identity.migrations + Policies.migrations + Objects.migrations
+            + Catalogue.migrations + Ledger.migrations
         try await engine.withDatabase(migrations) { database in
             let journal = Journal(database: database, node: "test")
             let master = try MasterKey.open(path: folder + "/key", creates: true)
@@ -197,7 +217,7 @@ func withSurroundings(
             let principal = try await identity.login(name: "ada", password: password, address: "192.0.2.1")
             let token = try await tokens.issue(to: principal, client: "test")
             let service = TraceService(
-                ledger: ledger,
+                ledger: ledger, catalogue: Catalogue(journal: journal),
                 witness: try await Witness.open(journal: journal, identity: identity, name: "test.example/w", logs: []),
                 gate: Gate(policies: policies, journal: journal),
                 authenticator: Authenticator(identity: identity, tokens: tokens), host: "test.example",

@@ -20,8 +20,7 @@ import Wire
     }
 
     private func change(_ kind: EventKind, _ detail: String) -> ObjectChange? {
-        guard case .object(let change) = Change(event(kind, detail)) else { return nil }
-        return change
+        ObjectChange(event(kind, detail))
     }
 
     @Test("events have S3's names")
@@ -37,19 +36,18 @@ import Wire
         #expect(change(.objectTagged, #"{"tags":0}"#)?.name == "s3:ObjectTagging:Delete")
         #expect(change(.objectACLSet, "{}")?.name == "s3:ObjectAcl:Put")
         #expect(change(.uploadCreated, "{}") == nil)
-        #expect(Change(event(.objectPut, "{}", on: "eo/.martlet/preview")) == nil)
-        #expect(Change(event(.collectionConfigured, #"{"setting":"notification"}"#, on: "eo")) == .configuration)
-        #expect(Change(event(.collectionConfigured, #"{"setting":"cors"}"#, on: "eo")) == nil)
+        #expect(ObjectChange(event(.objectPut, "{}", on: "eo/.martlet/preview")) == nil)
+        #expect(event(.collectionConfigured, #"{"setting":"notification"}"#, on: "eo").isOfNotification)
+        #expect(!event(.collectionConfigured, #"{"setting":"cors"}"#, on: "eo").isOfNotification)
         #expect(NotifyingCollection.sequencer(of: event(.objectPut, "{}")) == "00000000000000FF000002")
     }
 
     @Test("a change is told with the version as clients call it")
     func versions() {
-        let put = #"{"version":"01","versioned":true,"size":3,"etag":"e","client":"::1"}"#
-        #expect(
-            change(.objectPut, put)
-                == ObjectChange(
-                    name: "s3:ObjectCreated:Put", key: "a/b", size: 3, etag: "e", version: "01", address: "::1"))
+        let put = change(
+            .objectPut, #"{"version":"01","versioned":true,"size":3,"etag":"e","client":"::1"}"#)
+        #expect(put?.collection == "eo" && put?.key == "a/b" && put?.size == 3 && put?.etag == "e")
+        #expect(put?.version == "01" && put?.address == "::1")
         #expect(change(.objectPut, #"{"version":"01"}"#)?.version == "null")
         #expect(change(.objectDeleted, #"{"version":"01"}"#)?.version == "01")
         #expect(change(.objectDeleted, #"{"marker":"02"}"#)?.version == "02")
@@ -145,11 +143,12 @@ import Wire
             let (one, key) = try await notifications.subscribe(terms, password: nil, account: 1, by: "ada")
             try await notifications.enqueue(
                 (1...3).map {
-                    SubscriptionNotice(event: .created, number: $0).delivery(
-                        Event(
+                    Notice(
+                        event: Event(
                             tid: $0, sequence: 0, time: .now, kind: EventKind("item.put"), actor: "ada",
-                            subject: "eo/a",
-                            collection: 1, detail: "{}"), to: one)
+                            subject: "eo/a", collection: 1, detail: "{}"),
+                        content: SubscriptionNotice(event: .created, number: $0).content
+                    ).delivery(to: one.destination)
                 })
             let posted = Mutex<[(headers: [String: String], text: String)]>([])
             let courier = Courier(
@@ -159,15 +158,19 @@ import Wire
                     return 200
                 },
                 // What its owner may not see any more is not posted.
-                compose: { SubscriptionNotice($0)?.number == 2 ? nil : Array("composed \($0.tid)".utf8) })
+                compose: {
+                    SubscriptionNotice($0)?.number == 2
+                        ? nil : Posting(type: Posting.cloudEvent, bytes: Array("composed \($0.tid)".utf8))
+                })
             let hasMore = try await courier.deliverBatch(to: one.destination)
             let all = posted.withLock { $0 }
             #expect(!hasMore && all.map(\.text) == ["composed 1", "composed 3"])
             #expect(all.map { $0.headers["webhook-id"] } == ["msg_1_0", "msg_3_0"])
             for (headers, text) in all {
                 let time = try #require(headers["webhook-timestamp"].flatMap { Int64($0) })
+                #expect(headers["Content-Type"] == Posting.cloudEvent)
                 #expect(
-                    headers
+                    headers.filter { $0.key != "Content-Type" }
                         == MessageSignature.headers(
                             Array(text.utf8), id: headers["webhook-id"] ?? "", time: Timestamp(seconds: time),
                             key: key ?? []))
@@ -177,12 +180,15 @@ import Wire
         }
     }
 
-    @Test("a message that is refused again and again, or is a day old, is given up")
-    func givingUp() async throws {
-        try await withNotifications(.sqlite) { notifications, journal in
+    @Test(
+        "a message that is refused again and again, or is a day old, is a dead letter until it is retried",
+        arguments: TestEngine.allCases)
+    func givingUp(engine: TestEngine) async throws {
+        try await withNotifications(engine) { notifications, journal in
             try await notifications.putWebhook("a", url: "http://a/", secret: nil, by: "ada")
             try await notifications.enqueue(deliveries(1...2, to: "a") + deliveries(3...3, to: "gone"))
-            let receiver = Receiver { _, text in text == "1" ? 422 : 200 }
+            let isFixed = Atomic(false)
+            let receiver = Receiver { _, text in text == "1" && !isFixed.load(ordering: .relaxed) ? 422 : 200 }
             let courier = Courier(journal: journal, notifications: notifications, post: receiver.post)
             for _ in 1..<10 { #expect(try await !courier.deliverBatch(to: "a")) }
             #expect(try await courier.deliverBatch(to: "a"))
@@ -191,10 +197,33 @@ import Wire
             try await notifications.enqueue(deliveries(4...4, to: "a", age: 90_000))
             #expect(try await courier.deliverBatch(to: "a"))
             let state = try await notifications.webhook("a").state
-            #expect(state.waiting == 0 && state.dropped == 2)
+            #expect(state.waiting == 0 && state.dropped == 0 && state.dead == 2)
+            let dead = try await notifications.deadLetters(of: "a", after: nil, limit: 9)
+            #expect(dead.map { DeliveryID($0.delivery).text } == ["1-0-c", "4-0-c"])
+            #expect(dead.map(\.reason) == ["it answered with status 422", "it was tried for a day"])
+            isFixed.store(true, ordering: .relaxed)
+            #expect(try await notifications.revive([DeliveryID(dead[0].delivery)], of: "a", by: "ada") == 1)
+            #expect(try await !courier.deliverBatch(to: "a"))
+            #expect(receiver.received.withLock { $0["http://a/"]?.last } == "1")
+            #expect(try await notifications.discardDead(nil, of: "a", by: "ada") == 1)
+            #expect(try await notifications.webhook("a").state.dead == 0)
             // A webhook that was deleted after the message was made.
             #expect(try await courier.deliverBatch(to: "gone"))
             #expect(try await notifications.waiting(for: "gone", limit: 1).isEmpty)
+        }
+    }
+
+    @Test("a receiver that says that it is gone for good is not asked again")
+    func gone() async throws {
+        try await withNotifications(.sqlite) { notifications, journal in
+            try await notifications.putWebhook("a", url: "http://a/", secret: nil, by: "ada")
+            try await notifications.enqueue(deliveries(1...2, to: "a"))
+            let receiver = Receiver { _, text in text == "1" ? 410 : 200 }
+            let courier = Courier(journal: journal, notifications: notifications, post: receiver.post)
+            #expect(try await courier.deliverBatch(to: "a"))
+            #expect(try await !courier.deliverBatch(to: "a"))
+            #expect(receiver.received.withLock { $0["http://a/"] } == ["1", "2"])
+            #expect(try await notifications.webhook("a").state.dead == 1)
         }
     }
 

@@ -55,6 +55,7 @@ extension AdminService {
         json.member("waiting", webhook.state.waiting)
         json.member("failures", webhook.state.failures)
         json.member("dropped", webhook.state.dropped)
+        json.member("deadLetters", webhook.state.dead)
         if let error = webhook.state.error { json.member("error", error) }
     }
 }

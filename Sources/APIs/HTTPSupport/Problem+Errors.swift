@@ -1,3 +1,4 @@
+import CQL2
 import Catalogue
 package import Database
 import Identity
@@ -46,6 +47,7 @@ extension Problem {
             case .invalidToken: self = .badRequest("token: \(error.message)")
             case .invalidItem, .invalidCollection, .invalidQuery: self = .badRequest(error.message)
             }
+        case let error as FreeTextError: self = .badRequest(error.message)
         case let error as PastError:
             switch error.code {
             case .invalid, .noPast: self = .badRequest(error.message)

@@ -11,7 +11,7 @@ import Wire
 extension ODataService {
     /// `/DeletedProducts`
     func deletedProducts(_ call: Call) async throws -> Response {
-        let options = try QueryOptions(call.query)
+        let options = try ODataOptions(products: call.query)
         var query = try await deletedQuery(options, call)
         var whole = query
         whole.after = nil
@@ -54,12 +54,12 @@ extension ODataService {
 
     /// `/DeletedProducts/$count`
     func deletedCount(_ call: Call) async throws -> Response {
-        var options = try QueryOptions(call.query)
+        var options = try ODataOptions(products: call.query)
         options.token = nil
         return Self.count(try await catalogue.deletedCount(try await deletedQuery(options, call)))
     }
 
-    private func deletedQuery(_ options: QueryOptions, _ call: Call) async throws -> DeletedQuery {
+    private func deletedQuery(_ options: ODataOptions, _ call: Call) async throws -> DeletedQuery {
         let directory = try await catalogue.directory()
         let names = FilterTranslation.collections(options.filter, in: directory)
         var query = DeletedQuery(visible: try await visible(call, only: names))
@@ -78,7 +78,7 @@ extension ODataService {
 
     /// `/DeletedProducts(ID)`
     func deletedProduct(_ key: String, _ call: Call) async throws -> Response {
-        let options = try QueryOptions(call.query)
+        let options = try ODataOptions(products: call.query)
         var json = JSONWriter(capacity: 4096)
         try writeDeleted(
             try await deletedItem(key, call), options, to: &json,
@@ -103,7 +103,7 @@ extension ODataService {
 
     /// - Throws: `JSONError`.
     func writeDeleted(
-        _ facts: KnownItem, _ options: QueryOptions, to json: inout JSONWriter, context: String? = nil
+        _ facts: KnownItem, _ options: ODataOptions, to json: inout JSONWriter, context: String? = nil
     ) throws {
         let product = try Product(facts)
         json.object { json in

@@ -184,12 +184,6 @@ package struct ODataService: Sendable {
     }
 }
 
-/// Media types of this face.
-enum MediaType {
-    static let json = "application/json"
-    static let zip = "application/zip"
-}
-
 /// The id of a product, or of an asset of it: a UUID (RFC 9562, version 8) that holds the number of the catalogue's
 /// item.
 struct ProductID: Hashable {

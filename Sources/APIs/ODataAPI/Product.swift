@@ -1,5 +1,6 @@
 import Catalogue
 import Geometry
+import HTTPSupport
 import Wire
 
 /// An item as a product: what is told of it, read once from its document.
@@ -107,7 +108,7 @@ struct Product {
     }
 
     /// Writes what is also told of a product that was removed: when and where it is of, and its attributes.
-    func writeDescription(_ options: QueryOptions, to json: inout JSONWriter) {
+    func writeDescription(_ options: ODataOptions, to json: inout JSONWriter) {
         if options.wants("ContentDate") {
             json.key("ContentDate")
             json.object {
@@ -117,7 +118,7 @@ struct Product {
         }
         if options.wants("Footprint") { json.member("Footprint", footprint) }
         if options.wants("GeoFootprint") { json.member("GeoFootprint", geometry) }
-        if options.expand.contains(.attributes) {
+        if options.expands(.attributes) {
             json.key("Attributes")
             json.array { json in
                 for attribute in ProductAttribute.all(of: properties) { attribute.write(to: &json) }

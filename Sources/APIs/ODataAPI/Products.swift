@@ -19,14 +19,14 @@ extension ODataService {
 
     /// `/Products`
     func products(_ call: Call) async throws -> Response {
-        let options = try QueryOptions(call.query)
+        let options = try ODataOptions(products: call.query)
         let (page, isPastEnd) = try await search(options, call)
         return answer(isPastEnd ? [] : page.items, options, call, count: page.matched.count, next: page.next)
     }
 
     /// `/Products/$count`
     func count(_ call: Call) async throws -> Response {
-        var options = try QueryOptions(call.query)
+        var options = try ODataOptions(products: call.query)
         (options.top, options.skip, options.token) = (0, 0, nil)
         return Self.count(try await search(options, call).page.matched)
     }
@@ -52,7 +52,7 @@ extension ODataService {
 
     /// One page, behind those that are skipped.
     private func search(
-        _ options: QueryOptions, _ call: Call
+        _ options: ODataOptions, _ call: Call
     ) async throws -> (page: ItemPage, isPastEnd: Bool) {
         let directory = try await catalogue.directory()
         let names = FilterTranslation.collections(options.filter, in: directory)
@@ -81,7 +81,7 @@ extension ODataService {
 
     /// `/Products(ID)`
     func product(_ key: String, _ call: Call) async throws -> Response {
-        let options = try QueryOptions(call.query)
+        let options = try ODataOptions(products: call.query)
         var json = JSONWriter(capacity: 4096)
         try write(
             try await item(key, call), options, call.base, to: &json, context: "\(call.base)/$metadata#Products/$entity"
@@ -91,7 +91,7 @@ extension ODataService {
 
     /// `{"FilterProducts": [{"Name": …}, …]}`: those of the products that there are.
     func filterList(_ call: Call) async throws -> Response {
-        let options = try QueryOptions(call.query)
+        let options = try ODataOptions(products: call.query)
         let body = try await call.request.json(upTo: Self.bodyBytesMax)
         let names = body["FilterProducts"]?.array?.map { $0["Name"]?.string }
         guard let names, names.count <= Self.namesMax, !names.isEmpty, !names.contains(nil) else {
@@ -132,7 +132,7 @@ extension ODataService {
     }
 
     private func answer(
-        _ items: [ItemRecord], _ options: QueryOptions, _ call: Call, count: Int64, next: PageToken?
+        _ items: [ItemRecord], _ options: ODataOptions, _ call: Call, count: Int64, next: PageToken?
     ) -> Response {
         var json = JSONWriter(capacity: 2048 * (items.count + 1))
         json.object { json in
@@ -166,7 +166,7 @@ extension ODataService {
     // MARK: Writing
 
     /// Writes a product of a list.
-    private func write(_ item: ItemRecord, _ options: QueryOptions, _ call: Call, to json: inout JSONWriter) {
+    private func write(_ item: ItemRecord, _ options: ODataOptions, _ call: Call, to json: inout JSONWriter) {
         do {
             try write(item, options, call.base, to: &json, context: nil)
         } catch {
@@ -177,7 +177,7 @@ extension ODataService {
 
     /// - Throws: `JSONError`.
     func write(
-        _ item: ItemRecord, _ options: QueryOptions, _ base: String, to json: inout JSONWriter, context: String?
+        _ item: ItemRecord, _ options: ODataOptions, _ base: String, to json: inout JSONWriter, context: String?
     ) throws {
         let product = Product(item, document: try JSONValue(parsing: item.document))
         func wants(_ name: String) -> Bool { options.wants(name) }
@@ -196,7 +196,7 @@ extension ODataService {
             if wants("S3Path") { json.member("S3Path", product.path) }
             if wants("Checksum") { json.member("Checksum", product.checksums) }
             product.writeDescription(options, to: &json)
-            if options.expand.contains(.assets) {
+            if options.expands(.assets) {
                 json.key("Assets")
                 json.array { json in
                     for (index, href) in product.quicklooks {
@@ -212,7 +212,7 @@ extension ODataService {
                     }
                 }
             }
-            if options.expand.contains(.locations) {
+            if options.expands(.locations) {
                 json.key("Locations")
                 json.array { json in
                     json.object { json in

@@ -4,7 +4,7 @@ import HTTPSupport
 import Identity
 import Journal
 import NIOHTTP1
-package import Notifications
+import Notifications
 import ODataFilter
 import Policy
 import Wire
@@ -29,7 +29,7 @@ extension ODataService {
         switch (key, names.dropFirst().map(\.text), method) {
         case (nil, [], .POST): return try await subscribe(account, call)
         case (nil, [], .GET), (nil, ["Info"], .GET):
-            let all = try await notifications.subscriptions(of: account)
+            let all = try await notifications.subscriptions(of: account).filter { $0.terms.form == .odata }
             var json = JSONWriter()
             func list(_ json: inout JSONWriter) {
                 json.array { json in for one in all { write(one, to: &json) } }
@@ -45,19 +45,29 @@ extension ODataService {
                 }
             }
             return Self.answer(json)
-        case (let id?, [], .GET): return answer(try await notifications.subscription(id, of: account), call)
+        case (let id?, [], .GET): return answer(try await subscription(id, of: account), call)
         case (let id?, [], .PATCH): return try await change(id, account, call)
         case (let id?, [], .DELETE):
+            _ = try await subscription(id, of: account)
             try await notifications.unsubscribe(id, of: account, by: call.caller.principal.name)
             return Response(.noContent)
         case (let id?, ["Read"], .GET):
-            return try await read(try await notifications.subscription(id, of: account), call)
+            return try await read(try await subscription(id, of: account), call)
         case (let id?, ["Ack"], .POST):
-            return try await acknowledge(try await notifications.subscription(id, of: account), call)
+            return try await acknowledge(try await subscription(id, of: account), call)
         case (nil, [], _): throw Problem.methodNotAllowed("GET, HEAD, POST")
         case (_?, [], _): throw Problem.methodNotAllowed("GET, HEAD, PATCH, DELETE")
         default: throw nothing(call)
         }
+    }
+
+    /// One that was made in this form: others may have topics and ways that it has no words for.
+    private func subscription(_ id: String, of account: Int64) async throws -> Subscription {
+        let found = try await notifications.subscription(id, of: account)
+        guard found.terms.form == .odata else {
+            throw NotificationsError(code: .notFound, message: "there is no subscription '\(id.prefix(64))'")
+        }
+        return found
     }
 
     private static func answer(_ json: JSONWriter, _ status: HTTPResponseStatus = .ok) -> Response {
@@ -89,6 +99,7 @@ extension ODataService {
             json.member("StageOrder", notes["StageOrder"] ?? true)
             json.member("Priority", notes["Priority"] ?? 1)
             json.member("SubmissionDate", subscription.created.rfc3339)
+            if let newest = state.newest { json.member("LastNotificationDate", newest.rfc3339) }
             if let push = terms.push {
                 json.member("NotificationEndpoint", push.url)
                 if let username = push.username { json.member("NotificationEpUsername", username) }
@@ -122,7 +133,7 @@ extension ODataService {
 
     private func change(_ id: String, _ account: Int64, _ call: Call) async throws -> Response {
         let body = try await call.request.json(upTo: Self.termsBytesMax)
-        var terms = try await notifications.subscription(id, of: account).terms
+        var terms = try await subscription(id, of: account).terms
         try await edit(&terms, body)
         let (edited, status) = (terms, try Self.status(body))
         let changed = try await notifications.change(
@@ -201,7 +212,7 @@ extension ODataService {
     /// `/Subscriptions(ID)/Read`: what waits longest, which stays until it is acknowledged.
     private func read(_ subscription: Subscription, _ call: Call) async throws -> Response {
         guard subscription.terms.push == nil else { throw Problem.badRequest("this subscription is posted, not read") }
-        let options = try QueryOptions(call.query)
+        let options = try ODataOptions(products: call.query)
         let top = min(call.query["$top"] == nil ? 1 : options.top, Self.readMax)
         var told: [[UInt8]] = []
         for _ in 0..<Self.roundsMax where top > 0 {
@@ -210,7 +221,7 @@ extension ODataService {
             for delivery in try await notifications.waiting(for: subscription.destination, limit: top) {
                 let notice = try await notice(
                     delivery, call.caller.principal, call.caller.context, call.base, isAcknowledged: true)
-                if let notice { told.append(notice) } else { hidden.append(delivery) }
+                if let notice { told.append(notice.json) } else { hidden.append(delivery) }
             }
             if hidden.isEmpty { break }
             try await notifications.discard(hidden, of: subscription)
@@ -223,13 +234,12 @@ extension ODataService {
     /// `/Subscriptions(ID)/Ack?$ackid=…`: takes a notice and all before it off what waits.
     private func acknowledge(_ subscription: Subscription, _ call: Call) async throws -> Response {
         let text = call.query["$ackid"] ?? ""
-        let parts = text.split(separator: "-", omittingEmptySubsequences: false).map { Int64($0) }
-        guard parts.count == 2, let tid = parts[0], let sequence = parts[1], tid >= 0, sequence >= 0 else {
+        guard let place = JournalPosition(text) else {
             throw Problem.badRequest("$ackid is the AckId of a notice, not '\(text.prefix(40))'")
         }
         guard subscription.terms.push == nil else { throw Problem.badRequest("this subscription is posted, not read") }
         let (count, waiting) = try await notifications.acknowledge(
-            subscription, upTo: JournalPosition(tid: tid, sequence: sequence))
+            subscription, upTo: place)
         var json = JSONWriter()
         json.object {
             $0.member("AckMessagesNum", count)
@@ -239,28 +249,17 @@ extension ODataService {
         return Self.answer(json)
     }
 
-    /// What is posted of a delivery: of a subscription's a notice, as its owner may see it now; others as they are.
-    ///
-    /// - Returns: nil where there is nothing to tell any more.
-    package func message(of delivery: Delivery) async throws -> [UInt8]? {
-        guard SubscriptionNotice(delivery) != nil else { return delivery.message }
-        guard let subscription = try await notifications.subscription(at: delivery.destination) else { return nil }
-        let principal = try await identity.principal(ofAccount: subscription.account)
-        return try await notice(
-            delivery, principal, RequestContext(address: "", isSecure: true), webURL + Self.basePath,
-            isAcknowledged: false)
-    }
-
     /// Nil for what somebody may not see, or what went with its collection.
-    private func notice(
+    func notice(
         _ delivery: Delivery, _ principal: Principal, _ context: RequestContext, _ base: String, isAcknowledged: Bool
-    ) async throws -> [UInt8]? {
+    ) async throws -> (name: String, json: [UInt8])? {
         guard let notice = SubscriptionNotice(delivery),
             let facts = try await catalogue.facts(of: [notice.number])[notice.number],
             try await shows(facts, to: principal, context)
         else { return nil }
-        var options = try QueryOptions(QueryItems())
-        options.expand = [.attributes]
+        let name = try Product(facts).name
+        var options = try ODataOptions(products: QueryItems())
+        options.expand = [ODataOptions.Expansion.attributes.rawValue]
         var product = JSONWriter(capacity: 4096)
         if facts.deletion == nil, let item = try await catalogue.item(number: notice.number) {
             try write(item, options, base, to: &product, context: nil)
@@ -268,16 +267,16 @@ extension ODataService {
             try writeDeleted(facts, options, to: &product)
         }
         var json = JSONWriter(capacity: product.bytes.count + 512)
-        try json.object { json in
+        json.object { json in
             json.member("SubscriptionEvent", notice.event.names.first ?? "")
             json.member("ProductId", ProductID(number: notice.number).text)
-            json.member("ProductName", try Product(facts).name)
+            json.member("ProductName", name)
             json.member("SubscriptionId", String(delivery.destination.split(separator: " ").last ?? ""))
             json.member("NotificationDate", delivery.created.rfc3339)
-            if isAcknowledged { json.member("AckId", "\(delivery.tid)-\(delivery.sequence)") }
+            if isAcknowledged { json.member("AckId", DeliveryID(delivery).text) }
             json.key("value")
             json.raw(product.bytes)
         }
-        return json.bytes
+        return (name, json.bytes)
     }
 }

@@ -1,30 +1,26 @@
 import Catalogue
 import Wire
 
-/// Media types of this face.
-enum MediaType {
-    static let json = "application/json"
-    static let geoJSON = "application/geo+json"
-    static let schema = "application/schema+json"
-    /// One JSON document a line.
-    static let lines = "application/x-ndjson"
-    /// GeoParquet; `application/x-parquet` is asked for too.
-    static let parquet = "application/vnd.apache.parquet"
-    static let html = "text/html"
-    static let openAPI = "application/vnd.oai.openapi+json;version=3.0"
-}
-
-/// Relations of links that have long names (OGC API Features, parts 3 and 5).
+/// Relations of links that have long names (OGC API Features, parts 3 and 5; PROV-AQ).
 enum Relation {
     static let queryables = "http://www.opengis.net/def/rel/ogc/1.0/queryables"
     static let sortables = "http://www.opengis.net/def/rel/ogc/1.0/sortables"
+    /// Where it is told how something came about (W3C PROV-AQ, §3.1).
+    static let provenance = "http://www.w3.org/ns/prov#has_provenance"
     static let functions = "http://www.opengis.net/def/rel/ogc/1.0/functions"
 }
 
 /// Addresses of this face as the client reached it.
 struct Address {
+    /// Of the whole node.
+    let origin: String
     /// Without a slash at its end.
-    var base: String
+    let base: String
+
+    init(origin: String, basePath: String) {
+        self.origin = origin
+        base = origin + basePath
+    }
 
     var landing: String { base + "/" }
     var search: String { base + "/search" }
@@ -33,6 +29,11 @@ struct Address {
     func collection(_ name: String) -> String { "\(base)/collections/\(PercentEncoding.encode(name))" }
     func items(_ collection: String) -> String { self.collection(collection) + "/items" }
     func item(_ collection: String, _ id: String) -> String { "\(items(collection))/\(PercentEncoding.encode(id))" }
+
+    /// The traces of the product for which an item stands, which another face answers.
+    func traces(_ collection: String, _ id: String) -> String {
+        "\(origin)/traces/api/v1/traces/item/\(PercentEncoding.encode(collection))/\(PercentEncoding.encode(id))"
+    }
 }
 
 /// A link object of STAC.

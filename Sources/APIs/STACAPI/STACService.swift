@@ -80,7 +80,7 @@ package struct STACService: Sendable {
         if let known { return format == .html ? page(known, title: path[0]) : known }
         let call = Call(
             request: request, query: query, caller: try await authenticator.caller(of: request, cookies: true),
-            address: Address(base: request.origin + basePath), asOf: try request.asOf, format: format)
+            address: Address(origin: request.origin, basePath: basePath), asOf: try request.asOf, format: format)
         if !isRead, !Self.isSearch(path), let changed = try await change(call, path) { return changed }
         var response = try await answer(call, path)
         if let asOf = call.asOf { response.tell(asOf: asOf) }

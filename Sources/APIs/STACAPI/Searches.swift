@@ -71,11 +71,17 @@ extension STACService {
     /// The links that an item has on this node.
     func ownLinks(of item: ItemRecord, _ address: Address) -> [UInt8] {
         let collection = address.collection(item.collection)
-        let links = [
+        var links = [
             Link("self", address.item(item.collection, item.id), MediaType.geoJSON),
             Link("parent", collection, MediaType.json), Link("collection", collection, MediaType.json),
             Link("root", address.landing, MediaType.json),
         ]
+        if item.product != nil {
+            links.append(
+                Link(
+                    Relation.provenance, address.traces(item.collection, item.id), MediaType.json,
+                    title: "Traces of the product"))
+        }
         var json = JSONWriter(capacity: 512)
         json.array { json in for link in links { link.write(to: &json) } }
         return Array(json.bytes.dropFirst().dropLast())

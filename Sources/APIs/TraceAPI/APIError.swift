@@ -40,9 +40,14 @@ struct APIError: Error {
         } else if let error = error as? InvalidFields {
             self.init(error)
         } else if let error = error as? LedgerError, error.code != .damaged {
-            self.init(
-                status: error.code == .expired ? .serviceUnavailable : .unprocessableEntity,
-                detail: .string(error.message))
+            let status: HTTPResponseStatus =
+                switch error.code {
+                case .expired, .unavailable: .serviceUnavailable
+                case .notFound: .notFound
+                case .conflict: .conflict
+                default: .unprocessableEntity
+                }
+            self.init(status: status, detail: .string(error.message))
         } else if let problem = Problem(error) {
             self.init(status: problem.status, detail: .string(problem.detail), headers: problem.headers)
         } else {

@@ -1,3 +1,4 @@
+import CQL2
 import HTTPSupport
 import Ledger
 import NIOCore
@@ -9,10 +10,18 @@ extension TraceService {
     /// Answers `/traces/api/…`.
     func api(_ request: Request, _ path: [String]) async throws -> Response {
         if path == ["v1", "traces"] {
-            guard request.method == .PUT else { throw Problem.methodNotAllowed("PUT") }
-            return try await register(request)
+            if request.method == .PUT { return try await register(request) }
+            guard request.isRead else { throw Problem.methodNotAllowed("GET, HEAD, PUT") }
+            return try await search(request)
         }
         if path == ["v1", "revocations"] { return try await revocations(request) }
+        if path.count >= 2, path[0] == "v1" {
+            if let kind = RegistryKind(rawValue: path[1]) {
+                return try await registry(kind, path.dropFirst(2), request)
+            }
+            if path[1] == "key-requests" { return try await keyRequests(path.dropFirst(2), request) }
+            if path[1] == "keys" { return try await keys(path.dropFirst(2), request) }
+        }
         guard request.isRead else { throw Problem.methodNotAllowed("GET, HEAD") }
         if path == ["status"] { return status }
         guard path.count >= 3, path[0] == "v1", path[1] == "traces" else {
@@ -21,10 +30,12 @@ extension TraceService {
         switch (path[2], path.dropFirst(3)) {
         // A name may hold slashes, encoded or not.
         case ("name", let name) where !name.isEmpty:
-            return list(try await ledger.ids(name: name.joined(separator: "/")))
+            return list(try await ledger.ids(name: name.joined(separator: "/")), request)
         case ("hash", let hash) where hash.count == 1:
-            return list(try await ledger.ids(hash: try digest(hash.joined())))
-        case ("obsolete", []): return list(try await obsolete(request))
+            return list(try await ledger.ids(hash: try digest(hash.joined())), request)
+        case ("item", let item) where item.count == 2:
+            return list(try await traces(ofItem: Array(item)[1], in: Array(item)[0], request), request)
+        case ("obsolete", []): return list(try await obsolete(request), request)
         case ("validate", []):
             return try await validate(
                 name: try parameter("product_name", of: request),
@@ -33,7 +44,7 @@ extension TraceService {
             return try await validate(
                 name: ([first] + rest.dropLast()).joined(separator: "/"),
                 hash: try digest(try parameter("filehash", of: request), "filehash", in: "query"))
-        case (let id, []): return try await trace(try traceID(id))
+        case (let id, []): return try await trace(try traceID(id), request)
         case (let id, ["proof"]): return try await proof(try traceID(id))
         case (let id, ["entry"]): return try await entry(try traceID(id))
         case (let id, ["receipt"]): return try await receipt(try traceID(id))
@@ -51,9 +62,12 @@ extension TraceService {
         return Response(.ok, type: "application/json", bytes: json.bytes, headers: ["Cache-Control": "no-store"])
     }
 
-    private func trace(_ id: TraceID) async throws -> Response {
+    private func trace(_ id: TraceID, _ request: Request) async throws -> Response {
         guard let document = try await ledger.document(id) else { throw noTrace(id) }
-        return Response(.ok, type: "application/json", bytes: document)
+        var visitor = TraceVisitor(self, request)
+        return Response(
+            .ok, type: MediaType.json, bytes: try await visitor.linked(document, id),
+            headers: ["Vary": "Authorization"])
     }
 
     /// A C2SP tlog-proof bundle.
@@ -84,16 +98,16 @@ extension TraceService {
     }
 
     /// An array of traces, one in memory at a time: each may have tens of megabytes.
-    private func list(_ ids: [TraceID]) -> Response {
-        let ledger = ledger
-        return Response(
-            .ok, headers: ["Content-Type": "application/json"],
-            body: .stream(length: nil) { writer in
+    private func list(_ ids: [TraceID], _ request: Request) -> Response {
+        Response(
+            .ok, headers: ["Content-Type": MediaType.json, "Vary": "Authorization"],
+            body: .stream(length: nil) { [ledger] writer in
+                var visitor = TraceVisitor(self, request)
                 try await writer.write(ByteBuffer(string: "["))
                 for (index, id) in ids.enumerated() {
                     guard let document = try await ledger.document(id) else { continue }
                     var buffer = ByteBuffer(string: index == 0 ? "" : ",")
-                    buffer.writeBytes(document)
+                    buffer.writeBytes(try await visitor.linked(document, id))
                     try await writer.write(buffer)
                 }
                 try await writer.write(ByteBuffer(string: "]"))
@@ -118,7 +132,35 @@ extension TraceService {
             after: try query["after"].map { try traceID($0, "after", in: "query") })
     }
 
-    private func query(of request: Request) throws -> QueryItems {
+    /// Answers `/v1/traces?q=WORDS`: traces by what they say, the latest first. Whether there are others is told by a
+    /// link alone, since a page may have fewer than were asked for.
+    private func search(_ request: Request) async throws -> Response {
+        let query = try query(of: request)
+        let words = try parameter("q", of: request)
+        guard let limit = Int(query["limit"] ?? "\(Ledger.lookupMax)"), (1...Ledger.lookupMax).contains(limit) else {
+            throw APIError.unprocessable(
+                "limit", in: "query", "value is not a whole number from 1 to \(Ledger.lookupMax)",
+                type: "value_error.number")
+        }
+        let wanted: FreeText
+        do {
+            wanted = try FreeText(parsing: words)
+        } catch {
+            throw APIError.unprocessable("q", in: "query", error.message, type: "value_error.words")
+        }
+        let found = try await ledger.find(
+            wanted, after: try query["after"].map { try traceID($0, "after", in: "query") }, limit: limit)
+        var response = list(found.ids, request)
+        response.headers.add(name: "Cache-Control", value: "no-cache")
+        if let next = found.next {
+            let rest = QueryItems([("q", words), ("limit", "\(limit)"), ("after", next.text)])
+            response.headers.add(
+                name: "Link", value: "<\(request.origin)/traces/api/v1/traces?\(rest.encoded)>; rel=\"next\"")
+        }
+        return response
+    }
+
+    func query(of request: Request) throws -> QueryItems {
         guard let query = request.query else { throw Problem.badRequest("the query is not valid percent-encoding") }
         return query
     }

@@ -15,8 +15,6 @@ struct ODataForm {
     let base: String
 
     static let prefix = "trace-api"
-    private static let topMax = 1000
-    private static let skipMax = 10_000
 
     /// - Parameter path: the decoded segments after `trace-api`.
     func respond(to request: Request, path: [String]) async throws -> Response {
@@ -53,57 +51,29 @@ struct ODataForm {
 
     private struct Options {
         var search = TraceSearch()
-        var counts = false
+        var counts: Bool
         /// Nil for all.
         var select: Set<String>?
 
         init(_ query: QueryItems) throws {
-            var seen: Set<String> = []
-            for item in query.items where item.name.hasPrefix("$") {
-                let (name, text) = (item.name, item.value ?? "")
-                guard seen.insert(name).inserted else { throw Problem.badRequest("\(name.prefix(40)) is given twice") }
-                switch name {
-                case "$filter": search.filter = try ODataFilter(parsing: text)
-                case "$orderby":
-                    let words = text.split(separator: " ").map(String.init)
-                    guard words.first == "Timestamp", words.count == 1 || ["asc", "desc"].contains(words[1]),
-                        words.count <= 2
-                    else {
-                        throw Problem.badRequest("$orderby is Timestamp, with asc or desc, not '\(text.prefix(40))'")
-                    }
-                    search.isNewestFirst = words.last == "desc"
-                case "$top": search.top = try Self.number(text, name, ODataForm.topMax)
-                case "$skip": search.skip = try Self.number(text, name, ODataForm.skipMax)
-                case "$skiptoken":
-                    guard let after = Int64(text), after >= 0 else {
-                        throw Problem.badRequest("'\(text.prefix(40))' is no $skiptoken")
-                    }
-                    search.after = after
-                case "$count":
-                    guard ["true", "false"].contains(text.lowercased()) else {
-                        throw Problem.badRequest("$count is true or false, not '\(text.prefix(40))'")
-                    }
-                    counts = text.lowercased() == "true"
-                case "$select":
-                    let names = text.split(separator: ",").map { $0.filter { $0 != " " } }
-                    if let other = names.first(where: { $0 != "*" && !ODataForm.members.contains($0) }) {
-                        throw Problem.badRequest("$select: a trace has no '\(other.prefix(40))'")
-                    }
-                    if !names.contains("*") { select = Set(names + ["Id"]) }
-                case "$format":
-                    guard text == "json" || text.hasPrefix("application/json") else {
-                        throw Problem.badRequest("$format is json, not '\(text.prefix(40))'")
-                    }
-                default: throw Problem.badRequest("'\(name.prefix(40))' is no option that is known here")
+            let given = try ODataOptions(query)
+            (counts, select) = (given.counts, given.select)
+            (search.filter, search.top, search.skip) = (given.filter, given.top, given.skip)
+            if let other = select?.first(where: { !ODataForm.members.contains($0) }) {
+                throw Problem.badRequest("$select: a trace has no '\(other.prefix(40))'")
+            }
+            if let first = given.order.first {
+                guard first.name == "Timestamp", given.order.count == 1 else {
+                    throw Problem.badRequest("$orderby is Timestamp, with asc or desc")
                 }
+                search.isNewestFirst = first.isDescending
             }
-        }
-
-        private static func number(_ text: String, _ name: String, _ max: Int) throws -> Int {
-            guard let number = Int(text), (0...max).contains(number) else {
-                throw Problem.badRequest("\(name) is a whole number from 0 to \(max), not '\(text.prefix(40))'")
+            if let token = given.token {
+                guard let after = Int64(token), after >= 0 else {
+                    throw Problem.badRequest("'\(token.prefix(40))' is no $skiptoken")
+                }
+                search.after = after
             }
-            return number
         }
     }
 
@@ -221,7 +191,8 @@ struct ODataForm {
         if let hash = Hex.decode(trace.product.hash.lowercased()) {
             if case .obsolete = try await ledger.validate(name: trace.product.name, hash: hash) { isObsolete = true }
         }
-        let faults = trace.signatureFaults()
+        // Those of OpenPGP were verified when they were registered, or they would not be here.
+        let faults = trace.signatureFaults().filter { $0.code != .notVerified }
         let isLogged = try await ledger.proof(trace.id) != nil
         return json {
             $0.member("@odata.context", base + "/$metadata#Datac.Quality")

@@ -30,6 +30,13 @@ extension TraceService {
         var context = caller.context
         context.values["ledger:Event"] = [trace.submission.event.rawValue]
         context.values["ledger:SignatureStatus"] = [trace.status.rawValue]
+        let service = trace.submission.service
+        for (key, value) in [
+            ("ledger:ServiceOwner", service?.owner), ("ledger:ServiceProvider", service?.provider),
+            ("ledger:ServiceContext", service?.context), ("ledger:EventType", service?.eventType),
+        ] {
+            if let value { context.values[key] = [value] }
+        }
         let resource = ResourceName.trace(trace.submission.product.name)
         let decision = try await gate.decide(caller.principal, "ledger:Register", on: resource, context)
         guard !decision.isAllowed else { return }

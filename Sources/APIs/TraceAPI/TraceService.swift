@@ -1,3 +1,4 @@
+package import Catalogue
 package import HTTPSupport
 package import Ledger
 import Logging
@@ -9,6 +10,7 @@ package import Policy
 /// registering is a permission.
 package struct TraceService: Sendable {
     let ledger: Ledger
+    let catalogue: Catalogue
     let witness: Witness
     let gate: Gate
     let authenticator: Authenticator
@@ -19,9 +21,11 @@ package struct TraceService: Sendable {
     let logger = Logger(label: "martlet.traces")
 
     package init(
-        ledger: Ledger, witness: Witness, gate: Gate, authenticator: Authenticator, host: String, version: String
+        ledger: Ledger, catalogue: Catalogue, witness: Witness, gate: Gate, authenticator: Authenticator, host: String,
+        version: String
     ) {
         self.ledger = ledger
+        self.catalogue = catalogue
         self.witness = witness
         self.gate = gate
         self.authenticator = authenticator

@@ -3,7 +3,6 @@ import Identity
 import Logging
 import NIOHTTP1
 import Objects
-import ProductMetadata
 import Synchronization
 import Wire
 

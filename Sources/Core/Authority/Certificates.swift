@@ -1,6 +1,6 @@
 package import Certificates
 import Ciphers
-import Database
+package import Database
 package import Identity
 package import Journal
 import Wire
@@ -146,6 +146,29 @@ extension Authority {
             try Self.store(signed, by: principal.name, how: "renewal", in: transaction, &events)
         }
         return signed.chain
+    }
+
+    /// Signs a certificate for a key of an account, which is written down where what allows it is.
+    ///
+    /// - Parameters:
+    ///   - how: what the journal says of how it came about.
+    ///   - store: what is given to be called in that transaction.
+    /// - Throws: ``IdentityError`` `.notFound`, `.disabled`; `CertificatesError` for a request that asks for something
+    ///   else.
+    package func prepare(
+        _ request: CertificateRequest, for account: String, seconds: Int64, how: String, by actor: String
+    ) async throws -> (chain: IssuedChain, store: @Sendable (Transaction, inout EventRecorder) throws -> Void) {
+        let found = try await journal.find { reader in
+            try reader.first(
+                "SELECT id, name, kind, email, disabled FROM accounts WHERE name = ?", .init(account)
+            ) { (holder: Self.holder($0), isDisabled: $0.int(4) != 0) }
+        }
+        guard let found else { throw IdentityError(.notFound, "there is no account '\(account.prefix(64))'") }
+        guard !found.isDisabled else { throw IdentityError(.disabled, "the account '\(account)' is disabled") }
+        let signed = try await sign(request, for: found.holder, allowed: [], seconds: seconds)
+        return (
+            signed.chain, { try Self.store(signed, by: actor, how: how, in: $0, &$1) }
+        )
     }
 
     // MARK: What was issued

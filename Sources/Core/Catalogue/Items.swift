@@ -101,6 +101,34 @@ extension Catalogue {
         }
     }
 
+    /// Where the item is that stands for a product: the names of its collection and its own; nil where there is none.
+    ///
+    /// - Parameter collection: its row id.
+    package func itemName(collection: Int64, product: String) async throws -> (collection: String, id: String)? {
+        try await journal.find { reader in
+            try reader.first(
+                """
+                SELECT c.name, i.id FROM items i JOIN collections c ON c.id = i.collection
+                WHERE i.collection = ? AND i.product = ?
+                """, .init(collection), .init(product)
+            ) { ($0.text(0), $0.text(1)) }
+        }
+    }
+
+    /// The product for which an item stands: its collection's row id and its path in it; nil where there is no such
+    /// item, or it stands for none.
+    package func product(collection name: String, id: String) async throws -> (collection: Int64, product: String)? {
+        guard !name.utf8.contains(0), !id.utf8.contains(0) else { return nil }
+        return try await journal.find { reader in
+            try reader.first(
+                """
+                SELECT i.collection, i.product FROM items i
+                WHERE i.id = ? AND i.collection = (SELECT id FROM collections WHERE name = ?) AND i.product IS NOT NULL
+                """, .init(id), .init(name)
+            ) { ($0.int(0), $0.text(1)) }
+        }
+    }
+
     /// The item that stands for a product.
     package func item(collection name: String, product: String) async throws -> ItemRecord? {
         try await journal.read { reader in

@@ -1,5 +1,5 @@
 import Ciphers
-import Database
+package import Database
 package import Journal
 import Vault
 package import Wire
@@ -30,7 +30,7 @@ extension Identity {
     /// Puts a letter into the outbox.
     ///
     /// - Throws: ``IdentityError`` `.rateLimited` where too many wait already.
-    func post(to: String, _ subject: String, _ text: String, in transaction: Transaction) throws {
+    package func post(to: String, _ subject: String, _ text: String, in transaction: Transaction) throws {
         let waiting = try transaction.scalar(
             "SELECT count(*) FROM (SELECT 1 FROM outbox LIMIT \(Self.mailWaitingMax)) found")
         guard (waiting ?? 0) < Self.mailWaitingMax else {

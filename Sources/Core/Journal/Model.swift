@@ -70,6 +70,17 @@ package struct JournalPosition: Sendable, Hashable, Comparable {
 
     package static let start = JournalPosition(tid: 0, sequence: -1)
 
+    /// `TID-SEQUENCE`, as clients are told it.
+    package var text: String { "\(tid)-\(sequence)" }
+
+    /// Reads ``text``; nil for anything else.
+    package init?(_ text: String) {
+        let parts = text.split(separator: "-", omittingEmptySubsequences: false)
+        guard parts.count == 2, let tid = Int64(parts[0]), let sequence = Int64(parts[1]), tid >= 0, sequence >= 0
+        else { return nil }
+        self.init(tid: tid, sequence: sequence)
+    }
+
     package static func < (a: JournalPosition, b: JournalPosition) -> Bool { (a.tid, a.sequence) < (b.tid, b.sequence) }
 }
 

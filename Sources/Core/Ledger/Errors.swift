@@ -9,6 +9,15 @@ package struct LedgerError: Error, Hashable, Sendable, CustomStringConvertible {
         package static let invalidSignature = Code(name: "invalidSignature")
         /// A question that cannot be asked so.
         package static let invalidQuery = Code(name: "invalidQuery")
+        /// Something that the registry cannot have.
+        package static let invalidEntry = Code(name: "invalidEntry")
+        /// What a trace says of its service is not what is registered.
+        package static let invalidService = Code(name: "invalidService")
+        package static let notFound = Code(name: "notFound")
+        /// What there is does not let it be.
+        package static let conflict = Code(name: "conflict")
+        /// What it takes does not answer now.
+        package static let unavailable = Code(name: "unavailable")
         /// More drafts in one call than one transaction should hold.
         package static let tooMany = Code(name: "tooMany")
         /// The certificate that signs has expired, or the clock is before it.

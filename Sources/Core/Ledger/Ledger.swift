@@ -20,6 +20,9 @@ package final class Ledger: Sendable {
     let policy: LogPolicy?
     var hasWitnesses: Bool { policy?.witnesses.isEmpty == false }
 
+    /// Leaves of one part of the index of words: see ``TraceWords``.
+    let partSize: Int64
+
     /// The log's identity: the first line of its checkpoints and the name of its key.
     package let origin: String
 
@@ -37,11 +40,12 @@ package final class Ledger: Sendable {
     ///     log that exists keeps the name it began with, which its verifiers know.
     ///   - trust: whose signatures of traces that are handed in count; nil for nobody's.
     ///   - policy: with the witnesses that have to cosign a checkpoint before it is given out; nil for none.
+    ///   - partSize: traces of one part of the index of words. A log keeps the one that it began with.
     /// - Throws: `MerkleLogError` for a name that no log can have, `LedgerError` `.damaged`, and the errors of the key
     ///   store.
     package static func open(
         journal: Journal, identity: Identity, authority: CertificateAuthority, origin: String,
-        trust: (any SignerTrust)? = nil, policy: LogPolicy? = nil
+        trust: (any SignerTrust)? = nil, policy: LogPolicy? = nil, partSize: Int64 = 1 << 16
     ) async throws -> Ledger {
         let stored = try await identity.nodeKey("log") {
             (Array(Curve25519.Signing.PrivateKey().rawRepresentation), nil)
@@ -67,15 +71,18 @@ package final class Ledger: Sendable {
             return head
         }
         return Ledger(
-            journal: journal, signer: signer, signers: Signers(trust: trust),
+            journal: journal, signer: signer,
+            signers: Signers(trust: trust) { try await Self.isRegistered($0, in: journal) },
             logKey: try NoteSigner(name: head.origin, privateKey: key),
-            receiptSigner: ReceiptSigner(key: receiptKey), policy: policy, origin: head.origin)
+            receiptSigner: ReceiptSigner(key: receiptKey), policy: policy, origin: head.origin,
+            partSize: partSize)
     }
 
     private init(
         journal: Journal, signer: TraceSigner, signers: Signers, logKey: NoteSigner, receiptSigner: ReceiptSigner,
-        policy: LogPolicy?, origin: String
+        policy: LogPolicy?, origin: String, partSize: Int64
     ) {
+        self.partSize = partSize
         self.receiptSigner = receiptSigner
         self.policy = policy
         self.journal = journal

@@ -11,6 +11,8 @@ struct PreparedTrace: Sendable {
     let hashAlgorithm: TraceHashAlgorithm
     let origin: String
     let obsolescence: String?
+    /// JSON of what it says of its service.
+    let service: [UInt8]?
     /// Of the events of the journal, where the product is the node's own.
     let collection: Int64?
     /// Its path in the collection.
@@ -18,7 +20,7 @@ struct PreparedTrace: Sendable {
     let status: SignatureStatus
     /// As in ``Trace/Signature``.
     let algorithm: String
-    /// In DER; empty where nobody signed it.
+    /// In DER, or an OpenPGP key; empty where nobody signed it.
     let certificate: [UInt8]
     let certificateDigest: [UInt8]
     /// The last moment at which the certificate is valid.
@@ -87,18 +89,21 @@ struct PreparedTrace: Sendable {
             subject.add(json.text)
         }
         subject.add(given.signature.certificate)
+        if let service = given.service { subject.add(String(decoding: service.document, as: UTF8.self)) }
         // Where its signer has come to be trusted since, it is worth being registered again.
         subject.add(examined.status.rawValue)
         try self.init(
             event: given.event, given.product, given.hashAlgorithm, origin: origin, obsolescence: given.obsolescence,
-            collection: nil, place: nil, status: examined.status, algorithm: given.signature.algorithm,
-            certificate: examined.signer.map { ($0.der, $0.digest, $0.expires) } ?? noCertificate,
+            service: given.service?.document, collection: nil, place: nil, status: examined.status,
+            algorithm: given.signature.algorithm,
+            certificate: examined.signer.map { ($0.bytes, $0.digest, $0.expires) } ?? noCertificate,
             signature: signature, message: message, isInMessage: isInMessage, subject: subject)
     }
 
     private init(
         event: TraceEvent, _ product: Trace.Product, _ hashAlgorithm: TraceHashAlgorithm, origin: String,
-        obsolescence: String?, collection: Int64?, place: String?, status: SignatureStatus, algorithm: String,
+        obsolescence: String?, service: [UInt8]? = nil, collection: Int64?, place: String?, status: SignatureStatus,
+        algorithm: String,
         certificate: (der: [UInt8], digest: [UInt8], expires: Timestamp?), signature: [UInt8], message: [UInt8],
         isInMessage: Bool, subject: Subject
     ) throws {
@@ -108,6 +113,7 @@ struct PreparedTrace: Sendable {
         self.hashAlgorithm = hashAlgorithm
         self.origin = origin
         self.obsolescence = obsolescence
+        self.service = service
         self.collection = collection
         self.place = place
         self.status = status

@@ -98,14 +98,14 @@ extension Ledger {
         try transaction.run(
             """
             INSERT INTO traces (leaf, id, event, name, size, hash, hash_algorithm, time, origin, subject, status,
-                message_digest, certificate, algorithm, signature, obsolescence, body, message)
-            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                message_digest, certificate, algorithm, signature, obsolescence, service, body, message)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
             """,
             .init(leaf), .init(item.id.bytes), .init(item.event.rawValue), .init(item.product.name),
             .init(item.product.size), .init(item.hash), .init(item.hashAlgorithm.rawValue), .init(time.microseconds),
             .init(item.origin), .init(item.subject), .init(item.status.rawValue), .init(item.messageDigest),
             .init(item.certificateDigest), .init(item.algorithm), .init(item.signature), .init(item.obsolescence),
-            .init(item.body), .init(item.message))
+            .init(item.service), .init(item.body), .init(item.message))
         for hash in [item.hash] + item.contentHashes {
             try transaction.run("INSERT INTO trace_hashes (hash, leaf) VALUES (?, ?)", .init(hash), .init(leaf))
         }

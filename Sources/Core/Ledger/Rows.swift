@@ -32,7 +32,7 @@ struct TraceRow {
 
     static let select = """
         SELECT message, event, hash_algorithm, signature, trace_certificates.certificate, time, origin, id, algorithm,
-            obsolescence, status, body, revoked_signers.compromised
+            obsolescence, status, body, revoked_signers.compromised, service
         FROM traces JOIN trace_certificates ON digest = traces.certificate
         LEFT JOIN revoked_signers
             ON revoked_signers.certificate = traces.certificate AND revoked_signers.compromised <= traces.time
@@ -56,6 +56,10 @@ struct TraceRow {
                 $0.member("message", String(decoding: message, as: UTF8.self))
             }
             if let obsolescence = row.textOrNil(9) { $0.member("obsolescence", obsolescence) }
+            if let service = row.blobOrNil(13) {
+                $0.key("service")
+                $0.raw(service)
+            }
             $0.member("timestamp", Timestamp(microseconds: row.int(5)).rfc3339)
             $0.member("origin", row.text(6))
             $0.member("id", id.text)

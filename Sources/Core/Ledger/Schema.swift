@@ -17,8 +17,8 @@ extension Ledger {
                     size INTEGER NOT NULL, hash BLOB NOT NULL, hash_algorithm TEXT NOT NULL, time INTEGER NOT NULL,
                     origin TEXT NOT NULL, subject BLOB NOT NULL UNIQUE, status TEXT NOT NULL,
                     message_digest BLOB NOT NULL, certificate BLOB NOT NULL REFERENCES trace_certificates (digest),
-                    algorithm TEXT NOT NULL, signature BLOB NOT NULL, obsolescence TEXT, body BLOB,
-                    message BLOB NOT NULL)
+                    algorithm TEXT NOT NULL, signature BLOB NOT NULL, obsolescence TEXT, service BLOB,
+                    body BLOB, message BLOB NOT NULL)
                 """,
                 "CREATE INDEX traces_by_name ON traces (name, leaf)",
                 "CREATE INDEX traces_obsolete ON traces (leaf, name) WHERE event = 'OBSOLETE' AND status = 'trusted'",
@@ -59,6 +59,6 @@ extension Ledger {
                     size INTEGER PRIMARY KEY, time INTEGER NOT NULL, checkpoint BLOB NOT NULL)
                 """,
             ]),
-        tracedProducts, signerRevocations,
+        tracedProducts, signerRevocations, TraceWords.migration, registry, keyRequests,
     ]
 }

@@ -13,6 +13,17 @@ package protocol SignerTrust: Sendable {
     ///
     /// - Parameter fingerprint: SHA-256 of its DER.
     func isRevoked(_ fingerprint: [UInt8]) async throws -> Bool
+    /// What is wrong with a detached OpenPGP signature, in a sentence; nil for one that is good.
+    func fault(ofOpenPGP signature: [UInt8], message: [UInt8], key: OpenPGPKey) async throws -> String?
+    /// Has the node's authority sign a certificate for a key of an account.
+    ///
+    /// - Parameters:
+    ///   - account: its name.
+    ///   - seconds: how long it is valid.
+    ///   - how: what the journal says of how it came about.
+    func certificate(
+        for request: CertificateRequest, account: String, seconds: Int64, how: String, by actor: String
+    ) async throws -> PreparedCertificate
 }
 
 /// A trace that was handed in, and is unsigned or has a valid signature.
@@ -20,7 +31,23 @@ package struct ExaminedTrace: Sendable {
     package let submission: TraceSubmission
     package let status: SignatureStatus
     /// Nil where nobody signed it.
-    let signer: SignerCertificate?
+    let signer: SignerKey?
+}
+
+/// What a signature was made with, as it is kept.
+struct SignerKey: Sendable {
+    /// A certificate in DER, or an OpenPGP key.
+    let bytes: [UInt8]
+    /// SHA-256 of them.
+    let digest: [UInt8]
+    /// The last moment at which a certificate is valid; nil where that was asked already.
+    let expires: Timestamp?
+
+    init(_ certificate: SignerCertificate) {
+        (bytes, digest, expires) = (certificate.der, certificate.digest, certificate.expires)
+    }
+
+    init(_ key: RegisteredKey) { (bytes, digest, expires) = (key.key, key.digest, nil) }
 }
 
 extension Ledger {
@@ -30,7 +57,10 @@ extension Ledger {
     package func examine(_ batch: [TraceSubmission]) async throws -> [Result<ExaminedTrace, LedgerError>] {
         let now = Timestamp.now
         var known = try await signers.standings(
-            of: Set(batch.filter { !$0.signature.isEmpty }.map(\.signature.certificate)), now: now)
+            of: Set(
+                batch.map(\.signature).filter { !$0.isEmpty && $0.algorithm != Trace.Signature.openPGP }.map(
+                    \.certificate)),
+            now: now)
         for (text, standing) in known {
             guard let digest = standing.certificate?.digest, let revocation = try await revocation(of: digest) else {
                 continue
@@ -38,7 +68,14 @@ extension Ledger {
             let why = revocation.reason.isEmpty ? "" : ": \(revocation.reason)"
             known[text] = .refused("the certificate that signed it was revoked\(why)")
         }
-        return try await Self.onAllCores(batch) { [known] in Self.examine($0, known[$0.signature.certificate], now) }
+        let services = try await serviceFaults(of: batch)
+        let byOpenPGP = try await examineOpenPGP(batch)
+        return try await Self.onAllCores(Array(batch.indices)) { [known] index in
+            let submission = batch[index]
+            if let fault = services[index] { return .failure(LedgerError(.invalidService, fault)) }
+            if let examined = byOpenPGP[index] { return examined }
+            return Self.examine(submission, known[submission.signature.certificate], now)
+        }
     }
 
     /// Signatures and digests of a trace take a tenth of a millisecond: not on the loop that serves a connection, and
@@ -68,12 +105,12 @@ extension Ledger {
         if case .refused(let why) = standing { return .failure(LedgerError(.invalidSignature, why)) }
         let signer = standing?.certificate
         let faults = submission.signature.faults(
-            of: submission.product, event: submission.event, at: now, signer: signer)
+            of: submission.product, event: submission.event, service: submission.service, at: now, signer: signer)
         guard faults.isEmpty else {
             return .failure(LedgerError(.invalidSignature, faults.map { "\($0)" }.joined(separator: "; ")))
         }
         let status = if case .trusted = standing { SignatureStatus.trusted } else { SignatureStatus.unknown }
-        return .success(ExaminedTrace(submission: submission, status: status, signer: signer))
+        return .success(ExaminedTrace(submission: submission, status: status, signer: signer.map(SignerKey.init)))
     }
 
     /// Registers traces that were examined and whose registration policy allows: when this returns, they and the
@@ -114,7 +151,8 @@ enum SignerStanding: Sendable {
 
 /// What was found out about signers' certificates: few sign many traces.
 final class Signers: Sendable {
-    private let trust: (any SignerTrust)?
+    let trust: (any SignerTrust)?
+    private let isRegistered: @Sendable ([UInt8]) async throws -> Bool
     private let known = Mutex<[[UInt8]: (standing: SignerStanding, until: Timestamp)]>([:])
 
     /// Certificates remembered at once, and for how many seconds where one is not believed: whom a node trusts may
@@ -123,8 +161,16 @@ final class Signers: Sendable {
     private static let doubtSeconds: Int64 = 30
     private static let certificateBytesMax = 16 << 10
 
-    /// - Parameter trust: nil where nobody is trusted.
-    init(trust: (any SignerTrust)?) { self.trust = trust }
+    /// - Parameters:
+    ///   - trust: nil where no authority is trusted.
+    ///   - isRegistered: whether a certificate counts by itself, by its SHA-256.
+    init(trust: (any SignerTrust)?, isRegistered: @escaping @Sendable ([UInt8]) async throws -> Bool) {
+        self.trust = trust
+        self.isRegistered = isRegistered
+    }
+
+    /// Has everything looked at again.
+    func forget() { known.withLock { $0 = [:] } }
 
     /// - Parameter texts: Base64 of certificates in DER.
     func standings(of texts: Set<String>, now: Timestamp) async throws -> [String: SignerStanding] {
@@ -147,6 +193,7 @@ final class Signers: Sendable {
         }
         if let (standing, until) = known.withLock({ $0[digest] }), now <= until { return standing }
         guard let certificate = SignerCertificate(der: der) else { return noCertificate }
+        let isRegistered = try await isRegistered(digest)
         var standing = SignerStanding.unknown(certificate)
         var until = now.adding(seconds: Self.doubtSeconds)
         // Whether it is valid now is told with its signature, in the same words whoever issued it.
@@ -156,7 +203,7 @@ final class Signers: Sendable {
             switch try await known.verify(PresentedCertificate(der: der), for: .signature, now: now) {
             case .trusted(_, _, let end): (standing, until) = (.trusted(certificate), end)
             case .refused(let why): standing = .refused(why)
-            case .unknown: break
+            case .unknown: if isRegistered { standing = .trusted(certificate) }
             }
         }
         known.withLock { known in

@@ -116,6 +116,37 @@ extension Ledger {
         }
     }
 
+    /// Which of some traces a filter finds.
+    ///
+    /// - Parameter leaves: not far from each other: all between the first and the last are looked at.
+    /// - Throws: ``LedgerError`` `.invalidQuery`.
+    package func matching(_ filter: ODataFilter?, among leaves: Set<Int64>) async throws -> Set<Int64> {
+        let condition = try TraceCondition(filter)
+        guard filter != nil, let first = leaves.min(), let last = leaves.max() else { return leaves }
+        let found = try await journal.read { reader in
+            try reader.rows(
+                """
+                SELECT traces.leaf FROM \(condition.source)
+                WHERE traces.leaf >= ? AND traces.leaf <= ? AND \(condition.sql)
+                """,
+                [.init(first), .init(last)] + condition.values
+            ) { $0.int(0) }
+        }
+        return leaves.intersection(found)
+    }
+
+    /// What the row of a trace says; nil where there is none.
+    package func summary(_ id: TraceID) async throws -> TraceSummary? {
+        try await journal.find { reader in
+            try reader.first(
+                """
+                SELECT id, event, name, size, hash, hash_algorithm, time, origin, status, obsolescence, leaf
+                FROM traces WHERE id = ?
+                """, .init(id.bytes)
+            ) { row in try Self.summary(row) }
+        }
+    }
+
     private static func summary(_ row: borrowing Row) throws -> TraceSummary {
         guard let id = TraceID(row.blob(0)) else { throw LedgerError(.damaged, "the id of a stored trace is not one") }
         return TraceSummary(

@@ -27,7 +27,8 @@ extension Ledger {
             CREATE TABLE traced_products (
                 collection INTEGER NOT NULL, product TEXT NOT NULL, name TEXT NOT NULL, size INTEGER NOT NULL,
                 hash BLOB NOT NULL, is_obsolete INTEGER NOT NULL, PRIMARY KEY (collection, product))
-            """
+            """,
+            "CREATE INDEX traced_products_by_hash ON traced_products (hash, name)",
         ])
 
     /// What the traces last said of a product; nil where they say nothing, or that it was removed.
@@ -45,6 +46,40 @@ extension Ledger {
                     name: $0.text(0), size: $0.int(1), hash: Hex.encode($0.blob(2)), isObsolete: $0.int(3) != 0)
             }
         }
+    }
+
+    /// Places that are told of one trace.
+    private static let placesMax = 10
+
+    /// Where on this node the product of a trace is now: in which collections, by their row ids, under which paths.
+    package func places(of id: TraceID) async throws -> [(collection: Int64, product: String)] {
+        try await journal.find { reader in
+            try reader.rows(
+                """
+                SELECT p.collection, p.product FROM traces t
+                JOIN traced_products p ON p.hash = t.hash AND p.name = t.name
+                WHERE t.id = ? ORDER BY p.collection, p.product LIMIT ?
+                """,
+                .init(id.bytes), .init(Self.placesMax)
+            ) { ($0.int(0), $0.text(1)) }
+        }
+    }
+
+    /// The traces of one of the node's own products as it is now, at most ``lookupMax``, the latest first.
+    ///
+    /// - Parameters:
+    ///   - collection: its row id.
+    ///   - product: its path in it.
+    package func ids(collection: Int64, product: String) async throws -> [TraceID] {
+        try await journal.read { reader in
+            try reader.rows(
+                """
+                SELECT t.id FROM traced_products p JOIN traces t ON t.name = p.name AND t.hash = p.hash
+                WHERE p.collection = ? AND p.product = ? ORDER BY t.leaf DESC LIMIT ?
+                """,
+                .init(collection), .init(product), .init(Self.lookupMax)
+            ) { $0.blob(0) }
+        }.compactMap { TraceID($0) }
     }
 
     /// Whether somebody who is trusted has said that a product of this name and hash was made.

@@ -67,9 +67,9 @@ extension Ledger {
             guard let document else { return ["its certificate is missing"] }
             let trace = try Trace.parse(document)
             let isSame = try LogEntry(trace).bytes == row.entry.bytes
-            // That nobody signed it, or a stranger, is what the log says of it.
+            // That nobody signed it, or a stranger, is what the log says of it. OpenPGP's were verified when they came.
             let faults = trace.signatureFaults().filter {
-                ![.unsigned, .unknownSigner, .revokedSigner].contains($0.code)
+                ![.unsigned, .unknownSigner, .revokedSigner, .notVerified].contains($0.code)
             }
             return faults.map { "\($0)" } + (isSame ? [] : ["its entry in the log tells other things"])
         } catch let error as DatabaseError {

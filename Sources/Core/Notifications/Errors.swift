@@ -5,5 +5,10 @@ package struct NotificationsError: Error, Sendable, CustomStringConvertible {
     package var code: Code
     package var message: String
 
+    package init(code: Code, message: String) {
+        self.code = code
+        self.message = message
+    }
+
     package var description: String { message }
 }

@@ -1,121 +1,13 @@
 import Ciphers
+import Crypto
 import Database
 package import Journal
 import Vault
-package import Wire
+import Wire
 
 extension EventKind {
     package static let subscriptionStored = EventKind("subscription.stored")
     package static let subscriptionDeleted = EventKind("subscription.deleted")
-}
-
-/// What somebody wants to be told of, and how: what happens to things of one kind that fulfil a filter.
-///
-/// What there is to tell waits in the order in which it happened, as ``Delivery`` of the destination that has the
-/// subscription's name. It is read and acknowledged by its owner, or posted to an address of theirs by the courier.
-/// Who matches events, and who turns a delivery into what is told, knows the topic; this knows none.
-package struct Subscription: Sendable, Hashable {
-    package enum Status: String, Sendable, CaseIterable { case running, paused, cancelled }
-
-    /// A UUID.
-    package var id: String
-    package var account: Int64
-    package var terms: SubscriptionTerms
-    package var status: Status
-    /// The transaction that started it: it is told of what came after that.
-    package var since: Int64
-    package var created: Timestamp
-    package var state = DestinationState()
-
-    package var destination: String { Self.prefix + id }
-
-    static let prefix = "subscription "
-}
-
-/// What happens to a thing that is told of.
-package struct SubscriptionEvents: OptionSet, Sendable, Hashable {
-    package let rawValue: Int64
-
-    package init(rawValue: Int64) { self.rawValue = rawValue }
-
-    package static let created = SubscriptionEvents(rawValue: 1)
-    package static let modified = SubscriptionEvents(rawValue: 2)
-    package static let deleted = SubscriptionEvents(rawValue: 4)
-    package static let all: [(event: SubscriptionEvents, name: String)] = [
-        (.created, "created"), (.modified, "modified"), (.deleted, "deleted"),
-    ]
-
-    package init?(name: String) {
-        guard let found = Self.all.first(where: { $0.name == name }) else { return nil }
-        self = found.event
-    }
-
-    package var names: [String] { Self.all.filter { contains($0.event) }.map(\.name) }
-}
-
-/// What a delivery of a subscription holds: what happened, and to which thing, by its number. What is told of the thing
-/// is looked up when it is told: it is what its reader may see then.
-package struct SubscriptionNotice: Sendable, Hashable {
-    package var event: SubscriptionEvents
-    package var number: Int64
-
-    package init(event: SubscriptionEvents, number: Int64) {
-        self.event = event
-        self.number = number
-    }
-
-    /// Nil for a delivery of another kind.
-    package init?(_ delivery: Delivery) {
-        guard delivery.destination.hasPrefix(Subscription.prefix),
-            let json = try? JSONValue(parsing: delivery.message), let event = json["event"]?.integer,
-            let number = json["number"]?.integer
-        else { return nil }
-        self.init(event: SubscriptionEvents(rawValue: event), number: number)
-    }
-
-    /// As it waits.
-    ///
-    /// - Parameter event: that of the journal which tells of it.
-    package func delivery(_ event: Event, to subscription: Subscription) -> Delivery {
-        let message: JSONValue = ["event": .integer(self.event.rawValue), "number": .integer(number)]
-        return Delivery(
-            tid: event.tid, sequence: event.sequence, configuration: "", destination: subscription.destination,
-            created: event.time, message: message.bytes)
-    }
-}
-
-/// What the owner of a subscription says of it.
-package struct SubscriptionTerms: Sendable, Hashable {
-    package static let products = "products"
-
-    /// Which things, such as ``products``.
-    package var topic: String
-    /// In the language of the topic; empty for all.
-    package var filter: String
-    package var events: SubscriptionEvents
-    /// Where messages are posted to; nil where the owner fetches them.
-    package var push: Push?
-    /// What the face keeps with it, as a JSON object.
-    package var notes: String
-
-    package struct Push: Sendable, Hashable {
-        package var url: String
-        /// Sent with `password` (Basic, RFC 7617) where there is one.
-        package var username: String?
-
-        package init(url: String, username: String? = nil) {
-            self.url = url
-            self.username = username
-        }
-    }
-
-    package init(topic: String, filter: String, events: SubscriptionEvents, push: Push? = nil, notes: String = "{}") {
-        self.topic = topic
-        self.filter = filter
-        self.events = events
-        self.push = push
-        self.notes = notes
-    }
 }
 
 extension Notifications {
@@ -141,7 +33,8 @@ extension Notifications {
         _ terms: SubscriptionTerms, password: String?, isPaused: Bool = false, account: Int64, by actor: String
     ) async throws -> (subscription: Subscription, key: [UInt8]?) {
         let id = randomUUID()
-        let key = terms.push == nil ? nil : randomBytes(Self.keyBytes)
+        // It signs what is posted, and the links by which letters are stopped.
+        let key = terms.isRead ? nil : randomBytes(Self.keyBytes)
         let sealedKey = try key.map { try master.seal($0, label: Self.keyLabel(id)) }
         if let push = terms.push { try Self.check(push, password) }
         let sealedPassword = try password.map {
@@ -162,11 +55,13 @@ extension Notifications {
             try transaction.run(
                 """
                 INSERT INTO subscriptions (id, account, topic, filter, events, status, since, created, url, username,
-                sealed_password, sealed_key, notes) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                sealed_password, sealed_key, mail_seconds, form, notes)
+                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
                 """,
                 .init(id), .init(account), .init(terms.topic), .init(terms.filter), .init(terms.events.rawValue),
                 .init(status.rawValue), .init(since), .init(now.microseconds), .init(terms.push?.url),
-                .init(terms.push?.username), .init(sealedPassword), .init(sealedKey), .init(terms.notes))
+                .init(terms.push?.username), .init(sealedPassword), .init(sealedKey),
+                .init(terms.mailSeconds), .init(terms.form.rawValue), .init(terms.notes))
             let subscription = Subscription(
                 id: id, account: account, terms: terms, status: status, since: since, created: now)
             try Self.setDue(subscription, in: transaction)
@@ -201,20 +96,25 @@ extension Notifications {
             guard before.status != .cancelled else {
                 throw NotificationsError(code: .invalid, message: "the subscription was cancelled")
             }
-            guard (before.terms.push == nil) == (subscription.terms.push == nil) else {
+            let (old, new) = (before.terms, subscription.terms)
+            guard (old.push == nil) == (new.push == nil), (old.mailSeconds == nil) == (new.mailSeconds == nil),
+                old.topic == new.topic
+            else {
                 throw NotificationsError(
-                    code: .invalid, message: "a subscription stays one that is read, or one that is posted")
+                    code: .invalid,
+                    message: "a subscription keeps its topic, and stays one that is read, posted or written")
             }
             // What happened while it was paused is not told.
             if before.status != .running { subscription.since = try transaction.tid }
             try transaction.run(
                 """
                 UPDATE subscriptions SET filter = ?, events = ?, status = ?, since = ?, url = ?, username = ?,
-                notes = ? WHERE id = ?
+                mail_seconds = ?, notes = ? WHERE id = ?
                 """,
                 .init(subscription.terms.filter), .init(subscription.terms.events.rawValue),
                 .init(subscription.status.rawValue), .init(subscription.since), .init(subscription.terms.push?.url),
-                .init(subscription.terms.push?.username), .init(subscription.terms.notes), .init(id))
+                .init(subscription.terms.push?.username), .init(subscription.terms.mailSeconds),
+                .init(subscription.terms.notes), .init(id))
             if let sealedPassword {
                 try transaction.run(
                     "UPDATE subscriptions SET sealed_password = ? WHERE id = ?", .init(sealedPassword), .init(id))
@@ -253,7 +153,7 @@ extension Notifications {
     }
 
     private static func check(_ push: SubscriptionTerms.Push, _ password: String?) throws {
-        try check(url: push.url)
+        if !push.url.hasPrefix(SubscriptionTerms.Push.namedPrefix) { try check(url: push.url) }
         let name = push.username ?? ""
         guard name.utf8.count <= 256, (password ?? "").utf8.count <= 1024, !name.contains(":"),
             (name + (password ?? "")).utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x7F })
@@ -269,18 +169,56 @@ extension Notifications {
 
     /// When the courier looks at a destination: at once, or never where its owner reads, or has paused it.
     private static func setDue(_ subscription: Subscription, in transaction: Transaction) throws {
-        let isPosted = subscription.terms.push != nil && subscription.status == .running
+        let isPosted = !subscription.terms.isRead && subscription.status == .running
         try transaction.run(
             """
-            INSERT INTO destinations (name, waiting, next, failures, dropped) VALUES (?, 0, ?, 0, 0)
+            INSERT INTO destinations (name, waiting, next, failures, dropped, is_read) VALUES (?, 0, ?, 0, 0, ?)
             ON CONFLICT (name) DO UPDATE SET next = excluded.next, failures = 0, error = NULL
             """,
-            .init(subscription.destination), .init(isPosted ? 0 : never))
+            .init(subscription.destination), .init(isPosted ? 0 : never),
+            .init(subscription.terms.isRead ? 1 : 0))
     }
 
     private static func forgetWaiting(_ subscription: Subscription, in transaction: Transaction) throws {
-        try transaction.run("DELETE FROM deliveries WHERE destination = ?", .init(subscription.destination))
-        try transaction.run("DELETE FROM destinations WHERE name = ?", .init(subscription.destination))
+        try forgetDestination(subscription.destination, in: transaction)
+    }
+
+    // MARK: Letters
+
+    /// What stands in a letter's link by which it is stopped: whoever has it need not log in. Nil where there are no
+    /// letters.
+    package func stopToken(of subscription: Subscription) async throws -> String? {
+        try await stopCode(of: subscription).map { Hex.encode(Array($0)) }
+    }
+
+    private func stopCode(
+        of subscription: Subscription
+    ) async throws -> HMAC<SHA256>.MAC? {
+        guard subscription.terms.mailSeconds != nil else { return nil }
+        return try await key(of: subscription.id).map {
+            HMAC<SHA256>.authenticationCode(for: Self.stopped(subscription.id), using: SymmetricKey(data: $0))
+        }
+    }
+
+    private static func stopped(_ id: String) -> [UInt8] { Array("stop \(id)".utf8) }
+
+    /// Ends a subscription to letters by the token of their link.
+    ///
+    /// - Throws: ``NotificationsError`` `.notFound` also for a wrong token, so that nobody learns what there is.
+    package func stop(_ id: String, token: String) async throws {
+        guard let found = try await journal.find({ try Self.subscription(id, nil, $0) }),
+            found.terms.mailSeconds != nil, let key = try await key(of: id), let code = Hex.decode(token),
+            HMAC<SHA256>.isValidAuthenticationCode(
+                code, authenticating: Self.stopped(id), using: SymmetricKey(data: key))
+        else { throw Self.noSubscription(id) }
+        _ = try await change(id, of: found.account, password: nil, by: "link in a letter") { $0.status = .cancelled }
+    }
+
+    private func key(of id: String) async throws -> [UInt8]? {
+        let sealed = try await journal.find { reader in
+            try reader.first("SELECT sealed_key FROM subscriptions WHERE id = ?", .init(id)) { $0.blobOrNil(0) }
+        }
+        return try sealed.flatMap { try $0.map { try master.open($0, label: Self.keyLabel(id)) } }
     }
 
     // MARK: Looking
@@ -328,7 +266,7 @@ extension Notifications {
     private static let subscriptionColumns =
         """
         s.id, s.account, s.topic, s.filter, s.events, s.status, s.since, s.created, s.url, s.username, s.notes,
-        d.waiting, d.failures, d.dropped, d.error
+        s.mail_seconds, s.form, d.waiting, d.failures, d.dropped, d.error, d.dead, d.newest
         FROM subscriptions s LEFT JOIN destinations d ON d.name = 'subscription ' || s.id
         """
 
@@ -341,16 +279,19 @@ extension Notifications {
     private static func read(_ row: borrowing Row) -> Subscription {
         let url = row.textOrNil(8)
         let username = row.textOrNil(9)
+        var terms = SubscriptionTerms(
+            topic: row.text(2), filter: row.text(3), events: SubscriptionEvents(rawValue: row.int(4)),
+            push: url.map { SubscriptionTerms.Push(url: $0, username: username) }, notes: row.text(10))
+        terms.mailSeconds = row.intOrNil(11)
+        terms.form = SubscriptionTerms.Form(rawValue: row.text(12)) ?? .cloudEvents
         return Subscription(
-            id: row.text(0), account: row.int(1),
-            terms: SubscriptionTerms(
-                topic: row.text(2), filter: row.text(3), events: SubscriptionEvents(rawValue: row.int(4)),
-                push: url.map { SubscriptionTerms.Push(url: $0, username: username) }, notes: row.text(10)),
+            id: row.text(0), account: row.int(1), terms: terms,
             status: Subscription.Status(rawValue: row.text(5)) ?? .paused, since: row.int(6),
             created: Timestamp(microseconds: row.int(7)),
             state: DestinationState(
-                waiting: row.intOrNil(11) ?? 0, failures: row.intOrNil(12) ?? 0, dropped: row.intOrNil(13) ?? 0,
-                error: row.textOrNil(14)))
+                waiting: row.intOrNil(13) ?? 0, failures: row.intOrNil(14) ?? 0, dropped: row.intOrNil(15) ?? 0,
+                error: row.textOrNil(16), dead: row.intOrNil(17) ?? 0,
+                newest: row.intOrNil(18).map { Timestamp(microseconds: $0) }))
     }
 
     // MARK: What waits
@@ -396,10 +337,10 @@ extension Notifications {
         let unread = try await journal.read { reader in
             try reader.rows(
                 """
-                SELECT name FROM destinations d WHERE waiting > 0 AND next = ? AND
+                SELECT name FROM destinations d WHERE waiting > 0 AND is_read = 1 AND
                 (SELECT created FROM deliveries WHERE destination = d.name ORDER BY tid, sequence LIMIT 1) < ?
                 """,
-                .init(Self.never), .init(before.microseconds)
+                .init(before.microseconds)
             ) { $0.text(0) }
         }
         var count = 0
@@ -414,7 +355,7 @@ extension Notifications {
         return count
     }
 
-    private static func take(
+    static func take(
         _ condition: String, _ values: [SQLValue], of destination: String, in transaction: Transaction
     ) throws -> (count: Int, waiting: Int64) {
         let count = try transaction.execute(
@@ -433,8 +374,13 @@ extension Notifications {
             ) { (url: $0.textOrNil(0), username: $0.textOrNil(1), password: $0.blobOrNil(2), key: $0.blobOrNil(3)) }
         }
         guard let found, let url = found.url else { return nil }
-        // Its owner chose it, who must not reach into the node's own network.
+        // Its owner chose it, who must not reach into the node's own network, unless by what the operator has named.
         var address = DeliveryAddress(url: url, isTrusted: false)
+        if url.hasPrefix(SubscriptionTerms.Push.namedPrefix) {
+            let name = String(url.dropFirst(SubscriptionTerms.Push.namedPrefix.count))
+            guard let named = try await self.address(ofWebhook: name) else { return nil }
+            address = named
+        }
         if let username = found.username {
             let password = try found.password.map { try master.open($0, label: Self.passwordLabel(id)) } ?? []
             address.headers["Authorization"] =

@@ -86,8 +86,7 @@ package final class Notifications: Sendable {
             guard try transaction.execute("DELETE FROM webhooks WHERE name = ?", .init(name)) == 1 else {
                 throw Self.notFound(name)
             }
-            try transaction.run("DELETE FROM deliveries WHERE destination = ?", .init(name))
-            try transaction.run("DELETE FROM destinations WHERE name = ?", .init(name))
+            try Self.forgetDestination(name, in: transaction)
             events.record(.webhookDeleted, by: actor, on: name)
         }
     }
@@ -116,7 +115,7 @@ package final class Notifications: Sendable {
 
     private static let webhookColumns =
         """
-        w.name, w.url, w.sealed_secret IS NOT NULL, w.created, d.waiting, d.failures, d.dropped, d.error
+        w.name, w.url, w.sealed_secret IS NOT NULL, w.created, d.waiting, d.failures, d.dropped, d.error, d.dead
         FROM webhooks w LEFT JOIN destinations d ON d.name = w.name
         """
 
@@ -124,7 +123,8 @@ package final class Notifications: Sendable {
         Webhook(
             name: row.text(0), url: row.text(1), hasSecret: row.bool(2), created: Timestamp(microseconds: row.int(3)),
             state: DestinationState(
-                waiting: row.int(4), failures: row.int(5), dropped: row.int(6), error: row.textOrNil(7)))
+                waiting: row.int(4), failures: row.int(5), dropped: row.int(6), error: row.textOrNil(7),
+                dead: row.int(8)))
     }
 
     /// Where messages for a destination go; nil where it is a webhook or a subscription that is gone.
@@ -133,14 +133,19 @@ package final class Notifications: Sendable {
             return try await address(ofSubscription: String(destination.dropFirst(Subscription.prefix.count)))
         }
         if destination.contains("://") { return DeliveryAddress(url: destination, isTrusted: false) }
+        return try await address(ofWebhook: destination)
+    }
+
+    /// Where the webhook of a name is; nil where it is gone.
+    func address(ofWebhook name: String) async throws -> DeliveryAddress? {
         let found = try await journal.find { reader in
-            try reader.first("SELECT url, sealed_secret FROM webhooks WHERE name = ?", .init(destination)) {
+            try reader.first("SELECT url, sealed_secret FROM webhooks WHERE name = ?", .init(name)) {
                 (url: $0.text(0), sealed: $0.blobOrNil(1))
             }
         }
         guard let found else { return nil }
         let secret = try found.sealed.map {
-            String(decoding: try master.open($0, label: Self.label(destination)), as: UTF8.self)
+            String(decoding: try master.open($0, label: Self.label(name)), as: UTF8.self)
         }
         return DeliveryAddress(url: found.url, secret: secret, isTrusted: true)
     }

@@ -354,6 +354,12 @@ package enum ResourceName {
     package static func trace(_ name: String) -> String { "arn:martlet:ledger:::traces/\(name)" }
     /// Who signs traces, by the SHA-256 of the certificate.
     package static func signer(_ digest: String) -> String { "arn:martlet:ledger:::signers/\(digest)" }
+    /// An entry of the ledger's registry, such as `event-types/download`.
+    package static func registry(_ kind: String, _ name: String) -> String {
+        "arn:martlet:ledger:::\(kind)/\(name)"
+    }
+    /// A request for a key to be registered; `*` for all.
+    package static func keyRequest(_ id: String) -> String { "arn:martlet:ledger:::key-requests/\(id)" }
     /// The authority that issues certificates.
     package static let authority = "arn:martlet:authority:::issuers"
     /// The audit trail.

@@ -1,6 +1,7 @@
 internal import Glibc
 package import NIOCore
 package import NIOPosix
+internal import Processes
 package import Wire
 
 /// A program of the operator that tells of one kind of files what the node cannot read itself.
@@ -36,20 +37,23 @@ package struct DescribeProgram: Sendable {
     package func describe(
         name: String, size: Int64, read: @escaping @Sendable (Range<Int64>) async throws -> ByteBuffer
     ) async throws -> JSONValue {
-        let result = try await ChildProcess.run(
-            executable: executable, arguments: [name],
-            environment: getenv("PATH").map { ["PATH=" + String(cString: $0)] } ?? [], pool: pool, deadline: deadline
-        ) { child in
-            var at: Int64 = 0
-            while at < size {
-                let piece = try await read(at..<min(size, at + Self.pieceMax))
-                at += Int64(piece.readableBytes)
-                // One that has seen enough takes no more.
-                guard try await pool.blocking({ piece.withUnsafeReadableBytes { child.send($0) } }) else { break }
-            }
-            return try await pool.blocking {
-                defer { child.awaitEnd() }
-                return child.receiveRest(limit: Self.answerMax)
+        let result = try await RasterError.ofProcess {
+            try await ChildProcess.run(
+                executable: executable, arguments: [name],
+                environment: getenv("PATH").map { ["PATH=" + String(cString: $0)] } ?? [], pool: pool,
+                deadline: deadline
+            ) { child in
+                var at: Int64 = 0
+                while at < size {
+                    let piece = try await read(at..<min(size, at + Self.pieceMax))
+                    at += Int64(piece.readableBytes)
+                    // One that has seen enough takes no more.
+                    guard try await pool.blocking({ piece.withUnsafeReadableBytes { child.send($0) } }) else { break }
+                }
+                return try await pool.blocking {
+                    defer { child.awaitEnd() }
+                    return child.receiveRest(limit: Self.answerMax)
+                }
             }
         }
         switch result.ending {

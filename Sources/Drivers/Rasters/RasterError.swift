@@ -1,3 +1,16 @@
+internal import Processes
+
+extension RasterError {
+    /// Does what needs a child, and says of one that cannot be started what faces and workers know.
+    static func ofProcess<T>(_ body: () async throws -> T) async throws -> T {
+        do {
+            return try await body()
+        } catch let error as ProcessError {
+            throw RasterError(.unavailable, error.message)
+        }
+    }
+}
+
 /// Why a raster could not be looked into.
 package struct RasterError: Error, Sendable, CustomStringConvertible {
     package enum Code: Hashable, Sendable {

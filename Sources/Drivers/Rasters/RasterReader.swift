@@ -1,6 +1,7 @@
 internal import Glibc
 package import NIOCore
 package import NIOPosix
+internal import Processes
 package import ProductMetadata
 internal import Wire
 
@@ -107,9 +108,11 @@ package struct RasterReader: Sendable {
         let environment = ["PROJ_DATA", "PROJ_LIB", "GDAL_DATA"].compactMap { (variable: String) -> String? in
             getenv(variable).map { "\(variable)=\(String(cString: $0))" }
         }
-        let (answer, ending, output) = try await ChildProcess.run(
-            executable: executable, environment: environment, pool: pool, deadline: deadline
-        ) { child in try await converse(child, start: start, files: files, read: read) }
+        let (answer, ending, output) = try await RasterError.ofProcess {
+            try await ChildProcess.run(
+                executable: executable, environment: environment, pool: pool, deadline: deadline
+            ) { child in try await converse(child, start: start, files: files, read: read) }
+        }
         guard let answer else { throw Self.error(name, ending, output) }
         return answer
     }

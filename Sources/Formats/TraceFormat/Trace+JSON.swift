@@ -59,9 +59,15 @@ extension Trace {
             signature: Signature(
                 signature: try signature.text("signature"), algorithm: try signature.text("algorithm"),
                 certificate: try signature.text("certificate"), message: try signature.text("message")),
-            obsolescence: try value.textOrNil("obsolescence"), timestamp: timestamp, origin: try value.text("origin"),
+            obsolescence: try value.textOrNil("obsolescence"), service: try Self.service(value["service"]),
+            timestamp: timestamp, origin: try value.text("origin"),
             signatureStatus: try value.textOrNil("signature_status").flatMap { SignatureStatus(rawValue: $0) },
             signerRevokedSince: try value.textOrNil("signer_revoked_since").flatMap { Timestamp(rfc3339: $0) })
+    }
+
+    private static func service(_ value: JSONValue?) throws(TraceError) -> Service? {
+        guard let value, !value.isNull else { return nil }
+        return try Service(value)
     }
 
     /// Writes it as the service answers it.
@@ -74,6 +80,10 @@ extension Trace {
             $0.key("signature")
             signature.write(to: &$0)
             if let obsolescence { $0.member("obsolescence", obsolescence) }
+            if let service {
+                $0.key("service")
+                service.write(to: &$0)
+            }
             $0.member("timestamp", timestamp.rfc3339)
             $0.member("origin", origin)
             $0.member("id", id.text)

@@ -1,11 +1,11 @@
 extension Trace.Product {
     /// The bytes to sign: compact JSON with the product's members in alphabetical order and the event after them. An
     /// array that is nil is left out, an empty one is not. The hash algorithm, the obsolescence, the time and the
-    /// origin are not part of it.
+    /// origin are not part of it; what is said of the service is where its signer wants that.
     ///
     /// A verifier never rebuilds it: other signers order the contents as they like, so it takes `Signature.message` as
     /// given.
-    package func message(event: TraceEvent) -> [UInt8] {
+    package func message(event: TraceEvent, service: Trace.Service? = nil) -> [UInt8] {
         var out: [UInt8] = []
         out.reserveCapacity(160 + name.utf8.count + 200 * (contents?.count ?? 0) + 160 * (inputs?.count ?? 0))
         out.append(UInt8(ascii: "{"))
@@ -35,7 +35,9 @@ extension Trace.Product {
         }
         out += #","name":"#.utf8
         appendGoString(name, to: &out)
-        out += #","size":\#(size),"event":"\#(event.rawValue)"}"#.utf8
+        out += #","size":\#(size)"#.utf8
+        if let service { out += #","service":"#.utf8 + service.document }
+        out += #","event":"\#(event.rawValue)"}"#.utf8
         return out
     }
 }

@@ -10,12 +10,16 @@ extension Trace.Signature {
     ///
     /// - Parameter signer: the certificate, already read; nil where it cannot be.
     package func faults(
-        of product: Trace.Product, event: TraceEvent, at time: Timestamp, signer: SignerCertificate?
+        of product: Trace.Product, event: TraceEvent, service: Trace.Service? = nil, at time: Timestamp,
+        signer: SignerCertificate?
     ) -> [TraceFault] {
         guard !isEmpty else { return [TraceFault(.unsigned, "the trace is not signed")] }
         let bytes = Array(message.utf8)
         var faults: [TraceFault] = []
-        if let signer {
+        if algorithm == Self.openPGP {
+            faults.append(
+                TraceFault(.notVerified, "the signature is one of OpenPGP, which only gpgv verifies: it was not asked"))
+        } else if let signer {
             if let signature = Base64.decode(signature) {
                 let fault = signer.fault(
                     of: signature, algorithm: algorithm, message: bytes, digest: SHA256.hash(data: bytes))
@@ -27,12 +31,15 @@ extension Trace.Signature {
         } else {
             faults.append(TraceFault(.unreadableSignature, "the certificate must be the Base64 of one in DER (X.509)"))
         }
-        if let fault = messageFault(bytes, product, event) { faults.append(fault) }
+        if let fault = messageFault(bytes, product, event, service) { faults.append(fault) }
         return faults
     }
 
     /// Everything that the trace says of the product must have been signed; the order of contents and inputs is free.
-    private func messageFault(_ bytes: [UInt8], _ product: Trace.Product, _ event: TraceEvent) -> TraceFault? {
+    /// What it says of the service need not have been, but must not differ.
+    private func messageFault(
+        _ bytes: [UInt8], _ product: Trace.Product, _ event: TraceEvent, _ service: Trace.Service?
+    ) -> TraceFault? {
         if bytes == product.message(event: event) { return nil }
         guard let value = try? JSONValue(parsing: bytes, maximumDepth: 8), let signed = try? Trace.Product(value),
             let signedEvent = value["event"]?.string
@@ -47,6 +54,9 @@ extension Trace.Signature {
         if signedEvent != event.rawValue { different.append("event") }
         if Self.pairs(signed.contents) != Self.pairs(product.contents) { different.append("contents") }
         if Self.pairs(signed.inputs) != Self.pairs(product.inputs) { different.append("inputs") }
+        if let said = value["service"], service.map({ $0 != (try? Trace.Service(said)) }) ?? true {
+            different.append("service")
+        }
         guard !different.isEmpty else { return nil }
         return TraceFault(
             .messageDiffers, "the signed message has another \(different.joined(separator: ", ")) than the trace")
@@ -68,7 +78,7 @@ extension Trace {
     /// for the log to say, which holds its digest.
     package func signatureFaults() -> [TraceFault] {
         let signer = signature.certificateBytes.flatMap { SignerCertificate(der: $0) }
-        var faults = signature.faults(of: product, event: event, at: timestamp, signer: signer)
+        var faults = signature.faults(of: product, event: event, service: service, at: timestamp, signer: signer)
         if signatureStatus == .unknown {
             faults.append(
                 TraceFault(.unknownSigner, "nobody whom the service trusts vouches for the certificate that signed it"))

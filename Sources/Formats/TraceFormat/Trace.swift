@@ -11,6 +11,7 @@ package struct Trace: Hashable, Sendable {
     package var signature: Signature
     /// Why the product is not recommended any more; with OBSOLETE alone.
     package var obsolescence: String?
+    package var service: Service?
     /// When the service registered it.
     package var timestamp: Timestamp
     /// The account that registered it.
@@ -23,7 +24,8 @@ package struct Trace: Hashable, Sendable {
 
     package init(
         id: TraceID, event: TraceEvent, product: Product, hashAlgorithm: TraceHashAlgorithm, signature: Signature,
-        obsolescence: String? = nil, timestamp: Timestamp, origin: String, signatureStatus: SignatureStatus? = nil,
+        obsolescence: String? = nil, service: Service? = nil, timestamp: Timestamp, origin: String,
+        signatureStatus: SignatureStatus? = nil,
         signerRevokedSince: Timestamp? = nil
     ) {
         self.id = id
@@ -32,6 +34,7 @@ package struct Trace: Hashable, Sendable {
         self.hashAlgorithm = hashAlgorithm
         self.signature = signature
         self.obsolescence = obsolescence
+        self.service = service
         self.timestamp = timestamp
         self.origin = origin
         self.signatureStatus = signatureStatus
@@ -82,11 +85,12 @@ package struct Trace: Hashable, Sendable {
 
     /// All four are empty in a trace that nobody signed.
     package struct Signature: Hashable, Sendable {
-        /// Base64: PKCS #1 v1.5 or a DER ECDSA signature, over the SHA-256 of `message`; or one of Ed25519 over it.
+        /// Base64: PKCS #1 v1.5 or a DER ECDSA signature, over the SHA-256 of `message`; or one of Ed25519 over it; or
+        /// a detached one of OpenPGP.
         package var signature: String
-        /// `RSA-SHA256`, `ECDSA-SHA256` or `Ed25519`.
+        /// `RSA-SHA256`, `ECDSA-SHA256`, `Ed25519` or `OpenPGP`.
         package var algorithm: String
-        /// Base64 of an X.509 certificate in DER.
+        /// Base64 of an X.509 certificate in DER, or of an OpenPGP public key.
         package var certificate: String
         /// What was signed. See ``Trace/Product/message(event:)``.
         package var message: String
@@ -97,6 +101,9 @@ package struct Trace: Hashable, Sendable {
             self.certificate = certificate
             self.message = message
         }
+
+        /// The algorithm of signatures that other programs verify: see ``OpenPGPKey``.
+        package static let openPGP = "OpenPGP"
 
         /// Of a trace that nobody signed.
         package static let none = Signature(signature: "", algorithm: "", certificate: "", message: "")

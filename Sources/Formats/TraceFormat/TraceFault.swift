@@ -9,6 +9,8 @@ package struct TraceFault: Hashable, Sendable, CustomStringConvertible {
         package static let unreadableSignature = Code(name: "unreadableSignature")
         /// The signature is not one of the message by the certificate's key.
         package static let invalidSignature = Code(name: "invalidSignature")
+        /// It is one of OpenPGP, which `gpgv` verifies and nobody here has asked.
+        package static let notVerified = Code(name: "notVerified")
         /// The certificate was not valid yet, or not any more, at the trace's time.
         package static let certificateNotValid = Code(name: "certificateNotValid")
         /// Nobody vouches for the certificate whom the service trusts.

@@ -8,6 +8,7 @@ package struct TraceSubmission: Hashable, Sendable {
     package var signature: Trace.Signature
     /// Why the product is not recommended any more; with OBSOLETE alone.
     package var obsolescence: String?
+    package var service: Trace.Service?
 
     /// The most in one batch.
     package static let batchMax = 50
@@ -22,13 +23,14 @@ package struct TraceSubmission: Hashable, Sendable {
 
     package init(
         event: TraceEvent, product: Trace.Product, hashAlgorithm: TraceHashAlgorithm, signature: Trace.Signature,
-        obsolescence: String? = nil
+        obsolescence: String? = nil, service: Trace.Service? = nil
     ) {
         self.event = event
         self.product = product
         self.hashAlgorithm = hashAlgorithm
         self.signature = signature
         self.obsolescence = obsolescence
+        self.service = service
     }
 
     /// Reads the body of a registration: an array of 1 to 50 traces with the same event, no two of them of a product
@@ -56,6 +58,10 @@ package struct TraceSubmission: Hashable, Sendable {
             $0.member("event", event.rawValue)
             $0.member("hash_algorithm", hashAlgorithm.rawValue)
             if let obsolescence { $0.member("obsolescence", obsolescence) }
+            if let service {
+                $0.key("service")
+                service.write(to: &$0)
+            }
             $0.key("product")
             product.write(to: &$0)
             $0.key("signature")
@@ -163,9 +169,18 @@ private struct FieldReader {
                 location + ["obsolescence"], "a reason has 1 to \(TraceSubmission.obsolescenceBytesMax) bytes",
                 "value_error.any_str.max_length")
         }
+        var service: Trace.Service?
+        if let given = value["service"], !given.isNull {
+            do {
+                service = try Trace.Service(given)
+            } catch {
+                note(location + ["service"], error.message, "value_error.service")
+            }
+        }
         guard faults.count == before, let event, let algorithm, let product, let signature else { return nil }
         return TraceSubmission(
-            event: event, product: product, hashAlgorithm: algorithm, signature: signature, obsolescence: obsolescence)
+            event: event, product: product, hashAlgorithm: algorithm, signature: signature,
+            obsolescence: obsolescence, service: service)
     }
 
     private mutating func product(_ value: JSONValue, _ location: [JSONValue]) -> Trace.Product {

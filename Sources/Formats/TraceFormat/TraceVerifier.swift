@@ -24,10 +24,13 @@ package struct TraceEvidence: Sendable {
     package var trace: Trace
     /// A `.tlog-proof` bundle; nil if there is none.
     package var proof: [UInt8]?
+    /// What was found of its signature where another program was asked too; nil to look at it.
+    package var signatureFaults: [TraceFault]?
 
-    package init(trace: Trace, proof: [UInt8]?) {
+    package init(trace: Trace, proof: [UInt8]?, signatureFaults: [TraceFault]? = nil) {
         self.trace = trace
         self.proof = proof
+        self.signatureFaults = signatureFaults
     }
 }
 
@@ -107,7 +110,7 @@ package struct TraceVerifier: Sendable {
     /// What speaks against a trace: its signature's faults, and whether the log has it.
     /// - Returns: the checkpoint of the log that has it, nil if that is not shown.
     package func check(_ evidence: TraceEvidence) -> (faults: [TraceFault], checkpoint: Checkpoint?) {
-        var faults = evidence.trace.signatureFaults()
+        var faults = evidence.signatureFaults ?? evidence.trace.signatureFaults()
         guard let proof = evidence.proof else {
             faults.append(TraceFault(.notInLog, "there is no proof that the log \(excerpt(key.name)) has it"))
             return (faults, nil)

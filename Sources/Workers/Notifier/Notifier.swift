@@ -19,14 +19,17 @@ package struct Notifier: Worker {
     /// - Parameters:
     ///   - post: delivers one message; throws where no answer came.
     ///   - compose: makes the message of a delivery; of most it is what waits.
+    ///   - letters: nil where the node sends no mail.
     package init(
         objects: Objects, notifications: Notifications, post: @escaping WebhookPost,
-        compose: @escaping DeliveryComposer = { $0.message }
+        compose: @escaping DeliveryComposer = { Posting(bytes: $0.message) }, letters: LetterWriter? = nil
     ) {
         self.objects = objects
         self.notifications = notifications
         follower = Follower(name: name, journal: objects.journal)
-        courier = Courier(journal: objects.journal, notifications: notifications, post: post, compose: compose)
+        courier = Courier(
+            journal: objects.journal, notifications: notifications, post: post, compose: compose,
+            letters: letters)
     }
 
     package func run() async throws {
@@ -43,10 +46,11 @@ package struct Notifier: Worker {
         var collections: [Int64: NotifyingCollection?] = [:]
         var deliveries: [Delivery] = []
         for event in events {
-            guard let id = event.collection, let change = Change(event) else { continue }
+            let change = ObjectChange(event)
+            guard let id = event.collection, change != nil || event.isOfNotification else { continue }
             if collections[id] == nil { collections[id] = .some(try await collection(id)) }
             guard let collection = collections[id] ?? nil else { continue }
-            deliveries += collection.deliveries(of: change, event)
+            deliveries += change.map { collection.deliveries(of: $0, event) } ?? collection.tests(event)
         }
         try await notifications.enqueue(deliveries)
     }
@@ -69,25 +73,23 @@ struct NotifyingCollection {
     var collection: Collection
     var configuration: NotificationConfiguration
 
-    func deliveries(of change: Change, _ event: Event) -> [Delivery] {
-        switch change {
-        case .configuration:
-            // S3 sends each destination of a new configuration a message that tells nothing but that it arrives.
-            return configuration.targets.compactMap { target in
-                delivery(
-                    target, event,
-                    EventRecord.testMessage(bucket: collection.name, time: event.time, requestID: event.requestID))
-            }
-        case .object(let change):
-            return configuration.matching(event: change.name, key: change.key).compactMap { target in
-                let record = EventRecord(
-                    event: change.name, time: event.time, principal: event.actor, address: change.address,
-                    requestID: event.requestID, configuration: target.id, bucket: collection.name,
-                    bucketOwner: collection.owner, key: change.key, size: change.size, etag: change.etag,
-                    version: collection.versioning == .off ? nil : change.version,
-                    sequencer: Self.sequencer(of: event))
-                return delivery(target, event, EventRecord.message([record]))
-            }
+    /// S3 sends each destination of a new configuration a message that tells nothing but that it arrives.
+    func tests(_ event: Event) -> [Delivery] {
+        configuration.targets.compactMap { target in
+            delivery(
+                target, event,
+                EventRecord.testMessage(bucket: collection.name, time: event.time, requestID: event.requestID))
+        }
+    }
+
+    func deliveries(of change: ObjectChange, _ event: Event) -> [Delivery] {
+        configuration.matching(event: change.name, key: change.key).compactMap { target in
+            let record = EventRecord(
+                event: change.name, time: event.time, principal: event.actor, address: change.address,
+                requestID: event.requestID, configuration: target.id, bucket: collection.name,
+                bucketOwner: collection.owner, key: change.key, size: change.size, etag: change.etag,
+                version: collection.versioning == .off ? nil : change.version, sequencer: Self.sequencer(of: event))
+            return delivery(target, event, EventRecord.message([record]))
         }
     }
 
@@ -107,4 +109,15 @@ struct NotifyingCollection {
         }
         return hex(event.tid, width: 16) + hex(event.sequence, width: 6)
     }
+}
+
+extension Event {
+    /// Whether it tells that others are told from now on.
+    var isOfNotification: Bool {
+        kind == .collectionConfigured
+            && (try? JSONValue(parsing: detail))?["setting"]?.string == SettingName.notification.rawValue
+    }
+
+    /// Of the request that it was done for; the transaction where it was none.
+    var requestID: String { (try? JSONValue(parsing: detail))?["request"]?.string ?? String(tid) }
 }

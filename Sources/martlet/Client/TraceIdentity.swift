@@ -82,8 +82,10 @@ struct TraceIdentity: Sendable {
     /// Signs what happened to a product.
     ///
     /// - Throws: `Failure` where nobody would believe it: the key is not the certificate's, or that is not valid now.
-    func sign(_ product: Trace.Product, _ event: TraceEvent) throws -> Trace.Signature {
-        let message = product.message(event: event)
+    func sign(
+        _ product: Trace.Product, _ event: TraceEvent, service: Trace.Service? = nil
+    ) throws -> Trace.Signature {
+        let message = product.message(event: event, service: service)
         let bytes =
             switch key {
             case .file(let key): try key.sign(message)
@@ -92,7 +94,8 @@ struct TraceIdentity: Sendable {
         let signature = Trace.Signature(
             signature: Base64.encode(bytes), algorithm: algorithm, certificate: Base64.encode(certificate.der),
             message: String(decoding: message, as: UTF8.self))
-        let faults = signature.faults(of: product, event: event, at: .now, signer: certificate)
+        let faults = signature.faults(
+            of: product, event: event, service: service, at: .now, signer: certificate)
         guard faults.isEmpty else { throw Failure(.failed, faults.map { "\($0)" }.joined(separator: "; ")) }
         return signature
     }

@@ -2,7 +2,6 @@ import AsyncHTTPClient
 import Crypto
 import NIOCore
 import NIOHTTP1
-import ProductMetadata
 import Wire
 
 /// Sends files to a node. What is there already, byte for byte, is not sent again; a large upload that was cut off goes

@@ -33,6 +33,7 @@ struct Serve: AsyncParsableCommand {
                     $0.member("ldap", node.directoryURLs)
                     $0.member("ldapBase", node.directoryBase)
                 }
+                if let url = node.stompURL { $0.member("stomp", url) }
                 if let file = node.authorityFile { $0.member("authority", file) }
                 if let password = node.generatedPassword { $0.member("adminPassword", password) }
             }
@@ -40,6 +41,7 @@ struct Serve: AsyncParsableCommand {
             Console.write("Console and APIs:  \(node.webURL)")
             Console.write("S3:                \(node.s3URL)")
             for url in node.directoryURLs { Console.write("Directory:         \(url)  base \(node.directoryBase)") }
+            if let url = node.stompURL { Console.write("STOMP:             \(url)") }
             if let file = node.authorityFile { Console.write("Certificate to trust: \(file)") }
             if let password = node.generatedPassword {
                 Console.write("Administrator:     admin, password \(password) (shown only now)")
@@ -61,6 +63,8 @@ struct NodeSettings: ParsableArguments {
     var ldap: String?
     @Option(help: "HOST:PORT of the LDAP directory over TLS (default: none; 127.0.0.1:6360 is usual).")
     var ldaps: String?
+    @Option(help: "HOST:PORT of notifications over STOMP (default: none; 127.0.0.1:61613 is usual).")
+    var stomp: String?
     @Option(help: "Name at the top of the directory (default: of --web-url's host, or dc=martlet).")
     var ldapBase: String?
     @Option(help: "sqlite, or postgres://USER@HOST/NAME (default sqlite).") var metadata: String?
@@ -164,6 +168,7 @@ struct NodeSettings: ParsableArguments {
         flags["s3"] = s3
         flags["ldap"] = ldap
         flags["ldaps"] = ldaps
+        flags["stomp"] = stomp
         flags["ldap-base"] = ldapBase
         flags["metadata"] = metadata
         flags["blobs"] = blobs

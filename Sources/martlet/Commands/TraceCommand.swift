@@ -12,8 +12,8 @@ struct TraceCommand: AsyncParsableCommand {
             To believe something:          martlet trace verify ./S2A.SAFE.zip
             """,
         subcommands: [
-            Verify.self, Check.self, Show.self, Graph.self, Hash.self, Create.self, Register.self, Publish.self,
-            Print.self, Revoke.self, Revocations.self,
+            Verify.self, Check.self, Show.self, Search.self, Graph.self, Hash.self, Create.self, Register.self,
+            Publish.self, Print.self, Revoke.self, Revocations.self, Registry.self, Key.self,
         ])
 
     struct Verify: AsyncParsableCommand {
@@ -108,7 +108,10 @@ extension NodeClient {
         // The latest first: a product that was released again is judged by its newest trace.
         for trace in traces.values.sorted(by: { $0.timestamp > $1.timestamp }) {
             let answer = try await send(.GET, web + "/traces/api/v1/traces/\(trace.id)/proof")
-            evidence.append(TraceEvidence(trace: trace, proof: answer.status == .ok ? answer.bytes : nil))
+            evidence.append(
+                TraceEvidence(
+                    trace: trace, proof: answer.status == .ok ? answer.bytes : nil,
+                    signatureFaults: await trace.verifiedSignatureFaults()))
         }
         return TraceVerifier(key: key).verify(subject, by: evidence)
     }

@@ -51,6 +51,7 @@ struct TraceStatementOptions: ParsableArguments {
             "A product that this one was made from; may be repeated, or given with commas between.",
             valueName: "name:hash"))
     var input: [String] = []
+    @OptionGroup var service: TraceServiceOptions
     @Option(help: ArgumentHelp("The product's hash, so that no file is read.", valueName: "hex")) var checksum: String?
 
     func validate() throws {
@@ -95,6 +96,7 @@ struct TraceStatementOptions: ParsableArguments {
         let (event, inputs, reader) = (effectiveEvent, try inputs(), try products.reader(isShown: isShown))
         let checksum = try checksum.map { try Self.hash($0) }
         let identity = try signing.identity()
+        let service = try service.service()
         defer { reader.progress.finish() }
         return try await Parallel.map(products.paths) { path in
             let product: Trace.Product
@@ -110,7 +112,8 @@ struct TraceStatementOptions: ParsableArguments {
             }
             return TraceSubmission(
                 event: event, product: product, hashAlgorithm: products.algorithm,
-                signature: try identity?.sign(product, event) ?? .none, obsolescence: obsolete)
+                signature: try identity?.sign(product, event, service: service) ?? .none, obsolescence: obsolete,
+                service: service)
         }
     }
 }

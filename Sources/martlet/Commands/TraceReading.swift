@@ -83,7 +83,7 @@ extension TraceCommand {
         func run() async throws {
             for file in files {
                 for value in try TraceCommand.documents(in: file) {
-                    let printed = try PrintedTrace(value, file)
+                    let printed = try await PrintedTrace(value, file)
                     if json { printed.writeJSON() } else { printed.writeText(withContents: contents) }
                 }
             }
@@ -123,7 +123,7 @@ struct TraceCheck: Sendable {
     private func faults(of trace: Trace) async -> [String] {
         guard trace.hashAlgorithm == algorithm else { return ["its hashes are \(trace.hashAlgorithm.rawValue)"] }
         guard trace.has(hash: hash) else { return ["it has another hash"] }
-        var faults = trace.signatureFaults()
+        var faults = await trace.verifiedSignatureFaults()
         // Whom one trusts oneself need not be whom the service trusts.
         if anchors != nil { faults.removeAll { $0.code == .unknownSigner } }
         guard faults.isEmpty else { return faults.map { "\($0)" } }
@@ -146,28 +146,34 @@ private struct PrintedTrace {
     private let product: Trace.Product
     private let algorithm: TraceHashAlgorithm
     private let obsolescence: String?
+    private let service: Trace.Service?
     private let registered: Trace?
     private let signer: CertificateFacts?
     private let faults: [TraceFault]
 
-    init(_ value: JSONValue, _ file: String) throws {
+    init(_ value: JSONValue, _ file: String) async throws {
         let signature: Trace.Signature
+        let found: [TraceFault]
         do {
             if value["id"] != nil {
                 let trace = try Trace(value)
                 (event, product, algorithm) = (trace.event, trace.product, trace.hashAlgorithm)
                 (obsolescence, registered, signature) = (trace.obsolescence, trace, trace.signature)
-                faults = trace.signatureFaults()
+                service = trace.service
+                found = trace.signatureFaults()
             } else {
                 let trace = try TraceSubmission.parseBatch(Array("[\(value.text)]".utf8))[0]
                 (event, product, algorithm) = (trace.event, trace.product, trace.hashAlgorithm)
                 (obsolescence, registered, signature) = (trace.obsolescence, nil, trace.signature)
+                service = trace.service
                 let signer = signature.certificateBytes.flatMap { SignerCertificate(der: $0) }
-                faults = signature.faults(of: product, event: event, at: .now, signer: signer)
+                found = signature.faults(
+                    of: product, event: event, service: trace.service, at: .now, signer: signer)
             }
         } catch {
             throw Failure(.failed, "\(file): \(error)")
         }
+        faults = await signature.verified(found)
         signer = signature.certificateBytes.flatMap { try? CertificateFacts(der: $0) }
     }
 
@@ -179,6 +185,7 @@ private struct PrintedTrace {
             Console.write("  registered: \(registered.timestamp.rfc3339) by \(registered.origin) as \(registered.id)")
         }
         if let obsolescence { Console.write("  obsolete:   \(obsolescence)") }
+        if let service { Console.write("  service:    \(String(decoding: service.document, as: UTF8.self))") }
         if let signer {
             Console.write("  signed by:  \(signer.subject), for whom \(signer.issuer) vouches")
         }
@@ -197,6 +204,10 @@ private struct PrintedTrace {
             $0.key("product")
             product.write(to: &$0)
             if let obsolescence { $0.member("obsolescence", obsolescence) }
+            if let service {
+                $0.key("service")
+                service.write(to: &$0)
+            }
             if let registered { $0.member("id", registered.id.text) }
             if let signer { $0.member("signer", signer.subject) }
             $0.member("valid", faults.isEmpty)

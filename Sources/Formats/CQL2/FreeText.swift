@@ -1,5 +1,4 @@
-import CQL2
-import Wire
+package import Wire
 
 /// What is looked for in texts (STAC's free-text search, basic and advanced).
 ///
@@ -19,27 +18,27 @@ package indirect enum FreeText: Hashable, Sendable {
 
     /// Alternatives, each taken as written: no word and no sign means anything.
     ///
-    /// - Throws: ``CatalogueError`` `.invalidQuery`.
-    package init(terms: [String]) throws(CatalogueError) {
+    /// - Throws: ``FreeTextError``.
+    package init(terms: [String]) throws(FreeTextError) {
         guard terms.reduce(0, { $0 + $1.utf8.count }) <= Self.bytesMax else { throw Self.tooLong }
         let phrases = terms.map(Self.folded).filter { !$0.isEmpty }
-        guard !phrases.isEmpty else { throw CatalogueError(.invalidQuery, "q: a word is missing") }
+        guard !phrases.isEmpty else { throw FreeTextError("q: a word is missing") }
         self = .any(phrases.map { .phrase($0) })
     }
 
-    /// - Throws: ``CatalogueError`` `.invalidQuery`.
-    package init(parsing text: String) throws(CatalogueError) {
+    /// - Throws: ``FreeTextError``.
+    package init(parsing text: String) throws(FreeTextError) {
         guard text.utf8.count <= Self.bytesMax else { throw Self.tooLong }
         var reader = Reader(text)
         self = try reader.whole()
     }
 
-    private static var tooLong: CatalogueError {
-        CatalogueError(.invalidQuery, "q: more than \(bytesMax) bytes")
+    private static var tooLong: FreeTextError {
+        FreeTextError("q: more than \(bytesMax) bytes")
     }
 
     /// - Parameter texts: made by ``folded(_:)``.
-    func matches(_ texts: [String]) -> Bool {
+    package func matches(_ texts: [String]) -> Bool {
         switch self {
         case .phrase(let phrase): texts.contains { $0.hasPrefix(phrase) || $0.contains(" " + phrase) }
         case .all(let parts): parts.allSatisfy { $0.matches(texts) }
@@ -49,7 +48,7 @@ package indirect enum FreeText: Hashable, Sendable {
     }
 
     /// Words with one space between them, without difference of case and accents.
-    static func folded(_ text: String) -> String {
+    package static func folded(_ text: String) -> String {
         if let plain = foldedASCII(text) { return plain }
         let plain = TextFolding.caseless(TextFolding.accentless(text))
         return plain.split { !$0.isLetter && !$0.isNumber }.joined(separator: " ")
@@ -72,7 +71,7 @@ package indirect enum FreeText: Hashable, Sendable {
     }
 
     /// All texts in a document, folded.
-    static func texts(in value: JSONValue, depth: Int = 0) -> [String] {
+    package static func texts(in value: JSONValue, depth: Int = 0) -> [String] {
         guard depth < 8 else { return [] }
         return switch value {
         case .string(let text): [folded(text)]
@@ -117,9 +116,9 @@ package indirect enum FreeText: Hashable, Sendable {
             tokens = out[...]
         }
 
-        mutating func whole() throws(CatalogueError) -> FreeText {
+        mutating func whole() throws(FreeTextError) -> FreeText {
             let query = try alternatives(depth: 0)
-            guard tokens.isEmpty else { throw CatalogueError(.invalidQuery, "q: a ')' has no '(' before it") }
+            guard tokens.isEmpty else { throw FreeTextError("q: a ')' has no '(' before it") }
             return query
         }
 
@@ -129,23 +128,23 @@ package indirect enum FreeText: Hashable, Sendable {
             return true
         }
 
-        private mutating func alternatives(depth: Int) throws(CatalogueError) -> FreeText {
+        private mutating func alternatives(depth: Int) throws(FreeTextError) -> FreeText {
             guard depth <= FreeText.depthMax else {
-                throw CatalogueError(.invalidQuery, "q: more than \(FreeText.depthMax) parentheses within each other")
+                throw FreeTextError("q: more than \(FreeText.depthMax) parentheses within each other")
             }
             var parts = [try conjunction(depth)]
             while take(.word("OR")) || take(.sign(",")) { parts.append(try conjunction(depth)) }
             return parts.count == 1 ? parts[0] : .any(parts)
         }
 
-        private mutating func conjunction(_ depth: Int) throws(CatalogueError) -> FreeText {
+        private mutating func conjunction(_ depth: Int) throws(FreeTextError) -> FreeText {
             var parts = [try signed(depth)]
             while take(.word("AND")) { parts.append(try signed(depth)) }
             return parts.count == 1 ? parts[0] : .all(parts)
         }
 
         /// Parts next to each other: all of those with a sign, and any of those without.
-        private mutating func signed(_ depth: Int) throws(CatalogueError) -> FreeText {
+        private mutating func signed(_ depth: Int) throws(FreeTextError) -> FreeText {
             var needed: [FreeText] = []
             var wanted: [FreeText] = []
             while let token = tokens.first, token != .sign(")"), token != .sign(","), token != .word("OR"),
@@ -160,17 +159,17 @@ package indirect enum FreeText: Hashable, Sendable {
                 }
             }
             guard !needed.isEmpty || !wanted.isEmpty else {
-                throw CatalogueError(.invalidQuery, "q: a word is missing")
+                throw FreeTextError("q: a word is missing")
             }
             if needed.isEmpty { return wanted.count == 1 ? wanted[0] : .any(wanted) }
             return .all(needed + (wanted.isEmpty ? [] : [.any(wanted)]))
         }
 
         /// - Parameter isWord: whether one word is meant, or all that follow as a phrase.
-        private mutating func part(_ depth: Int, isWord: Bool) throws(CatalogueError) -> FreeText {
+        private mutating func part(_ depth: Int, isWord: Bool) throws(FreeTextError) -> FreeText {
             if take(.sign("(")) {
                 let group = try alternatives(depth: depth + 1)
-                guard take(.sign(")")) else { throw CatalogueError(.invalidQuery, "q: a ')' is missing") }
+                guard take(.sign(")")) else { throw FreeTextError("q: a ')' is missing") }
                 return group
             }
             var words: [String] = []
@@ -184,8 +183,17 @@ package indirect enum FreeText: Hashable, Sendable {
                 }
             }
             let phrase = FreeText.folded(words.joined(separator: " "))
-            guard !phrase.isEmpty else { throw CatalogueError(.invalidQuery, "q: a word is missing") }
+            guard !phrase.isEmpty else { throw FreeTextError("q: a word is missing") }
             return .phrase(phrase)
         }
     }
+}
+
+/// Why a search for words is refused.
+package struct FreeTextError: Error, Hashable, Sendable, CustomStringConvertible {
+    package let message: String
+
+    init(_ message: String) { self.message = message }
+
+    package var description: String { message }
 }

@@ -1,13 +1,13 @@
 internal import Glibc
-internal import NIOPosix
+package import NIOPosix
 internal import Synchronization
 
 /// A child process that inherits nothing: a socket as its standard input and output, another as its standard error, no
 /// other descriptor, default signals, a process group of its own, and the environment that it is given.
 ///
 /// One caller at a time receives and sends, on a thread that may block; `kill` may be called at any time.
-final class ChildProcess: Sendable {
-    enum Ending: Sendable {
+package final class ChildProcess: Sendable {
+    package enum Ending: Sendable {
         case exit(Int32)
         case signal(Int32)
         /// Killed because its time was over.
@@ -35,8 +35,8 @@ final class ChildProcess: Sendable {
     ///   - pool: where starting, ending and `talk`'s blocking calls happen.
     ///   - talk: what comes of the child; nil where it ends before.
     /// - Returns: what `talk` returned, how the child ended, and what it wrote to its standard error.
-    /// - Throws: `unavailable` with the system's reason; what `talk` throws; `CancellationError`.
-    static func run<T: Sendable>(
+    /// - Throws: ``ProcessError`` with the system's reason; what `talk` throws; `CancellationError`.
+    package static func run<T: Sendable>(
         executable: String, arguments: [String] = [], environment: [String], pool: NIOThreadPool, deadline: Duration,
         talk: @escaping @Sendable (ChildProcess) async throws -> T?
     ) async throws -> (answer: T?, ending: Ending, output: String) {
@@ -77,10 +77,10 @@ final class ChildProcess: Sendable {
     /// Starts a child.
     ///
     /// - Parameter deadline: when receiving and sending give up at the latest.
-    /// - Throws: `unavailable` with the system's reason.
-    init(
+    /// - Throws: ``ProcessError`` with the system's reason.
+    package init(
         executable: String, arguments: [String] = [], environment: [String], deadline: ContinuousClock.Instant
-    ) throws(RasterError) {
+    ) throws(ProcessError) {
         // Sockets rather than pipes: writing to a child that is gone must not raise SIGPIPE in the node.
         let channel = try Self.socketPair()
         let errors: (node: Int32, child: Int32)
@@ -108,13 +108,13 @@ final class ChildProcess: Sendable {
     }
 
     /// Nil once the child is reaped.
-    var pid: pid_t? { state.withLock { $0.pid } }
+    package var pid: pid_t? { state.withLock { $0.pid } }
 
     private struct SystemError: Error {
         let number: Int32
     }
 
-    private static func socketPair() throws(RasterError) -> (node: Int32, child: Int32) {
+    private static func socketPair() throws(ProcessError) -> (node: Int32, child: Int32) {
         var ends: [Int32] = [-1, -1]
         guard socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0, &ends) == 0 else {
             throw unavailable("no socket", errno)
@@ -123,8 +123,8 @@ final class ChildProcess: Sendable {
         return (ends[0], ends[1])
     }
 
-    private static func unavailable(_ what: String, _ number: Int32) -> RasterError {
-        RasterError(.unavailable, "the program cannot be started: \(what): \(String(cString: strerror(number)))")
+    private static func unavailable(_ what: String, _ number: Int32) -> ProcessError {
+        ProcessError("the program cannot be started: \(what): \(String(cString: strerror(number)))")
     }
 
     private typealias CloseFrom = @convention(c) (UnsafeMutablePointer<posix_spawn_file_actions_t>, Int32) -> Int32
@@ -167,7 +167,7 @@ final class ChildProcess: Sendable {
     // MARK: Talking
 
     /// Receives exactly so many bytes; nil where the child ends, or the deadline passes, before.
-    func receive(_ count: Int) -> [UInt8]? {
+    package func receive(_ count: Int) -> [UInt8]? {
         var bytes = [UInt8](repeating: 0, count: count)
         let isComplete = bytes.withUnsafeMutableBytes { target in
             transfer(count, for: POLLIN) { done in recv(socket, target.baseAddress.map { $0 + done }, count - done, 0) }
@@ -177,7 +177,7 @@ final class ChildProcess: Sendable {
 
     /// Ends what the child reads, and receives all that it still says, until it closes its end; nil where that is more
     /// than the limit, or the deadline passes before.
-    func receiveRest(limit: Int) -> [UInt8]? {
+    package func receiveRest(limit: Int) -> [UInt8]? {
         shutdown(socket, Int32(SHUT_WR))
         var bytes: [UInt8] = []
         var chunk = [UInt8](repeating: 0, count: 64 << 10)
@@ -195,14 +195,14 @@ final class ChildProcess: Sendable {
     }
 
     /// Waits until the child has ended by itself, or was killed at the deadline.
-    func awaitEnd() {
+    package func awaitEnd() {
         guard let pid else { return }
         // Left as a zombie: its status is `finish`'s.
         while waitid(P_PID, id_t(pid), nil, WEXITED | WNOWAIT) < 0, errno == EINTR {}
     }
 
     /// Sends all bytes; false where the child ends, or the deadline passes, before.
-    func send(_ bytes: UnsafeRawBufferPointer) -> Bool {
+    package func send(_ bytes: UnsafeRawBufferPointer) -> Bool {
         transfer(bytes.count, for: POLLOUT) { done in
             Glibc.send(socket, bytes.baseAddress.map { $0 + done }, bytes.count - done, Int32(MSG_NOSIGNAL))
         }
@@ -249,7 +249,7 @@ final class ChildProcess: Sendable {
     // MARK: Ending
 
     /// Kills the child and whatever it started. One that has ended by itself already keeps its own ending.
-    func kill(isOverdue: Bool) {
+    package func kill(isOverdue: Bool) {
         state.withLock { state in
             guard let pid = state.pid else { return }
             state.isOverdue = isOverdue
@@ -259,7 +259,7 @@ final class ChildProcess: Sendable {
 
     /// Ends the child if it still runs, waits for its end, which SIGKILL makes short, and frees everything. To be
     /// called once, last.
-    func finish() -> (ending: Ending, output: String) {
+    package func finish() -> (ending: Ending, output: String) {
         // A child that has exited already keeps its status; one that has closed its end only, and runs on, ends here.
         var status: Int32 = 0
         if let pid {
@@ -291,16 +291,25 @@ final class ChildProcess: Sendable {
 extension NIOThreadPool {
     /// Runs what blocks on one of the pool's threads.
     ///
-    /// - Throws: `RasterError` `unavailable` where the pool is shut down; what `body` throws.
-    func blocking<T: Sendable>(_ body: @escaping @Sendable () throws -> T) async throws -> T {
+    /// - Throws: ``ProcessError`` where the pool is shut down; what `body` throws.
+    package func blocking<T: Sendable>(_ body: @escaping @Sendable () throws -> T) async throws -> T {
         try await withCheckedThrowingContinuation { continuation in
             submit { state in
                 switch state {
                 case .active: continuation.resume(with: Result { try body() })
                 case .cancelled:
-                    continuation.resume(throwing: RasterError(.unavailable, "the thread pool is shut down"))
+                    continuation.resume(throwing: ProcessError("the thread pool is shut down"))
                 }
             }
         }
     }
+}
+
+/// Why a program cannot be started.
+package struct ProcessError: Error, Sendable, CustomStringConvertible {
+    package let message: String
+
+    package init(_ message: String) { self.message = message }
+
+    package var description: String { message }
 }

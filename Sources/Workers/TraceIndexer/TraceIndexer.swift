@@ -1,0 +1,39 @@
+package import Journal
+package import Ledger
+
+/// Keeps the index of what traces say, behind the log.
+package struct TraceIndexer: Worker {
+    package let name = "trace-indexer"
+    private let journal: Journal
+    private let ledger: Ledger
+
+    /// How late other nodes' traces are seen at most.
+    private static let idleSecondsMax = 1.0
+    /// Traces gather for so long, so that a transaction is shared by many.
+    private static let gathering = Duration.milliseconds(200)
+
+    package init(journal: Journal, ledger: Ledger) {
+        self.journal = journal
+        self.ledger = ledger
+    }
+
+    package func run() async throws {
+        do {
+            while true {
+                try Task.checkCancellation()
+                guard try await journal.lease(name) != nil else {
+                    // Another node has the duty: look again when its lease could have ended.
+                    try await Task.sleep(for: .seconds(5))
+                    continue
+                }
+                let generation = journal.generation
+                if try await ledger.indexWords() { continue }
+                try await journal.waitForCommit(after: generation, secondsMax: Self.idleSecondsMax)
+                try await Task.sleep(for: Self.gathering)
+            }
+        } catch {
+            try? await journal.release(name)
+            throw error
+        }
+    }
+}
