@@ -349,6 +349,7 @@ let testTargets: [Target] = [
     tests("ODataAPITests", ["Catalogue", "HTTPSupport", "ODataAPI", "Wire"]),
     tests("ConsoleTests", ["Console", "Geometry", "Wire"]),
     tests("CertificatesTests", ["Certificates", "Wire", crypto, x509, asn1]),
+    tests("NotificationAPITests", ["Journal", "NotificationAPI", "Notifications", "Wire"]),
     tests("NotificationsTests", ["Ciphers", "Database", "Journal", "Notifications", "Vault", "Wire"]),
     tests(
         "WorkersTests",

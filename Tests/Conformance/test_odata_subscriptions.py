@@ -102,6 +102,7 @@ def test_what_comes_changes_and_goes(node, http, base, collection, reader):
     assert told(reader.wait(only, 3)) == expected[:3]
     assert told(reader.wait(clear, 3)) == [expected[0], expected[1], expected[4]]
     first, last = notices[1], notices[4]
+    assert http.get(reader.address(id)).json()["LastNotificationDate"] == last["NotificationDate"]
     assert first["SubscriptionId"] == id and first["ProductId"] == first["value"]["Id"]
     same = http.get(f"{base}/Products({first['ProductId']})?$expand=Attributes").json()
     same.pop("@odata.context")
