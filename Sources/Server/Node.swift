@@ -119,9 +119,10 @@ package final class Node: Sendable {
         var limits = configuration.connectionLimits
         limits.connectionsMax = min(limits.connectionsMax, OpenFiles.raise() - OpenFiles.reserve)
         let connections = ConnectionCount(max: limits.connectionsMax)
-        let s3 = try await listen(configuration.s3, "--s3", tls.web, limits, connections, s3Responder)
+        let s3 = try await listen(configuration.s3, "--s3", tls.web, configuration.s3URL, limits, connections, s3Responder)
         let webResponder = LateResponder()
-        let web = try await listen(configuration.web, "--web", tls.web, limits, connections, webResponder)
+        let web = try await listen(
+            configuration.web, "--web", tls.web, configuration.webURL, limits, connections, webResponder)
         let webURL = configuration.webURL ?? web.url
         let s3URL = configuration.s3URL ?? s3.url
         let addresses = ObjectAddresses(
@@ -329,14 +330,14 @@ package final class Node: Sendable {
     }
 
     private static func listen(
-        _ address: Configuration.Address, _ name: String, _ tls: NIOSSLContext?, _ limits: ConnectionLimits,
-        _ connections: ConnectionCount, _ responder: LateResponder
+        _ address: Configuration.Address, _ name: String, _ tls: NIOSSLContext?, _ publicURL: String?,
+        _ limits: ConnectionLimits, _ connections: ConnectionCount, _ responder: LateResponder
     ) async throws -> HTTPListener {
         try await binding(address, name) {
             // The process's own loops: they end with it, so that no task that still winds down finds its loop gone.
             return try await HTTPListener.bind(
                 host: address.host, port: address.port, group: MultiThreadedEventLoopGroup.singleton, tls: tls,
-                limits: limits, connections: connections, responder: { await responder.respond($0) })
+                publicURL: publicURL, limits: limits, connections: connections, responder: { await responder.respond($0) })
         }
     }
 

@@ -143,7 +143,8 @@ import Wire
                 let document =
                     #"{"Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*", "Condition": {\#(condition)}}]}"#
                 return PolicyRequest(principal: "ada", action: "stac:Search", resource: "arn:martlet:stac:::eo")
-                    .productTest([(name: "p", document: try PolicyDocument(parsing: document))])
+                    .productTests(
+                        [(name: "p", document: try PolicyDocument(parsing: document))], of: ["arn:martlet:stac:::eo"])[0]
             }
             let fine = try test(
                 #""NumericLessThan": {"martlet:Product/gsd": "1"}, "StringEquals": {"martlet:Product/tags": "t0"}"#)

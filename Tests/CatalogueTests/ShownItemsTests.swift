@@ -91,7 +91,7 @@ import Wire
             var listed = 0
             for _ in 0..<150 {
                 let policies = try policies(&random)
-                let test = request().productTest(policies)
+                let test = request().productTests(policies, of: ["arn:martlet:stac:::eo"])[0]
                 let allowed = items.filter { request($0.values).evaluate(policies).isAllowed }.map(\.id).sorted()
                 var query = SearchQuery(
                     visible: try await catalogue.directory().filtered(to: ["eo": test, "sar": test]))
@@ -131,7 +131,8 @@ import Wire
             let condition = #""StringEquals": {"martlet:Product/tenant": "mine"}"#
             let policy =
                 #"{"Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*", "Condition": {\#(condition)}}]}"#
-            let test = request().productTest([(name: "p", document: try PolicyDocument(parsing: policy))])
+            let test = request().productTests(
+                [(name: "p", document: try PolicyDocument(parsing: policy))], of: ["arn:martlet:stac:::eo"])[0]
             let whole = try await catalogue.directory()
             let both = whole.filtered(to: ["eo": test, "sar": .always])
             for (visible, count) in [(whole.filtered(to: ["eo": test]), 4), (both, 9)] {

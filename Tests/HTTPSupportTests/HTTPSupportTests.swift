@@ -71,6 +71,23 @@ import Wire
         #expect(request.rawQuery == query)
     }
 
+    @Test(
+        "the origin is the address that the client used, also behind a proxy that ends TLS",
+        arguments: [
+            (nil, "data.example.org", "http://data.example.org"),
+            ("https://data.example.org", "data.example.org", "https://data.example.org"),
+            ("https://data.example.org", "10.0.0.7:8080", "http://10.0.0.7:8080"),
+            ("https://data.example.org:8443", "data.example.org", "http://data.example.org"),
+            ("https://data.example.org", "example.org", "http://example.org"),
+        ])
+    func origin(publicURL: String?, host: String, origin: String) {
+        let request = Request(
+            method: .GET, target: "/", headers: ["Host": host], body: RequestBody(),
+            connection: ConnectionInfo(
+                remoteAddress: "", localAddress: "127.0.0.1:8080", isSecure: false, publicURL: publicURL), id: "1")
+        #expect(request.origin == origin)
+    }
+
     @Test("a body is collected up to its limit")
     func collecting() async throws {
         let bytes = Array("hello".utf8)

@@ -10,7 +10,29 @@ import Testing
         let request = PolicyRequest(
             principal: "arn:aws:iam::martlet:user/ada", action: action, resource: "arn:martlet:stac:::eo",
             context: ["aws:SourceIp": ["192.0.2.7"]])
-        return request.productTest(policies)
+        return request.productTests(policies, of: ["arn:martlet:stac:::eo"])[0]
+    }
+
+    @Test("each of many collections is decided on as if it alone was asked for")
+    func many() throws {
+        let documents = [
+            policy(
+                #"{"Effect": "Allow", "Action": "stac:*", "Resource": ["arn:martlet:stac:::s?-*", "arn:martlet:stac:::eo"]}"#,
+                #"{"Effect": "Deny", "Action": "stac:Search", "Resource": "arn:martlet:stac:::*-secret"}"#),
+            policy(#"{"Effect": "Allow", "Action": "stac:Get*", "Resource": "*"}"#),
+            policy(#"{"Effect": "Deny", "Action": "*", "NotResource": "arn:martlet:stac:::*e*"}"#),
+        ]
+        let policies = try documents.map { (name: "p", document: try PolicyDocument(parsing: $0)) }
+        let names = ["eo", "s1-l1", "s2-secret", "s2-lake", "other", "sea-e"]
+        func request(_ name: String) -> PolicyRequest {
+            PolicyRequest(principal: "x", action: "stac:Search", resource: "arn:martlet:stac:::\(name)")
+        }
+        let tests = request("none").productTests(policies, of: names.map { "arn:martlet:stac:::\($0)" })
+        #expect(zip(names, tests).filter { $0.1.isAlways }.map(\.0) == ["eo", "s2-lake"])
+        #expect(tests.allSatisfy { $0.isAlways != $0.isNever })
+        for (name, test) in zip(names, tests) {
+            #expect(test.isAlways == request(name).evaluate(policies).isAllowed, "\(name)")
+        }
     }
 
     private func policy(_ statements: String...) -> String {
@@ -92,7 +114,7 @@ import Testing
                     principal: "x", action: "stac:Search", resource: "arn:martlet:stac:::eo",
                     context: ["martlet:Product/n": numbers, "martlet:Product/s": texts])
                 let unknown = PolicyRequest(principal: "x", action: "stac:Search", resource: "arn:martlet:stac:::eo")
-                let test = unknown.productTest(policies)
+                let test = unknown.productTests(policies, of: ["arn:martlet:stac:::eo"])[0]
                 #expect(
                     holds(test, ["n": numbers, "s": texts]) == known.evaluate(policies).isAllowed,
                     "\(documents) n=\(numbers) s=\(texts)")

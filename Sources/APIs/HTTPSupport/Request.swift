@@ -71,9 +71,12 @@ package struct Request: Sendable {
         return header[end...].trimmingSpaces
     }
 
-    /// `https://host:port` as the client addressed this node.
+    /// `https://host:port` as the client addressed this node: also where a proxy has ended TLS that answers for the
+    /// node's public address.
     package var origin: String {
-        (connection.isSecure ? "https://" : "http://") + (header("host") ?? connection.localAddress)
+        let host = header("host") ?? connection.localAddress
+        if let known = connection.publicURL, known.hasSuffix("://" + host) { return known }
+        return (connection.isSecure ? "https://" : "http://") + host
     }
 }
 
@@ -95,15 +98,19 @@ package struct ConnectionInfo: Sendable {
     /// `host:port` on our side.
     package var localAddress: String
     package var isSecure: Bool
+    /// `https://host[:port]` by which clients know the node, where that was said.
+    package var publicURL: String?
     /// What the client showed, whoever issued it: ``Authenticator`` tells whose it is.
     package var certificate: PresentedCertificate?
 
     package init(
-        remoteAddress: String, localAddress: String, isSecure: Bool, certificate: PresentedCertificate? = nil
+        remoteAddress: String, localAddress: String, isSecure: Bool, publicURL: String? = nil,
+        certificate: PresentedCertificate? = nil
     ) {
         self.remoteAddress = remoteAddress
         self.localAddress = localAddress
         self.isSecure = isSecure
+        self.publicURL = publicURL
         self.certificate = certificate
     }
 }

@@ -7,7 +7,7 @@ import Synchronization
 /// columns that are searched.
 package final class Catalogue: Sendable {
     package let journal: Journal
-    let directories = RecentReads<CollectionDirectory>()
+    let knownDirectory = Mutex(KnownDirectory())
     /// What is known of the properties of collections, by row id: what is in here is in the table `item_properties`.
     let knownProperties = Mutex<[Int64: [String: PropertyType]]>([:])
     let productProperties = RecentReads<[String: [String]]>()

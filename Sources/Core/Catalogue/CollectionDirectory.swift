@@ -2,10 +2,13 @@ import Database
 import Geometry
 package import IAMPolicy
 import Journal
+import Synchronization
+import Wire
 
 /// The names of all collections, or of those that somebody may see, with what is needed to plan a search.
 ///
-/// It is read once a second at most: a collection made on another node is seen that late.
+/// It is read once a second at most, and for no more than a twentieth of the time: a collection made on another node is
+/// seen that late.
 package final class CollectionDirectory: Sendable {
     struct Entry: Sendable {
         var id: Int64
@@ -37,6 +40,7 @@ package final class CollectionDirectory: Sendable {
 
     /// The part that somebody may see: the collections that have a test, and of each the items that pass it.
     package func filtered(to tests: [String: ProductTest]) -> CollectionDirectory {
+        if tests.count == entries.count, tests.values.allSatisfy(\.isAlways) { return self }
         let kept = entries.filter { tests[$0.name].map { !$0.isNever } ?? false }
         let conditions = kept.compactMap { entry in
             tests[entry.name].flatMap { $0.isAlways ? nil : (entry.id, $0) }
@@ -78,9 +82,12 @@ package final class CollectionDirectory: Sendable {
 }
 
 extension Catalogue {
-    /// All collections.
+    /// All collections. While one caller reads them anew, the others see what was read before.
     package func directory() async throws -> CollectionDirectory {
-        if let known = directories[""] { return known }
+        let begin = Timestamp.now.microseconds
+        let (known, age) = knownDirectory.withLock { $0.seen(at: begin) }
+        if let known { return known }
+        defer { knownDirectory.withLock { $0.isBeingRead = false } }
         let entries = try await journal.read { reader in
             try reader.rows(
                 """
@@ -93,7 +100,41 @@ extension Catalogue {
             }
         }
         let directory = CollectionDirectory(entries, isWhole: true)
-        directories[""] = directory
+        knownDirectory.withLock { $0.set(directory, age, readFrom: begin, to: Timestamp.now.microseconds) }
         return directory
     }
+}
+
+/// The directory as it was read last.
+struct KnownDirectory {
+    private var directory: CollectionDirectory?
+    /// Rises each time that what was read is forgotten.
+    private var age = 0
+    /// In microseconds.
+    private var readAgain: Int64 = 0
+    var isBeingRead = false
+
+    private static let pauseMin: Int64 = 1_000_000
+    private static let pausesOfReading: Int64 = 20
+
+    /// What may be used at a moment; nil says that the caller reads it.
+    mutating func seen(at now: Int64) -> (CollectionDirectory?, age: Int) {
+        if let directory, now < readAgain || isBeingRead { return (directory, age) }
+        isBeingRead = true
+        return (nil, age)
+    }
+
+    mutating func set(_ read: CollectionDirectory, _ age: Int, readFrom begin: Int64, to end: Int64) {
+        guard age == self.age else { return }
+        directory = read
+        readAgain = begin + max(Self.pauseMin, Self.pausesOfReading * (end - begin))
+    }
+
+    /// Where a collection has come or gone.
+    mutating func forget() {
+        directory = nil
+        age += 1
+    }
+
+    func lacks(_ name: String) -> Bool { directory?.contains(name) == false }
 }

@@ -1,5 +1,6 @@
 import Database
 package import Journal
+import Synchronization
 package import Wire
 
 extension EventKind {
@@ -122,7 +123,7 @@ extension Catalogue {
     }
 
     /// A collection that was made or removed elsewhere is to be seen at once.
-    package func forgetDirectory() { directories.clear() }
+    package func forgetDirectory() { knownDirectory.withLock { $0.forget() } }
 
     /// - Throws: ``CatalogueError`` `.invalidCollection` with the member, `.tooLarge`.
     package static func check(collection document: [UInt8]) throws {

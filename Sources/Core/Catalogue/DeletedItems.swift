@@ -1,7 +1,7 @@
 package import CQL2
 import Database
 import Journal
-package import Wire
+import Wire
 
 /// What to look for among what was removed.
 package struct DeletedQuery: Sendable {

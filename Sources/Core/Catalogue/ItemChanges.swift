@@ -1,5 +1,6 @@
 import Database
 import Journal
+import Synchronization
 package import Wire
 
 // What clients change of items by hand, one at a time or many as one.
@@ -145,7 +146,7 @@ extension Catalogue {
         }
         remember(types, of: collection)
         // A new collection is found at once on the node that filled it.
-        if directories[""]?.contains(name) == false { directories.clear() }
+        knownDirectory.withLock { if $0.lacks(name) { $0.forget() } }
         return stored
     }
 }

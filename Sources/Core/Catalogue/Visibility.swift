@@ -66,9 +66,8 @@ package struct Visibility: Sendable {
     private func part(
         of directory: CollectionDirectory, _ names: [String], _ principal: Principal, _ context: RequestContext
     ) async throws -> CollectionDirectory {
-        var tests: [String: ProductTest] = [:]
-        for name in names { tests[name] = try await gate.itemTest(principal, "stac:Search", in: name, context) }
-        return directory.filtered(to: tests)
+        let tests = try await gate.itemTests(principal, "stac:Search", in: names, context)
+        return directory.filtered(to: Dictionary(zip(names, tests)) { first, _ in first })
     }
 
     /// Everything that a policy may ask about, but for the time.

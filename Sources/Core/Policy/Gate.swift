@@ -131,11 +131,17 @@ package final class Gate: Sendable {
     package func itemTest(
         _ principal: Principal, _ action: String, in collection: String, _ context: RequestContext
     ) async throws -> ProductTest {
-        let question = try await question(principal, action, on: ResourceName.stacCollection(collection), context)
-        guard question.policies.contains(where: \.document.asksProduct) else {
-            return try await decide(question).isAllowed ? .always : .never
-        }
-        return question.request.productTest(question.policies)
+        try await itemTests(principal, action, in: [collection], context)[0]
+    }
+
+    /// The same for each of many collections, in their order. What applies is looked up once.
+    package func itemTests(
+        _ principal: Principal, _ action: String, in collections: [String], _ context: RequestContext
+    ) async throws -> [ProductTest] {
+        let resources = collections.map(ResourceName.stacCollection)
+        guard let first = resources.first else { return [] }
+        let question = try await question(principal, action, on: first, context)
+        return question.request.productTests(question.policies, of: resources)
     }
 
     /// Decides, records the access or the denial, and throws where the answer is no.

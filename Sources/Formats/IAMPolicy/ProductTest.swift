@@ -72,27 +72,39 @@ extension Condition {
 }
 
 extension PolicyRequest {
-    /// Decides as ``evaluate(_:)`` does, but for the properties of the product, of which nothing is known yet.
-    package func productTest(_ policies: [(name: String, document: PolicyDocument)]) -> ProductTest {
-        var (denying, allowing, boundaries): ([ProductTest], [ProductTest], [ProductTest]) = ([], [], [])
-        for (_, document) in policies {
-            var allowedHere: [ProductTest] = []
-            for statement in document.statements {
-                let test = statement.productTest(self)
-                if statement.effect == .deny { denying.append(test) } else { allowedHere.append(test) }
-            }
-            if document.kind == .boundary { boundaries.append(.any(of: allowedHere)) } else { allowing += allowedHere }
+    /// Decides as ``evaluate(_:)`` does on each of many resources, but for the properties of the product, of which
+    /// nothing is known yet. What statements ask besides the resource is looked at once.
+    ///
+    /// - Parameter resources: ARNs; the request's own are not looked at.
+    /// - Returns: a test for each, in their order.
+    package func productTests(
+        _ policies: [(name: String, document: PolicyDocument)], of resources: [String]
+    ) -> [ProductTest] {
+        let open = policies.map { policy in
+            let statements = policy.document.statements.map { ($0, $0.productTest(self)) }
+            return (kind: policy.document.kind, statements: statements.filter { !$0.1.isNever })
         }
-        return .all(of: [.any(of: allowing), .negation(of: .any(of: denying))] + boundaries)
+        return resources.map { resource in
+            let names = [Array(resource.utf8)]
+            var (denying, allowing, boundaries): ([ProductTest], [ProductTest], [ProductTest]) = ([], [], [])
+            for (kind, statements) in open {
+                var allowedHere: [ProductTest] = []
+                for (statement, test) in statements where statement.covers(names, context) {
+                    if statement.effect == .deny { denying.append(test) } else { allowedHere.append(test) }
+                }
+                if kind == .boundary { boundaries.append(.any(of: allowedHere)) } else { allowing += allowedHere }
+            }
+            return .all(of: [.any(of: allowing), .negation(of: .any(of: denying))] + boundaries)
+        }
     }
 }
 
 extension Statement {
-    /// Under which properties of the product it speaks of a request.
+    /// Under which properties of the product it speaks of a request, whatever resource that names.
     fileprivate func productTest(_ request: PolicyRequest) -> ProductTest {
         let unknown = effect == .deny
         let known = conditions.filter { !$0.asksProduct }
-        guard speaks(of: request, conditions: known) else { return .never }
+        guard coversAction(of: request), isAbout(request, conditions: known) else { return .never }
         return .all(
             of: conditions.filter(\.asksProduct).map {
                 .property(ProductProperty($0, request.context, unknown: unknown))

@@ -33,29 +33,35 @@ extension TraceCommand {
             let anchors = try trust.isEmpty ? nil : Self.anchors(trust)
             let reader = ProductReader(
                 algorithm: algorithm, progress: Progress(total: ProductReader.size(of: paths), isShown: !json))
-            let failed = try await TraceServiceClient.with(url: url, login: false) { service in
-                let found = try await Parallel.map(paths) { path in
-                    let hash =
-                        if let checksum { checksum.lowercased() } else { try await reader.product(path).hash }
-                    return await TraceCheck(hash: hash, algorithm: algorithm, anchors: anchors).verdict(
-                        on: try await service.traces(hash: hash))
-                }
-                reader.progress.finish()
-                for (path, (isGood, reasons)) in zip(paths, found) {
-                    if json {
-                        Console.json {
-                            $0.member("name", ProductReader.name(of: path))
-                            $0.member("ok", isGood)
-                            $0.member("reasons", reasons)
-                        }
-                    } else {
-                        Console.write("\(path): \(isGood ? "ok" : "not ok")")
-                        for reason in reasons { Console.write("  " + reason) }
-                    }
-                }
-                return found.contains { !$0.0 }
+            let found = try await TraceServiceClient.with(url: url, login: false) { service in
+                try await Parallel.map(paths) { try await check($0, reader, anchors, service) }
             }
-            guard !failed else { throw Failure(.notAsItShouldBe, "") }
+            reader.progress.finish()
+            for (path, verdict) in zip(paths, found) { show(path, verdict) }
+            guard found.allSatisfy(\.isGood) else { throw Failure(.notAsItShouldBe, "") }
+        }
+
+        // On its own, not within the closures above: the compiler (6.3) crashes when it optimises these together.
+        @inline(never)
+        private func check(
+            _ path: String, _ reader: ProductReader, _ anchors: TrustAnchors?, _ service: TraceServiceClient
+        ) async throws -> TraceCheck.Verdict {
+            let hash = if let checksum { checksum.lowercased() } else { try await reader.product(path).hash }
+            let traces = try await service.traces(hash: hash)
+            return await TraceCheck(hash: hash, algorithm: algorithm, anchors: anchors).verdict(on: traces)
+        }
+
+        private func show(_ path: String, _ verdict: TraceCheck.Verdict) {
+            guard json else {
+                Console.write("\(path): \(verdict.isGood ? "ok" : "not ok")")
+                for reason in verdict.reasons { Console.write("  " + reason) }
+                return
+            }
+            Console.json {
+                $0.member("name", ProductReader.name(of: path))
+                $0.member("ok", verdict.isGood)
+                $0.member("reasons", verdict.reasons)
+            }
         }
 
         private static func anchors(_ files: [String]) throws -> TrustAnchors {
@@ -93,8 +99,10 @@ struct TraceCheck: Sendable {
     /// Nil where the service's own word counts.
     let anchors: TrustAnchors?
 
-    /// - Returns: whether one counts and none that counts says OBSOLETE; and why, for people.
-    func verdict(on traces: [Trace]) async -> (isGood: Bool, reasons: [String]) {
+    /// Whether one counts and none that counts says OBSOLETE; and why, for people.
+    typealias Verdict = (isGood: Bool, reasons: [String])
+
+    func verdict(on traces: [Trace]) async -> Verdict {
         guard !traces.isEmpty else { return (false, ["the service has no trace of \(hash)"]) }
         var reasons: [String] = []
         var isTraced = false

@@ -17,6 +17,7 @@ final class HTTPConnection: ChannelDuplexHandler, WatchedConnection {
 
     private let responder: Responder
     private let tls: ServerTLS?
+    private let publicURL: String?
     private let executor: EventLoopExecutor
     private var context: ChannelHandlerContext?
     private var info: ConnectionInfo?
@@ -41,9 +42,10 @@ final class HTTPConnection: ChannelDuplexHandler, WatchedConnection {
     /// Bytes that had come when the last request was answered.
     private(set) var receivedBefore = 0
 
-    init(responder: @escaping Responder, tls: ServerTLS?, loop: any EventLoop) {
+    init(responder: @escaping Responder, tls: ServerTLS?, publicURL: String?, loop: any EventLoop) {
         self.responder = responder
         self.tls = tls
+        self.publicURL = publicURL
         executor = EventLoopExecutor(loop)
     }
 
@@ -133,7 +135,9 @@ final class HTTPConnection: ChannelDuplexHandler, WatchedConnection {
                 request, responder, on: this, channel, version, isLast: isLast, expectsContinue: expectsContinue)
         }
         // Begins here and now, on this loop: an answer that waits for nothing is written before this call returns.
-        task = Task.immediate(executorPreference: executor, operation: answer)
+        let answering = Task.immediate(executorPreference: executor, operation: answer)
+        // One that has ended would keep its memory for as long as the client does nothing.
+        if self.body === body { task = answering } else { answering.cancel() }
     }
 
     private static func answer(
@@ -174,7 +178,7 @@ final class HTTPConnection: ChannelDuplexHandler, WatchedConnection {
         let made = ConnectionInfo(
             remoteAddress: context.remoteAddress?.ipAddress ?? "",
             localAddress: (local?.ipAddress ?? "localhost") + (local?.port.map { ":\($0)" } ?? ""),
-            isSecure: tls != nil, certificate: tls?.certificate)
+            isSecure: tls != nil, publicURL: publicURL, certificate: tls?.certificate)
         info = made
         return made
     }
@@ -225,6 +229,7 @@ final class HTTPConnection: ChannelDuplexHandler, WatchedConnection {
     private func answered(_ answered: RequestBody, closes: Bool) {
         guard let context else { return }
         body = nil
+        task = nil
         requests += 1
         receivedBefore = watch?.receivedBytes ?? 0
         guard !answered.isExhausted else {

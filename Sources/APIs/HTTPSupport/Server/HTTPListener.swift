@@ -14,10 +14,11 @@ package final class HTTPListener: Sendable {
     ///
     /// - Parameters:
     ///   - tls: the certificate chain and key; nil for plain HTTP.
+    ///   - publicURL: `https://host[:port]` by which clients know it, where that is another address.
     ///   - limits: how slow clients may be.
     ///   - connections: counts them, together with those of other listeners; nil for a count of its own.
     package static func bind(
-        host: String, port: Int, group: any EventLoopGroup, tls: NIOSSLContext?,
+        host: String, port: Int, group: any EventLoopGroup, tls: NIOSSLContext?, publicURL: String? = nil,
         limits: ConnectionLimits = ConnectionLimits(), connections: ConnectionCount? = nil,
         responder: @escaping Responder
     ) async throws -> HTTPListener {
@@ -28,7 +29,8 @@ package final class HTTPListener: Sendable {
                 return try pipeline.addHandler(RefusedConnection(isSecure: tls != nil))
             }
             let tls = tls.map { ServerTLS($0) }
-            let connection = HTTPConnection(responder: responder, tls: tls, loop: channel.eventLoop)
+            let connection = HTTPConnection(
+                responder: responder, tls: tls, publicURL: publicURL, loop: channel.eventLoop)
             let watch = ConnectionWatch(connection, limits: limits, connections: connections, isSecure: tls != nil)
             connection.watch = watch
             if let tls { try pipeline.addHandler(tls.handler) }
