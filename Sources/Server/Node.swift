@@ -119,7 +119,8 @@ package final class Node: Sendable {
         var limits = configuration.connectionLimits
         limits.connectionsMax = min(limits.connectionsMax, OpenFiles.raise() - OpenFiles.reserve)
         let connections = ConnectionCount(max: limits.connectionsMax)
-        let s3 = try await listen(configuration.s3, "--s3", tls.web, configuration.s3URL, limits, connections, s3Responder)
+        let s3 = try await listen(
+            configuration.s3, "--s3", tls.web, configuration.s3URL, limits, connections, s3Responder)
         let webResponder = LateResponder()
         let web = try await listen(
             configuration.web, "--web", tls.web, configuration.webURL, limits, connections, webResponder)
@@ -337,7 +338,8 @@ package final class Node: Sendable {
             // The process's own loops: they end with it, so that no task that still winds down finds its loop gone.
             return try await HTTPListener.bind(
                 host: address.host, port: address.port, group: MultiThreadedEventLoopGroup.singleton, tls: tls,
-                publicURL: publicURL, limits: limits, connections: connections, responder: { await responder.respond($0) })
+                publicURL: publicURL, limits: limits, connections: connections,
+                responder: { await responder.respond($0) })
         }
     }
 

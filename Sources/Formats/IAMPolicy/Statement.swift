@@ -30,7 +30,8 @@ struct Statement: Sendable {
     /// then be true, it is so only in a Deny: a missing value never allows.
     func matches(_ request: PolicyRequest) -> Bool {
         // From what is soon said to what takes longer.
-        coversAction(of: request) && covers(request.resources, request.context) && isAbout(request, conditions: conditions)
+        coversAction(of: request) && covers(request.resources, request.context)
+            && isAbout(request, conditions: conditions)
     }
 
     func coversAction(of request: PolicyRequest) -> Bool {
