@@ -4,6 +4,7 @@ import Identity
 import Ledger
 import NIOHTTP1
 import Policy
+import TraceFormat
 import Wire
 
 extension TraceService {
@@ -97,6 +98,7 @@ extension TraceService {
     }
 
     private func decision(on id: String, _ request: Request, _ caller: Caller) async throws -> JSONValue {
+        guard TraceID(id) != nil else { throw APIError.notFound("there is no key request of that id") }
         try await gate.require(
             caller.principal, "ledger:DecideKeyRequest", on: ResourceName.keyRequest(id), caller.context)
         if request.headers["Content-Length"].first == "0" || request.headers["Content-Type"].isEmpty { return [:] }

@@ -23,10 +23,18 @@ extension TraceService {
                 json.bytes, request, "/v1/\(kind.rawValue)",
                 after: entries.count == limit ? entries.last?.name : nil, limit: limit)
         }
-        guard path.count == 1 else { throw APIError.notFound("there is nothing at \(request.rawPath)") }
+        guard path.count == 1, Trace.Service.isName(name) || request.method == .PUT else {
+            throw APIError.notFound("there is nothing at \(request.rawPath)")
+        }
         switch request.method {
         case .GET, .HEAD: return Self.answer(.ok, try await ledger.entry(kind, name))
         case .PUT:
+            guard Trace.Service.isName(name) else {
+                throw APIError.unprocessable(
+                    "name",
+                    "value is not 1 to \(Trace.Service.nameBytesMax) letters, digits and -._: of ASCII",
+                    type: "value_error.name")
+            }
             let caller = try await permitted("ledger:PutRegistryEntry", kind, name, request)
             let entry = try Self.entry(kind, name, try await document(of: request))
             let isNew = try await ledger.put(entry, by: caller.principal.name)
