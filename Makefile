@@ -10,7 +10,7 @@ BIN := $(RELEASE)/release
 
 # Suites with deadlines of their own: they get the processors for themselves, those of sockets apart from those that block
 # threads.
-TIMED := '^(RastersTests|BlobsTests)\.'
+TIMED := '^(RastersTests|BlobsTests|ProcessesTests)\.'
 SOCKETS := '^HTTPSupportTests\.'
 
 .PHONY: help demo build test test-quick test-long format lint bench clean

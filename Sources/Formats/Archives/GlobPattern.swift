@@ -30,7 +30,7 @@ package struct GlobPattern: Sendable {
         var current: [[Part]] = [[]]
         func add(_ part: Part) { for index in current.indices { current[index].append(part) } }
         while let scalar = rest.first {
-            if scalar == "}", inBraces { break }
+            if scalar == "}" { break }
             rest = rest.dropFirst()
             switch scalar {
             case "*": add(.any)
