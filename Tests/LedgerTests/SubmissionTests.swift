@@ -35,7 +35,7 @@ import Wire
                 #expect(trace.hashAlgorithm == .sha256)
                 let proof = try #require(try await ledger.proof(trace.id))
                 #expect(proof.entry == (try LogEntry(trace).bytes))
-                #expect(!String(decoding: proof.entry, as: UTF8.self).contains("ada"))
+                #expect(!String(decoding: proof.entry, as: UTF8.self).contains("ada@"))
                 #expect(try await ledger.traces(hash: Hex.decode(digest(6001 + number)) ?? []) == [trace])
                 let events = try await node.journal.events(of: trace.id.text, limit: 10)
                 #expect(events.map(\.kind) == [.traceRegistered] && events.first?.actor == "ada")
