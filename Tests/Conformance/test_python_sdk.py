@@ -106,7 +106,7 @@ def test_files_by_fsspec(node, sdk, bucket, monkeypatch):
             file.write(b"s" * size)
     assert fs.cat(f"{bucket}/once") == b"first"
     assert not node.s3().list_multipart_uploads(Bucket=bucket).get("Uploads")
-    with pytest.raises(ValueError, match="mode 'ab'"):
+    with pytest.raises(ValueError, match="not opened by 'ab'"):
         fs.open(f"{bucket}/once", "ab")
     access, secret = node.access_key()
     monkeypatch.setenv("MARTLET_ACCESS_KEY", access)
