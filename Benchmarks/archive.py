@@ -9,16 +9,12 @@ import contextlib
 import json
 import math
 import random
-import shutil
 import sqlite3
 import struct
-import time
 
 import load
-from growth import COST_MAX, MIDDLE, SMALLEST, held_in_memory
+from growth import grown_nodes, grown_row, held_in_memory, timed
 from load import Request
-from report import Claim
-from runs import say
 from servers import Martlet
 
 COLLECTION = "archive"
@@ -185,36 +181,13 @@ def multiply(file, count, collections):
 
 
 def measure(bench):
-    """Makes the nodes, measures all rows on them in turns, stops them."""
-    largest = bench.plan.objects
-    counts = sorted({SMALLEST, min(MIDDLE, largest), largest})
-    home = bench.home / "archive"
-    home.mkdir()
-    free, needed = shutil.disk_usage(home).free, sum(counts) * ROW_BYTES
-    if free < needed:
-        raise RuntimeError(f"{sum(counts):,} items take {needed >> 30} GiB, the disk has {free >> 30}: --objects")
-    nodes = []
-    try:
-        for count in counts:
-            begin = time.monotonic()
-            nodes.append(Archive(home, bench.binary, count))
-            nodes[-1].grow()
-            say(f"{count:,} items in {nodes[-1].collections:,} collections are there after "
-                f"{time.monotonic() - begin:.0f} s")
+    with grown_nodes(bench, "archive", ROW_BYTES, Archive) as nodes:
         questions(bench, nodes)
-        for node in nodes:
-            bench.note_memory(node, f"martlet_{node.count}_items")
-        say("the archive is measured")
-    finally:
-        for node in nodes:
-            node.stop()
-        shutil.rmtree(home, ignore_errors=True)
 
 
 def questions(bench, nodes):
     def row(name, note):
-        return bench.row(f"archive: {name}", "/s", "one request", note, subject=nodes[-1].name,
-                         claims=(Claim("cpu_us", nodes[0].name, at_most=COST_MAX),))
+        return grown_row(bench, nodes, f"archive: {name}", note)
 
     search = f"/stac/search?collections={COLLECTION}&limit=10"
     rows = {
@@ -253,16 +226,12 @@ def questions(bench, nodes):
         for name, (count, target) in targets.items():
             jobs = [Request("GET", target(), headers) for _ in range(count)]
             connection.ask(jobs[0])
-            timed(rows[name], node, connection, [(job, None) for job in jobs])
-        timed(put, node, connection, [
-            node.put(f"new-{number}-{place}", numbers.randrange(10**6), headers) for place in range(PUTS)])
+            with timed(rows[name], node, count):
+                for job in jobs:
+                    connection.ask(job)
+        puts = [node.put(f"new-{number}-{place}", numbers.randrange(10**6), headers) for place in range(PUTS)]
+        with timed(put, node, PUTS):
+            for request, body in puts:
+                connection.ask(request, body)
         connection.close()
         node.settle()
-
-
-def timed(row, node, connection, jobs):
-    before, begin = node.cpu_seconds(), time.monotonic()
-    for request, body in jobs:
-        connection.ask(request, body)
-    seconds, used = time.monotonic() - begin, node.cpu_seconds() - before
-    row.add(node.name, len(jobs) / seconds, 1e6 * used / len(jobs))

@@ -119,28 +119,34 @@ def held_in_memory(file):
 
 
 def measure(bench):
-    """Makes the nodes, measures all rows on them in turns, stops them."""
-    largest = bench.plan.objects
-    counts = sorted({SMALLEST, min(MIDDLE, largest), largest})
-    home = bench.home / "growth"
-    home.mkdir()
-    free, needed = shutil.disk_usage(home).free, sum(counts) * ROW_BYTES
-    if free < needed:
-        raise RuntimeError(f"{sum(counts):,} objects take {needed >> 30} GiB, the disk has {free >> 30}: --objects")
-    nodes = []
-    try:
-        for count in counts:
-            begin = time.monotonic()
-            nodes.append(Grown(home, bench.binary, count))
-            nodes[-1].grow()
-            say(f"{count:,} objects are there after {time.monotonic() - begin:.0f} s")
+    with grown_nodes(bench, "growth", ROW_BYTES, Grown) as nodes:
         small_objects(bench, nodes)
         listings(bench, nodes)
         buckets(bench, nodes)
         first_pages(bench, nodes[-1])
+
+
+@contextlib.contextmanager
+def grown_nodes(bench, part, row_bytes, make):
+    """Nodes of each size, made by `make(home, binary, count)` and grown; they are stopped and their data removed."""
+    largest = bench.plan.objects
+    counts = sorted({SMALLEST, min(MIDDLE, largest), largest})
+    home = bench.home / part
+    home.mkdir()
+    free, needed = shutil.disk_usage(home).free, sum(counts) * row_bytes
+    if free < needed:
+        raise RuntimeError(f"{sum(counts):,} rows take {needed >> 30} GiB, the disk has {free >> 30}: --objects")
+    nodes = []
+    try:
+        for count in counts:
+            begin = time.monotonic()
+            nodes.append(make(home, bench.binary, count))
+            nodes[-1].grow()
+            say(f"{part}: {nodes[-1].name} are there after {time.monotonic() - begin:.0f} s")
+        yield nodes
         for node in nodes:
-            bench.note_memory(node, f"martlet_{node.count}")
-        say("growth is measured")
+            bench.note_memory(node, f"martlet_{part}_{node.count}")
+        say(f"{part} is measured")
     finally:
         for node in nodes:
             node.stop()
@@ -149,14 +155,24 @@ def measure(bench):
 
 
 def grown_row(bench, nodes, name, note):
+    """A row that costs on the largest node about what it costs on the smallest."""
     return bench.row(
-        f"growth: {name}", "/s", "one request", note, subject=nodes[-1].name,
+        name, "/s", "one request", note, subject=nodes[-1].name,
         claims=(Claim("cpu_us", nodes[0].name, at_most=COST_MAX),))
+
+
+@contextlib.contextmanager
+def timed(row, node, count):
+    """What a node does inside, as `count` operations of a row."""
+    before, begin = node.cpu_seconds(), time.monotonic()
+    yield
+    seconds, used = time.monotonic() - begin, node.cpu_seconds() - before
+    row.add(node.name, count / seconds, 1e6 * used / count)
 
 
 def small_objects(bench, nodes):
     put, get, head, delete = (
-        grown_row(bench, nodes, name, f"keys anywhere, {CLIENTS} clients")
+        grown_row(bench, nodes, f"growth: {name}", f"keys anywhere, {CLIENTS} clients")
         for name in ("PUT 4 KiB", "GET 4 KiB", "HEAD", "DELETE"))
     body, numbers = bench.small.read_bytes(), random.Random(5)
     for number, node in bench.in_turns(nodes):
@@ -181,19 +197,19 @@ def small_objects(bench, nodes):
 
 def listings(bench, nodes):
     page, folder = (
-        grown_row(bench, nodes, name, f"{PAGE_KEYS} keys anywhere, one client") for name in ("LIST page", "PROPFIND"))
+        grown_row(bench, nodes, f"growth: {name}", f"{PAGE_KEYS} keys anywhere, one client")
+        for name in ("LIST page", "PROPFIND"))
     numbers = random.Random(6)
     for _, node in bench.in_turns(nodes):
         places = [numbers.randrange(node.count // FOLDER_KEYS) for _ in range(PAGES)]
 
         def ask(row, port, jobs, found, body=None):
-            connection, before, begin = load.Connection(port), node.cpu_seconds(), time.monotonic()
-            for job in jobs:
-                if len(re.findall(found, connection.ask(job, body))) != PAGE_KEYS:
-                    raise RuntimeError(f"{job.method} {job.target} did not find {PAGE_KEYS} objects")
-            seconds, used = time.monotonic() - begin, node.cpu_seconds() - before
+            connection = load.Connection(port)
+            with timed(row, node, len(jobs)):
+                for job in jobs:
+                    if len(re.findall(found, connection.ask(job, body))) != PAGE_KEYS:
+                        raise RuntimeError(f"{job.method} {job.target} did not find {PAGE_KEYS} objects")
             connection.close()
-            row.add(node.name, len(jobs) / seconds, 1e6 * used / len(jobs))
 
         ask(page, node.port, [
             node.request("GET", "", (("list-type", "2"), ("start-after", f"{place:05}"), ("max-keys", str(PAGE_KEYS))))
@@ -205,15 +221,14 @@ def listings(bench, nodes):
 
 def buckets(bench, nodes):
     """One bucket knows nothing of the objects of another."""
-    row = grown_row(bench, nodes, "bucket", "made and deleted, one client")
+    row = grown_row(bench, nodes, "growth: bucket", "made and deleted, one client")
     for _, node in bench.in_turns(nodes):
-        connection, before, begin = load.Connection(node.port), node.cpu_seconds(), time.monotonic()
-        for number in range(BUCKETS):
-            for method in ("PUT", "DELETE"):
-                connection.ask(node.sign(method, f"/grown-{number}"))
-        seconds, used = time.monotonic() - begin, node.cpu_seconds() - before
+        connection = load.Connection(node.port)
+        with timed(row, node, BUCKETS):
+            for number in range(BUCKETS):
+                for method in ("PUT", "DELETE"):
+                    connection.ask(node.sign(method, f"/grown-{number}"))
         connection.close()
-        row.add(node.name, BUCKETS / seconds, 1e6 * used / BUCKETS)
 
 
 def first_pages(bench, node):

@@ -23,7 +23,7 @@ from report import Claim
 from runs import say
 from servers import Martlet
 
-CLIENTS = 8
+CLIENTS = 16
 BATCH = 50
 JSON = "Content-Type: application/json"
 

@@ -25,6 +25,23 @@ class Subscriber:
         node.cli_json("account", "create", name, *arguments, "--password-from-stdin", "--json", input=password + "\n")
         return cls(node, node.http(user=name, password=password), name, password)
 
+    @classmethod
+    def lend(cls, node):
+        """The administrator, whose subscriptions end with the test."""
+        subscriber = cls(node, node.http())
+        yield subscriber
+        subscriber.leave()
+
+    @classmethod
+    def lend_person(cls, node, **options):
+        """A person who is gone after the test, with their subscriptions and the policy of their name."""
+        subscriber = cls.person(node, **options)
+        yield subscriber
+        subscriber.leave()
+        node.cli("policy", "detach", subscriber.name, "--from", f"user:{subscriber.name}")
+        node.cli("policy", "delete", subscriber.name)
+        node.cli("account", "delete", subscriber.name)
+
     def url(self, path=""):
         return self.node.web + BASE + path
 

@@ -17,20 +17,13 @@ from webhooks import receiver as lend_receiver
 
 
 @pytest.fixture
-def me(node, http):
-    subscriber = Subscriber(node, http)
-    yield subscriber
-    subscriber.leave()
+def me(node):
+    yield from Subscriber.lend(node)
 
 
 @pytest.fixture
 def ada(node):
-    subscriber = Subscriber.person(node)
-    yield subscriber
-    subscriber.leave()
-    node.cli("policy", "detach", subscriber.name, "--from", f"user:{subscriber.name}")
-    node.cli("policy", "delete", subscriber.name)
-    node.cli("account", "delete", subscriber.name)
+    yield from Subscriber.lend_person(node)
 
 
 @pytest.fixture

@@ -28,9 +28,7 @@ def node(request, nodes):
 
 @pytest.fixture
 def me(node):
-    subscriber = Subscriber(node, node.http())
-    yield subscriber
-    subscriber.leave()
+    yield from Subscriber.lend(node)
 
 
 @pytest.fixture

@@ -62,7 +62,8 @@ struct PreparedTrace: Sendable {
             event: draft.event, product, draft.hashAlgorithm, origin: draft.origin, obsolescence: draft.obsolescence,
             collection: draft.collection, place: draft.product, status: .trusted, algorithm: TraceSigner.algorithm,
             certificate: (signer.certificate.der, signer.certificate.digest, signer.certificate.expires),
-            signature: try signer.sign(message), message: message, isInMessage: true, subject: subject)
+            signature: try signer.sign(message), message: message, messageDigest: Array(SHA256.hash(data: message)),
+            isInMessage: true, subject: subject)
     }
 
     /// One that was handed in.
@@ -71,6 +72,7 @@ struct PreparedTrace: Sendable {
     init(_ examined: ExaminedTrace, origin: String) throws {
         let given = examined.submission
         let message = Array(given.signature.message.utf8)
+        let messageDigest = Array(SHA256.hash(data: message))
         let signature = Base64.decode(given.signature.signature) ?? []
         let noCertificate = (der: [UInt8](), digest: Array(SHA256.hash(data: [UInt8]())), expires: Timestamp?.none)
         // Who hands in the same again, because the answer was lost, finds it there.
@@ -82,7 +84,7 @@ struct PreparedTrace: Sendable {
         subject.add(given.hashAlgorithm.rawValue)
         subject.add(given.obsolescence ?? "")
         let isInMessage = message == given.product.message(event: given.event)
-        subject.add(given.signature.message)
+        subject.add(Hex.encode(messageDigest))
         if !isInMessage {
             var json = JSONWriter()
             given.product.write(to: &json)
@@ -97,7 +99,8 @@ struct PreparedTrace: Sendable {
             service: given.service?.document, collection: nil, place: nil, status: examined.status,
             algorithm: given.signature.algorithm,
             certificate: examined.signer.map { ($0.bytes, $0.digest, $0.expires) } ?? noCertificate,
-            signature: signature, message: message, isInMessage: isInMessage, subject: subject)
+            signature: signature, message: message, messageDigest: messageDigest, isInMessage: isInMessage,
+            subject: subject)
     }
 
     private init(
@@ -105,7 +108,7 @@ struct PreparedTrace: Sendable {
         obsolescence: String?, service: [UInt8]? = nil, collection: Int64?, place: String?, status: SignatureStatus,
         algorithm: String,
         certificate: (der: [UInt8], digest: [UInt8], expires: Timestamp?), signature: [UInt8], message: [UInt8],
-        isInMessage: Bool, subject: Subject
+        messageDigest: [UInt8], isInMessage: Bool, subject: Subject
     ) throws {
         id = .make()
         self.event = event
@@ -121,7 +124,7 @@ struct PreparedTrace: Sendable {
         (self.certificate, certificateDigest, expires) = (certificate.der, certificate.digest, certificate.expires)
         self.signature = signature
         self.message = message
-        messageDigest = Array(SHA256.hash(data: message))
+        self.messageDigest = messageDigest
         var json = JSONWriter()
         if !isInMessage { product.write(to: &json) }
         body = isInMessage ? nil : json.bytes

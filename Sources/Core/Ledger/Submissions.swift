@@ -80,13 +80,16 @@ extension Ledger {
 
     /// Signatures and digests of a trace take a tenth of a millisecond: not on the loop that serves a connection, and
     /// on all cores.
+    ///
+    /// - Parameter priority: a higher one for what comes later in a registration. Otherwise the second step of a batch
+    ///   would wait for the first one of all others, and all batches would come to the log at the same time.
     static func onAllCores<T: Sendable, R: Sendable>(
-        _ items: [T], _ body: @escaping @Sendable (T) throws -> R
+        _ items: [T], priority: TaskPriority? = nil, _ body: @escaping @Sendable (T) throws -> R
     ) async throws -> [R] {
         try await withThrowingTaskGroup(of: (Int, [R]).self) { group in
             for start in stride(from: 0, to: items.count, by: atOnce) {
                 let part = items[start..<min(start + atOnce, items.count)]
-                group.addTask(executorPreference: globalConcurrentExecutor) { (start, try part.map(body)) }
+                group.addTask(executorPreference: globalConcurrentExecutor, priority: priority) { (start, try part.map(body)) }
             }
             var parts: [Int: [R]] = [:]
             for try await (start, results) in group { parts[start] = results }
@@ -129,7 +132,7 @@ extension Ledger {
         }
         try Limits.check(origin: origin)
         guard !examined.isEmpty else { return [] }
-        let prepared = try await Self.onAllCores(examined) { try PreparedTrace($0, origin: origin) }
+        let prepared = try await Self.onAllCores(examined, priority: .high) { try PreparedTrace($0, origin: origin) }
         return try await append(prepared, by: actor).map { ($0.id, $0.isNew) }
     }
 }

@@ -11,8 +11,9 @@ package final class Database: Sendable {
     private let writes = JobQueue<Transaction>()
     private let threads = Threads()
     private let tids = SQLiteTIDs()
-    /// Nil on PostgreSQL, where every read waits for a socket.
+    /// Nil on PostgreSQL, where every read waits for a socket, and which looks after its log by itself.
     private let finders: SQLiteFinders?
+    private let log: SQLiteLog?
     let location: DatabaseLocation
 
     /// Opens the database and brings its schema up to date.
@@ -42,23 +43,27 @@ package final class Database: Sendable {
         case .sqlite(let path):
             engine = .sqlite
             finders = SQLiteFinders(path: path, tids: tids)
+            log = SQLiteLog(path: path)
         case .postgres:
             engine = .postgres
             finders = nil
+            log = nil
         }
     }
 
     deinit {
         reads.close()
         writes.close()
+        log?.jobs.close()
     }
 
     // The threads hold the queues, not the database, so that one that was let go of without `close` ends them too.
     private func start(_ location: DatabaseLocation, readers: Int, writers: Int) throws {
-        let (reads, writes, tids) = (reads, writes, tids)
+        let (reads, writes, tids, log) = (reads, writes, tids, log)
         switch location {
         case .sqlite(let path):
-            try threads.start("db-write") { SQLiteWriter(path: path, tids: tids).work(writes) }
+            try threads.start("db-write") { SQLiteWriter(path: path, tids: tids, log: log).work(writes) }
+            if let log { try threads.start("db-log") { log.work() } }
             for number in 1...readers {
                 try threads.start("db-read-\(number)") { SQLiteReader(path: path, tids: tids).work(reads) }
             }
@@ -100,11 +105,21 @@ package final class Database: Sendable {
             }, to: writes)
     }
 
+    /// Empties SQLite's log into the file, so that no older page is left in it: the last step of destroying a key. On
+    /// PostgreSQL, which keeps and empties its log by itself, nothing is done.
+    ///
+    /// - Returns: whether the log is empty now; false where a reader held on to it for ten seconds.
+    package func checkpoint() async throws -> Bool {
+        guard let log else { return true }
+        return try await submit({ try SQLiteLog.empty($0) }, to: log.jobs)
+    }
+
     /// Finishes what was asked for, refuses what comes later (`.closed`), and returns when all connections are closed.
     package func close() async {
         reads.close()
         writes.close()
         finders?.close()
+        log?.jobs.close()
         await threads.join()
     }
 

@@ -6,11 +6,18 @@ final class SQLiteConnection {
     enum Role { case reader, writer }
 
     let handle: OpaquePointer
+    /// The frames that SQLite's log had after the last commit of this connection, which writes.
+    private(set) var logLength = 0
     private var cache = StatementCache<SQLiteStatement>(capacity: 256)
+
+    /// Nobody asks how much memory SQLite has, and counting it takes a lock of the whole process for every piece. Has no
+    /// effect once a connection was opened.
+    private static let withoutStatistics: Void = { _ = csqlite_disable_memory_statistics() }()
 
     /// Opens the file, creating it (for its owner only) if it does not exist.
     init(path: String, role: Role) throws {
         try Self.create(path)
+        Self.withoutStatistics
         var opened: OpaquePointer?
         let flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE
         let code = sqlite3_open_v2(path, &opened, flags, nil)
@@ -60,9 +67,17 @@ final class SQLiteConnection {
             // What is deleted is overwritten: a key that was destroyed must not be found in the file. Debian's default.
             try execute("PRAGMA secure_delete = ON")
             try execute("PRAGMA cache_size = -40960")
-            // 16 MiB of log before it is copied into the file; a log that a long read made grow is cut back.
-            try execute("PRAGMA wal_autocheckpoint = 4000")
+            // A log that a long read made grow is cut back.
             try execute("PRAGMA journal_size_limit = 67108864")
+            // In place of the one that copies the log into the file; see `SQLiteLog`.
+            sqlite3_wal_hook(
+                handle,
+                { context, _, _, frames in
+                    if let context {
+                        Unmanaged<SQLiteConnection>.fromOpaque(context).takeUnretainedValue().logLength = Int(frames)
+                    }
+                    return SQLITE_OK
+                }, Unmanaged.passUnretained(self).toOpaque())
         case .reader:
             try execute("PRAGMA cache_size = -16384")
             try execute("PRAGMA query_only = ON")

@@ -1,8 +1,10 @@
 /// The one thread that writes. It takes all transactions that wait and commits them as one group, each of several in a
 /// savepoint of its own, so that many callers share one sync of the log; none is answered before it.
 final class SQLiteWriter {
-    /// Bounds how long the first of a group waits for the last.
+    /// Bound how long the first of a group waits for the last: in transactions, and in time. Callers that were all
+    /// answered at once would all come back at once, and the other cores would rest until they are here again.
     static let groupLimit = 256
+    private static let groupDuration = Duration.milliseconds(8)
 
     private struct Done {
         let job: Job<Transaction>
@@ -11,28 +13,34 @@ final class SQLiteWriter {
 
     private let path: String
     private let tids: SQLiteTIDs
+    private let log: SQLiteLog?
     private var session: SQLiteSession?
 
-    init(path: String, tids: SQLiteTIDs) {
+    init(path: String, tids: SQLiteTIDs, log: SQLiteLog?) {
         self.path = path
         self.tids = tids
+        self.log = log
     }
 
     func work(_ queue: JobQueue<Transaction>) {
         while true {
-            let group = queue.take(most: Self.groupLimit)
-            if group.isEmpty { return }
-            commit(group)
+            var waiting = queue.take(most: Self.groupLimit)[...]
+            if waiting.isEmpty { return }
+            while !waiting.isEmpty { waiting = commit(waiting) }
         }
     }
 
-    private func commit(_ group: [Job<Transaction>]) {
+    /// Commits those that come first.
+    ///
+    /// - Returns: the others, for which the time was too short.
+    private func commit(_ waiting: ArraySlice<Job<Transaction>>) -> ArraySlice<Job<Transaction>> {
         do {
             let session = try opened()
             try session.connection.execute("BEGIN IMMEDIATE")
-            commit(group, session)
+            return commit(waiting, session)
         } catch {
-            for job in group { job.fail(error) }
+            for job in waiting { job.fail(error) }
+            return []
         }
     }
 
@@ -45,23 +53,30 @@ final class SQLiteWriter {
     }
 
     /// Runs and commits a group in the transaction that is open.
-    private func commit(_ group: [Job<Transaction>], _ session: SQLiteSession) {
+    ///
+    /// - Returns: those that are not part of it.
+    private func commit(
+        _ waiting: ArraySlice<Job<Transaction>>, _ session: SQLiteSession
+    ) -> ArraySlice<Job<Transaction>> {
         var done: [Done] = []
-        for (index, job) in group.enumerated() {
+        var rest = waiting
+        let end = ContinuousClock.now + Self.groupDuration
+        while let job = rest.first, done.isEmpty || ContinuousClock.now < end {
+            rest.removeFirst()
             if job.cancellation.isCancelled {
                 job.fail(DatabaseError.cancelledWhileWaiting)
                 continue
             }
             do {
-                done.append(Done(job: job, answer: try perform(job, session, isAlone: group.count == 1)))
+                done.append(Done(job: job, answer: try perform(job, session, isAlone: waiting.count == 1)))
             } catch {
                 job.fail(error)
                 // A full disk and the like make SQLite drop the transaction with all its savepoints. The neighbours
                 // have not been answered, so they are run again, each alone, where they cannot harm each other.
                 if session.connection.isIdle {
                     session.forgetTID()
-                    commitEach(done.map(\.job) + group[(index + 1)...])
-                    return
+                    commitEach(done.map(\.job) + rest)
+                    return []
                 }
             }
         }
@@ -70,6 +85,7 @@ final class SQLiteWriter {
             try session.connection.execute("COMMIT")
             session.committedTID()
             for one in done { one.answer() }
+            log?.committed(session.connection)
         } catch {
             session.forgetTID()
             if !session.connection.isIdle { try? session.connection.execute("ROLLBACK") }
@@ -80,10 +96,11 @@ final class SQLiteWriter {
                 for one in done { one.job.fail(error) }
             }
         }
+        return rest
     }
 
     private func commitEach(_ jobs: [Job<Transaction>]) {
-        for job in jobs { commit([job]) }
+        for job in jobs { _ = commit([job]) }
     }
 
     /// - Parameter isAlone: nobody else is in the group, so the transaction can be rolled back as a whole.

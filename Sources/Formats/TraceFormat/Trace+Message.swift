@@ -1,3 +1,5 @@
+import Wire
+
 extension Trace.Product {
     /// The bytes to sign: compact JSON with the product's members in alphabetical order and the event after them. An
     /// array that is nil is left out, an empty one is not. The hash algorithm, the obsolescence, the time and the
@@ -42,29 +44,48 @@ extension Trace.Product {
     }
 }
 
-private let hexDigits = Array("0123456789abcdef".utf8)
-
-/// A JSON string as Go's encoding/json spells it, which all signers of traces use: safe inside HTML and JavaScript.
+/// A JSON string as Go's encoding/json spells it, which all signers of traces use: safe inside HTML and JavaScript. By runs
+/// of bytes, since a message has a hundred long paths, and each trace that is handed in is compared with its own.
 private func appendGoString(_ text: String, to out: inout [UInt8]) {
+    var text = text
     out.append(UInt8(ascii: "\""))
-    for scalar in text.unicodeScalars {
-        switch scalar {
-        case "\"", "\\":
-            out.append(UInt8(ascii: "\\"))
-            out.append(UInt8(truncatingIfNeeded: scalar.value))
-        case "\n": out += #"\n"#.utf8
-        case "\r": out += #"\r"#.utf8
-        case "\t": out += #"\t"#.utf8
-        case "\u{8}": out += #"\b"#.utf8
-        case "\u{C}": out += #"\f"#.utf8
-        case "\u{0}"..<" ", "<", ">", "&":
-            out += #"\u00"#.utf8
-            out.append(hexDigits[Int(scalar.value >> 4)])
-            out.append(hexDigits[Int(scalar.value & 15)])
-        case "\u{2028}": out += #"\u2028"#.utf8
-        case "\u{2029}": out += #"\u2029"#.utf8
-        default: out += UTF8.encode(scalar).map { Array($0) } ?? []
+    text.withUTF8 { utf8 in
+        var begin = 0
+        var index = 0
+        while index < utf8.count {
+            let length = lengthOfEscaped(utf8, at: index)
+            if length > 0 {
+                out.append(contentsOf: utf8[begin..<index])
+                appendEscaped(utf8[index + length - 1], to: &out)
+                begin = index + length
+            }
+            index += max(1, length)
         }
+        out.append(contentsOf: utf8[begin...])
     }
     out.append(UInt8(ascii: "\""))
+}
+
+/// How many bytes make the character here that is not written as it is: 0 if it is, 3 for U+2028 and U+2029.
+private func lengthOfEscaped(_ utf8: UnsafeBufferPointer<UInt8>, at index: Int) -> Int {
+    switch utf8[index] {
+    case 0x00..<0x20, UInt8(ascii: "\""), UInt8(ascii: "\\"), UInt8(ascii: "<"), UInt8(ascii: ">"), UInt8(ascii: "&"): 1
+    case 0xE2 where index + 2 < utf8.count && utf8[index + 1] == 0x80 && utf8[index + 2] & 0xFE == 0xA8: 3
+    default: 0
+    }
+}
+
+private func appendEscaped(_ last: UInt8, to out: inout [UInt8]) {
+    switch last {
+    case UInt8(ascii: "\""), UInt8(ascii: "\\"): out += [UInt8(ascii: "\\"), last]
+    case 0x0A: out += #"\n"#.utf8
+    case 0x0D: out += #"\r"#.utf8
+    case 0x09: out += #"\t"#.utf8
+    case 0x08: out += #"\b"#.utf8
+    case 0x0C: out += #"\f"#.utf8
+    case 0xA8, 0xA9: out += (last == 0xA8 ? #"\u2028"# : #"\u2029"#).utf8
+    default:
+        out += #"\u00"#.utf8
+        withUnsafeBytes(of: last) { Hex.append($0, to: &out) }
+    }
 }

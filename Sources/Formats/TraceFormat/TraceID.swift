@@ -36,13 +36,15 @@ package struct TraceID: Hashable, Sendable, CustomStringConvertible {
     private init(unchecked bytes: [UInt8]) { self.bytes = bytes }
 
     package var text: String {
-        let hex = Hex.encode(bytes)
-        var result = ""
-        for (index, digit) in hex.enumerated() {
-            if [8, 12, 16, 20].contains(index) { result += "-" }
-            result.append(digit)
+        var text: [UInt8] = []
+        text.reserveCapacity(36)
+        bytes.withUnsafeBytes { bytes in
+            for (begin, end) in [(0, 4), (4, 6), (6, 8), (8, 10), (10, 16)] {
+                if begin > 0 { text.append(UInt8(ascii: "-")) }
+                Hex.append(.init(rebasing: bytes[begin..<end]), to: &text)
+            }
         }
-        return result
+        return String(decoding: text, as: UTF8.self)
     }
 
     package var description: String { text }

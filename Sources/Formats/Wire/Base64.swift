@@ -37,28 +37,33 @@ package enum Base64 {
     /// Decodes either alphabet, padded or not. Nil for any other character, a wrong length, or set bits after the last
     /// byte.
     package static func decode(_ text: some StringProtocol) -> [UInt8]? {
-        var out: [UInt8] = []
-        out.reserveCapacity(text.utf8.count / 4 * 3 + 2)
-        var group: UInt32 = 0
-        var bits: UInt32 = 0
-        var padding = 0
-        for c in text.utf8 {
-            if c == UInt8(ascii: "=") {
-                padding += 1
-                continue
-            }
-            guard padding == 0, let v = value(of: c) else { return nil }
-            group = group << 6 | UInt32(v)
-            bits += 6
-            if bits >= 8 {
-                bits -= 8
-                out.append(UInt8(truncatingIfNeeded: group >> bits))
+        var text = String(text)
+        return text.withUTF8(decode)
+    }
+
+    private static func decode(_ utf8: UnsafeBufferPointer<UInt8>) -> [UInt8]? {
+        let padding = utf8.reversed().prefix { $0 == UInt8(ascii: "=") }.count
+        guard padding <= 2, padding == 0 || utf8.count.isMultiple(of: 4) else { return nil }
+        let digits = utf8.count - padding
+        // One digit alone is no byte.
+        guard digits % 4 != 1 else { return nil }
+        var isValid = true
+        let out = [UInt8](unsafeUninitializedCapacity: digits * 3 / 4) { out, count in
+            var group: UInt32 = 0
+            for index in 0..<digits {
+                let v = value(of: utf8[index])
+                isValid = isValid && v != nil
+                group = group << 6 | UInt32(v ?? 0)
+                // Every digit of four but the first completes a byte.
+                guard index & 3 > 0 else { continue }
+                let bits = UInt32(6 - 2 * (index & 3))
+                out[count] = UInt8(truncatingIfNeeded: group >> bits)
+                count += 1
                 group &= (1 << bits) - 1
             }
+            isValid = isValid && group == 0
         }
-        guard padding <= 2, bits < 6, group == 0 else { return nil }
-        guard padding == 0 || text.utf8.count.isMultiple(of: 4) else { return nil }
-        return out
+        return isValid ? out : nil
     }
 
     private static func value(of c: UInt8) -> UInt8? {

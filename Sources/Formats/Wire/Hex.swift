@@ -26,22 +26,19 @@
 
     /// The bytes that `text` (either case) stands for, or nil if it is not an even number of hexadecimal digits.
     @inlinable
-    package static func decode(_ text: some StringProtocol) -> [UInt8]? { decode(Substring(text).utf8) }
+    package static func decode(_ text: some StringProtocol) -> [UInt8]? {
+        var text = String(text)
+        return text.withUTF8(decode)
+    }
 
     @usableFromInline
-    static func decode(_ utf8: Substring.UTF8View) -> [UInt8]? {
+    static func decode(_ utf8: UnsafeBufferPointer<UInt8>) -> [UInt8]? {
         guard utf8.count.isMultiple(of: 2) else { return nil }
         var out: [UInt8] = []
         out.reserveCapacity(utf8.count / 2)
-        var high: UInt8?
-        for c in utf8 {
-            guard let v = value(of: c) else { return nil }
-            if let h = high {
-                out.append(h << 4 | v)
-                high = nil
-            } else {
-                high = v
-            }
+        for index in stride(from: 0, to: utf8.count, by: 2) {
+            guard let high = value(of: utf8[index]), let low = value(of: utf8[index + 1]) else { return nil }
+            out.append(high << 4 | low)
         }
         return out
     }

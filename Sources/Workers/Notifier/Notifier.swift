@@ -46,8 +46,9 @@ package struct Notifier: Worker {
         var collections: [Int64: NotifyingCollection?] = [:]
         var deliveries: [Delivery] = []
         for event in events {
+            guard let id = event.collection else { continue }
             let change = ObjectChange(event)
-            guard let id = event.collection, change != nil || event.isOfNotification else { continue }
+            guard change != nil || event.isOfNotification else { continue }
             if collections[id] == nil { collections[id] = .some(try await collection(id)) }
             guard let collection = collections[id] ?? nil else { continue }
             deliveries += change.map { collection.deliveries(of: $0, event) } ?? collection.tests(event)

@@ -11,6 +11,8 @@ package struct TraceIndexer: Worker {
     private static let idleSecondsMax = 1.0
     /// Traces gather for so long, so that a transaction is shared by many.
     private static let gathering = Duration.milliseconds(200)
+    /// What it rests after a step, in times of how long that took: those who register are not to wait for it.
+    private static let rest = 4
 
     package init(journal: Journal, ledger: Ledger) {
         self.journal = journal
@@ -27,7 +29,11 @@ package struct TraceIndexer: Worker {
                     continue
                 }
                 let generation = journal.generation
-                if try await ledger.indexWords() { continue }
+                let began = ContinuousClock.now
+                if try await ledger.indexWords() {
+                    try await Task.sleep(for: began.duration(to: .now) * Self.rest)
+                    continue
+                }
                 try await journal.waitForCommit(after: generation, secondsMax: Self.idleSecondsMax)
                 try await Task.sleep(for: Self.gathering)
             }
