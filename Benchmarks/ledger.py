@@ -1,4 +1,4 @@
-"""The rows of the ledger: batches of signed traces, proofs, look-ups by hash, and a log of a hundred million leaves."""
+"""The rows of the ledger: digests, batches of signed traces, proofs, look-ups by hash, and a log of many leaves."""
 
 import base64
 import concurrent.futures
@@ -8,10 +8,12 @@ import http.client
 import json
 import os
 import re
+import resource
 import secrets
 import sqlite3
 import struct
 import subprocess
+import sys
 import time
 
 import load
@@ -20,7 +22,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from report import Claim
-from runs import say
+from runs import MIB, say
 from servers import Martlet
 
 CLIENTS = 16
@@ -29,9 +31,37 @@ JSON = "Content-Type: application/json"
 
 
 def measure(bench):
+    digests(bench)
     registrations(bench)
     large_log(bench)
     lookups(bench)
+
+
+def digests(bench):
+    """`martlet trace hash` of a file in memory, beside the same by PyPI's blake3, both on one core."""
+    size = (64 if bench.plan.rounds == 1 else 512) * MIB
+    file = bench.bodies / "large-file"
+    with open(file, "wb") as handle:
+        for _ in range(size // MIB):
+            handle.write(os.urandom(MIB))
+    peer = ("import blake3, sys\nhasher = blake3.blake3()\nwith open(sys.argv[1], 'rb') as file:\n"
+            "    while part := file.read(1 << 20):\n        hasher.update(part)\nprint(hasher.hexdigest())")
+    programs = {"martlet": [bench.binary, "trace", "hash", file], "blake3": [sys.executable, "-c", peer, file]}
+    row = bench.row("BLAKE3", "MiB/s", "a MiB", f"a file of {size // MIB} MiB, one core, with the program's start",
+                    claims=(Claim("rate", "blake3", at_least=0.4),))
+    for _ in range(bench.plan.rounds):
+        found = set()
+        for name, program in programs.items():
+            before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
+            done = subprocess.run(["taskset", "-c", "0", *program], capture_output=True, text=True, check=True)
+            seconds, after = time.monotonic() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
+            used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+            row.add(name, size / MIB / seconds, 1e6 * used / (size / MIB))
+            found.add(done.stdout.split()[0])
+        if len(found) != 1:
+            raise RuntimeError(f"the digests are not the same: {found}")
+    file.unlink()
+    say("digests are measured")
 
 
 class Signer:

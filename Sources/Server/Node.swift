@@ -192,8 +192,8 @@ package final class Node: Sendable {
             catalogue: catalogue, objects: objects, identity: identity, gate: gate, authenticator: authenticator,
             notifications: notifications, addresses: addresses, webURL: webURL)
         let topics = Topics([
-            TraceTopic(ledger: ledger, address: webURL + "/traces"), ProductTopic(odata), ObjectTopic(gate: gate),
-            RuleTopic(gate: gate),
+            TraceTopic(ledger: ledger, address: webURL + "/traces"), ProductTopic(odata),
+            ChangeTopic<ObjectNews>(gate: gate), ChangeTopic<RuleChange>(gate: gate),
         ])
         let telling = Telling(topics: topics, notifications: notifications, identity: identity, source: webURL)
         let streams = StreamCount()

@@ -1,5 +1,5 @@
 package import NIOPosix
-package import Processes
+import Processes
 package import TraceFormat
 
 /// Verifies OpenPGP signatures by `gpgv`, where it is installed.

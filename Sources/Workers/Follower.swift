@@ -22,29 +22,38 @@ struct Follower: Sendable {
     func run(
         handle: ([Event]) async throws -> Void, between: () async throws -> Bool = { false }
     ) async throws {
+        try await journal.onDuty(name) { lease in
+            let generation = journal.generation
+            let events = try await journal.events(after: lease.position, limit: batch)
+            if let last = events.last {
+                try await handle(events)
+                let position = JournalPosition(tid: last.tid, sequence: last.sequence)
+                guard try await journal.advance(name, to: position) else { return }
+            }
+            let hasMore = try await between()
+            if !hasMore, events.count < batch {
+                try await journal.waitForCommit(after: generation, secondsMax: Self.idleSecondsMax)
+                try await Task.sleep(for: Self.gathering)
+            }
+        }
+    }
+}
+
+extension Journal {
+    /// Does, step after step, what one node at a time does, until a step throws. Then another node may have the duty.
+    func onDuty(_ name: String, _ step: (Lease) async throws -> Void) async throws {
         do {
             while true {
                 try Task.checkCancellation()
-                guard let lease = try await journal.lease(name) else {
+                if let lease = try await lease(name) {
+                    try await step(lease)
+                } else {
                     // Another node has the duty: look again when its lease could have ended.
                     try await Task.sleep(for: .seconds(5))
-                    continue
-                }
-                let generation = journal.generation
-                let events = try await journal.events(after: lease.position, limit: batch)
-                if let last = events.last {
-                    try await handle(events)
-                    let position = JournalPosition(tid: last.tid, sequence: last.sequence)
-                    guard try await journal.advance(name, to: position) else { continue }
-                }
-                let hasMore = try await between()
-                if !hasMore, events.count < batch {
-                    try await journal.waitForCommit(after: generation, secondsMax: Self.idleSecondsMax)
-                    try await Task.sleep(for: Self.gathering)
                 }
             }
         } catch {
-            try? await journal.release(name)
+            try? await release(name)
             throw error
         }
     }

@@ -144,7 +144,8 @@ import Wire
                     #"{"Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*", "Condition": {\#(condition)}}]}"#
                 return PolicyRequest(principal: "ada", action: "stac:Search", resource: "arn:martlet:stac:::eo")
                     .productTests(
-                        [(name: "p", document: try PolicyDocument(parsing: document))], of: ["arn:martlet:stac:::eo"])[0]
+                        [(name: "p", document: try PolicyDocument(parsing: document))], of: ["arn:martlet:stac:::eo"])[
+                        0]
             }
             let fine = try test(
                 #""NumericLessThan": {"martlet:Product/gsd": "1"}, "StringEquals": {"martlet:Product/tags": "t0"}"#)

@@ -60,7 +60,7 @@ import Wire
         ])
     func refusals(entry: RegistryEntry) async throws {
         try await TestEngine.sqlite.withLedger { ledger, _ in
-            await #expect(throws: LedgerError.self) { try await ledger.put(entry, by: "admin") }
+            _ = await #expect(throws: LedgerError.self) { try await ledger.put(entry, by: "admin") }
         }
     }
 

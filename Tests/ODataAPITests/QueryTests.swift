@@ -35,7 +35,9 @@ import Wire
 
     @Test("orders are those that there are")
     func orders() throws {
-        func options(_ order: String) throws -> ODataOptions { try ODataOptions(products: QueryItems([("$orderby", order)])) }
+        func options(_ order: String) throws -> ODataOptions {
+            try ODataOptions(products: QueryItems([("$orderby", order)]))
+        }
         let sorted = try options("ContentDate/Start desc, Name").sortOrder()
         #expect(sorted.fields.map(\.property) == ["datetime", "id"] && sorted.fields[0].isDescending)
         let deleted = try options("DeletionDate").deletedOrder()

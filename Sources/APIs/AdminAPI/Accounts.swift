@@ -11,7 +11,7 @@ extension AdminService {
         case (0, .GET):
             try await require(call, "iam:ListUsers", on: ResourceName.account("*"))
             let page = try await identity.accounts(after: call.after)
-            return Self.answer { json in
+            return Response.json { json in
                 json.key("accounts")
                 json.array { json in for account in page { write(account, &json) } }
             }
@@ -27,7 +27,7 @@ extension AdminService {
                 name: name, kind: kind, displayName: body["displayName"]?.string ?? "",
                 email: body["email"]?.string ?? "", password: body["password"]?.string, by: call.actor)
             let account = try await identity.account(name)
-            return Self.answer(.created) { write(members: account, &$0) }
+            return Response.json(.created) { write(members: account, &$0) }
         case (1, .GET):
             try await require(call, "iam:GetUser", on: ResourceName.account(call.path[0]))
             return try await shown(call.path[0])
@@ -77,7 +77,7 @@ extension AdminService {
         let groups = try await identity.groups(ofAccount: name, limit: 1000)
         let (factor, passkeys) = (try await identity.secondFactor(of: name), try await identity.passkeys(of: name))
         let signature = try await identity.signature(of: name)
-        return Self.answer { json in
+        return Response.json { json in
             write(members: account, &json)
             json.member("groups", groups.map(\.name))
             json.key("attributes")
@@ -132,7 +132,7 @@ extension AdminService {
             let account = call.request.query?["account"]
             try await require(call, "iam:ListAccessKeys", on: ResourceName.account(account ?? "*"))
             let page = try await identity.accessKeys(account: account, after: call.after)
-            return Self.answer { json in
+            return Response.json { json in
                 json.key("keys")
                 json.array { json in
                     for key in page {
@@ -152,7 +152,7 @@ extension AdminService {
             try await require(call, "iam:CreateAccessKey", on: ResourceName.account(account))
             let key = try await identity.createAccessKey(
                 account: account, description: body["description"]?.string ?? "", by: call.actor)
-            return Self.answer(.created) {
+            return Response.json(.created) {
                 $0.member("accessKeyId", key.id)
                 $0.member("secretAccessKey", key.secret)
                 $0.member("account", account)

@@ -98,9 +98,7 @@ package struct AdminService: Sendable {
         var actor: String { caller.principal.name }
 
         func body() async throws -> JSONValue {
-            let value = try await request.json(upTo: AdminService.bodyBytesMax)
-            guard value.object != nil else { throw Problem.badRequest("the body is a JSON object") }
-            return value
+            try await request.jsonObject(upTo: AdminService.bodyBytesMax)
         }
 
         /// Where a page begins: the last name of the page before.
@@ -111,11 +109,6 @@ package struct AdminService: Sendable {
         try await gate.require(call.caller.principal, action, on: resource, call.caller.context)
     }
 
-    static func answer(_ status: HTTPResponseStatus = .ok, _ body: (inout JSONWriter) -> Void) -> Response {
-        var json = JSONWriter()
-        json.object { body(&$0) }
-        return Response(status, type: "application/json", bytes: json.bytes, headers: ["Cache-Control": "no-store"])
-    }
 }
 
 extension JSONValue {

@@ -12,7 +12,7 @@ extension AdminService {
             let account = call.request.query?["account"]
             try await require(call, "iam:ListAccessKeys", on: ResourceName.account(account ?? "*"))
             let page = try await identity.appPasswords(account: account, after: call.after)
-            return Self.answer { json in
+            return Response.json { json in
                 json.key("appPasswords")
                 json.array { json in
                     for password in page {
@@ -33,7 +33,7 @@ extension AdminService {
             let made = try await identity.createAppPassword(
                 account: account, description: body["description"]?.string ?? "",
                 ends: try body["ends"].flatMap { try Self.time($0, "ends") }, by: call.actor)
-            return Self.answer(.created) {
+            return Response.json(.created) {
                 $0.member("id", made.id)
                 $0.member("password", made.password)
                 $0.member("account", account)

@@ -18,7 +18,7 @@ extension AdminService {
         case (0, _): return try await search(call)
         case (1, "batches"):
             let page = try await journal.auditBatches(after: Int64(call.after) ?? 0)
-            return Self.answer { json in
+            return Response.json { json in
                 json.key("batches")
                 json.array { json in for batch in page { json.object { Self.write(batch, &$0) } } }
             }
@@ -62,7 +62,7 @@ extension AdminService {
         }
         let limit = min(max(Int(asked?["limit"] ?? "") ?? Self.auditPage, 1), Self.auditPageMax)
         let page = try await journal.audit(query, before: before, limit: limit)
-        return Self.answer { json in
+        return Response.json { json in
             json.key("records")
             json.array { json in for record in page.records { json.raw(record.line.dropLast()) } }
             if let next = page.next { json.member("next", next.text) }

@@ -10,7 +10,7 @@ extension AdminService {
             guard call.method == .GET else { throw Problem.methodNotAllowed("GET") }
             try await require(call, "iam:ListPolicies", on: ResourceName.policy("*"))
             let page = try await policies.boundaries(after: call.after)
-            return Self.answer { json in
+            return Response.json { json in
                 json.key("boundaries")
                 json.array { json in
                     for boundary in page {

@@ -33,7 +33,7 @@ extension AdminService {
             let account = call.request.query?["account"]
             try await require(call, "acm-pca:ListCertificates", on: ResourceName.account(account ?? "*"))
             let page = try await authority.issued(account: account, after: call.after)
-            return Self.answer { json in
+            return Response.json { json in
                 json.key("certificates")
                 json.array { json in for one in page { json.object { write(one, &$0) } } }
             }
@@ -41,7 +41,7 @@ extension AdminService {
             let one = try await authority.issued(serial: call.path[0])
             try await require(call, "acm-pca:GetCertificate", on: ResourceName.account(one.owner))
             let pem = try CertificateChain.pem(one.certificate)
-            return Self.answer {
+            return Response.json {
                 write(one, &$0)
                 $0.member("certificate", pem)
             }
@@ -72,14 +72,14 @@ extension AdminService {
         let validSeconds = body["validSeconds"]?.integer ?? 3600
         if body["acme"]?.bool == true {
             let made = try await authority.createBindingKey(terms, validSeconds: validSeconds, by: call.actor)
-            return Self.answer(.created) {
+            return Response.json(.created) {
                 $0.member("id", made.id)
                 $0.member("directory", authority.settings.directory)
                 $0.member("key", Base64.encodeURL(made.key))
             }
         }
         let made = try await authority.createToken(terms, validSeconds: validSeconds, by: call.actor)
-        return Self.answer(.created) {
+        return Response.json(.created) {
             $0.member("id", made.id)
             $0.member("token", made.token)
         }
@@ -91,7 +91,7 @@ extension AdminService {
         case (1, _, .GET):
             try await require(call, "acm-pca:ListCertificateAuthorities", on: ResourceName.authority)
             let all = try await authority.summaries()
-            return Self.answer { json in
+            return Response.json { json in
                 json.key("issuers")
                 json.array { json in for one in all { json.object { write(one, &$0) } } }
             }
@@ -104,7 +104,7 @@ extension AdminService {
         case (2, "request", .POST):
             try await require(call, "acm-pca:CreateCertificateAuthority", on: ResourceName.authority)
             let request = try await authority.requestIssuer(by: call.actor)
-            return Self.answer(.created) { $0.member("request", request) }
+            return Response.json(.created) { $0.member("request", request) }
         case (2, "import", .POST):
             try await require(call, "acm-pca:ImportCertificateAuthorityCertificate", on: ResourceName.authority)
             try await authority.importIssuer(try await call.body().required("certificates"), by: call.actor)
@@ -147,7 +147,7 @@ extension AdminService {
             let account = call.request.query?["account"]
             try await require(call, "iam:ListSigningCertificates", on: ResourceName.account(account ?? "*"))
             let page = try await certificates.links(account: account, after: call.after)
-            return Self.answer { json in
+            return Response.json { json in
                 json.key("links")
                 json.array { json in for link in page { json.object { write(link, &$0) } } }
             }
@@ -166,7 +166,7 @@ extension AdminService {
                 throw Problem.badRequest("the member 'certificate': \(error)")
             }
             let link = try await certificates.link(shown, to: account, by: call.actor)
-            return Self.answer(.created) { write(link, &$0) }
+            return Response.json(.created) { write(link, &$0) }
         case (2, "links", .DELETE):
             let owner = try await certificates.owner(ofLink: call.path[1])
             try await require(call, "iam:DeleteSigningCertificate", on: ResourceName.account(owner))

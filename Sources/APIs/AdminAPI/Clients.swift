@@ -15,7 +15,7 @@ extension AdminService {
         case (0, .GET):
             try await require(call, "iam:ListClients", on: ResourceName.client("*"))
             let page = try await provider.clients(after: call.after)
-            return Self.answer { json in
+            return Response.json { json in
                 json.key("clients")
                 json.array { json in for client in page { json.object { write(client, &$0) } } }
             }
@@ -27,7 +27,7 @@ extension AdminService {
                 var client = try Client(id: id, metadata: body)
                 client.isTrusted = body["trusted"]?.bool ?? false
                 let made = try await provider.addClient(client, account: body["account"]?.string, by: call.actor)
-                return Self.answer(.created) { json in
+                return Response.json(.created) { json in
                     write(made.client, &json)
                     if let secret = made.secret { json.member("client_secret", secret) }
                 }
@@ -36,7 +36,7 @@ extension AdminService {
             try await require(call, "iam:GetClient", on: ResourceName.client(name))
             return try await refusals {
                 let client = try await provider.client(name)
-                return Self.answer { write(client, &$0) }
+                return Response.json { write(client, &$0) }
             }
         case (1, .DELETE):
             try await require(call, "iam:DeleteClient", on: ResourceName.client(name))
@@ -46,7 +46,7 @@ extension AdminService {
             try await require(call, "iam:UpdateClient", on: ResourceName.client(name))
             return try await refusals {
                 let secret = try await provider.rotateSecret(ofClient: name, by: call.actor)
-                return Self.answer {
+                return Response.json {
                     $0.member("client_id", name)
                     $0.member("client_secret", secret)
                 }
@@ -92,7 +92,7 @@ extension AdminService {
                 algorithm, isAtOnce: body["atOnce"]?.bool ?? false, by: call.actor)
         default: throw Problem.methodNotAllowed("GET, POST")
         }
-        return Self.answer { json in
+        return Response.json { json in
             json.key("keys")
             json.array { json in
                 for key in keys {
@@ -118,7 +118,7 @@ extension AdminService {
         case (0, .GET):
             try await check("iam:ListGrants")
             let page = try await provider.grants(of: account, after: call.after)
-            return Self.answer { json in
+            return Response.json { json in
                 json.key("grants")
                 json.array { json in
                     for grant in page {

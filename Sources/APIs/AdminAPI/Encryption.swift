@@ -18,7 +18,7 @@ extension AdminService {
             let name = "collection/" + call.path[1]
             try await require(call, "martlet:GetKeyStatus", on: ResourceName.encryptionKey(name))
             let key = try await objects.collectionKey(call.path[1])
-            return Self.answer { Self.write(key, &$0) }
+            return Response.json { Self.write(key, &$0) }
         case (2, .POST) where call.path == ["master", "rotate"]:
             try await require(call, "martlet:RotateKeys", on: ResourceName.encryptionKey("master"))
             return Self.rotated(try await roots.rotate(by: call.actor))
@@ -36,7 +36,7 @@ extension AdminService {
     }
 
     private static func rotated(_ generation: Int64) -> Response {
-        answer(.accepted) { $0.member("generation", generation) }
+        Response.json(.accepted) { $0.member("generation", generation) }
     }
 
     private func destroyKey(_ call: Call, of name: String) async throws -> Response {
@@ -45,7 +45,7 @@ extension AdminService {
             throw Problem.badRequest("to destroy the key of '\(name.prefix(80))', give its name in 'confirm' too")
         }
         let destroyed = try await objects.destroyKey(ofCollection: name, by: call.actor)
-        return Self.answer { json in
+        return Response.json { json in
             json.member("collection", destroyed.collection)
             destroyed.write(to: &json)
             json.member("logEmptied", destroyed.isLogEmpty)
@@ -60,7 +60,7 @@ extension AdminService {
         let master = try await roots.status()
         let spaces = try await objects.spaceKeys()
         let collections = try await objects.collectionKeys(after: call.after, limit: Self.page)
-        return Self.answer { json in
+        return Response.json { json in
             json.member("source", roots.sourceDescription)
             json.key("keys")
             json.array { json in

@@ -11,7 +11,7 @@ extension AdminService {
         case (0, .GET):
             try await require(call, "iam:ListGroups", on: ResourceName.group("*"))
             let page = try await identity.groups(after: call.after)
-            return Self.answer { json in
+            return Response.json { json in
                 json.key("groups")
                 json.array { json in for group in page { json.string(group.name) } }
             }
@@ -19,7 +19,7 @@ extension AdminService {
             let name = try await call.body().required("name")
             try await require(call, "iam:CreateGroup", on: ResourceName.group(name))
             try await identity.createGroup(name: name, by: call.actor)
-            return Self.answer(.created) { $0.member("name", name) }
+            return Response.json(.created) { $0.member("name", name) }
         case (1, .GET):
             try await requireManaging(call, "iam:GetGroup")
             return try await group(call.path[0])
@@ -45,7 +45,7 @@ extension AdminService {
         case (2, .GET) where call.path[1] == "requests":
             try await requireManaging(call, "iam:GetGroup")
             let requests = try await identity.joinRequests(group: call.path[0])
-            return Self.answer { json in
+            return Response.json { json in
                 json.key("requests")
                 json.array { json in
                     for request in requests {
@@ -100,7 +100,7 @@ extension AdminService {
         let members = try await identity.members(of: name)
         let managers = try await identity.managers(of: name)
         let attributes = try await identity.attributes(of: .group(name))
-        return Self.answer { json in
+        return Response.json { json in
             json.member("name", name)
             json.member("description", group.description)
             json.member("open", group.isOpen)

@@ -12,7 +12,7 @@ extension AdminService {
         case (0, .GET):
             try await require(call, "iam:ListOpenIDConnectProviders", on: ResourceName.issuer("*"))
             let all = try await identity.issuers()
-            return Self.answer { json in
+            return Response.json { json in
                 json.key("issuers")
                 json.array { json in for issuer in all { json.object { Self.write(issuer, &$0) } } }
             }
@@ -25,7 +25,7 @@ extension AdminService {
                 issuer: url, audiences: body["audiences"]?.array?.compactMap(\.string) ?? [],
                 role: body["role"]?.string, path: body["path"]?.string ?? "/", by: call.actor)
             let made = try await tokenIssuer(name)
-            return Self.answer(.created) { Self.write(made, &$0) }
+            return Response.json(.created) { Self.write(made, &$0) }
         case (1, .DELETE):
             try await require(call, "iam:DeleteOpenIDConnectProvider", on: ResourceName.issuer(call.path[0]))
             try await identity.forget(issuer: try await tokenIssuer(call.path[0]).url, by: call.actor)

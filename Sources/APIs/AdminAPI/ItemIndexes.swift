@@ -16,7 +16,7 @@ extension AdminService {
             guard call.method == .GET else { throw Problem.methodNotAllowed("GET") }
             try await require(call, "stac:GetCollection", on: resource)
             let indexes = try await catalogue.indexes(of: name)
-            return Self.answer { json in
+            return Response.json { json in
                 json.key("indexes")
                 json.array { json in for index in indexes { json.object { write(index, &$0) } } }
             }
@@ -26,7 +26,7 @@ extension AdminService {
         case .PUT:
             try await require(call, "stac:PutIndex", on: resource)
             try await catalogue.makeIndex(of: name, property: property, by: call.actor)
-            return Self.answer { write(ItemIndex(property: property, isReady: true), &$0) }
+            return Response.json { write(ItemIndex(property: property, isReady: true), &$0) }
         case .DELETE:
             try await require(call, "stac:DeleteIndex", on: resource)
             try await catalogue.removeIndex(of: name, property: property, by: call.actor)

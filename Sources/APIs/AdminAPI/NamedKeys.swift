@@ -15,14 +15,14 @@ extension AdminService {
         case (1, .GET):
             try await require(call, "kms:ListKeys", on: ResourceName.everything)
             let keys = try await objects.kms.all()
-            return Self.answer { json in
+            return Response.json { json in
                 json.key("keys")
                 json.array { json in for key in keys { json.object { Self.write(key, &$0) } } }
             }
         case (1, .POST):
             try await require(call, "kms:CreateKey", on: ResourceName.everything)
             let key = try await objects.kms.create(try await call.body().required("name"), by: call.actor)
-            return Self.answer(.created) { Self.write(KMSKeyStatus(key: key, versions: 0), &$0) }
+            return Response.json(.created) { Self.write(KMSKeyStatus(key: key, versions: 0), &$0) }
         case (3, .POST):
             let key = try await objects.kms.key(call.path[1])
             switch call.path[2] {
@@ -34,7 +34,7 @@ extension AdminService {
             case "rotate":
                 try await require(call, "kms:RotateKeyOnDemand", on: key.arn)
                 let generation = try await objects.kms.rotate(key.id, by: call.actor)
-                return Self.answer { $0.member("generation", generation) }
+                return Response.json { $0.member("generation", generation) }
             case "destroy": return try await destroy(key, call)
             default: break
             }
@@ -50,7 +50,7 @@ extension AdminService {
             throw Problem.badRequest("to destroy the key '\(key.name)', give its name in 'confirm' too")
         }
         let destroyed = try await objects.kms.destroy(key.id, by: call.actor)
-        return Self.answer { json in
+        return Response.json { json in
             json.member("name", key.name)
             json.member("id", key.id)
             destroyed.write(to: &json)

@@ -11,14 +11,14 @@ extension AdminService {
         case (0, .GET):
             try await require(call, "iam:ListPolicies", on: ResourceName.policy("*"))
             let page = try await policies.list(after: call.after)
-            return Self.answer { json in
+            return Response.json { json in
                 json.key("policies")
                 json.array { json in for policy in page { json.object { write(policy, &$0) } } }
             }
         case (1, .GET):
             try await require(call, "iam:GetPolicy", on: ResourceName.policy(call.path[0]))
             let policy = try await policies.policy(call.path[0])
-            return Self.answer { write(policy, &$0) }
+            return Response.json { write(policy, &$0) }
         case (1, .PUT):
             try await require(call, "iam:PutPolicy", on: ResourceName.policy(call.path[0]))
             let bytes = try await call.request.body.collect(upTo: Self.bodyBytesMax)
@@ -27,7 +27,7 @@ extension AdminService {
             }
             try await policies.store(name: call.path[0], document: document, by: call.actor)
             let policy = try await policies.policy(call.path[0])
-            return Self.answer { write(policy, &$0) }
+            return Response.json { write(policy, &$0) }
         case (1, .DELETE):
             try await require(call, "iam:DeletePolicy", on: ResourceName.policy(call.path[0]))
             try await policies.delete(name: call.path[0], by: call.actor)

@@ -11,7 +11,7 @@ extension AdminService {
         case (0, .GET):
             try await require(call, "iam:ListLoginProviders", on: ResourceName.account("*"))
             let all = try await identity.providers()
-            return Self.answer { json in
+            return Response.json { json in
                 json.key("providers")
                 json.array { json in for provider in all { json.object { write(provider, &$0) } } }
             }
@@ -25,7 +25,7 @@ extension AdminService {
                 client: try body.required("clientId"), scopes: body["scopes"]?.string ?? "openid profile email",
                 createsAccounts: body["createsAccounts"]?.bool ?? false, created: .now)
             try await identity.addProvider(provider, secret: body["clientSecret"]?.string, by: call.actor)
-            return Self.answer(.created) { write(provider, &$0) }
+            return Response.json(.created) { write(provider, &$0) }
         case (1, .DELETE):
             try await require(call, "iam:PutLoginProvider", on: ResourceName.account("*"))
             try await identity.removeProvider(call.path[0], by: call.actor)

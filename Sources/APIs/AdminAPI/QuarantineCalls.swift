@@ -11,13 +11,13 @@ extension AdminService {
         case (0, .GET):
             try await require(call, "martlet:ListQuarantine", on: ResourceName.everything)
             let page = try await objects.quarantined(after: Int64(call.after) ?? 0)
-            return Self.answer { json in
+            return Response.json { json in
                 json.key("versions")
                 json.array { json in for found in page { json.object { write(found, &$0) } } }
             }
         case (1, .GET):
             let found = try await quarantined(call, "martlet:ListQuarantine")
-            return Self.answer { write(found, &$0) }
+            return Response.json { write(found, &$0) }
         case (1, .DELETE):
             let found = try await quarantined(call, "martlet:DeleteQuarantined")
             let deletions = try await objects.delete(

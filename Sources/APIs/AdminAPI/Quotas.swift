@@ -12,7 +12,7 @@ extension AdminService {
             guard call.method == .GET else { throw Problem.methodNotAllowed("GET") }
             try await require(call, "martlet:ListQuotas", on: ResourceName.quota("*"))
             let page = try await objects.quotas(after: call.after)
-            return Self.answer { json in
+            return Response.json { json in
                 json.key("quotas")
                 json.array { json in for quota in page { json.object { write(quota, &$0) } } }
             }
@@ -25,7 +25,7 @@ extension AdminService {
             guard let quota = try await objects.quota(scope) else {
                 throw Problem.notFound("'\(scope.name.prefix(80))' has no quota")
             }
-            return Self.answer { write(quota, &$0) }
+            return Response.json { write(quota, &$0) }
         case .PUT:
             try await require(call, "martlet:PutQuota", on: resource)
             let body = try await call.body()
@@ -36,7 +36,7 @@ extension AdminService {
             }
             let quota = try await objects.setQuota(
                 scope, bytesMax: bytesMax, objectsMax: objectsMax, by: call.actor)
-            return Self.answer { write(quota, &$0) }
+            return Response.json { write(quota, &$0) }
         case .DELETE:
             try await require(call, "martlet:DeleteQuota", on: resource)
             try await objects.removeQuota(scope, by: call.actor)

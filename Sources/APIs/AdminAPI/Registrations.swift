@@ -12,7 +12,7 @@ extension AdminService {
         case (0, .GET):
             try await require(call, "iam:ListUsers", on: ResourceName.account("*"))
             let waiting = try await people.registrations()
-            return Self.answer { json in
+            return Response.json { json in
                 json.key("registrations")
                 json.array { json in
                     for registration in waiting {
@@ -56,7 +56,7 @@ extension AdminService {
         try await require(call, "iam:CreateUser", on: ResourceName.account("*"))
         for group in groups { try await require(call, "iam:AddUserToGroup", on: ResourceName.group(group)) }
         let link = try await people.invite(email: email, groups: groups, by: call.actor)
-        return Self.answer(.created) {
+        return Response.json(.created) {
             $0.member("email", email)
             $0.member("link", link)
             $0.member("sent", people.sendsMail)
@@ -72,7 +72,7 @@ extension AdminService {
             guard let policy = try await identity.usePolicy() else {
                 throw Problem.notFound("there is no acceptable-use policy")
             }
-            return Self.answer {
+            return Response.json {
                 $0.member("version", policy.version)
                 $0.member("text", policy.text)
                 $0.member("renewDays", policy.renewDays)
@@ -83,7 +83,7 @@ extension AdminService {
             let body = try await call.body()
             let version = try await identity.publishUsePolicy(
                 try body.required("text"), renewDays: body["renewDays"]?.integer ?? 0, by: call.actor)
-            return Self.answer { $0.member("version", version) }
+            return Response.json { $0.member("version", version) }
         case .DELETE:
             try await require(call, "iam:PutUsePolicy", on: ResourceName.account("*"))
             try await identity.withdrawUsePolicy(by: call.actor)

@@ -28,7 +28,7 @@ extension AdminService {
         default: throw Problem.methodNotAllowed("GET, PUT, DELETE")
         }
         let (policy, isOwn) = try await objects.scanPolicy(of: name)
-        return Self.answer {
+        return Response.json {
             $0.member("collection", name)
             $0.member("policy", policy.rawValue)
             $0.member("own", isOwn)

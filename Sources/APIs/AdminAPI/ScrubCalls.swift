@@ -16,7 +16,7 @@ extension AdminService {
         default: throw Problem.notFound("there is nothing at \(call.request.rawPath)")
         }
         let state = try await objects.scrubState()
-        return Self.answer {
+        return Response.json {
             $0.member("running", state.began != nil && state.ended == nil)
             if let began = state.began { $0.member("began", began.rfc3339) }
             if let ended = state.ended { $0.member("ended", ended.rfc3339) }

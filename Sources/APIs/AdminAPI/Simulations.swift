@@ -20,7 +20,7 @@ extension AdminService {
             context.values[member.name] = (member.value.array ?? [member.value]).compactMap(\.string)
         }
         let simulation = try await gate.simulate(principal, action, on: resource, context)
-        return Self.answer { json in
+        return Response.json { json in
             json.member("allowed", simulation.decision.isAllowed)
             json.member("reason", simulation.decision.description)
             if let deciding = simulation.deciding {

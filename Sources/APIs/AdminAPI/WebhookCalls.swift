@@ -23,21 +23,21 @@ extension AdminService {
         case (0, .GET):
             try await require(call, "martlet:ListWebhooks", on: ResourceName.webhook("*"))
             let page = try await notifications.webhooks(after: call.after)
-            return Self.answer { json in
+            return Response.json { json in
                 json.key("webhooks")
                 json.array { json in for webhook in page { json.object { write(webhook, &$0) } } }
             }
         case (1, .GET):
             try await require(call, "martlet:GetWebhook", on: ResourceName.webhook(call.path[0]))
             let webhook = try await notifications.webhook(call.path[0])
-            return Self.answer { write(webhook, &$0) }
+            return Response.json { write(webhook, &$0) }
         case (1, .PUT):
             try await require(call, "martlet:PutWebhook", on: ResourceName.webhook(call.path[0]))
             let body = try await call.body()
             try await notifications.putWebhook(
                 call.path[0], url: try body.required("url"), secret: body["secret"]?.string, by: call.actor)
             let webhook = try await notifications.webhook(call.path[0])
-            return Self.answer { write(webhook, &$0) }
+            return Response.json { write(webhook, &$0) }
         case (1, .DELETE):
             try await require(call, "martlet:DeleteWebhook", on: ResourceName.webhook(call.path[0]))
             try await notifications.deleteWebhook(call.path[0], by: call.actor)

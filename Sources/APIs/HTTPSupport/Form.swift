@@ -20,4 +20,13 @@ extension Request {
     package func json(upTo limit: Int = 1 << 20, maximumDepth: Int = 64) async throws -> JSONValue {
         try JSONValue(parsing: try await body.collect(upTo: limit), maximumDepth: maximumDepth)
     }
+
+    /// A body that is a JSON object.
+    ///
+    /// - Throws: ``Problem``, JSONError.
+    package func jsonObject(upTo limit: Int = 1 << 20, maximumDepth: Int = 64) async throws -> JSONValue {
+        let value = try await json(upTo: limit, maximumDepth: maximumDepth)
+        guard value.object != nil else { throw Problem.badRequest("the body is a JSON object") }
+        return value
+    }
 }

@@ -83,9 +83,7 @@ package struct RequestLimits: Sendable {
     /// What counts as one source: an IPv4 address, or the 64 bits of an IPv6 address that name a network. Nil for this
     /// machine itself.
     static func source(_ address: String) -> String? {
-        guard !address.isEmpty, address != "::1", !address.hasPrefix("127."), !address.hasPrefix("::ffff:127.") else {
-            return nil
-        }
+        guard !address.isEmpty, !ConnectionInfo.isLoopback(address) else { return nil }
         var six = in6_addr()
         guard address.contains(":"), inet_pton(AF_INET6, address, &six) == 1 else { return address }
         let isMapped = address.lowercased().hasPrefix("::ffff:") && address.contains(".")

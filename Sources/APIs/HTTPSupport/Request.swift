@@ -1,5 +1,5 @@
 package import Certificates
-import NIOCore
+package import NIOCore
 package import NIOHTTP1
 package import Wire
 
@@ -102,6 +102,19 @@ package struct ConnectionInfo: Sendable {
     package var publicURL: String?
     /// What the client showed, whoever issued it: ``Authenticator`` tells whose it is.
     package var certificate: PresentedCertificate?
+
+    /// `host:port` of one of our own addresses.
+    package static func place(_ address: SocketAddress?) -> String {
+        (address?.ipAddress ?? "localhost") + (address?.port.map { ":\($0)" } ?? "")
+    }
+
+    /// Whether the peer is this machine itself.
+    package var isLoopback: Bool { remoteAddress.isEmpty || Self.isLoopback(remoteAddress) }
+
+    /// Whether an address, without its port, is one of this machine alone.
+    package static func isLoopback(_ address: String) -> Bool {
+        address == "::1" || address.hasPrefix("127.") || address.hasPrefix("::ffff:127.")
+    }
 
     package init(
         remoteAddress: String, localAddress: String, isSecure: Bool, publicURL: String? = nil,

@@ -1,6 +1,7 @@
 package import NIOCore
 package import NIOHTTP1
 import Synchronization
+package import Wire
 
 /// An HTTP answer.
 package struct Response: Sendable {
@@ -32,6 +33,15 @@ package struct Response: Sendable {
     package init(_ status: HTTPResponseStatus, type: String, text: String, headers: HTTPHeaders = [:]) {
         self.init(status, headers: headers, body: .buffer(ByteBuffer(string: text)))
         self.headers.replaceOrAdd(name: "Content-Type", value: type)
+    }
+
+    /// A JSON object of what is so now, which nobody on the way keeps.
+    package static func json(
+        _ status: HTTPResponseStatus = .ok, _ write: (inout JSONWriter) throws -> Void
+    ) rethrows -> Response {
+        var json = JSONWriter(capacity: 1024)
+        try json.object { try write(&$0) }
+        return Response(status, type: "application/json", bytes: json.bytes, headers: ["Cache-Control": "no-store"])
     }
 
     /// The body, where it is in memory.

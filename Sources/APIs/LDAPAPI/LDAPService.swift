@@ -48,12 +48,8 @@ package struct LDAPService: Sendable {
         var certificate: PresentedCertificate?
         var login: Login?
 
-        var isLoopback: Bool {
-            address.hasPrefix("127.") || address == "::1" || address.hasPrefix("::ffff:127.")
-        }
-
         /// Whether a password may be sent on it.
-        var isConfidential: Bool { isSecure || isLoopback }
+        var isConfidential: Bool { isSecure || ConnectionInfo.isLoopback(address) }
     }
 
     /// How a connection was logged in. Who that is now is asked with each operation.

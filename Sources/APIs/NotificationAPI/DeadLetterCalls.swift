@@ -31,7 +31,7 @@ extension NotificationService {
         for letter in found {
             told.append((letter, try? await telling.posting(of: letter.delivery)?.bytes))
         }
-        return Self.answer { json in
+        return Response.json { json in
             json.key("deadLetters")
             json.array { json in
                 for (letter, event) in told {
@@ -55,13 +55,13 @@ extension NotificationService {
 
     func retry(of destination: String, _ call: Call) async throws -> Response {
         let count = try await notifications.revive(try await Self.ids(call), of: destination, by: call.actor)
-        return Self.answer { $0.member("retried", count) }
+        return Response.json { $0.member("retried", count) }
     }
 
     func discard(of destination: String, _ call: Call) async throws -> Response {
         let ids = try call.request.query?.items.filter { $0.name == "id" }.map { try Self.id($0.value ?? "") } ?? []
         let count = try await notifications.discardDead(ids.isEmpty ? nil : ids, of: destination, by: call.actor)
-        return Self.answer { $0.member("discarded", count) }
+        return Response.json { $0.member("discarded", count) }
     }
 
     /// Nil for all.

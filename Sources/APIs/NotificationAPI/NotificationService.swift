@@ -51,9 +51,7 @@ package struct NotificationService: Sendable {
         subscript(_ name: String) -> String? { request.query?[name] }
 
         func body() async throws -> JSONValue {
-            let value = try await request.json(upTo: NotificationService.bodyBytesMax)
-            guard value.object != nil else { throw Problem.badRequest("the body is a JSON object") }
-            return value
+            try await request.jsonObject(upTo: NotificationService.bodyBytesMax)
         }
 
         /// The size of a page that was asked for.
@@ -100,7 +98,7 @@ package struct NotificationService: Sendable {
         let method = call.request.method == .HEAD ? .GET : call.request.method
         switch (path.first, path.count, method) {
         case (nil, 0, .GET):
-            return Self.answer { json in json.member("topics", telling.topics.names) }
+            return Response.json { json in json.member("topics", telling.topics.names) }
         case ("events", 1, .GET): return try await events(call)
         case ("events", 1, _): throw Problem.methodNotAllowed("GET, HEAD")
         case ("subscriptions", 1..., _):
@@ -124,7 +122,7 @@ package struct NotificationService: Sendable {
         }
         let subscription = try await notifications.subscription(id, of: call.account)
         switch (Array(path.dropFirst()), method) {
-        case ([], .GET): return Self.answer { write(subscription, to: &$0) }
+        case ([], .GET): return Response.json { write(subscription, to: &$0) }
         case ([], .PATCH): return try await change(subscription, call)
         case ([], .DELETE):
             try await notifications.unsubscribe(id, of: call.account, by: call.actor)
@@ -138,13 +136,5 @@ package struct NotificationService: Sendable {
         case (["dead-letters", "retry"], .POST): return try await retry(of: subscription.destination, call)
         default: throw Problem.notFound("there is nothing at \(call.request.rawPath.prefix(200)) for \(method)")
         }
-    }
-
-    static func answer(_ status: HTTPResponseStatus = .ok, _ body: (inout JSONWriter) throws -> Void) rethrows
-        -> Response
-    {
-        var json = JSONWriter(capacity: 4096)
-        try json.object { try body(&$0) }
-        return Response(status, type: "application/json", bytes: json.bytes, headers: ["Cache-Control": "no-store"])
     }
 }

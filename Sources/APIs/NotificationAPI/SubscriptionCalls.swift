@@ -50,7 +50,7 @@ extension NotificationService {
 
     func list(_ call: Call) async throws -> Response {
         let all = try await notifications.subscriptions(of: call.account)
-        return Self.answer { json in
+        return Response.json { json in
             json.key("subscriptions")
             json.array { json in for one in all { json.object { write(one, to: &$0) } } }
         }
@@ -74,7 +74,7 @@ extension NotificationService {
         guard status != .cancelled else { throw Problem.badRequest("a new subscription is running or paused") }
         let (subscription, key) = try await notifications.subscribe(
             terms, password: password, isPaused: status == .paused, account: call.account, by: call.actor)
-        var response = Self.answer(.created) {
+        var response = Response.json(.created) {
             write(subscription, to: &$0, key: terms.push == nil ? nil : key)
         }
         response.headers.add(name: "Location", value: "/notifications/v1/subscriptions/\(subscription.id)")
@@ -103,7 +103,7 @@ extension NotificationService {
                 subscription.terms.mailSeconds = delivery.mailSeconds
             }
         }
-        return Self.answer { write(changed, to: &$0) }
+        return Response.json { write(changed, to: &$0) }
     }
 
     func check(_ filter: String, _ topic: any Topic) async throws {
@@ -201,7 +201,7 @@ extension NotificationService {
                 of: delivery, of: subscription, for: call.caller.principal, call.caller.context)
             told.append((DeliveryID(delivery).text, posting?.bytes))
         }
-        return Self.answer { json in
+        return Response.json { json in
             json.member("waiting", subscription.state.waiting)
             json.key("deliveries")
             json.array { json in
@@ -228,7 +228,7 @@ extension NotificationService {
             throw Problem.badRequest("id: that of the last delivery that you have seen")
         }
         let (count, waiting) = try await notifications.acknowledge(subscription, upTo: place)
-        return Self.answer {
+        return Response.json {
             $0.member("acknowledged", count)
             $0.member("waiting", waiting)
         }

@@ -3,7 +3,7 @@ import Wire
 
 /// The filter of topics whose things have no language of their own: `name=value&name=value`, percent-encoded as in an
 /// address. Of a name that stands there more than once one has to hold, of different names all.
-struct TopicFilter {
+package struct TopicFilter {
     private let values: [String: [String]]
 
     /// - Throws: `NotificationsError` `.invalid` for a name that is not among `names`.

@@ -33,21 +33,20 @@ package struct ProductTopic: Topic {
     package func notices(in events: [Event], for listeners: [Listener]) async throws -> [[Notice]] {
         let changes = events.compactMap(ItemChange.init)
         guard !changes.isEmpty, !listeners.isEmpty else { return listeners.map { _ in [] } }
-        var conditions: [CQL2??] = []
-        for listener in listeners {
+        var asking: [(index: Int, condition: CQL2?)] = []
+        for (index, listener) in listeners.enumerated() {
             do {
-                conditions.append(.some(try await condition(listener.filter)))
+                asking.append((index, try await condition(listener.filter)))
             } catch is NotificationsError {
-                conditions.append(nil)
+                continue
             }
         }
         var found: [[Notice]] = listeners.map { _ in [] }
         for start in stride(from: 0, to: changes.count, by: Self.changesAtOnce) {
             let part = changes[start..<min(start + Self.changesAtOnce, changes.count)]
             let facts = try await service.catalogue.facts(of: Array(Set(part.map(\.notice.number))))
-            for (index, listener) in listeners.enumerated() {
-                guard let condition = conditions[index] else { continue }
-                found[index] += try await notices(part, facts, condition, listener)
+            for (index, condition) in asking {
+                found[index] += try await notices(part, facts, condition, listeners[index])
             }
         }
         return found

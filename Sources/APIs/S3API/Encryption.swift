@@ -156,8 +156,7 @@ extension S3Service {
     /// Whether a key may come this way: over TLS, from this machine itself, or through a proxy that speaks TLS with the
     /// clients, which `s3-url` tells.
     private func acceptsKeys(over connection: ConnectionInfo) -> Bool {
-        let address = connection.remoteAddress
-        return connection.isSecure || isBehindTLS || address.isEmpty || address == "::1" || address.hasPrefix("127.")
+        connection.isSecure || isBehindTLS || connection.isLoopback
     }
 
     /// Whether a request says how its object is to be encrypted.

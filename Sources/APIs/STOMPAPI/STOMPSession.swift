@@ -51,8 +51,7 @@ final class STOMPSession: Sendable {
     /// Serves until the connection ends.
     func serve(_ channel: NIOAsyncChannel<ByteBuffer, ByteBuffer>, certificate: @escaping Certificate) async {
         let remote = channel.channel.remoteAddress?.ipAddress ?? ""
-        let local = channel.channel.localAddress
-        let place = (local?.ipAddress ?? "localhost") + (local?.port.map { ":\($0)" } ?? "")
+        let place = ConnectionInfo.place(channel.channel.localAddress)
         try? await channel.executeThenClose { inbound, outbound in
             await withDiscardingTaskGroup { group in
                 group.addTask { await self.keep(outbound, channel.channel) }
@@ -175,8 +174,7 @@ final class STOMPSession: Sendable {
             method: .GET, target: "/stomp", headers: [:],
             body: RequestBody(), connection: info, id: RequestID.next())
         guard let passcode = frame["passcode"], !passcode.isEmpty else { return .request(request) }
-        let isLoopback = info.remoteAddress.hasPrefix("127.") || info.remoteAddress == "::1"
-        guard info.isSecure || isLoopback else {
+        guard info.isSecure || info.isLoopback else {
             throw STOMPError("passwords and tokens are only taken over TLS")
         }
         guard name.isEmpty else {

@@ -51,7 +51,7 @@ extension SigningService {
             bucket: collection, folder: folder,
             credentials: caller.principal.isAnonymous ? nil : try await credentials(of: caller), starts: start,
             expires: end)
-        return answer { json in
+        return Response.json { json in
             json.member("msft:expiry", end.rfc3339)
             json.member("token", token)
         }
@@ -67,7 +67,7 @@ extension SigningService {
         }
         let seconds = try duration(request)
         let signed = try await sign([href], method: "GET", seconds: seconds, caller)
-        return answer { json in
+        return Response.json { json in
             json.member("msft:expiry", Timestamp(seconds: Timestamp.now.seconds + seconds).rfc3339)
             json.member("href", signed.first ?? href)
         }

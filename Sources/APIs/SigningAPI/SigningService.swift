@@ -51,7 +51,7 @@ package struct SigningService: Sendable {
                 }
                 let seconds = try lifetime(query["duration_seconds"].map { Int64($0) ?? 0 })
                 let signed = try await sign([href], method: "GET", seconds: seconds, caller)
-                return answer { json in
+                return Response.json { json in
                     json.member("href", signed.first ?? "")
                     expiry(seconds, &json)
                 }
@@ -72,7 +72,7 @@ package struct SigningService: Sendable {
         }
         if let href = body["href"]?.string {
             let signed = try await sign([href], method: method, seconds: seconds, caller)
-            return answer { json in
+            return Response.json { json in
                 json.member("href", signed.first ?? "")
                 expiry(seconds, &json)
             }
@@ -82,7 +82,7 @@ package struct SigningService: Sendable {
             throw Problem.badRequest("the body has 'href' with one address, or 'hrefs' with 1 to \(Self.countMax)")
         }
         let signed = try await sign(hrefs, method: method, seconds: seconds, caller)
-        return answer { json in
+        return Response.json { json in
             json.key("hrefs")
             json.object { json in for (href, url) in zip(hrefs, signed) { json.member(href, url) } }
             expiry(seconds, &json)
@@ -99,12 +99,6 @@ package struct SigningService: Sendable {
 
     func expiry(_ seconds: Int64, _ json: inout JSONWriter) {
         json.member("expiry", Timestamp(seconds: Timestamp.now.seconds + seconds).rfc3339)
-    }
-
-    func answer(_ body: (inout JSONWriter) -> Void) -> Response {
-        var json = JSONWriter()
-        json.object { body(&$0) }
-        return Response(.ok, type: "application/json", bytes: json.bytes, headers: ["Cache-Control": "no-store"])
     }
 
     /// Signs all of them, or none: the first one that is not allowed refuses the call.

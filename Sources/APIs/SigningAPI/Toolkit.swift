@@ -81,7 +81,7 @@ extension SigningService {
         }
         let lifetime = try lifetime(seconds)
         let signed = try await sign(urls, method: method, seconds: lifetime, caller)
-        return answer { json in
+        return Response.json { json in
             expiry(lifetime, &json)
             json.key("hrefs")
             json.object { json in
@@ -115,7 +115,7 @@ extension SigningService {
         let owner = try await owner(request, "iam:CreateAccessKey")
         let key = try await authenticator.identity.createAccessKey(
             account: owner, description: request.query?["description"] ?? "", by: owner)
-        return answer {
+        return Response.json {
             $0.member("access-key", key.id)
             $0.member("secret-key", key.secret)
         }
@@ -133,7 +133,7 @@ extension SigningService {
             throw Problem.notFound("'\(owner)' has no access key '\(id.prefix(64))'")
         }
         try await authenticator.identity.deleteAccessKey(id, by: owner)
-        return answer { $0.member("access-key", id) }
+        return Response.json { $0.member("access-key", id) }
     }
 
     private static func list(

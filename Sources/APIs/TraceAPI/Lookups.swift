@@ -53,13 +53,11 @@ extension TraceService {
     }
 
     private var status: Response {
-        var json = JSONWriter()
-        json.object {
+        .json {
             $0.member("server_version", version)
             $0.member("protocol_version", ["v1"])
             $0.member("status", "running")
         }
-        return Response(.ok, type: "application/json", bytes: json.bytes, headers: ["Cache-Control": "no-store"])
     }
 
     private func trace(_ id: TraceID, _ request: Request) async throws -> Response {

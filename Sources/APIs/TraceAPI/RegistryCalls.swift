@@ -59,9 +59,7 @@ extension TraceService {
     /// The body of a request, which is a JSON object.
     func document(of request: Request) async throws -> JSONValue {
         do {
-            let body = try JSONValue(parsing: try await request.body.collect(upTo: Self.bodyBytesMax), maximumDepth: 32)
-            guard body.object != nil else { throw Problem.badRequest("the body must be a JSON object") }
-            return body
+            return try await request.jsonObject(upTo: Self.bodyBytesMax, maximumDepth: 32)
         } catch let error as JSONError {
             throw Problem.badRequest("the body must be JSON: \(error)")
         }

@@ -29,7 +29,7 @@ extension TransactionService {
             limit: call.limit(max: Self.eventsMax))
         let newest = try await objects.journal.newestSettled()
         let horizon = try await objects.horizon(of: name)
-        return Self.answer { json in
+        return Response.json { json in
             json.member("collection", name)
             // Between these two the collection can be read as of any TID.
             json.member("earliest", horizon)
@@ -63,7 +63,7 @@ extension TransactionService {
         let page = try await objects.differences(
             collection: name, prefix: call["prefix"] ?? "", asOf: asOf, from: target, after: call["after"] ?? "",
             limit: call.limit(max: Self.keysMax))
-        return Self.answer { write(page, to: &$0) }
+        return Response.json { write(page, to: &$0) }
     }
 
     /// `POST /transactions/{id}/restore`: brings a page of keys back to what they were, within a transaction.
@@ -89,7 +89,7 @@ extension TransactionService {
         }
         try await objects.restore(
             page.differences, of: name, asOf: asOf, to: target, in: transaction.id, by: call.actor)
-        return Self.answer { write(page, to: &$0) }
+        return Response.json { write(page, to: &$0) }
     }
 
     private func write(

@@ -64,9 +64,7 @@ package struct TransactionService: Sendable {
         subscript(_ name: String) -> String? { request.query?[name] }
 
         func body() async throws -> JSONValue {
-            let value = try await request.json(upTo: TransactionService.bodyBytesMax)
-            guard value.object != nil else { throw Problem.badRequest("the body is a JSON object") }
-            return value
+            try await request.jsonObject(upTo: TransactionService.bodyBytesMax)
         }
 
         /// The size of a page that was asked for, or the most.
@@ -83,12 +81,6 @@ package struct TransactionService: Sendable {
         var context = call.caller.context
         if let version { context.values["s3:VersionId"] = [version] }
         try await gate.require(call.caller.principal, action, on: resource, context)
-    }
-
-    static func answer(_ status: HTTPResponseStatus = .ok, _ body: (inout JSONWriter) -> Void) -> Response {
-        var json = JSONWriter()
-        json.object { body(&$0) }
-        return Response(status, type: "application/json", bytes: json.bytes, headers: ["Cache-Control": "no-store"])
     }
 
     /// A conflict is a problem that also says which keys it is about.

@@ -20,7 +20,7 @@ extension TransactionService {
             }
         }
         let opened = try await objects.openTransaction(owner: call.actor, seconds: seconds)
-        var response = Self.answer(.created) { write(opened, to: &$0) }
+        var response = Response.json(.created) { write(opened, to: &$0) }
         response.headers.add(name: "Location", value: "/transactions/" + opened.id.text)
         return response
     }
@@ -28,7 +28,7 @@ extension TransactionService {
     /// `GET /transactions`: the caller's own.
     func list(_ call: Call) async throws -> Response {
         let found = try await objects.transactions(owner: call.actor)
-        return Self.answer { json in
+        return Response.json { json in
             json.key("transactions")
             json.array { json in for transaction in found { json.object { write(transaction, to: &$0) } } }
         }
@@ -46,7 +46,7 @@ extension TransactionService {
         }
         let page = try await objects.stagedWrites(
             of: transaction.id, after: after, limit: call.limit(max: Self.pageMax))
-        return Self.answer { json in
+        return Response.json { json in
             write(transaction, to: &json)
             json.key("staged")
             json.array { json in
@@ -82,7 +82,7 @@ extension TransactionService {
     func commit(_ id: String, _ call: Call) async throws -> Response {
         let transaction = try await use(id, call)
         let tid = try await objects.commit(transaction.id, by: call.actor)
-        return Self.answer {
+        return Response.json {
             $0.member("id", transaction.id.text)
             $0.member("state", "committed")
             $0.member("tid", tid)

@@ -135,7 +135,7 @@ extension CatalogueCollection {
             }
             guard isNear else { return false }
         }
-        if let filter = query.filter, try filter.holds(value) != true { return false }
+        if let filter = query.filter, filter.holds(value) != true { return false }
         guard let words = query.words else { return true }
         let texts = ["title", "description"].compactMap { document?[$0]?.string }
         let keywords = document?["keywords"]?.array?.compactMap(\.string) ?? []

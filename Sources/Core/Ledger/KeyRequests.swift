@@ -1,4 +1,4 @@
-package import Certificates
+import Certificates
 import Crypto
 package import Database
 package import Journal

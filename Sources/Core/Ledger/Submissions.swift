@@ -89,7 +89,9 @@ extension Ledger {
         try await withThrowingTaskGroup(of: (Int, [R]).self) { group in
             for start in stride(from: 0, to: items.count, by: atOnce) {
                 let part = items[start..<min(start + atOnce, items.count)]
-                group.addTask(executorPreference: globalConcurrentExecutor, priority: priority) { (start, try part.map(body)) }
+                group.addTask(executorPreference: globalConcurrentExecutor, priority: priority) {
+                    (start, try part.map(body))
+                }
             }
             var parts: [Int: [R]] = [:]
             for try await (start, results) in group { parts[start] = results }
@@ -203,7 +205,7 @@ final class Signers: Sendable {
         if let trust, certificate.validityFault(at: now) == nil {
             let known = if let anchors { anchors } else { try await trust.anchors() }
             anchors = known
-            switch try await known.verify(PresentedCertificate(der: der), for: .signature, now: now) {
+            switch await known.verify(PresentedCertificate(der: der), for: .signature, now: now) {
             case .trusted(_, _, let end): (standing, until) = (.trusted(certificate), end)
             case .refused(let why): standing = .refused(why)
             case .unknown: if isRegistered { standing = .trusted(certificate) }

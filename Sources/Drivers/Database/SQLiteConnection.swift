@@ -10,8 +10,8 @@ final class SQLiteConnection {
     private(set) var logLength = 0
     private var cache = StatementCache<SQLiteStatement>(capacity: 256)
 
-    /// Nobody asks how much memory SQLite has, and counting it takes a lock of the whole process for every piece. Has no
-    /// effect once a connection was opened.
+    /// Nobody asks how much memory SQLite has, and counting it takes a lock of the whole process for every piece. It has
+    /// no effect once a connection was opened.
     private static let withoutStatistics: Void = { _ = csqlite_disable_memory_statistics() }()
 
     /// Opens the file, creating it (for its owner only) if it does not exist.

@@ -6,9 +6,9 @@ import Synchronization
 /// While others write there is always something new in the log, and it would never begin anew: once it is long, the
 /// thread that writes copies the little that is left.
 final class SQLiteLog: Sendable {
-    /// In frames, of 4 KiB each: 16 MiB, and 48 MiB.
-    private static let copiedLength = 4_000
-    private static let lengthMax = 12_000
+    /// In frames, of 4 KiB each: 8 MiB, and 24 MiB.
+    private static let copiedLength = 2_000
+    private static let lengthMax = 6_000
 
     /// What is asked of the thread.
     let jobs = JobQueue<SQLiteConnection>()

@@ -44,8 +44,8 @@ extension Trace.Product {
     }
 }
 
-/// A JSON string as Go's encoding/json spells it, which all signers of traces use: safe inside HTML and JavaScript. By runs
-/// of bytes, since a message has a hundred long paths, and each trace that is handed in is compared with its own.
+/// A JSON string as Go's encoding/json spells it, which all signers of traces use: safe inside HTML and JavaScript. By
+/// runs of bytes, since a message has a hundred long paths, and each trace that is handed in is compared with its own.
 private func appendGoString(_ text: String, to out: inout [UInt8]) {
     var text = text
     out.append(UInt8(ascii: "\""))

@@ -21,31 +21,17 @@ package struct Countersigner: Worker {
 
     package func run() async throws {
         var told: [String] = []
-        do {
-            while true {
-                try Task.checkCancellation()
-                guard try await journal.lease(name) != nil else {
-                    // Another node has the duty: look again when its lease could have ended.
-                    try await Task.sleep(for: .seconds(5))
-                    continue
+        try await journal.onDuty(name) { _ in
+            let generation = journal.generation
+            if let round = try await ledger.askWitnesses(call) {
+                // Each second the same would be too much to read.
+                if round.problems != told {
+                    for problem in round.problems { logger.warning("witness \(problem)") }
+                    told = round.problems
                 }
-                let generation = journal.generation
-                if let round = try await ledger.askWitnesses(call) {
-                    // Each second the same would be too much to read.
-                    if round.problems != told {
-                        for problem in round.problems { logger.warning("witness \(problem)") }
-                        told = round.problems
-                    }
-                    guard round.isPublished else {
-                        try await Task.sleep(for: .seconds(Self.idleSecondsMax))
-                        continue
-                    }
-                }
-                try await journal.waitForCommit(after: generation, secondsMax: Self.idleSecondsMax)
+                guard round.isPublished else { return try await Task.sleep(for: .seconds(Self.idleSecondsMax)) }
             }
-        } catch {
-            try? await journal.release(name)
-            throw error
+            try await journal.waitForCommit(after: generation, secondsMax: Self.idleSecondsMax)
         }
     }
 }

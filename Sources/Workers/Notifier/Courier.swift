@@ -43,30 +43,20 @@ final class Courier: Sendable {
     }
 
     func run() async throws {
-        do {
-            try await withThrowingDiscardingTaskGroup { group in
-                while true {
-                    try Task.checkCancellation()
-                    guard try await journal.lease(Self.duty) != nil else {
-                        try await Task.sleep(for: .seconds(5))
-                        continue
+        try await withThrowingDiscardingTaskGroup { group in
+            try await journal.onDuty(Self.duty) { _ in
+                let generation = journal.generation
+                let due = try await notifications.dueDestinations(now: .now, limit: 2 * Self.destinationsMax)
+                for destination in due where begin(destination) {
+                    group.addTask {
+                        await self.serve(destination)
+                        self.busy.withLock { _ = $0.remove(destination) }
                     }
-                    let generation = journal.generation
-                    let due = try await notifications.dueDestinations(now: .now, limit: 2 * Self.destinationsMax)
-                    for destination in due where begin(destination) {
-                        group.addTask {
-                            await self.serve(destination)
-                            self.busy.withLock { _ = $0.remove(destination) }
-                        }
-                    }
-                    try await journal.waitForCommit(after: generation, secondsMax: 1)
-                    // Under load commits never end; a look each tenth of a second is enough.
-                    try await Task.sleep(for: .milliseconds(100))
                 }
+                try await journal.waitForCommit(after: generation, secondsMax: 1)
+                // Under load commits never end; a look each tenth of a second is enough.
+                try await Task.sleep(for: .milliseconds(100))
             }
-        } catch {
-            try? await journal.release(Self.duty)
-            throw error
         }
     }
 

@@ -20,26 +20,14 @@ package struct TraceIndexer: Worker {
     }
 
     package func run() async throws {
-        do {
-            while true {
-                try Task.checkCancellation()
-                guard try await journal.lease(name) != nil else {
-                    // Another node has the duty: look again when its lease could have ended.
-                    try await Task.sleep(for: .seconds(5))
-                    continue
-                }
-                let generation = journal.generation
-                let began = ContinuousClock.now
-                if try await ledger.indexWords() {
-                    try await Task.sleep(for: began.duration(to: .now) * Self.rest)
-                    continue
-                }
-                try await journal.waitForCommit(after: generation, secondsMax: Self.idleSecondsMax)
-                try await Task.sleep(for: Self.gathering)
+        try await journal.onDuty(name) { _ in
+            let generation = journal.generation
+            let began = ContinuousClock.now
+            if try await ledger.indexWords() {
+                return try await Task.sleep(for: began.duration(to: .now) * Self.rest)
             }
-        } catch {
-            try? await journal.release(name)
-            throw error
+            try await journal.waitForCommit(after: generation, secondsMax: Self.idleSecondsMax)
+            try await Task.sleep(for: Self.gathering)
         }
     }
 }

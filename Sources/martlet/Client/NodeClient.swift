@@ -208,6 +208,30 @@ final class NodeClient: Sendable {
         return answer.bytes.isEmpty ? .null : try JSONValue(parsing: answer.bytes)
     }
 
+    /// Reads a list: each page begins after the last thing of the one before, until one is not full.
+    ///
+    /// - Parameters:
+    ///   - member: of the answer, that has the list; nil where the answer is the list.
+    ///   - key: the member by which a thing is named.
+    ///   - limit: asks for pages of this size; nil for those of the node, which are of 1000.
+    ///   - show: gets the list of each page.
+    func pages(
+        _ path: String, _ query: [(name: String, value: String?)] = [], member: String? = nil, by key: String,
+        limit: Int? = nil, _ show: (JSONValue) -> Void
+    ) async throws {
+        var after = ""
+        while true {
+            let items = QueryItems(query + (limit.map { [("limit", "\($0)")] } ?? []) + [("after", after)])
+            let answer = try await json(.GET, path + "?" + items.encoded)
+            let page = member.map { answer[$0] ?? .array([]) } ?? answer
+            show(page)
+            guard let things = page.array, things.count >= limit ?? 1000, let last = things.last?[key]?.string else {
+                return
+            }
+            after = last
+        }
+    }
+
     /// What a refused request means for the command.
     static func failure(_ answer: Answer) -> Failure {
         let code: Failure.Code =

@@ -29,7 +29,7 @@ struct TraceIdentity: Sendable {
         } else {
             let bytes = try File.read(name, limit: PrivateKey.bytesMax)
             let (signer, own) = try Self.read(bytes, name, passphrase)
-            der = try der ?? own ?? (try? Self.certificate(in: bytes, name))
+            der = der ?? own ?? (try? Self.certificate(in: bytes, name))
             key = .file(signer)
             switch signer.kind {
             case .rsa: algorithm = "RSA-SHA256"

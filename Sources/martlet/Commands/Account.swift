@@ -15,13 +15,8 @@ struct AccountCommand: AsyncParsableCommand {
 
         func run() async throws {
             try await NodeClient.with { client in
-                var after = ""
-                while true {
-                    let page = try await client.json(.GET, "/admin/v1/accounts?after=\(PercentEncoding.encode(after))")
-                    let accounts = page["accounts"]?.array ?? []
-                    for account in accounts { AccountCommand.write(account, json: json) }
-                    guard accounts.count >= 1000, let last = accounts.last?["name"]?.string else { return }
-                    after = last
+                try await client.pages("/admin/v1/accounts", member: "accounts", by: "name") { page in
+                    for account in page.array ?? [] { AccountCommand.write(account, json: json) }
                 }
             }
         }

@@ -164,15 +164,9 @@ struct CACommand: AsyncParsableCommand {
 
         func run() async throws {
             try await NodeClient.with { client in
-                var after = ""
-                while true {
-                    var query = QueryItems([("after", after)])
-                    if let account { query.items.append(("account", account)) }
-                    let page = try await client.json(.GET, "/admin/v1/certificates?" + query.encoded)
-                    let found = page["certificates"]?.array ?? []
-                    for one in found { write(one) }
-                    guard found.count == 1000, let last = found.last?["serial"]?.string else { return }
-                    after = last
+                let query = account.map { [("account", Optional($0))] } ?? []
+                try await client.pages("/admin/v1/certificates", query, member: "certificates", by: "serial") { page in
+                    for one in page.array ?? [] { write(one) }
                 }
             }
         }

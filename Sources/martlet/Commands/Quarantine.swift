@@ -22,13 +22,8 @@ struct QuarantineCommand: AsyncParsableCommand {
 
         func run() async throws {
             try await NodeClient.with { client in
-                var after = ""
-                while true {
-                    let page = try await client.json(.GET, "/admin/v1/quarantine?after=\(after)")
-                    let versions = page["versions"]?.array ?? []
-                    for version in versions { write(version) }
-                    guard versions.count >= 1000, let last = versions.last?["number"]?.string else { return }
-                    after = last
+                try await client.pages("/admin/v1/quarantine", member: "versions", by: "number") { page in
+                    for version in page.array ?? [] { write(version) }
                 }
             }
         }

@@ -16,13 +16,8 @@ struct QuotaCommand: AsyncParsableCommand {
 
         func run() async throws {
             try await NodeClient.with { client in
-                var after = ""
-                while true {
-                    let path = "/admin/v1/quotas" + (after.isEmpty ? "" : "?after=" + PercentEncoding.encode(after))
-                    let page = try await client.json(.GET, path)["quotas"]?.array ?? []
-                    for quota in page { QuotaCommand.show(quota, json: json) }
-                    guard let last = page.last?["collection"]?.string else { return }
-                    after = last
+                try await client.pages("/admin/v1/quotas", member: "quotas", by: "collection") { page in
+                    for quota in page.array ?? [] { QuotaCommand.show(quota, json: json) }
                 }
             }
         }

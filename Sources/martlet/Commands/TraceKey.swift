@@ -93,14 +93,8 @@ extension TraceCommand {
 
             func run() async throws {
                 try await NodeClient.with { client in
-                    var after = ""
-                    while true {
-                        let query = QueryItems(
-                            [("limit", "100"), ("after", after)] + (pending ? [("state", "pending")] : []))
-                        let page = try await client.json(.GET, Key.path + "?" + query.encoded)
-                        Console.list(page, json: json, columns: Key.line)
-                        guard let all = page.array, all.count == 100, let last = all.last?["id"]?.string else { return }
-                        after = last
+                    try await client.pages(Key.path, pending ? [("state", "pending")] : [], by: "id", limit: 100) {
+                        Console.list($0, json: json, columns: Key.line)
                     }
                 }
             }
@@ -147,7 +141,11 @@ extension TraceCommand {
 
             func run() async throws {
                 var body = JSONObject()
-                if let days { body["seconds"] = .integer(days.multipliedReportingOverflow(by: 86_400).partialValue) }
+                if let days {
+                    let (seconds, isTooLong) = days.multipliedReportingOverflow(by: 86_400)
+                    guard days > 0, !isTooLong else { throw Failure(.failed, "--days is 1 or more, and not \(days)") }
+                    body["seconds"] = .integer(seconds)
+                }
                 let document = JSONValue.object(body)
                 try await NodeClient.with { client in
                     let path = Key.path + "/" + PercentEncoding.encode(id) + "/approve"
@@ -190,18 +188,11 @@ extension TraceCommand {
 
             func run() async throws {
                 try await NodeClient.with(login: false) { client in
-                    var after = ""
-                    while true {
-                        let query = QueryItems([("limit", "100"), ("after", after)]).encoded
-                        let page = try await client.json(.GET, "/traces/api/v1/keys?" + query)
+                    try await client.pages("/traces/api/v1/keys", by: "certificate_sha256", limit: 100) { page in
                         Console.list(page, json: json) {
                             "\($0["certificate_sha256"]?.string ?? "")  "
                                 + "\(($0["account"]?.string ?? "").padded(20))  \($0["subject"]?.string ?? "")"
                         }
-                        guard let all = page.array, all.count == 100,
-                            let last = all.last?["certificate_sha256"]?.string
-                        else { return }
-                        after = last
                     }
                 }
             }

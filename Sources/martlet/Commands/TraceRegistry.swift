@@ -3,13 +3,7 @@ import NIOHTTP1
 import TraceFormat
 import Wire
 
-/// Of which registry: see ``TraceCommand/Registry``.
-enum TraceRegistryKind: String, ExpressibleByArgument, CaseIterable {
-    case owners = "service-owners"
-    case providers = "service-providers"
-    case contexts = "service-contexts"
-    case eventTypes = "event-types"
-
+extension RegistryKind: ExpressibleByArgument {
     func path(_ name: String? = nil) -> String {
         "/traces/api/v1/\(rawValue)" + (name.map { "/" + PercentEncoding.encode($0) } ?? "")
     }
@@ -71,22 +65,15 @@ extension TraceCommand {
 
         struct List: AsyncParsableCommand {
             static let configuration = CommandConfiguration(abstract: "Lists one kind of them.")
-            @Argument(help: ArgumentHelp(stringLiteral: kinds)) var kind: TraceRegistryKind
+            @Argument(help: ArgumentHelp(stringLiteral: kinds)) var kind: RegistryKind
             @Flag(help: "Print a JSON object for each.") var json = false
 
             func run() async throws {
                 try await NodeClient.with(login: false) { client in
-                    var after = ""
-                    while true {
-                        let query = QueryItems([("limit", "100"), ("after", after)]).encoded
-                        let page = try await client.json(.GET, kind.path() + "?" + query)
+                    try await client.pages(kind.path(), by: "name", limit: 100) { page in
                         Console.list(page, json: json) {
                             "\(($0["name"]?.string ?? "").padded(24))  \($0["title"]?.string ?? "")"
                         }
-                        guard let all = page.array, all.count == 100, let last = all.last?["name"]?.string else {
-                            return
-                        }
-                        after = last
                     }
                 }
             }
@@ -94,7 +81,7 @@ extension TraceCommand {
 
         struct Show: AsyncParsableCommand {
             static let configuration = CommandConfiguration(abstract: "Prints one of them as JSON.")
-            @Argument(help: ArgumentHelp(stringLiteral: kinds)) var kind: TraceRegistryKind
+            @Argument(help: ArgumentHelp(stringLiteral: kinds)) var kind: RegistryKind
             @Argument(help: "Its name.") var name: String
             @Flag(help: "Print JSON (it always does).") var json = false
 
@@ -112,7 +99,7 @@ extension TraceCommand {
                     A schema is a JSON Schema: type, enum, const, properties, required, additionalProperties, items, limits, and
                     format for date, date-time, uri and uuid.
                     """)
-            @Argument(help: ArgumentHelp(stringLiteral: kinds)) var kind: TraceRegistryKind
+            @Argument(help: ArgumentHelp(stringLiteral: kinds)) var kind: RegistryKind
             @Argument(help: "Its name: letters, digits and -._: of ASCII.") var name: String
             @Option(help: "What people call it.") var title: String?
             @Option(help: "What it is.") var description: String?
@@ -149,7 +136,7 @@ extension TraceCommand {
         struct Remove: AsyncParsableCommand {
             static let configuration = CommandConfiguration(
                 commandName: "rm", abstract: "Takes one out: new traces cannot name it, earlier ones stay.")
-            @Argument(help: ArgumentHelp(stringLiteral: kinds)) var kind: TraceRegistryKind
+            @Argument(help: ArgumentHelp(stringLiteral: kinds)) var kind: RegistryKind
             @Argument(help: "Its name.") var name: String
 
             func run() async throws {

@@ -174,10 +174,9 @@ final class HTTPConnection: ChannelDuplexHandler, WatchedConnection {
 
     private func connectionInfo(_ context: ChannelHandlerContext) -> ConnectionInfo {
         if let info { return info }
-        let local = context.localAddress
         let made = ConnectionInfo(
             remoteAddress: context.remoteAddress?.ipAddress ?? "",
-            localAddress: (local?.ipAddress ?? "localhost") + (local?.port.map { ":\($0)" } ?? ""),
+            localAddress: ConnectionInfo.place(context.localAddress),
             isSecure: tls != nil, publicURL: publicURL, certificate: tls?.certificate)
         info = made
         return made

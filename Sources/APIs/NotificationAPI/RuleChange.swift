@@ -1,66 +1,23 @@
 import IAMPolicy
-package import Identity
+import Identity
 package import Journal
-package import Notifications
 import Objects
-package import Policy
+import Policy
 import Wire
 
-/// Rules of who may do what, when they change: policies and who has them, boundaries, roles, and what collections and
+/// A rule of who may do what that has changed: policies and who has them, boundaries, roles, and what collections and
 /// objects say themselves. Told to who may read the rule.
-package struct RuleTopic: Topic {
-    package let name = "rules"
-    private let gate: Gate
+package struct RuleChange: Change {
+    private let kind: String
+    package let subject: String
+    private let actor: String
+    private let detail: JSONObject
+    package let action: String
+    package let resource: String
 
-    private static let example = "kind=policy.*&subject=readers"
-
-    package init(gate: Gate) { self.gate = gate }
-
-    private static func filter(_ text: String) throws -> TopicFilter {
-        try TopicFilter(text, names: ["kind", "subject"], example: example)
-    }
-
-    package func check(_ filter: String) async throws { _ = try Self.filter(filter) }
-
-    package func notices(in events: [Event], for listeners: [Listener]) async throws -> [[Notice]] {
-        let changes = events.compactMap { event in RuleChange(event).map { (event: event, change: $0) } }
-        var found: [[Notice]] = []
-        for listener in listeners {
-            var notices: [Notice] = []
-            if let filter = try? Self.filter(listener.filter) {
-                for (event, change) in changes where listener.since < event.tid {
-                    guard filter.allows("kind", { covers($0, change.kind) }),
-                        filter.allows("subject", { covers($0, change.subject) }),
-                        try await may(listener.principal, change, listener.context)
-                    else { continue }
-                    notices.append(Notice(event: event, content: change.content))
-                }
-            }
-            found.append(notices)
-        }
-        return found
-    }
-
-    private func may(_ principal: Principal, _ change: RuleChange, _ context: RequestContext) async throws -> Bool {
-        try await gate.decide(principal, change.action, on: change.resource, context).isAllowed
-    }
-
-    package func message(
-        _ delivery: Delivery, for principal: Principal, _ context: RequestContext
-    ) async throws -> TopicMessage? {
-        guard let change = RuleChange(delivery.message), try await may(principal, change, context) else { return nil }
-        return TopicMessage(type: "martlet.\(change.kind)", subject: change.subject, data: delivery.message)
-    }
-}
-
-/// A rule that has changed, and what one may do who may read it.
-struct RuleChange {
-    var kind: String
-    var subject: String
-    private var actor: String
-    private var detail: JSONObject
-    var action: String
-    var resource: String
+    package static let topic = "rules"
+    package static let filterNames = ["kind", "subject"]
+    package static let filterExample = "kind=policy.*&subject=readers"
 
     /// Settings of a collection that say who may do what.
     private static let settings: [SettingName: String] = [
@@ -70,16 +27,14 @@ struct RuleChange {
     /// What an event says that is not about the rule.
     private static let origin: Set<String> = ["client", "request"]
 
-    /// Nil for an event of another kind.
-    init?(_ event: Event) {
+    package init?(_ event: Event) {
         guard let detail = (try? JSONValue(parsing: event.detail))?.object else { return nil }
         self.init(
             kind: event.kind, subject: event.subject, actor: event.actor,
             detail: JSONObject(detail.members.filter { !Self.origin.contains($0.name) }))
     }
 
-    /// Reads ``content``.
-    init?(_ content: [UInt8]) {
+    package init?(_ content: [UInt8]) {
         guard let json = try? JSONValue(parsing: content), let kind = json["kind"]?.string,
             let subject = json["subject"]?.string, let detail = json["detail"]?.object
         else { return nil }
@@ -123,7 +78,13 @@ struct RuleChange {
         }
     }
 
-    var content: [UInt8] {
+    package var type: String { "martlet.\(kind)" }
+
+    package func fulfils(_ filter: TopicFilter) -> Bool {
+        filter.allows("kind") { covers($0, kind) } && filter.allows("subject") { covers($0, subject) }
+    }
+
+    package var content: [UInt8] {
         JSONValue.object(
             JSONObject([
                 .init(name: "kind", value: .string(kind)), .init(name: "subject", value: .string(subject)),
