@@ -69,6 +69,7 @@ class Signer:
 
     def __init__(self):
         self.key = ec.generate_private_key(ec.SECP256R1())
+        self.taken = datetime.datetime(2026, 1, 1)
         name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Benchmark")])
         now = datetime.datetime.now(datetime.timezone.utc)
         certificate = (
@@ -78,7 +79,10 @@ class Signer:
         self.certificate = base64.b64encode(certificate.public_bytes(serialization.Encoding.DER)).decode()
 
     def trace(self, contents):
-        name = f"S2A_MSIL1C_{secrets.token_hex(8)}.SAFE"
+        # Products come about in the order of the times in their names, of several satellites and tiles.
+        self.taken += datetime.timedelta(seconds=secrets.randbelow(10))
+        time, tile = f"{self.taken:%Y%m%dT%H%M%S}", "".join(secrets.choice("CDEFGHJKLMNPQRSTUVWX") for _ in range(3))
+        name = f"S2{secrets.choice('ABC')}_MSIL1C_{time}_N0511_R{secrets.randbelow(143):03}_T33{tile}_{time}.SAFE"
         files = [{"hash": secrets.token_hex(32), "path": f"{name}/GRANULE/L1C_T33UVP/IMG_DATA/{n:02}{'x' * 80}.jp2"}
                  for n in range(contents)]
         product = {"hash": secrets.token_hex(32), "name": name + ".zip", "size": secrets.randbelow(1 << 40)}
@@ -296,15 +300,18 @@ def lookups(bench):
         def simulated():
             for leaf in range(1, count):
                 digest = hashlib.sha256(struct.pack("<q", leaf)).digest()
-                yield tuple({**model, "leaf": leaf, "id": digest[:16], "subject": digest[16:], "hash": digest,
+                yield tuple({**model, "leaf": leaf, "id": digest[:16], "hash": digest,
                              "name": f"simulated-{leaf}"}[name] for name in columns)
 
         with database:
             database.execute("PRAGMA synchronous = OFF")
+            # Ids come in no order: what does not fit is read and written for each of them.
+            database.execute(f"PRAGMA cache_size = -{4 << 20}")
             database.executemany(
                 f"INSERT INTO traces ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})", simulated())
             database.execute(
-                "INSERT INTO trace_hashes (hash, leaf) SELECT hash, leaf FROM traces WHERE leaf > 0 ORDER BY hash")
+                "INSERT INTO trace_hashes (hash, leaf) SELECT hash, leaf FROM traces WHERE leaf > 0 "
+                "UNION ALL SELECT hash || id, leaf FROM traces WHERE leaf > 0 ORDER BY 1")
         database.close()
         say(f"{count:,} traces are simulated")
         start(node)

@@ -18,7 +18,8 @@ struct MailSender: Sendable {
     /// - Throws: ``MailRefused`` where the server will never take it; ``SMTPError``.
     @Sendable func send(_ mail: OutgoingMail) async throws {
         let message = MailMessage(
-            from: from, to: mail.to, subject: mail.subject, text: mail.text, date: mail.created, id: mail.id)
+            from: from, to: mail.to, subject: mail.subject, text: mail.text, unsubscribe: mail.unsubscribe,
+            date: mail.created, id: mail.id)
         do {
             try await client.send(message)
         } catch let error as SMTPError where error.code == .refused {

@@ -46,13 +46,15 @@ def test_what_happens_is_written_until_its_reader_has_enough(node, sink, ada):
     time.sleep(3)
     assert len(letters(sink, ada)) == 1 and ada.show(made["id"])["waiting"] == 2
     stop = next(line for line in text.splitlines() if "/stop?token=" in line)
+    # Mail programs offer the same beside the sender (RFC 8058).
+    assert letter["List-Unsubscribe"] == f"<{stop}>" and letter["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
     # A program that looks at links ends nothing; a wrong token does not either.
     page = requests.get(stop)
     assert page.status_code == 200 and "<form method=\"post\">" in page.text
     assert "<script" not in page.text and "default-src 'none'" in page.headers["Content-Security-Policy"]
     assert requests.post(stop[:-2] + "00").status_code == 404
     assert ada.show(made["id"])["status"] == "running"
-    assert requests.post(stop).status_code == 200
+    assert requests.post(stop, data={"List-Unsubscribe": "One-Click"}).status_code == 200
     assert ada.show(made["id"])["status"] == "cancelled" and ada.show(made["id"])["waiting"] == 0
 
 

@@ -8,6 +8,7 @@ import requests
 from conftest import empty_bucket, new_bucket
 from errors import refused
 from products import put_items, real_items, wait_for
+from signers import Nobody
 from test_iam_sts import allow, client, document, name, remove, temporary, trust
 
 
@@ -107,7 +108,7 @@ def test_somebody_may_make_users_only_within_a_boundary(any_node, iam, limit):
 def test_the_boundary_of_the_space_binds_administrators(any_node, place, tmp_path):
     node, keep = any_node, name("keep")
     file = tmp_path / "keep.json"
-    file.write_text(document(allow("*"), {"Sid": "Keep", "Effect": "Deny", "Action": "s3:DeleteObject*", "Resource": "*"}))
+    file.write_text(document(allow("*"), {"Sid": "Keep", "Effect": "Deny", "Action": ["s3:DeleteObject*", "ledger:Register"], "Resource": "*"}))
     assert node.cli("policy", "put", keep, file).returncode == 0
     try:
         assert node.cli("policy", "boundary", "set", "space:main", keep).returncode == 0
@@ -115,6 +116,10 @@ def test_the_boundary_of_the_space_binds_administrators(any_node, place, tmp_pat
         with refused("AccessDenied", 403) as failure:
             node.s3().delete_object(Bucket=place, Key="a/x")
         assert '"Keep"' in failure.value.response["Error"]["Message"]
+        # What the ledger has is the space's too.
+        trace = Nobody().trace({"name": "kept", "size": 7, "hash": secrets.token_hex(32)}, "CREATE")
+        refusal = node.http().put(f"{node.web}/traces/api/v1/traces", json=[trace])
+        assert refusal.status_code == 403 and "Keep" in refusal.text, refusal.text
         asked = ("policy", "simulate", "admin", "s3:DeleteObject", f"arn:aws:s3:::{place}/a/x", "--json")
         answer = json.loads(node.cli(*asked).stdout)
         assert not answer["allowed"] and answer["from"] == ["space:main"] and keep in answer["policy"]

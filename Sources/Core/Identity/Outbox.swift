@@ -15,6 +15,8 @@ package struct OutgoingMail: Sendable {
     package var to: String
     package var subject: String
     package var text: String
+    /// Where its reader says that they want no more such letters.
+    package var unsubscribe: String?
     package var created: Timestamp
     package var attempts: Int64
 }
@@ -29,8 +31,11 @@ extension Identity {
 
     /// Puts a letter into the outbox.
     ///
+    /// - Parameter unsubscribe: where a POST, without a login, ends letters of this kind (RFC 8058).
     /// - Throws: ``IdentityError`` `.rateLimited` where too many wait already.
-    package func post(to: String, _ subject: String, _ text: String, in transaction: Transaction) throws {
+    package func post(
+        to: String, _ subject: String, _ text: String, unsubscribe: String? = nil, in transaction: Transaction
+    ) throws {
         let waiting = try transaction.scalar(
             "SELECT count(*) FROM (SELECT 1 FROM outbox LIMIT \(Self.mailWaitingMax)) found")
         guard (waiting ?? 0) < Self.mailWaitingMax else {
@@ -40,6 +45,7 @@ extension Identity {
         content["to"] = .string(to)
         content["subject"] = .string(subject)
         content["text"] = .string(text)
+        if let unsubscribe { content["unsubscribe"] = .string(unsubscribe) }
         let id = Hex.encode(randomBytes(16))
         let sealed = try master.seal(JSONValue.object(content).bytes, label: Self.label(message: id))
         let now = Timestamp.now.microseconds
@@ -62,8 +68,8 @@ extension Identity {
             let content = try JSONValue(parsing: try master.open(row.sealed, label: Self.label(message: row.id)))
             return OutgoingMail(
                 id: row.id, to: content["to"]?.string ?? "", subject: content["subject"]?.string ?? "",
-                text: content["text"]?.string ?? "", created: Timestamp(microseconds: row.created),
-                attempts: row.attempts)
+                text: content["text"]?.string ?? "", unsubscribe: content["unsubscribe"]?.string,
+                created: Timestamp(microseconds: row.created), attempts: row.attempts)
         }
     }
 

@@ -43,14 +43,18 @@ extension Ledger {
             let why = revocation.reason.isEmpty ? "" : ": \(revocation.reason)"
             return refuse("the key that signed it was revoked\(why)")
         }
+        let message = TraceMessage(signature, of: submission.product, event: submission.event)
         let faults = signature.faults(
-            of: submission.product, event: submission.event, service: submission.service, at: .now, signer: nil
+            of: submission.product, event: submission.event, service: submission.service, at: .now, signer: nil,
+            message: message
         ).filter { $0.code != .notVerified }
         guard faults.isEmpty else { return refuse(faults.map { "\($0)" }.joined(separator: "; ")) }
         guard let trust = signers.trust else { return refuse("this node verifies no OpenPGP signatures") }
         let fault = try await trust.fault(
-            ofOpenPGP: bytes, message: Array(signature.message.utf8), key: try OpenPGPKey(registered.key))
+            ofOpenPGP: bytes, message: message.bytes, key: try OpenPGPKey(registered.key))
         if let fault { return refuse(fault) }
-        return .success(ExaminedTrace(submission: submission, status: .trusted, signer: SignerKey(registered)))
+        return .success(
+            ExaminedTrace(
+                submission: submission, status: .trusted, signer: SignerKey(registered), message: message))
     }
 }

@@ -71,8 +71,8 @@ struct PreparedTrace: Sendable {
     /// - Throws: `.invalidDraft`.
     init(_ examined: ExaminedTrace, origin: String) throws {
         let given = examined.submission
-        let message = Array(given.signature.message.utf8)
-        let messageDigest = Array(SHA256.hash(data: message))
+        let message = examined.message
+        let messageDigest = Array(message.digest)
         let signature = Base64.decode(given.signature.signature) ?? []
         let noCertificate = (der: [UInt8](), digest: Array(SHA256.hash(data: [UInt8]())), expires: Timestamp?.none)
         // Who hands in the same again, because the answer was lost, finds it there.
@@ -83,9 +83,8 @@ struct PreparedTrace: Sendable {
         subject.add(given.event.rawValue)
         subject.add(given.hashAlgorithm.rawValue)
         subject.add(given.obsolescence ?? "")
-        let isInMessage = message == given.product.message(event: given.event)
         subject.add(Hex.encode(messageDigest))
-        if !isInMessage {
+        if !message.isOwnForm {
             var json = JSONWriter()
             given.product.write(to: &json)
             subject.add(json.text)
@@ -99,8 +98,8 @@ struct PreparedTrace: Sendable {
             service: given.service?.document, collection: nil, place: nil, status: examined.status,
             algorithm: given.signature.algorithm,
             certificate: examined.signer.map { ($0.bytes, $0.digest, $0.expires) } ?? noCertificate,
-            signature: signature, message: message, messageDigest: messageDigest, isInMessage: isInMessage,
-            subject: subject)
+            signature: signature, message: message.bytes, messageDigest: messageDigest,
+            isInMessage: message.isOwnForm, subject: subject)
     }
 
     private init(
@@ -158,6 +157,7 @@ struct Subject: Sendable {
         hasher.update(data: Array(part.utf8))
     }
 
-    /// 16 bytes: somebody who finds another trace with the same digest keeps it from being registered by themselves.
-    var digest: [UInt8] { Array(hasher.finalize().prefix(16)) }
+    /// Somebody who finds another trace with the same digest keeps it from being registered by themselves.
+    var digest: [UInt8] { Array(hasher.finalize().prefix(Self.byteCount)) }
+    static let byteCount = 16
 }

@@ -36,6 +36,7 @@ extension Ledger {
             var known = try Self.existing(prepared, in: transaction)
             var certificates: Set<[UInt8]> = []
             var leaves: [Hash] = []
+            var hashes: [(hash: [UInt8], leaf: Int64)] = []
             var receipts: [TraceReceipt] = []
             for item in prepared {
                 if let id = known[item.subject] {
@@ -48,6 +49,7 @@ extension Ledger {
                 if certificates.insert(item.certificateDigest).inserted { try Self.keep(item, in: transaction) }
                 let leaf = Int64(head.frontier.size) + Int64(leaves.count)
                 try Self.insert(item, leaf: leaf, time: time, in: transaction)
+                hashes += ([item.hash, item.hash + item.subject] + item.contentHashes).map { ($0, leaf) }
                 try Self.note(item, in: transaction)
                 leaves.append(.leaf(item.entry(timestamp: time).bytes))
                 known[item.subject] = item.id
@@ -60,6 +62,7 @@ extension Ledger {
                 }
             }
             guard !leaves.isEmpty else { return receipts }
+            try Self.insert(hashes, in: transaction)
             try Self.store(try head.frontier.append(leaves), in: transaction)
             try head.advance(to: time, signer: logKey, publishes: !hasWitnesses)
             try head.update(transaction)
@@ -75,12 +78,17 @@ extension Ledger {
         // All in one statement, of which there are few lengths: batches mostly have the same one.
         let atOnce = 50
         for start in stride(from: 0, to: prepared.count, by: atOnce) {
-            let subjects = prepared[start..<min(start + atOnce, prepared.count)].map { SQLValue($0.subject) }
-            let marks = Array(repeating: "?", count: subjects.count).joined(separator: ", ")
-            let found = try reader.rows("SELECT subject, id FROM traces WHERE subject IN (\(marks))", subjects) {
-                (subject: $0.blob(0), id: $0.blob(1))
+            let keys = prepared[start..<min(start + atOnce, prepared.count)].map { SQLValue($0.hash + $0.subject) }
+            let marks = Array(repeating: "?", count: keys.count).joined(separator: ", ")
+            let found = try reader.rows(
+                """
+                SELECT trace_hashes.hash, id FROM trace_hashes JOIN traces ON traces.leaf = trace_hashes.leaf
+                WHERE trace_hashes.hash IN (\(marks))
+                """, keys
+            ) {
+                (key: $0.blob(0), id: $0.blob(1))
             }
-            for row in found { known[row.subject] = TraceID(row.id) }
+            for row in found { known[Array(row.key.suffix(Subject.byteCount))] = TraceID(row.id) }
         }
         return known
     }
@@ -97,17 +105,27 @@ extension Ledger {
     ) throws {
         try transaction.run(
             """
-            INSERT INTO traces (leaf, id, event, name, size, hash, hash_algorithm, time, origin, subject, status,
+            INSERT INTO traces (leaf, id, event, name, size, hash, hash_algorithm, time, origin, status,
                 message_digest, certificate, algorithm, signature, obsolescence, service, body, message)
-            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+            VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
             """,
             .init(leaf), .init(item.id.bytes), .init(item.event.rawValue), .init(item.product.name),
             .init(item.product.size), .init(item.hash), .init(item.hashAlgorithm.rawValue), .init(time.microseconds),
-            .init(item.origin), .init(item.subject), .init(item.status.rawValue), .init(item.messageDigest),
+            .init(item.origin), .init(item.status.rawValue), .init(item.messageDigest),
             .init(item.certificateDigest), .init(item.algorithm), .init(item.signature), .init(item.obsolescence),
             .init(item.service), .init(item.body), .init(item.message))
-        for hash in [item.hash] + item.contentHashes {
-            try transaction.run("INSERT INTO trace_hashes (hash, leaf) VALUES (?, ?)", .init(hash), .init(leaf))
+    }
+
+    /// In the order of the index, many in one statement: a batch of products with their files has thousands.
+    private static func insert(_ hashes: [(hash: [UInt8], leaf: Int64)], in transaction: Transaction) throws {
+        let sorted = hashes.sorted { $0.hash.lexicographicallyPrecedes($1.hash) }
+        let atOnce = 50
+        for start in stride(from: 0, to: sorted.count, by: atOnce) {
+            let part = sorted[start..<min(start + atOnce, sorted.count)]
+            let rows = Array(repeating: "(?, ?)", count: part.count).joined(separator: ", ")
+            try transaction.run(
+                "INSERT INTO trace_hashes (hash, leaf) VALUES \(rows)",
+                part.flatMap { [SQLValue($0.hash), SQLValue($0.leaf)] })
         }
     }
 }

@@ -9,20 +9,21 @@ extension Ledger {
                 // A row is a leaf of the log: its entry is computed from the columns and not stored, so a bundle of 256
                 // is a range of the primary key, and appending one rewrites nothing. The product is stored once, in
                 // `message`, which comes last so that reading entries does not touch its pages; only where the message
-                // has another form than the node's own `body` has it again. `subject` is a digest of what makes two
-                // traces the same one. The certificate of what nobody signed is empty.
+                // has another form than the node's own `body` has it again. The certificate of what nobody signed is
+                // empty.
                 """
                 CREATE TABLE traces (
                     leaf INTEGER PRIMARY KEY, id BLOB NOT NULL UNIQUE, event TEXT NOT NULL, name TEXT NOT NULL,
                     size INTEGER NOT NULL, hash BLOB NOT NULL, hash_algorithm TEXT NOT NULL, time INTEGER NOT NULL,
-                    origin TEXT NOT NULL, subject BLOB NOT NULL UNIQUE, status TEXT NOT NULL,
-                    message_digest BLOB NOT NULL, certificate BLOB NOT NULL REFERENCES trace_certificates (digest),
-                    algorithm TEXT NOT NULL, signature BLOB NOT NULL, obsolescence TEXT, service BLOB,
-                    body BLOB, message BLOB NOT NULL)
+                    origin TEXT NOT NULL, status TEXT NOT NULL, message_digest BLOB NOT NULL,
+                    certificate BLOB NOT NULL REFERENCES trace_certificates (digest), algorithm TEXT NOT NULL,
+                    signature BLOB NOT NULL, obsolescence TEXT, service BLOB, body BLOB, message BLOB NOT NULL)
                 """,
                 "CREATE INDEX traces_by_name ON traces (name, leaf)",
                 "CREATE INDEX traces_obsolete ON traces (leaf, name) WHERE event = 'OBSOLETE' AND status = 'trusted'",
-                // Of the products and of their contents.
+                // Of the products and of their contents; and of each product once more, with the digest behind it of what
+                // makes two traces the same one (`Subject`). Both stand on the same page: pages in the middle of indexes
+                // are most of what a registration costs the engine.
                 """
                 CREATE TABLE trace_hashes (hash BLOB NOT NULL, leaf INTEGER NOT NULL, PRIMARY KEY (hash, leaf))
                 WITHOUT ROWID

@@ -32,6 +32,7 @@ package struct ExaminedTrace: Sendable {
     package let status: SignatureStatus
     /// Nil where nobody signed it.
     let signer: SignerKey?
+    let message: TraceMessage
 }
 
 /// What a signature was made with, as it is kept.
@@ -104,18 +105,22 @@ extension Ledger {
     private static func examine(
         _ submission: TraceSubmission, _ standing: SignerStanding?, _ now: Timestamp
     ) -> Result<ExaminedTrace, LedgerError> {
+        let message = TraceMessage(submission.signature, of: submission.product, event: submission.event)
         guard !submission.signature.isEmpty else {
-            return .success(ExaminedTrace(submission: submission, status: .unsigned, signer: nil))
+            return .success(ExaminedTrace(submission: submission, status: .unsigned, signer: nil, message: message))
         }
         if case .refused(let why) = standing { return .failure(LedgerError(.invalidSignature, why)) }
         let signer = standing?.certificate
         let faults = submission.signature.faults(
-            of: submission.product, event: submission.event, service: submission.service, at: now, signer: signer)
+            of: submission.product, event: submission.event, service: submission.service, at: now, signer: signer,
+            message: message)
         guard faults.isEmpty else {
             return .failure(LedgerError(.invalidSignature, faults.map { "\($0)" }.joined(separator: "; ")))
         }
         let status = if case .trusted = standing { SignatureStatus.trusted } else { SignatureStatus.unknown }
-        return .success(ExaminedTrace(submission: submission, status: status, signer: signer.map(SignerKey.init)))
+        return .success(
+            ExaminedTrace(
+                submission: submission, status: status, signer: signer.map(SignerKey.init), message: message))
     }
 
     /// Registers traces that were examined and whose registration policy allows: when this returns, they and the

@@ -80,7 +80,8 @@ package final class Gate: Sendable {
         let item = named == nil ? ResourceName.parse(item: resource) : nil
         let isRepair = Policies.boundaryRepairs.contains(action) && principal.groups.contains(administrators)
         let applicable = try await policies.applicable(
-            to: principal, inSpace: named != nil || item != nil, isRepair: isRepair)
+            to: principal, inSpace: named != nil || item != nil || resource.hasPrefix(ResourceName.ledger),
+            isRepair: isRepair)
         let access =
             if let resources, let named { try await resources.access(ofCollection: named.collection) } else {
                 ResourceAccess.none
@@ -350,16 +351,18 @@ package enum ResourceName {
     package static func directory(_ branch: DirectoryBranch) -> String { "arn:martlet:directory:::\(branch.rawValue)" }
     /// The transactions that an account has opened.
     package static func transaction(_ owner: String) -> String { "arn:martlet:transactions:::\(owner)" }
+    /// What the ledger has: it belongs to the space, as collections do.
+    static let ledger = "arn:martlet:ledger:::"
     /// A trace of a product of this name.
-    package static func trace(_ name: String) -> String { "arn:martlet:ledger:::traces/\(name)" }
+    package static func trace(_ name: String) -> String { "\(ledger)traces/\(name)" }
     /// Who signs traces, by the SHA-256 of the certificate.
-    package static func signer(_ digest: String) -> String { "arn:martlet:ledger:::signers/\(digest)" }
+    package static func signer(_ digest: String) -> String { "\(ledger)signers/\(digest)" }
     /// An entry of the ledger's registry, such as `event-types/download`.
     package static func registry(_ kind: String, _ name: String) -> String {
-        "arn:martlet:ledger:::\(kind)/\(name)"
+        "\(ledger)\(kind)/\(name)"
     }
     /// A request for a key to be registered; `*` for all.
-    package static func keyRequest(_ id: String) -> String { "arn:martlet:ledger:::key-requests/\(id)" }
+    package static func keyRequest(_ id: String) -> String { "\(ledger)key-requests/\(id)" }
     /// The authority that issues certificates.
     package static let authority = "arn:martlet:authority:::issuers"
     /// The audit trail.

@@ -64,6 +64,8 @@ final class SQLiteConnection {
         try execute("PRAGMA mmap_size = 0")
         switch role {
         case .writer:
+            // Most rows that are written, with the copies of their values, fit into it. Without effect it only costs time.
+            _ = csqlite_set_lookaside(handle, 2048, 256)
             // What is deleted is overwritten: a key that was destroyed must not be found in the file. Debian's default.
             try execute("PRAGMA secure_delete = ON")
             try execute("PRAGMA cache_size = -40960")

@@ -6,6 +6,8 @@ package struct MailMessage: Sendable {
     package var to: String
     package var subject: String
     package var text: String
+    /// Where a POST ends letters of this kind: readers' programs offer that beside the sender (RFC 2369, RFC 8058).
+    package var unsubscribe: String?
     package var date: Timestamp
     /// Names the message for good, so that readers' programs drop what comes twice.
     package var id: String
@@ -13,11 +15,14 @@ package struct MailMessage: Sendable {
     /// - Parameters:
     ///   - from: an ASCII address.
     ///   - to: an ASCII address.
-    package init(from: String, to: String, subject: String, text: String, date: Timestamp, id: String) {
+    package init(
+        from: String, to: String, subject: String, text: String, unsubscribe: String? = nil, date: Timestamp, id: String
+    ) {
         self.from = from
         self.to = to
         self.subject = subject
         self.text = text
+        self.unsubscribe = unsubscribe
         self.date = date
         self.id = id
     }
@@ -26,6 +31,9 @@ package struct MailMessage: Sendable {
     /// with a dot.
     package var bytes: [UInt8] {
         let host = from.split(separator: "@").last.map(String.init) ?? "localhost"
+        let unsubscribe = unsubscribe.map {
+            "List-Unsubscribe: <\(Self.clean($0))>\r\nList-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n"
+        }
         var out = """
             From: Martlet <\(Self.clean(from))>\r
             To: <\(Self.clean(to))>\r
@@ -33,6 +41,7 @@ package struct MailMessage: Sendable {
             Date: \(date.httpDate.replacing("GMT", with: "+0000"))\r
             Message-ID: <\(Self.clean(id))@\(Self.clean(host))>\r
             Auto-Submitted: auto-generated\r
+            \(unsubscribe ?? "")\
             MIME-Version: 1.0\r
             Content-Type: text/plain; charset=utf-8\r
             Content-Transfer-Encoding: base64\r

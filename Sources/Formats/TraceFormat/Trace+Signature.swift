@@ -1,5 +1,19 @@
-import Crypto
+package import Crypto
 package import Wire
+
+/// The message of a trace: what was signed.
+package struct TraceMessage: Sendable {
+    package let bytes: [UInt8]
+    package let digest: SHA256.Digest
+    /// Whether it is byte by byte what is made of the trace here; see ``Trace/Product/message(event:service:)``.
+    package let isOwnForm: Bool
+
+    package init(_ signature: Trace.Signature, of product: Trace.Product, event: TraceEvent) {
+        bytes = Array(signature.message.utf8)
+        digest = SHA256.hash(data: bytes)
+        isOwnForm = bytes == product.message(event: event)
+    }
+}
 
 extension Trace.Signature {
     /// The certificate in DER; nil where the text is not Base64.
@@ -8,13 +22,15 @@ extension Trace.Signature {
     /// What is wrong with it: whether it is one of the message by the key of the certificate, whether that was valid
     /// at a time, and whether the message says what the trace says. Empty if it is all right.
     ///
-    /// - Parameter signer: the certificate, already read; nil where it cannot be.
+    /// - Parameters:
+    ///   - signer: the certificate, already read; nil where it cannot be.
+    ///   - message: what was signed, already read.
     package func faults(
         of product: Trace.Product, event: TraceEvent, service: Trace.Service? = nil, at time: Timestamp,
-        signer: SignerCertificate?
+        signer: SignerCertificate?, message: TraceMessage? = nil
     ) -> [TraceFault] {
         guard !isEmpty else { return [TraceFault(.unsigned, "the trace is not signed")] }
-        let bytes = Array(message.utf8)
+        let message = message ?? TraceMessage(self, of: product, event: event)
         var faults: [TraceFault] = []
         if algorithm == Self.openPGP {
             faults.append(
@@ -22,7 +38,7 @@ extension Trace.Signature {
         } else if let signer {
             if let signature = Base64.decode(signature) {
                 let fault = signer.fault(
-                    of: signature, algorithm: algorithm, message: bytes, digest: SHA256.hash(data: bytes))
+                    of: signature, algorithm: algorithm, message: message.bytes, digest: message.digest)
                 if let fault { faults.append(fault) }
             } else {
                 faults.append(TraceFault(.unreadableSignature, "the signature must be Base64"))
@@ -31,17 +47,18 @@ extension Trace.Signature {
         } else {
             faults.append(TraceFault(.unreadableSignature, "the certificate must be the Base64 of one in DER (X.509)"))
         }
-        if let fault = messageFault(bytes, product, event, service) { faults.append(fault) }
+        if let fault = messageFault(message, product, event, service) { faults.append(fault) }
         return faults
     }
 
     /// Everything that the trace says of the product must have been signed; the order of contents and inputs is free.
     /// What it says of the service need not have been, but must not differ.
     private func messageFault(
-        _ bytes: [UInt8], _ product: Trace.Product, _ event: TraceEvent, _ service: Trace.Service?
+        _ message: TraceMessage, _ product: Trace.Product, _ event: TraceEvent, _ service: Trace.Service?
     ) -> TraceFault? {
-        if bytes == product.message(event: event) { return nil }
-        guard let value = try? JSONValue(parsing: bytes, maximumDepth: 8), let signed = try? Trace.Product(value),
+        if message.isOwnForm { return nil }
+        guard let value = try? JSONValue(parsing: message.bytes, maximumDepth: 8),
+            let signed = try? Trace.Product(value),
             let signedEvent = value["event"]?.string
         else {
             return TraceFault(

@@ -49,7 +49,7 @@ package struct LetterWriter: Sendable {
             try identity.post(
                 to: email, letter.subject,
                 letter.text + (address.map { "\nTo hear no more of this:\n\n\($0)\n" } ?? ""),
-                in: transaction)
+                unsubscribe: address, in: transaction)
         }
     }
 
