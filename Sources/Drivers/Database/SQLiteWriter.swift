@@ -4,7 +4,7 @@ final class SQLiteWriter {
     /// Bound how long the first of a group waits for the last: in transactions, and in time. Callers that were all
     /// answered at once would all come back at once, and the other cores would rest until they are here again.
     static let groupLimit = 256
-    private static let groupDuration = Duration.milliseconds(8)
+    private static let groupDuration = Duration.milliseconds(10)
 
     private struct Done {
         let job: Job<Transaction>
