@@ -10,8 +10,8 @@ final class SQLiteConnection {
     private(set) var logLength = 0
     private var cache = StatementCache<SQLiteStatement>(capacity: 256)
 
-    /// Nobody asks how much memory SQLite has, and counting it takes a lock of the whole process for every piece. It has
-    /// no effect once a connection was opened.
+    /// Nobody asks how much memory SQLite has, and counting it takes a lock of the whole process for every piece. It
+    /// has no effect once a connection was opened.
     private static let withoutStatistics: Void = { _ = csqlite_disable_memory_statistics() }()
 
     /// Opens the file, creating it (for its owner only) if it does not exist.
@@ -64,7 +64,8 @@ final class SQLiteConnection {
         try execute("PRAGMA mmap_size = 0")
         switch role {
         case .writer:
-            // Most rows that are written, with the copies of their values, fit into it. Without effect it only costs time.
+            // Most rows that are written fit into it, with the copies of their values. Where it has no effect, that
+            // only costs time.
             _ = csqlite_set_lookaside(handle, 2048, 256)
             // What is deleted is overwritten: a key that was destroyed must not be found in the file. Debian's default.
             try execute("PRAGMA secure_delete = ON")

@@ -101,72 +101,84 @@ package struct InvalidFields: Error, Hashable, Sendable, CustomStringConvertible
 /// Reads members and notes what is wrong with them, so that a client hears all of it at once.
 private struct FieldReader {
     private(set) var faults: [InvalidFields.Fault] = []
+    /// The way to what is being read.
+    private var location: [JSONValue] = ["body"]
 
-    private mutating func note(_ location: [JSONValue], _ message: String, _ type: String) {
+    /// Reads something further in.
+    private mutating func within<T>(_ step: JSONValue, _ read: (inout FieldReader) -> T) -> T {
+        location.append(step)
+        defer { location.removeLast() }
+        return read(&self)
+    }
+
+    /// - Parameter member: of what is being read, that the fault is in; nil for the whole of it.
+    private mutating func note(_ member: String?, _ message: @autoclosure () -> String, _ type: String) {
         guard faults.count < InvalidFields.countMax else { return }
-        faults.append(InvalidFields.Fault(location, message, type: type))
+        faults.append(InvalidFields.Fault(location + (member.map { [.string($0)] } ?? []), message(), type: type))
     }
 
     mutating func batch(_ value: JSONValue) -> [TraceSubmission] {
         guard let items = value.array else {
-            note(["body"], "value is not a valid list", "type_error.list")
+            note(nil, "value is not a valid list", "type_error.list")
             return []
         }
         guard let first = items.first else {
-            note(["body"], "ensure this value has at least 1 items", "value_error.list.min_items")
+            note(nil, "ensure this value has at least 1 items", "value_error.list.min_items")
             return []
         }
         guard items.count <= TraceSubmission.batchMax else {
             note(
-                ["body"], "ensure this value has at most \(TraceSubmission.batchMax) items",
-                "value_error.list.max_items")
+                nil, "ensure this value has at most \(TraceSubmission.batchMax) items", "value_error.list.max_items")
             return []
         }
         let event = first["event"]
         var hashes: [String: Int] = [:]
-        var batch: [TraceSubmission] = []
-        for (index, item) in items.enumerated() {
-            let location: [JSONValue] = ["body", .integer(Int64(index))]
-            guard let submission = submission(item, location) else { continue }
-            if item["event"] != event {
-                note(location + ["event"], "all traces of a batch have the same event", "value_error.event")
+        return items.enumerated().compactMap { index, item in
+            within(.integer(Int64(index))) { reader in
+                guard let submission = reader.submission(item) else { return nil }
+                if item["event"] != event {
+                    reader.note("event", "all traces of a batch have the same event", "value_error.event")
+                }
+                if let other = hashes.updateValue(index, forKey: submission.product.hash.lowercased()) {
+                    reader.within("product") {
+                        $0.note(
+                            "hash", "trace \(other) of the batch is of the same hash and event",
+                            "value_error.duplicate")
+                    }
+                }
+                return submission
             }
-            if let other = hashes.updateValue(index, forKey: submission.product.hash.lowercased()) {
-                note(
-                    location + ["product", "hash"], "trace \(other) of the batch is of the same hash and event",
-                    "value_error.duplicate")
-            }
-            batch.append(submission)
         }
-        return batch
     }
 
-    private mutating func submission(_ value: JSONValue, _ location: [JSONValue]) -> TraceSubmission? {
+    private static let events = TraceEvent.allCases.map(\.rawValue)
+    private static let algorithms = TraceHashAlgorithm.allCases.map(\.rawValue)
+
+    private mutating func submission(_ value: JSONValue) -> TraceSubmission? {
         guard value.object != nil else {
-            note(location, "value is not a valid dict", "type_error.dict")
+            note(nil, "value is not a valid dict", "type_error.dict")
             return nil
         }
         let before = faults.count
-        let event = choice(value, "event", location, TraceEvent.init(rawValue:), TraceEvent.allCases.map(\.rawValue))
-        let algorithm = choice(
-            value, "hash_algorithm", location, TraceHashAlgorithm.init(name:),
-            TraceHashAlgorithm.allCases.map(\.rawValue))
-        let product = object(value, "product", location).map { self.product($0, location + ["product"]) }
-        let signature = object(value, "signature", location).map { value in
-            let location = location + ["signature"]
-            return Trace.Signature(
-                signature: text(value, "signature", location), algorithm: text(value, "algorithm", location),
-                certificate: text(value, "certificate", location), message: text(value, "message", location))
+        let event = choice(value, "event", Self.events).flatMap(TraceEvent.init(rawValue:))
+        let algorithm = hashAlgorithm(value)
+        let product = object(value, "product").map { product in within("product") { $0.product(product) } }
+        let signature = object(value, "signature").map { signature in
+            within("signature") { reader in
+                Trace.Signature(
+                    signature: reader.text(signature, "signature"), algorithm: reader.text(signature, "algorithm"),
+                    certificate: reader.text(signature, "certificate"), message: reader.text(signature, "message"))
+            }
         }
-        let obsolescence = optionalText(value, "obsolescence", location)
+        let obsolescence = optionalText(value, "obsolescence")
         if let event, (event == .obsolete) != (obsolescence != nil) {
             note(
-                location + ["obsolescence"], "a reason is given with the event OBSOLETE, and with no other",
+                "obsolescence", "a reason is given with the event OBSOLETE, and with no other",
                 "value_error.obsolescence")
         }
         if let obsolescence, !(1...TraceSubmission.obsolescenceBytesMax).contains(obsolescence.utf8.count) {
             note(
-                location + ["obsolescence"], "a reason has 1 to \(TraceSubmission.obsolescenceBytesMax) bytes",
+                "obsolescence", "a reason has 1 to \(TraceSubmission.obsolescenceBytesMax) bytes",
                 "value_error.any_str.max_length")
         }
         var service: Trace.Service?
@@ -174,7 +186,7 @@ private struct FieldReader {
             do {
                 service = try Trace.Service(given)
             } catch {
-                note(location + ["service"], error.message, "value_error.service")
+                note("service", error.message, "value_error.service")
             }
         }
         guard faults.count == before, let event, let algorithm, let product, let signature else { return nil }
@@ -183,117 +195,128 @@ private struct FieldReader {
             obsolescence: obsolescence, service: service)
     }
 
-    private mutating func product(_ value: JSONValue, _ location: [JSONValue]) -> Trace.Product {
-        let name = text(value, "name", location)
-        if !name.isTraceName { invalidName(location + ["name"]) }
+    private mutating func product(_ value: JSONValue) -> Trace.Product {
+        let name = text(value, "name")
+        if !name.isTraceName { noteName() }
         var size: Int64 = 0
         if let given = value["size"] {
             if let number = given.integer, (0...TraceSubmission.sizeMax).contains(number) {
                 size = number
             } else {
                 note(
-                    location + ["size"], "value is not a valid integer from 0 to \(TraceSubmission.sizeMax)",
-                    "type_error.integer")
+                    "size", "value is not a valid integer from 0 to \(TraceSubmission.sizeMax)", "type_error.integer")
             }
         } else {
-            missing(location + ["size"])
+            noteMissing("size")
         }
-        let hash = hash(value, location)
-        let contents = items(value, "contents", location).map { list in
-            list.enumerated().compactMap { index, item -> Trace.Content? in
-                let location = location + ["contents", .integer(Int64(index))]
-                let path = text(item, "path", location)
-                if path.isEmpty || path.utf8.contains(0) {
-                    note(location + ["path"], "a path is not empty and has no NUL character", "value_error.path")
-                }
-                return Trace.Content(path: path, hash: self.hash(item, location))
+        let hash = hash(value)
+        let contents = items(value, "contents") { reader, item in
+            let path = reader.text(item, "path")
+            if path.isEmpty || path.utf8.contains(0) {
+                reader.note("path", "a path is not empty and has no NUL character", "value_error.path")
             }
+            return Trace.Content(path: path, hash: reader.hash(item))
         }
-        let inputs = items(value, "inputs", location).map { list in
-            list.enumerated().map { index, item in
-                let location = location + ["inputs", .integer(Int64(index))]
-                let name = text(item, "name", location)
-                if !name.isTraceName { invalidName(location + ["name"]) }
-                return Trace.Input(name: name, hash: self.hash(item, location, mayBeEmpty: true))
-            }
+        let inputs = items(value, "inputs") { reader, item in
+            let name = reader.text(item, "name")
+            if !name.isTraceName { reader.noteName() }
+            return Trace.Input(name: name, hash: reader.hash(item, mayBeEmpty: true))
         }
         return Trace.Product(name: name, size: size, hash: hash, contents: contents, inputs: inputs)
     }
 
-    private mutating func missing(_ location: [JSONValue]) { note(location, "field required", "value_error.missing") }
+    private mutating func noteMissing(_ member: String) { note(member, "field required", "value_error.missing") }
 
-    private mutating func invalidName(_ location: [JSONValue]) {
+    private mutating func noteName() {
         note(
-            location, "a name has 1 to \(TraceSubmission.nameBytesMax) bytes without control characters",
+            "name", "a name has 1 to \(TraceSubmission.nameBytesMax) bytes without control characters",
             "value_error.name")
     }
 
-    private mutating func text(_ value: JSONValue, _ name: String, _ location: [JSONValue]) -> String {
-        guard let member = value[name] else {
-            missing(location + [.string(name)])
+    private mutating func text(_ value: JSONValue, _ member: String) -> String {
+        guard let found = value[member] else {
+            noteMissing(member)
             return ""
         }
-        guard let text = member.string else {
-            note(location + [.string(name)], "str type expected", "type_error.str")
+        guard let text = found.string else {
+            note(member, "str type expected", "type_error.str")
             return ""
         }
         return text
     }
 
-    private mutating func optionalText(_ value: JSONValue, _ name: String, _ location: [JSONValue]) -> String? {
-        guard let member = value[name], !member.isNull else { return nil }
-        return text(value, name, location)
+    private mutating func optionalText(_ value: JSONValue, _ member: String) -> String? {
+        guard let found = value[member], !found.isNull else { return nil }
+        return text(value, member)
     }
 
-    private mutating func choice<T>(
-        _ value: JSONValue, _ name: String, _ location: [JSONValue], _ read: (String) -> T?, _ permitted: [String]
-    ) -> T? {
+    /// One of the texts that are permitted.
+    private mutating func choice(_ value: JSONValue, _ member: String, _ permitted: [String]) -> String? {
         let before = faults.count
-        let text = text(value, name, location)
+        let text = text(value, member)
         guard faults.count == before else { return nil }
-        if let found = read(text) { return found }
-        note(
-            location + [.string(name)],
-            "value is not a valid enumeration member; permitted: "
-                + permitted.map { "'\($0)'" }.joined(separator: ", "), "type_error.enum")
+        if permitted.contains(text) { return text }
+        noteChoice(member, permitted)
         return nil
     }
 
-    private mutating func object(_ value: JSONValue, _ name: String, _ location: [JSONValue]) -> JSONValue? {
-        guard let member = value[name] else {
-            missing(location + [.string(name)])
-            return nil
-        }
-        guard member.object != nil else {
-            note(location + [.string(name)], "value is not a valid dict", "type_error.dict")
-            return nil
-        }
-        return member
+    private mutating func noteChoice(_ member: String, _ permitted: [String]) {
+        note(
+            member,
+            "value is not a valid enumeration member; permitted: "
+                + permitted.map { "'\($0)'" }.joined(separator: ", "), "type_error.enum")
     }
 
-    private mutating func items(_ value: JSONValue, _ name: String, _ location: [JSONValue]) -> [JSONValue]? {
-        guard let member = value[name], !member.isNull else { return nil }
-        guard let items = member.array else {
-            note(location + [.string(name)], "value is not a valid list", "type_error.list")
+    /// It has other names too.
+    private mutating func hashAlgorithm(_ value: JSONValue) -> TraceHashAlgorithm? {
+        let before = faults.count
+        let text = text(value, "hash_algorithm")
+        guard faults.count == before else { return nil }
+        if let found = TraceHashAlgorithm(name: text) { return found }
+        noteChoice("hash_algorithm", Self.algorithms)
+        return nil
+    }
+
+    private mutating func object(_ value: JSONValue, _ member: String) -> JSONValue? {
+        guard let found = value[member] else {
+            noteMissing(member)
+            return nil
+        }
+        guard found.object != nil else {
+            note(member, "value is not a valid dict", "type_error.dict")
+            return nil
+        }
+        return found
+    }
+
+    private mutating func items<T>(
+        _ value: JSONValue, _ member: String, _ read: (inout FieldReader, JSONValue) -> T
+    ) -> [T]? {
+        guard let found = value[member], !found.isNull else { return nil }
+        guard let items = found.array else {
+            note(member, "value is not a valid list", "type_error.list")
             return nil
         }
         guard items.count <= TraceSubmission.contentsMax else {
             note(
-                location + [.string(name)], "ensure this value has at most \(TraceSubmission.contentsMax) items",
+                member, "ensure this value has at most \(TraceSubmission.contentsMax) items",
                 "value_error.list.max_items")
             return nil
         }
-        return items
+        return within(.string(member)) { reader in
+            items.enumerated().map { index, item in
+                reader.within(.integer(Int64(index))) { read(&$0, item) }
+            }
+        }
     }
 
-    private mutating func hash(_ value: JSONValue, _ location: [JSONValue], mayBeEmpty: Bool = false) -> String {
+    private mutating func hash(_ value: JSONValue, mayBeEmpty: Bool = false) -> String {
         let before = faults.count
-        let text = text(value, "hash", location)
+        let text = text(value, "hash")
         guard faults.count == before, !(mayBeEmpty && text.isEmpty) else { return text }
         if text.utf8.count != 64 || Hex.decode(text) == nil {
             note(
-                location + ["hash"], "value is not 64 hexadecimal digits, as BLAKE3, SHA3-256 and SHA-256 have",
-                "value_error.hash")
+                "hash", "value is not 64 hexadecimal digits, as BLAKE3, SHA3-256 and SHA-256 have", "value_error.hash")
         }
         return text
     }
