@@ -21,9 +21,9 @@ extension Ledger {
                 """,
                 "CREATE INDEX traces_by_name ON traces (name, leaf)",
                 "CREATE INDEX traces_obsolete ON traces (leaf, name) WHERE event = 'OBSOLETE' AND status = 'trusted'",
-                // Of the products and of their contents; and of each product once more, with the digest behind it of what
-                // makes two traces the same one (`Subject`). Both stand on the same page: pages in the middle of an
-                // index are most of what a registration costs the engine.
+                // Of the products and of their contents; and of each product once more, with the digest behind it of
+                // what makes two traces the same one (`Subject`). Both stand on the same page: pages in the middle of
+                // an index are most of what a registration costs the engine.
                 """
                 CREATE TABLE trace_hashes (hash BLOB NOT NULL, leaf INTEGER NOT NULL, PRIMARY KEY (hash, leaf))
                 WITHOUT ROWID
