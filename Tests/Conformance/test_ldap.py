@@ -659,16 +659,16 @@ def test_thousands_of_operations_in_one_go_are_answered_in_order(directory):
     for number in range(2, 300):
         assert raw.answer()[:2] == (number, 0x64) and raw.code() == (number, 0x65, 0)
     raw.send(
-        *[search(number, BASE, 2, EVERYTHING) for number in range(10)],
-        *[message(20, ber(0x50, bytes([0, number]))) for number in range(5, 10)],
-        message(21, ber(0x77, WHO_AM_I)),
+        *[search(number, BASE, 2, EVERYTHING) for number in range(60)],
+        *[message(70, ber(0x50, bytes([0, number]))) for number in range(5, 60)],
+        message(71, ber(0x77, WHO_AM_I)),
     )
     ended = set()
     while (answer := raw.answer())[1] != 0x78:
         if answer[1] == 0x65:
             ended.add(answer[0])
-    # What was done before it was abandoned may be answered; the last of ten was not even begun.
-    assert answer[0] == 21 and {0, 1, 2, 3, 4} <= ended and 9 not in ended
+    # What was done before it was abandoned may be answered; the last of sixty was not even begun.
+    assert answer[0] == 71 and {0, 1, 2, 3, 4} <= ended and 59 not in ended
 
 
 def test_what_comes_behind_starttls_in_the_clear_is_not_taken_for_encrypted(directory):
