@@ -300,13 +300,13 @@ def lookups(bench):
         def simulated():
             for leaf in range(1, count):
                 digest = hashlib.sha256(struct.pack("<q", leaf)).digest()
-                yield tuple({**model, "leaf": leaf, "id": digest[:16], "hash": digest,
-                             "name": f"simulated-{leaf}"}[name] for name in columns)
+                # Ids rise with the time, and so do names.
+                yield tuple({**model, "leaf": leaf, "id": struct.pack(">Q", leaf) + digest[:8], "hash": digest,
+                             "name": f"simulated-{leaf:09}"}[name] for name in columns)
 
+        database.execute("PRAGMA journal_mode = OFF")
+        database.execute("PRAGMA synchronous = OFF")
         with database:
-            database.execute("PRAGMA synchronous = OFF")
-            # Ids come in no order: what does not fit is read and written for each of them.
-            database.execute(f"PRAGMA cache_size = -{4 << 20}")
             database.executemany(
                 f"INSERT INTO traces ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})", simulated())
             database.execute(
