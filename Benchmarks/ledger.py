@@ -311,7 +311,7 @@ def lookups(bench):
                 f"INSERT INTO traces ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})", simulated())
             database.execute(
                 "INSERT INTO trace_hashes (hash, leaf) SELECT hash, leaf FROM traces WHERE leaf > 0 "
-                "UNION ALL SELECT hash || id, leaf FROM traces WHERE leaf > 0 ORDER BY 1")
+                "UNION ALL SELECT CAST(hash || id AS BLOB), leaf FROM traces WHERE leaf > 0 ORDER BY 1")
         database.close()
         say(f"{count:,} traces are simulated")
         start(node)
