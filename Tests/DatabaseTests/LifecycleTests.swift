@@ -57,6 +57,31 @@ import Testing
         }
     }
 
+    @Test("SQLite's log is copied into the file while more is written, and is empty when that is asked for")
+    func log() async throws {
+        try await TestEngine.sqlite.withLocation { location in
+            guard case .sqlite(let path) = location else { return }
+            func size(_ path: String) -> Int {
+                var status = stat()
+                return stat(path, &status) == 0 ? Int(status.st_size) : 0
+            }
+            let database = try await Database.open(location, migrations: [TestEngine.table])
+            let body = [UInt8](repeating: 7, count: 512 << 10)
+            for number in 0..<120 {
+                try await database.write {
+                    try $0.run("INSERT INTO item (id, body) VALUES (?, ?)", .init(number), .init(body))
+                }
+            }
+            // 60 MiB were written.
+            #expect(size(path) > 20 << 20)
+            #expect(size(path + "-wal") < 40 << 20)
+            try await #expect(database.checkpoint())
+            #expect(size(path + "-wal") == 0)
+            try await #expect(database.read { try $0.scalar("SELECT sum(length(body)) FROM item") } == 60 << 20)
+            await database.close()
+        }
+    }
+
     @Test("a task cancelled while it waits is told so, and its closure does not run", arguments: TestEngine.allCases)
     func cancellation(engine: TestEngine) async throws {
         try await engine.withTables(writers: 1) { database in

@@ -108,7 +108,6 @@ package struct AdminService: Sendable {
     func require(_ call: Call, _ action: String, on resource: String) async throws {
         try await gate.require(call.caller.principal, action, on: resource, call.caller.context)
     }
-
 }
 
 extension JSONValue {

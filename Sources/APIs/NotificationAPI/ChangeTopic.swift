@@ -3,7 +3,6 @@ package import Identity
 package import Journal
 package import Notifications
 package import Policy
-import Wire
 
 /// Something that has changed, of which the event says all there is to tell.
 package protocol Change {

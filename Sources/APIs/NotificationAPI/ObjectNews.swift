@@ -1,4 +1,3 @@
-import IAMPolicy
 package import Journal
 import Objects
 import Policy
@@ -10,7 +9,9 @@ package struct ObjectNews: Change {
     private let event: String
     private let collection: String
     private let key: String
-    package let content: [UInt8]
+    private let size: Int64?
+    private let etag: String?
+    private let version: String?
 
     package static let topic = "objects"
     package static let filterNames = ["collection", "prefix", "suffix", "event"]
@@ -19,23 +20,28 @@ package struct ObjectNews: Change {
     package init?(_ event: Event) {
         guard let change = ObjectChange(event) else { return nil }
         (self.event, collection, key) = (change.name, change.collection, change.key)
-        var json = JSONWriter()
-        json.object { json in
-            json.member("event", change.name)
-            json.member("collection", change.collection)
-            json.member("key", change.key)
-            if let size = change.size { json.member("size", size) }
-            if let etag = change.etag { json.member("etag", etag) }
-            if let version = change.version { json.member("version", version) }
-        }
-        content = json.bytes
+        (size, etag, version) = (change.size, change.etag, change.version)
     }
 
     package init?(_ content: [UInt8]) {
         guard let json = try? JSONValue(parsing: content), let event = json["event"]?.string,
             let collection = json["collection"]?.string, let key = json["key"]?.string
         else { return nil }
-        (self.event, self.collection, self.key, self.content) = (event, collection, key, content)
+        (self.event, self.collection, self.key) = (event, collection, key)
+        (size, etag, version) = (json["size"]?.integer, json["etag"]?.string, json["version"]?.string)
+    }
+
+    package var content: [UInt8] {
+        var json = JSONWriter()
+        json.object { json in
+            json.member("event", event)
+            json.member("collection", collection)
+            json.member("key", key)
+            if let size { json.member("size", size) }
+            if let etag { json.member("etag", etag) }
+            if let version { json.member("version", version) }
+        }
+        return json.bytes
     }
 
     package var type: String { event }

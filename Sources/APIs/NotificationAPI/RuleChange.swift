@@ -1,4 +1,3 @@
-import IAMPolicy
 import Identity
 package import Journal
 import Objects
